@@ -1,0 +1,127 @@
+"""Every error gameday raises on purpose, and the exit code each family ends with.
+
+    GamedayError                      1  something gameday knows how to explain
+    ├── SpecError                     2  a file is wrong: file, line, field, what to write instead
+    ├── UsageError                    2  the command line asks for something that does not exist
+    ├── PlanRefused                   3  policy, blast radius, steady state or a lock says no
+    ├── RunAborted                    4  stopped on purpose; everything was recovered
+    ├── RecoveryError                 5  a fault is still in place; names the command that removes it
+    ├── DriverError                   6  the target or a tool cannot be reached
+    │   ├── TemporaryDriverError         worth another try, after ``retry_after``
+    │   └── PermanentDriverError         another try will not help
+    └── StoreError                    6  the store cannot be read or written
+
+An own tree, because the libraries beneath (HTTP, SQL, Chaos Toolkit) may change and their
+exceptions must not leak past the driver that uses them: drivers wrap with ``raise … from``.
+Messages say what, where and what to do next. They never hold a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the process says to the shell; the contract for CI."""
+
+    PASSED = 0
+    MISSED = 1
+    USAGE = 2
+    REFUSED = 3
+    ABORTED = 4
+    RECOVERY_INCOMPLETE = 5
+    UNREACHABLE = 6
+    INTERRUPTED = 130
+
+
+class GamedayError(Exception):
+    """Anything gameday can explain to its user without a traceback."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.MISSED
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in one file, where it is, and what to write instead.
+
+    Attributes:
+        file: path as the user gave it.
+        line: 1-based; 0 where the problem belongs to the whole file.
+        field: dotted path of the field (``spec.faults[0].duration``); empty for the whole document.
+        message: what is wrong, with the offending value quoted.
+        hint: what to do next; often the nearest valid name. May be empty.
+    """
+
+    file: str
+    line: int
+    field: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        field = f" {self.field}:" if self.field else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{where}:{field} {self.message}{hint}"
+
+
+class SpecError(GamedayError):
+    """One or more files cannot be understood; carries every problem found, not only the first."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class UsageError(GamedayError):
+    """The command line names something that does not exist or does not fit together."""
+
+    exit_code = ExitCode.USAGE
+
+
+class PlanRefused(GamedayError):
+    """The run may not start: policy, blast radius, steady state or another run says no."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class RunAborted(GamedayError):
+    """The run was stopped on purpose and everything it changed was recovered."""
+
+    exit_code = ExitCode.ABORTED
+
+
+class RecoveryError(GamedayError):
+    """A fault is still in place. The message names it and the command that removes it."""
+
+    exit_code = ExitCode.RECOVERY_INCOMPLETE
+
+
+class DriverError(GamedayError):
+    """A tool outside (Prometheus, the proxy, git …) could not be used."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class TemporaryDriverError(DriverError):
+    """Worth another try: the tool did not answer, or asked to be left alone for a while."""
+
+    def __init__(self, message: str, *, retry_after: timedelta = timedelta(seconds=1)) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class PermanentDriverError(DriverError):
+    """Another try will not help: the tool answered, and the answer is no."""
+
+
+class StoreError(GamedayError):
+    """The store of runs and facts cannot be read or written."""
+
+    exit_code = ExitCode.UNREACHABLE

@@ -1,0 +1,289 @@
+"""Every window of the house on one page.
+
+A port says what the rooms above need of the world, in the field's words; a driver under
+``gameday.drivers`` fulfils it with one tool. Drivers raise only `gameday.errors.DriverError`.
+All instants are aware UTC. Async once: there is no sync twin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from gameday.incident import Finding, Page
+from gameday.signals import AlertState, Blame, Deploy, Profile, Series, Trace
+from scoring.timeline import Fact
+
+
+class Clock(Protocol):
+    """Time, so that tests own it."""
+
+    def now(self) -> datetime:
+        """Return the present instant (aware, UTC)."""
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Return after this long; cancellable."""
+
+
+# --- faults -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What takes one fault back, as plain data, written before the fault is injected.
+
+    Attributes:
+        id: unique; also marks what was changed (the toxic's name contains it).
+        kind: which driver understands it, e.g. ``experiment``.
+        run: the run that changed things.
+        description: one line for people.
+        command: what a person can type to do the same.
+        data: whatever the driver needs; JSON-shaped.
+    """
+
+    id: str
+    kind: str
+    run: str
+    description: str
+    command: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFault:
+    """A fault ready to be injected: every name chosen, every value resolved."""
+
+    experiment: str
+    path: str
+    configuration: Mapping[str, Any]
+    at: timedelta
+    duration: timedelta
+    undo: Undo
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """A fault that is in place."""
+
+    injected_at: datetime
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class FaultDriver(Protocol):
+    """Puts faults in and takes them out."""
+
+    def prepare(
+        self, fault: str, *, path: str, configuration: Mapping[str, Any], at: timedelta,
+        duration: timedelta, run: str, number: int,
+    ) -> PlannedFault:
+        """Return the fault with its names chosen and its undo as data; changes nothing."""
+
+    async def inject(self, fault: PlannedFault) -> Injection:
+        """Put the fault in place; `DriverError` if it is not certainly in place."""
+
+    async def is_present(self, undo: Undo) -> bool:
+        """Return whether anything this undo would take back is still there, read from the target."""
+
+    async def recover(self, undo: Undo) -> None:
+        """Take the fault back. Idempotent; undoes only what this undo names."""
+
+
+# --- watching -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Raw counter series of an SLI, every sample as stored, none resampled.
+
+    One `Series` per label set; a service has several processes, each counts on its own.
+    """
+
+    good: Sequence[Series]
+    total: Sequence[Series]
+
+
+class AlertSource(Protocol):
+    """Prometheus, as the judge of when an alert fired."""
+
+    async def alerts(self, *, slo: str, since: datetime, until: datetime) -> Sequence[AlertState]:
+        """Return the SLO's alerts seen firing or pending in this span, from stored evaluations."""
+
+    async def counters(
+        self, *, good_query: str, total_query: str, since: datetime, until: datetime
+    ) -> Counters:
+        """Return the raw samples of an SLI's counters in this span."""
+
+    async def burn_rates(self, *, slo: str) -> Mapping[str, float | None]:
+        """Return the present burn rate per nominal window (``1h`` → 0.2); None where no data."""
+
+    async def timing(self, *, slo: str) -> tuple[timedelta, timedelta]:
+        """Return (scrape interval, evaluation interval) in force for the SLO's rules."""
+
+
+class SignalSource(Protocol):
+    """What a responder may read: metrics, traces, profiles."""
+
+    async def range(
+        self, query: str, *, since: datetime, until: datetime, step: timedelta
+    ) -> Sequence[Series]:
+        """Return a PromQL expression evaluated over a span."""
+
+
+class TraceSource(Protocol):
+    """Jaeger, Tempo, or the sandbox's store."""
+
+    async def search(
+        self, *, service: str, since: datetime, until: datetime,
+        min_duration: timedelta | None = None, errors_only: bool = False, limit: int = 20,
+    ) -> Sequence[Trace]:
+        """Return traces of this service that started in this span; may be empty."""
+
+    async def trace(self, trace_id: str) -> Trace | None:
+        """Return one trace with every span known, or None."""
+
+
+class ProfileSource(Protocol):
+    """Pyroscope, or the sandbox's store."""
+
+    async def by_trace(
+        self, *, service: str, trace_ids: Sequence[str], since: datetime, until: datetime
+    ) -> Profile:
+        """Return the stacks seen while these traces were served; empty where there are none."""
+
+
+class DeployLog(Protocol):
+    """What went live, when."""
+
+    async def deploys(self, *, since: datetime, until: datetime) -> Sequence[Deploy]:
+        """Return deploys in this span, oldest first."""
+
+
+class CodeHistory(Protocol):
+    """git."""
+
+    async def blame(
+        self, *, repository: str, revision: str, file: str, line: int, function: str
+    ) -> Blame:
+        """Return the newest commit among the lines of the function that holds this line."""
+
+
+class IncidentDesk(Protocol):
+    """The incident's API as a responder sees it: everything starts from the page."""
+
+    async def acknowledge(self) -> None:
+        """Say: I have it."""
+
+    async def report(self, finding: Finding) -> None:
+        """Hand in the finding of one step."""
+
+    async def tick(self, step: str, *, done: bool, note: str = "") -> None:
+        """Tick a runbook step."""
+
+    async def mitigate(self, name: str, parameters: Mapping[str, str]) -> str:
+        """Start a mitigation the runbook gives; return what was done."""
+
+    async def follow(self, link: str) -> str:
+        """Open a deeplink and return where it leads (the URL behind the redirect)."""
+
+    async def read(self, link: str) -> str:
+        """Open a deeplink and return the text it leads to (the runbook)."""
+
+    async def deploys(self) -> Sequence[Deploy]:
+        """Return the incident's deploy timeline, oldest first."""
+
+
+# --- the target ---------------------------------------------------------------------------------
+
+
+class Target(Protocol):
+    """The system a game day plays on."""
+
+    name: str
+    time_scale: float
+
+    async def check(self) -> None:
+        """Return when everything answers; `DriverError` says what does not."""
+
+    async def mitigate(self, name: str, parameters: Mapping[str, str]) -> str:
+        """Do what a responder asked for; return what was done. Unknown names raise."""
+
+    async def route_pages(self, url: str) -> None:
+        """Have the target's Alertmanager send its pages to this webhook."""
+
+    async def restore(self) -> None:
+        """Take back the mitigations, so that the target is as it was before the run."""
+
+
+class Responder(Protocol):
+    """Somebody who answers pages: the bot, a person, nobody."""
+
+    def answer(self, page: Page) -> AbstractAsyncContextManager[ResponderSession]:
+        """Hand over the page; leaving the context ends the session, whatever it is doing."""
+
+
+class ResponderSession(Protocol):
+    """A responder at work."""
+
+    async def ended(self) -> tuple[int, str]:
+        """Return (exit code, last words) once the responder stops working."""
+
+
+# --- the store ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run in the store's list."""
+
+    id: str
+    scenario: str
+    target: str
+    started_at: datetime
+    ended_at: datetime | None
+    verdict: str | None
+    percent: float | None
+
+
+class Store(Protocol):
+    """Durable memory. When a method returns, its write has been committed."""
+
+    def open_run(
+        self, run: str, *, scenario: str, target: str, started_at: datetime,
+        documents: Mapping[str, str],
+    ) -> None:
+        """Begin a run; ``documents`` are the texts it was planned from (scenario, slo, runbook …)."""
+
+    def append(self, run: str, fact: Fact) -> None:
+        """Append one fact."""
+
+    def save_undo(self, undo: Undo) -> None:
+        """Commit an undo before its fault is injected."""
+
+    def close_undo(self, undo: str, *, proven_at: datetime) -> None:
+        """Mark an undo as done and proven."""
+
+    def open_undos(self, run: str | None = None) -> Sequence[Undo]:
+        """Return undos not yet proven, newest first; of one run or of all."""
+
+    def close_run(
+        self, run: str, *, ended_at: datetime, verdict: str, result: Mapping[str, Any]
+    ) -> None:
+        """End a run with its result (the object ``run --json`` prints)."""
+
+    def facts(self, run: str) -> Sequence[Fact]:
+        """Return the facts of a run in the order they were recorded."""
+
+    def documents(self, run: str) -> Mapping[str, str]:
+        """Return the texts the run was planned from."""
+
+    def result(self, run: str) -> Mapping[str, Any] | None:
+        """Return the result of a run; None while it runs or if it never ended."""
+
+    def runs(self, *, limit: int = 50) -> Sequence[RunRecord]:
+        """Return runs, newest first."""
+
+    def find(self, prefix: str) -> str:
+        """Return the id of the one run that starts with this; ``last`` is the newest. Raises."""

@@ -1,0 +1,145 @@
+"""What happened, in order: the only thing a run is ever judged by.
+
+A `Fact` is one thing that happened, with the instant it happened at its source and the instant
+gameday wrote it down. A `Timeline` is an append-only sequence of facts of one run. Judges read
+facts; they never read logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+
+
+class Kind(StrEnum):
+    """The kinds of fact, in the order they usually happen. ``data`` keys stand beside each."""
+
+    RUN_STARTED = "run.started"  # scenario, target, time_scale, responder, digest
+    PLAN_MADE = "plan.made"  # predicted_seconds (float | None), branches, faults, expects_alert
+    STEADY_STATE_CHECKED = "steady_state.checked"  # met (bool | None), burn_rates {long: float|None}
+    UNDO_STORED = "undo.stored"  # undo (id), description
+    FAULT_INJECTED = "fault.injected"  # fault (experiment name), undo
+    INJECTION_FAILED = "injection.failed"  # fault, error
+    ALERT_FIRED = "alert.fired"  # alert, slo, service, severity, long, short, active_at
+    ALERT_RESOLVED = "alert.resolved"  # same keys; happened_at is Prometheus' own evaluation
+    PAGE_RECEIVED = "page.received"  # the webhook: alert, slo, service, severity, long, starts_at
+    PAGE_RESOLVED = "page.resolved"  # the webhook: …, ends_at
+    PAGE_DELIVERED = "page.delivered"  # to (role), page {…}: the page handed to the responder
+    ACKNOWLEDGED = "incident.acked"  # by (role)
+    LINK_OPENED = "link.opened"  # link: red | traces | profile | runbook
+    FINDING = "finding.recorded"  # step: red|trace|profile|blame|mitigate, summary, detail {…}
+    RUNBOOK_STEP = "runbook.step"  # step (id), done (bool), note
+    MITIGATION_STARTED = "mitigation.started"  # name, parameters, by
+    MITIGATION_APPLIED = "mitigation.applied"  # name, parameters, ok (bool), detail
+    FAULT_READ = "fault.read"  # undo, present (bool | None): read back from the target
+    MEASUREMENT = "measurement.taken"  # what: burn_rate|counters|budget …, and its values
+    MEASUREMENT_FAILED = "measurement.failed"  # what (alerts|burn_rate|counters), error
+    FAULT_RECOVERED = "fault.recovered"  # undo, by: conductor | expired
+    RECOVERY_PROVEN = "recovery.proven"  # undo: read back and gone
+    RECOVERY_STUCK = "recovery.stuck"  # undo, error, command
+    RESPONDER_ENDED = "responder.ended"  # code, detail
+    RUN_ABORTED = "run.aborted"  # reason
+    RUN_ENDED = "run.ended"  # verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that happened.
+
+    Attributes:
+        id: unique within the run, stable for ever; what evidence points at.
+        kind: what sort of thing; a `Kind`, kept as a string so that newer files load.
+        happened_at: when it happened by the clock of its source (aware, UTC).
+        recorded_at: when gameday wrote it down (aware, UTC); never before the store had it.
+        source: whose clock and word: ``conductor``, ``prometheus``, ``alertmanager``, ``responder`` …
+        subject: what it is about: an SLO, a fault, an undo id. May be empty.
+        data: JSON-shaped detail; the keys each kind promises stand in `Kind`.
+        version: of the kind's data shape; 1 unless said otherwise.
+    """
+
+    id: str
+    kind: str
+    happened_at: datetime
+    recorded_at: datetime
+    source: str
+    subject: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("happened_at", "recorded_at"):
+            if getattr(self, name).utcoffset() != timedelta(0):
+                raise ValueError(f"{name} of fact {self.id!r} must be aware and UTC")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fact as JSON-shaped data; `from_json` reads it back unchanged."""
+        return {
+            "id": self.id,
+            "kind": str(self.kind),
+            "happened_at": self.happened_at.isoformat(),
+            "recorded_at": self.recorded_at.isoformat(),
+            "source": self.source,
+            "subject": self.subject,
+            "data": dict(self.data),
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Fact:
+        """Return the fact that `to_json` wrote; unknown keys are ignored.
+
+        Raises:
+            KeyError: a key is missing.
+            ValueError: an instant cannot be read or is not UTC.
+        """
+        return cls(
+            id=raw["id"],
+            kind=raw["kind"],
+            happened_at=datetime.fromisoformat(raw["happened_at"]),
+            recorded_at=datetime.fromisoformat(raw["recorded_at"]),
+            source=raw["source"],
+            subject=raw.get("subject", ""),
+            data=dict(raw.get("data", {})),
+            version=int(raw.get("version", 1)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The facts of one run, in the order they were recorded."""
+
+    facts: tuple[Fact, ...] = ()
+
+    @classmethod
+    def of(cls, facts: Iterable[Fact]) -> Timeline:
+        """Return a timeline of these facts, kept in the order given."""
+        return cls(tuple(facts))
+
+    def __iter__(self) -> Iterator[Fact]:
+        return iter(self.facts)
+
+    def __len__(self) -> int:
+        return len(self.facts)
+
+    def appended(self, fact: Fact) -> Timeline:
+        """Return a new timeline that ends with this fact."""
+        return Timeline((*self.facts, fact))
+
+    def of_kind(self, *kinds: str) -> Sequence[Fact]:
+        """Return the facts of these kinds, ordered by happened_at; may be empty."""
+        wanted = set(kinds)
+        return sorted((f for f in self.facts if f.kind in wanted), key=lambda f: f.happened_at)
+
+    def first(self, *kinds: str) -> Fact | None:
+        """Return the earliest fact of these kinds, or None where there is none."""
+        found = self.of_kind(*kinds)
+        return found[0] if found else None
+
+    def last(self, *kinds: str) -> Fact | None:
+        """Return the latest fact of these kinds, or None where there is none."""
+        found = self.of_kind(*kinds)
+        return found[-1] if found else None
