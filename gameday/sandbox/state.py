@@ -1,0 +1,107 @@
+"""Where a sandbox that is up says how to reach it.
+
+One JSON file, ``<state>/sandbox/sandbox.json``: written atomically by the supervisor once
+everything is ready, removed by ``down``. Whoever wants to talk to the sandbox reads it; nobody
+guesses a port.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+FILE_NAME = "sandbox.json"
+REGIONS: tuple[str, ...] = ("eu-west", "us-east")
+
+
+class SandboxState(BaseModel):
+    """A sandbox that was ready when this was written.
+
+    Attributes:
+        pid: the supervisor's process; ``pid_created`` (Unix seconds) tells it from a later
+            process that got the same number.
+        time_scale: how many times faster than a production system its alert windows run.
+        folder: absolute path; everything the sandbox writes lies in it.
+        proxy_url: control API of the TCP proxy (Toxiproxy's).
+        control_url: control API of the supervisor.
+        repository: absolute path of the shop's own git repository.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int
+    pid_created: float
+    started_at: AwareDatetime
+    time_scale: float
+    folder: str
+    edge_url: str
+    prometheus_url: str
+    alertmanager_url: str
+    store_url: str
+    proxy_url: str
+    control_url: str
+    repository: str
+    regions: tuple[str, ...] = REGIONS
+
+    def is_alive(self) -> bool:
+        """Return whether the supervisor that wrote this still runs."""
+        return is_running(self.pid, self.pid_created)
+
+
+def is_running(pid: int, created: float) -> bool:
+    """Return whether this very process runs: same number, same birth, not a zombie."""
+    try:
+        process = psutil.Process(pid)
+        return (
+            abs(process.create_time() - created) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        )
+    except psutil.NoSuchProcess:
+        return False
+
+
+def state_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Return the folder gameday keeps its state in; it may not exist yet."""
+    env = os.environ if environment is None else environment
+    if env.get("GAMEDAY_STATE"):
+        return Path(env["GAMEDAY_STATE"]).expanduser().absolute()
+    home = env.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(home).expanduser().absolute() / "gameday"
+
+
+def default_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Return the sandbox's folder, ``<state>/sandbox``; it may not exist yet."""
+    return state_folder(environment) / "sandbox"
+
+
+def read(folder: Path | None = None) -> SandboxState | None:
+    """Return the state of the sandbox in this folder (default: `default_folder`).
+
+    None where no sandbox was ever ready, or it was taken down. The supervisor may have died since:
+    ask `SandboxState.is_alive`.
+    """
+    path = (folder or default_folder()) / FILE_NAME
+    try:
+        return SandboxState.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValidationError:
+        # Written by another version of gameday: `up` starts afresh, `down` goes by the pid list.
+        return None
+
+
+def write(state: SandboxState) -> Path:
+    """Write the state file atomically and return its path: readers see all of it or nothing."""
+    path = Path(state.folder) / FILE_NAME
+    draft = path.with_suffix(".draft")
+    draft.write_text(state.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    draft.replace(path)
+    return path
+
+
+def remove(folder: Path) -> None:
+    """Remove the state file; nothing happens where there is none."""
+    (folder / FILE_NAME).unlink(missing_ok=True)
