@@ -1,0 +1,394 @@
+"""Prometheus: when an alert fired by its own evaluations, an SLI's raw counters, RED over a span.
+
+Queries go through ``prometheus-api-client``, which is synchronous and therefore runs in a thread;
+the endpoints it lacks (rules, targets, readiness) are read with httpx. Nothing here resamples what
+the judges are handed: alerts and counters come from raw range selectors in an instant query, since
+a range query would move every sample onto its own grid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.ports import Counters
+from gameday.signals import AlertState, Sample, Series
+
+__all__ = ["Prometheus"]
+
+# Series an SLO's recording rules write at every evaluation, whatever the traffic: their samples
+# tell at which instants Prometheus did evaluate.
+_EVALUATED = "slo:(objective:ratio|error_budget:ratio|sli_error:ratio_rate5m)"
+_ERROR_RATIO = "slo:sli_error:ratio_rate"
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)")
+_UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
+
+
+class Prometheus:
+    """One Prometheus server, read only; fulfils `AlertSource` and `SignalSource`.
+
+    Every method raises `TemporaryDriverError` where the server does not answer and
+    `PermanentDriverError` where it refuses the question.
+    """
+
+    def __init__(self, url: str, *, timeout: timedelta = timedelta(seconds=5)) -> None:
+        """Name the server; nothing is opened until the first question.
+
+        Args:
+            url: base URL, with the path prefix if it has one.
+            timeout: of one question.
+        """
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+        # A proxy from the environment must not be asked for this machine's own loopback.
+        host = urlsplit(self.url).hostname or ""
+        self._trust_env = not (host == "localhost" or host == "::1" or host.startswith("127."))
+
+    # --- AlertSource ------------------------------------------------------------------------
+
+    async def alerts(self, *, slo: str, since: datetime, until: datetime) -> Sequence[AlertState]:
+        """Return each episode in which an alert of the SLO was pending or firing in this span.
+
+        Instants are evaluation slots: sample timestamps of ``ALERTS``. An alert is resolved at the
+        first evaluation without a firing sample; where no later evaluation is known (Prometheus
+        stopped), it is not resolved. Ordered by activation.
+        """
+        states = await self._raw(f"ALERTS{{slo={_quoted(slo)}}}", since=since, until=until)
+        if not states:
+            return ()
+        activations = await self._raw(
+            f"ALERTS_FOR_STATE{{slo={_quoted(slo)}}}", since=since, until=until
+        )
+        earliest = min(
+            (s.value for series in activations for s in series.samples if s.value > 0),
+            default=since.timestamp(),
+        )
+        if earliest < since.timestamp():
+            # The alert was active before the span: its first samples lie further back.
+            since = datetime.fromtimestamp(earliest, UTC) - timedelta(seconds=2)
+            states = await self._raw(f"ALERTS{{slo={_quoted(slo)}}}", since=since, until=until)
+        selector = f'{{__name__=~"{_EVALUATED}",slo={_quoted(slo)}}}'
+        grid = sorted(
+            {
+                s.at
+                for series in await self._raw(selector, since=since, until=until)
+                for s in series.samples
+            }
+        )
+        interval = await self._evaluation_interval(slo)
+        return _episodes(states, grid, interval)
+
+    async def counters(
+        self, *, good_query: str, total_query: str, since: datetime, until: datetime
+    ) -> Counters:
+        """Return every stored sample of the SLI's counters in this span, none resampled."""
+        good, total = await asyncio.gather(
+            self._raw(good_query, since=since, until=until),
+            self._raw(total_query, since=since, until=until),
+        )
+        return Counters(good=good, total=total)
+
+    async def burn_rates(self, *, slo: str) -> Mapping[str, float | None]:
+        """Return the burn rate of every recorded window now, by nominal name (``1h`` → 0.2).
+
+        None where the window holds no events; an empty mapping where nothing is recorded.
+        """
+        ratios = await self._instant(f'{{__name__=~"{_ERROR_RATIO}.+",slo={_quoted(slo)}}}')
+        if not ratios:
+            return {}
+        budget = await self._budget(slo)
+        rates: dict[str, float | None] = {}
+        for series in ratios:
+            window = series.labels["__name__"].removeprefix(_ERROR_RATIO)
+            value = series.samples[-1].value
+            known = budget is not None and not math.isnan(value)
+            rates[window] = value / budget if known and budget else None
+        return dict(sorted(rates.items(), key=lambda item: _seconds(item[0])))
+
+    async def timing(self, *, slo: str) -> tuple[timedelta, timedelta]:
+        """Return (scrape interval, evaluation interval) in force for the SLO's rules.
+
+        The scrape interval is that of the targets of the SLO's service; of all targets where none
+        carries its name (the slowest then). Without rules of the SLO the global evaluation
+        interval of the configuration is returned.
+        """
+        evaluation = await self._evaluation_interval(slo)
+        service = await self._service(slo)
+        data = await self._get("/api/v1/targets", {"state": "active"})
+        targets = list(data.get("activeTargets", []))
+        own = [t for t in targets if service and t.get("labels", {}).get("service") == service]
+        scrapes = [_seconds(t["scrapeInterval"]) for t in own or targets if "scrapeInterval" in t]
+        if not scrapes:
+            raise PermanentDriverError(
+                f"Prometheus at {self.url} scrapes nothing: check scrape_configs"
+            )
+        return timedelta(seconds=max(scrapes)), evaluation
+
+    async def rules(self, *, slo: str) -> bool:
+        """Return whether alert rules of the SLO are loaded."""
+        return any(
+            rule.get("type") == "alerting"
+            for group in await self._groups(slo)
+            for rule in group.get("rules", [])
+            if rule.get("labels", {}).get("slo") == slo
+        )
+
+    async def alive(self) -> bool:
+        """Return whether the server answers and is ready; never raises."""
+        try:
+            async with self._client() as client:
+                return (await client.get(f"{self.url}/-/ready")).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    # --- SignalSource -----------------------------------------------------------------------
+
+    async def range(
+        self, query: str, *, since: datetime, until: datetime, step: timedelta
+    ) -> Sequence[Series]:
+        """Return a PromQL expression evaluated every ``step`` over a span; NaN samples dropped."""
+
+        def ask(connect: Any) -> Any:
+            # The client rounds instants to whole seconds; the parameters override that.
+            exact = {"start": f"{since.timestamp():.3f}", "end": f"{until.timestamp():.3f}"}
+            return connect.custom_query_range(
+                query, since, until, f"{step.total_seconds():g}", params=exact
+            )
+
+        return [
+            Series(s.labels, tuple(x for x in s.samples if not math.isnan(x.value)))
+            for s in _series(await self._ask(ask, query), self.url)
+        ]
+
+    # --- questions --------------------------------------------------------------------------
+
+    async def _raw(self, selector: str, *, since: datetime, until: datetime) -> list[Series]:
+        span = max(1, round((until - since).total_seconds() * 1000))
+        series = await self._instant(f"{selector}[{span}ms]", at=until)
+        return [
+            Series({k: v for k, v in s.labels.items() if k != "__name__"}, s.samples)
+            for s in series
+        ]
+
+    async def _instant(self, query: str, *, at: datetime | None = None) -> list[Series]:
+        params = {} if at is None else {"time": f"{at.timestamp():.3f}"}
+
+        def ask(connect: Any) -> Any:
+            return connect.custom_query(query, params=params)
+
+        return _series(await self._ask(ask, query), self.url)
+
+    async def _ask(self, ask: Any, query: str) -> Any:
+        def run() -> Any:
+            # Imported here: requests and its friends cost 0.2 s that `--help` must not pay.
+            import requests
+            from prometheus_api_client import PrometheusConnect
+            from prometheus_api_client.exceptions import PrometheusApiClientException
+            from urllib3.util.retry import Retry
+
+            with requests.Session() as session:
+                session.trust_env = self._trust_env
+                connect = PrometheusConnect(
+                    self.url,
+                    session=session,
+                    # No hidden retries: who asks knows better how long an answer is worth waiting.
+                    retry=Retry(total=0),
+                    timeout=self._timeout.total_seconds(),
+                )
+                try:
+                    return ask(connect)
+                except requests.exceptions.JSONDecodeError as error:
+                    raise self._not_prometheus() from error
+                except requests.RequestException as error:
+                    raise self._unreachable(error) from error
+                except KeyError as error:
+                    raise self._not_prometheus() from error
+                except PrometheusApiClientException as error:
+                    raise self._refused(str(error), query) from error
+
+        return await asyncio.to_thread(run)
+
+    async def _get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        try:
+            async with self._client() as client:
+                answer = await client.get(f"{self.url}{path}", params=dict(params or {}))
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        if answer.status_code != 200:
+            raise self._refused(f"HTTP Status Code {answer.status_code} ({answer.text!r})", path)
+        try:
+            return answer.json()["data"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._not_prometheus() from error
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(timeout=self._timeout.total_seconds(), trust_env=self._trust_env)
+
+    # --- what the rules say -----------------------------------------------------------------
+
+    async def _groups(self, slo: str) -> list[dict[str, Any]]:
+        data = await self._get("/api/v1/rules")
+        return [
+            group
+            for group in data.get("groups", [])
+            if any(r.get("labels", {}).get("slo") == slo for r in group.get("rules", []))
+        ]
+
+    async def _evaluation_interval(self, slo: str) -> timedelta:
+        intervals = [float(g["interval"]) for g in await self._groups(slo) if "interval" in g]
+        if intervals:
+            return timedelta(seconds=max(intervals))
+        import yaml
+
+        text = (await self._get("/api/v1/status/config")).get("yaml", "")
+        configured = (yaml.safe_load(text) or {}).get("global", {}).get("evaluation_interval", "1m")
+        return timedelta(seconds=_seconds(str(configured)))
+
+    async def _service(self, slo: str) -> str | None:
+        found = await self._instant(f'{{__name__=~"{_ERROR_RATIO}.+",slo={_quoted(slo)}}}')
+        return next((s.labels["service"] for s in found if "service" in s.labels), None)
+
+    async def _budget(self, slo: str) -> float | None:
+        for query in (
+            f"slo:error_budget:ratio{{slo={_quoted(slo)}}}",
+            f"1 - slo:objective:ratio{{slo={_quoted(slo)}}}",
+        ):
+            found = await self._instant(query)
+            if found and found[0].samples[-1].value > 0:
+                return found[0].samples[-1].value
+        return None
+
+    # --- what can go wrong ------------------------------------------------------------------
+
+    def _unreachable(self, error: Exception) -> TemporaryDriverError:
+        return TemporaryDriverError(
+            f"Prometheus at {self.url} does not answer ({type(error).__name__}): "
+            "check that it runs and that the URL is right"
+        )
+
+    def _refused(self, message: str, query: str) -> TemporaryDriverError | PermanentDriverError:
+        found = re.search(r"HTTP Status Code (\d+)", message)
+        status = int(found.group(1)) if found else 0
+        said = re.search(r'"error":"((?:[^"\\]|\\.)*)"', message)
+        reason = said.group(1) if said else f"HTTP {status}"
+        text = f"Prometheus at {self.url} refuses {query!r}: {reason}"
+        if status >= 500 or status == 429:
+            return TemporaryDriverError(text)
+        return PermanentDriverError(text)
+
+    def _not_prometheus(self) -> PermanentDriverError:
+        return PermanentDriverError(
+            f"{self.url} answers, but not as Prometheus does: check the URL"
+        )
+
+
+def _episodes(
+    states: Sequence[Series], grid: Sequence[datetime], interval: timedelta
+) -> list[AlertState]:
+    by_alert: dict[tuple[tuple[str, str], ...], dict[str, list[datetime]]] = {}
+    for series in states:
+        labels = {k: v for k, v in series.labels.items() if k != "alertstate"}
+        seen = by_alert.setdefault(tuple(sorted(labels.items())), {})
+        instants = seen.setdefault(series.labels.get("alertstate", ""), [])
+        instants.extend(s.at for s in series.samples)
+    found: list[AlertState] = []
+    for key, seen in by_alert.items():
+        firing = set(seen.get("firing", ()))
+        instants = sorted(firing | set(seen.get("pending", ())))
+        clock = _Evaluations(instants, grid, interval)
+        episode: list[datetime] = []
+        for instant in instants:
+            # A pending sample after a firing one starts anew, even in the next evaluation.
+            again = episode and episode[-1] in firing and instant not in firing
+            if episode and (again or clock.missed_between(episode[-1], instant)):
+                found.append(_state(dict(key), episode, firing, clock))
+                episode = []
+            episode.append(instant)
+        if episode:
+            found.append(_state(dict(key), episode, firing, clock))
+    return sorted(found, key=lambda a: (a.active_at or a.fired_at, sorted(a.labels.items())))
+
+
+def _state(
+    labels: Mapping[str, str],
+    episode: Sequence[datetime],
+    firing: set[datetime],
+    clock: _Evaluations,
+) -> AlertState:
+    fired = [at for at in episode if at in firing]
+    return AlertState(
+        labels=labels,
+        active_at=episode[0],
+        fired_at=fired[0] if fired else None,
+        resolved_at=clock.after(fired[-1]) if fired else None,
+    )
+
+
+class _Evaluations:
+    """The instants at which an alert's rule was evaluated.
+
+    Recordings of the same rule group carry the very timestamps of the alert's samples. Where they
+    stand in a group of their own (as Sloth writes them), their phase differs; then they only prove
+    that evaluation went on, and the alert's next slot is one interval later.
+    """
+
+    def __init__(
+        self, instants: Sequence[datetime], grid: Sequence[datetime], interval: timedelta
+    ) -> None:
+        self._grid = list(grid)
+        self._interval = interval
+        self._shared = bool(set(instants) & set(grid))
+
+    def missed_between(self, earlier: datetime, later: datetime) -> bool:
+        """Return whether the rule was evaluated between these samples without being active."""
+        if self._shared:
+            return bisect_left(self._grid, later) - bisect_right(self._grid, earlier) > 0
+        return later - earlier > 1.5 * self._interval and self.after(earlier) is not None
+
+    def after(self, instant: datetime) -> datetime | None:
+        """Return the first evaluation after this one; None where none is known."""
+        if self._shared:
+            position = bisect_right(self._grid, instant)
+            return self._grid[position] if position < len(self._grid) else None
+        slot = instant + self._interval
+        # One more half interval: a recording just before the slot proves nothing about it.
+        went_on = bool(self._grid) and self._grid[-1] >= slot + self._interval / 2
+        return slot if went_on else None
+
+
+def _series(result: Any, url: str) -> list[Series]:
+    try:
+        return [
+            Series(
+                dict(entry["metric"]),
+                tuple(
+                    Sample(datetime.fromtimestamp(float(at), UTC), float(value))
+                    for at, value in (entry["values"] if "values" in entry else [entry["value"]])
+                ),
+            )
+            for entry in result
+            if isinstance(entry, dict)
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise PermanentDriverError(
+            f"{url} answers, but not as Prometheus does: check the URL"
+        ) from error
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _seconds(duration: str) -> float:
+    """Return a Prometheus duration (``1m30s``) in seconds; 0 where it cannot be read."""
+    return sum(float(n) * _UNIT_SECONDS[unit] for n, unit in _DURATION.findall(duration))
