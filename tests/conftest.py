@@ -1,0 +1,55 @@
+"""What every test starts from: a clean environment, and the options that widen the run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+
+import pytest
+
+_BINARIES = (("prometheus",), ("prometheus-alertmanager", "alertmanager"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long", action="store_true", default=False, help="run the long tables too (hours)"
+    )
+
+
+def missing_binaries() -> Sequence[str]:
+    """Return the programs the sandbox needs that are not on the path; usually empty."""
+    return [names[-1] for names in _BINARIES if not any(shutil.which(n) for n in names)]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    missing = missing_binaries()
+    lacks = pytest.mark.skip(
+        reason=f"the sandbox needs {' and '.join(missing)}; `make setup` installs what is missing"
+    )
+    long = pytest.mark.skip(reason="a long table: `make test-long` or `pytest --long`")
+    for item in items:
+        if missing and item.get_closest_marker("sandbox"):
+            item.add_marker(lacks)
+        if item.get_closest_marker("long") and not config.getoption("--long"):
+            item.add_marker(long)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Keep the caller's gameday settings and state out of every test."""
+    for name in list(os.environ):
+        if name.startswith(("GAMEDAY_", "TOXIPROXY_", "PROMETHEUS_", "OTEL_", "CHAOSTOOLKIT_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path_factory.mktemp("state") / "gameday"))
+    for name in (
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
