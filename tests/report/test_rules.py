@@ -165,7 +165,8 @@ def test_the_watchdog_always_fires() -> None:
 
 def promtool(*arguments: str, folder: Path) -> None:
     tool = shutil.which("promtool")
-    assert tool, "promtool comes with the prometheus package"
+    if not tool:
+        pytest.skip("there is no promtool beside this prometheus")
     done = subprocess.run(
         [tool, *arguments], cwd=folder, capture_output=True, text=True, timeout=30, check=False
     )

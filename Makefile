@@ -1,0 +1,49 @@
+# The two commands: `make demo` plays a whole game day, `make test` runs the checks and the tests.
+
+.PHONY: help setup demo test test-long check unit format clean
+
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help:
+	@echo "make demo       set up, then play scenarios/slow-db.yaml on the sandbox"
+	@echo "make test       set up, then all checks and tests (under ten minutes)"
+	@echo "make test-long  set up, then the long tables (resumable; hours)"
+	@echo "make check      format, lint, types, floors and unit tests (quick; also the commit hook)"
+	@echo "make setup      the set-up alone; run twice, it does nothing the second time"
+	@echo "make clean      take the sandbox down and remove what can be made again"
+
+setup:
+	@sh tools/setup.sh
+
+demo: setup
+	@$(BIN)/gameday run scenarios/slow-db.yaml
+
+# The sandbox starts real servers, so its tests run after the quick ones have passed.
+test: setup
+	@$(MAKE) --no-print-directory check
+	$(BIN)/pytest -m "sandbox and not long"
+
+test-long: setup
+	$(BIN)/pytest --long -m long
+
+check:
+	@test -x $(BIN)/ruff || { echo "run \`make setup\` first" >&2; exit 1; }
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports --no-logo
+	@$(MAKE) --no-print-directory unit
+
+unit:
+	$(BIN)/pytest -m "not sandbox and not long"
+
+format:
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	@test ! -x $(BIN)/gameday || $(BIN)/gameday sandbox down || true
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage \
+		dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,87 @@
+"""Modules stay small, are named by nouns, and keep what belongs to this machine out."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LONGEST_MODULE = 500
+EMPTY_NAMES = {
+    "utils",
+    "util",
+    "helpers",
+    "helper",
+    "common",
+    "manager",
+    "managers",
+    "base",
+    "misc",
+}
+
+
+def python_files() -> list[Path]:
+    found = [p for name in ("gameday", "scoring", "tests") for p in (ROOT / name).rglob("*.py")]
+    return sorted(p for p in found if "__pycache__" not in p.parts)
+
+
+def product_files() -> list[Path]:
+    return [p for p in python_files() if ROOT / "tests" not in p.parents]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", python_files(), ids=name)
+def test_a_module_is_short_and_its_name_says_something(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+
+    assert lines <= LONGEST_MODULE, "split it by noun"
+    assert not EMPTY_NAMES & set(path.relative_to(ROOT).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("path", product_files(), ids=name)
+def test_only_the_command_line_ends_the_process(path: Path) -> None:
+    if (ROOT / "gameday/cli") in path.parents or path.name == "__main__.py":
+        pytest.skip("this is the command line, or a process's own entry")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+
+    exits = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr == "exit"
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "sys"
+    ]
+
+    assert [] == exits
+
+
+def test_no_test_folder_is_a_package() -> None:
+    assert [] == sorted((ROOT / "tests").rglob("__init__.py"))
+
+
+def test_nothing_committed_names_a_path_of_some_machine() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    # Written apart, so that this file does not find itself.
+    machine_path = re.compile(
+        "(?<![\\w.-])/(?:" + "work" + "/(?:main|shared)|" + "home/[a-z]|root/)"
+    )
+
+    found = [
+        file
+        for file in listed.stdout.split("\0")
+        if file and machine_path.search((ROOT / file).read_text(encoding="utf-8", errors="replace"))
+    ]
+
+    assert [] == found
