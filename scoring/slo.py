@@ -15,6 +15,17 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class NoData:
+    """The answer where there is nothing to compute from: neither zero nor a pass.
+
+    Attributes:
+        reason: what is missing, for people.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Objective:
     """A promise: this share of events is good over this period.
 
@@ -37,6 +48,13 @@ class Objective:
     def budget_ratio(self) -> float:
         """Return the share of events that may be bad: 1 − target."""
         return 1 - self.target_ratio
+
+    def scaled(self, time_scale: float) -> Objective:
+        """Return the promise on a target whose time runs this many times faster.
+
+        The period shrinks; the target, a ratio, stays.
+        """
+        return Objective(self.target_ratio, self.period / time_scale)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,12 @@ from enum import StrEnum
 from typing import Any
 
 
-
 class Kind(StrEnum):
     """The kinds of fact, in the order they usually happen. ``data`` keys stand beside each."""
 
     RUN_STARTED = "run.started"  # scenario, target, time_scale, responder, digest
     PLAN_MADE = "plan.made"  # predicted_seconds (float | None), branches, faults, expects_alert
-    STEADY_STATE_CHECKED = "steady_state.checked"  # met (bool | None), burn_rates {long: float|None}
+    STEADY_STATE_CHECKED = "steady_state.checked"  # met (bool|None), burn_rates {long: float|None}
     UNDO_STORED = "undo.stored"  # undo (id), description
     FAULT_INJECTED = "fault.injected"  # fault (experiment name), undo
     INJECTION_FAILED = "injection.failed"  # fault, error
@@ -44,6 +43,7 @@ class Kind(StrEnum):
     RESPONDER_ENDED = "responder.ended"  # code, detail
     RUN_ABORTED = "run.aborted"  # reason
     RUN_ENDED = "run.ended"  # verdict
+    POSTMORTEM_DRAFTED = "postmortem.drafted"  # path
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Fact:
         kind: what sort of thing; a `Kind`, kept as a string so that newer files load.
         happened_at: when it happened by the clock of its source (aware, UTC).
         recorded_at: when gameday wrote it down (aware, UTC); never before the store had it.
-        source: whose clock and word: ``conductor``, ``prometheus``, ``alertmanager``, ``responder`` …
+        source: whose clock and word: ``conductor``, ``prometheus``, ``alertmanager`` …
         subject: what it is about: an SLO, a fault, an undo id. May be empty.
         data: JSON-shaped detail; the keys each kind promises stand in `Kind`.
         version: of the kind's data shape; 1 unless said otherwise.

@@ -1,0 +1,437 @@
+"""When a burn-rate alert must fire and reset: the theory that a run is measured against.
+
+Two questions, two answers. `predict` needs no data: it takes a constant error ratio and tells when
+each branch fires, before anything is broken. `recompute` needs the raw counters of a run and tells
+when Prometheus must have seen each branch fire and reset, over the history it really held. Neither
+looks at a burn-rate rule or an alert, so a broken rule cannot hide behind its own prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from scoring.counters import Counters, CounterSeries, error_ratio, milliseconds
+from scoring.slo import BurnWindow, NoData, Objective, Severity
+
+__all__ = [
+    "BranchPrediction",
+    "CounterSeries",
+    "Prediction",
+    "Recomputed",
+    "RecomputedBranch",
+    "Timing",
+    "predict",
+    "recompute",
+]
+
+ZERO = timedelta(0)
+
+PHASES = 10
+"""How many phases of the evaluation grid `recompute` averages over."""
+
+FULL_RATIO = 0.95
+"""From this coverage on a window counts as full: its two edges rarely meet a sample."""
+
+GAP = 5
+"""Scrape intervals without a sample after which history counts as missing. Prometheus' lookback is
+5 minutes at its default interval of 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The delays between an event and the alert that counts it.
+
+    An event waits for the next scrape and the scrape for the next evaluation. Both grids have an
+    unknown phase, so the wait is expected to be half an interval and is at most a whole one.
+
+    Attributes:
+        scrape: scrape interval.
+        evaluation: evaluation interval of the rule group.
+        group_wait: how long Alertmanager holds the page back; part of the page, not of the alert.
+        rule_chain: how old a recording may be when the alert reads it: 0 where both stand in one
+            group, recordings first; up to one evaluation interval otherwise.
+
+    Source: Prometheus ``rules/group.go``: a group's slots are offset by a hash of its name.
+    """
+
+    scrape: timedelta
+    evaluation: timedelta
+    group_wait: timedelta = ZERO
+    rule_chain: timedelta = ZERO
+
+    @property
+    def expected(self) -> timedelta:
+        """Return the expected delay of an alert: half a scrape, half an evaluation, the chain."""
+        return (self.scrape + self.evaluation) / 2 + self.rule_chain
+
+    @property
+    def longest(self) -> timedelta:
+        """Return the longest delay of an alert: a whole scrape, a whole evaluation, the chain."""
+        return self.scrape + self.evaluation + self.rule_chain
+
+
+@dataclass(frozen=True, slots=True)
+class BranchPrediction:
+    """When one branch fires and resets.
+
+    Attributes:
+        window: the branch.
+        detects_after: from the onset until it fires; None: it never fires.
+        detects_at_latest: the same with the longest delays.
+        resets_after: from the end of the fault until it no longer fires; None: it never fired, or
+            the baseline alone keeps it firing.
+        resets_at_latest: the same with the longest delays.
+        budget_spent_ratio: share of the period's budget spent by the fault when it fires.
+    """
+
+    window: BurnWindow
+    detects_after: timedelta | None
+    detects_at_latest: timedelta | None
+    resets_after: timedelta | None
+    resets_at_latest: timedelta | None
+    budget_spent_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """When the page fires and clears: the first page branch to fire, the last one to reset.
+
+    ``page_resets_*`` count from the end of the fault, and only branches that fired matter: a page
+    joined from a fast and a slow branch clears with the slow one once the fault lasted long enough.
+    """
+
+    branches: tuple[BranchPrediction, ...]
+    page_detects_after: timedelta | None
+    page_detects_at_latest: timedelta | None
+    page_resets_after: timedelta | None
+    page_resets_at_latest: timedelta | None
+
+
+def predict(
+    objective: Objective,
+    windows: Sequence[BurnWindow],
+    error_ratio: float,
+    *,
+    fault_duration: timedelta | None = None,
+    timing: Timing | None = None,
+    baseline_ratio: float = 0.0,
+    severity: Severity = Severity.PAGE,
+) -> Prediction:
+    """Return when the alert fires and resets for a constant error ratio that begins at one instant.
+
+    Assumes steady traffic and a history as long as every window. Windows and the objective's
+    period are taken as they are: pass both scaled, or neither.
+
+    Args:
+        error_ratio: bad events / all events while the fault lasts, 0–1.
+        fault_duration: how long it lasts; None: until long after every branch has fired.
+        timing: delays of the pipeline; None: the bare formula.
+        baseline_ratio: bad events / all events before and after the fault, 0–1.
+        severity: which branches make up the page.
+    Raises:
+        ValueError: a ratio lies outside 0–1.
+    Source: Google SRE Workbook, ch. 5; the reset formula reproduces its 58 minutes for a burn
+        rate of 36 over one hour.
+    """
+    for name, ratio in (("error_ratio", error_ratio), ("baseline_ratio", baseline_ratio)):
+        if not 0 <= ratio <= 1:
+            raise ValueError(f"{name} {ratio!r} must lie between 0 and 1")
+    branches = tuple(
+        _predict_branch(objective, w, error_ratio, fault_duration, timing, baseline_ratio)
+        for w in windows
+    )
+    fired = [b for b in branches if b.window.severity is severity and b.detects_after is not None]
+    wait = timing.group_wait if timing else ZERO
+    clears = [b.resets_after for b in fired]
+    latest = [b.resets_at_latest for b in fired]
+    return Prediction(
+        branches,
+        _earliest([b.detects_after for b in fired], wait),
+        _earliest([b.detects_at_latest for b in fired], wait),
+        _slowest(clears),
+        _slowest(latest),
+    )
+
+
+def _earliest(delays: Sequence[timedelta | None], wait: timedelta) -> timedelta | None:
+    known = [d for d in delays if d is not None]
+    return min(known) + wait if known else None
+
+
+def _slowest(delays: Sequence[timedelta | None]) -> timedelta | None:
+    """Return the longest delay; None where there is none or one of them never ends."""
+    known = [d for d in delays if d is not None]
+    return max(known) if known and len(known) == len(delays) else None
+
+
+def _predict_branch(
+    objective: Objective,
+    window: BurnWindow,
+    bad: float,
+    duration: timedelta | None,
+    timing: Timing | None,
+    baseline: float,
+) -> BranchPrediction:
+    # Over a window w that overlaps the fault for v, the error ratio is
+    # (e·v + b·(w − v)) / w. It exceeds θ = B × budget once v > w·share with
+    # share = (θ − b) / (e − b). The overlap grows from the onset and shrinks from w after the
+    # onset (short fault) or from the end of the fault (long fault): in both cases the condition
+    # ends w·(1 − share) after the end of the fault. The short window's condition begins and ends
+    # before the long one's, so the long window decides the beginning and the short one the end.
+    threshold = window.burn_rate * objective.budget_ratio
+    never = BranchPrediction(window, None, None, None, None, None)
+    expected = timing.expected if timing else ZERO
+    longest = timing.longest if timing else ZERO
+    if baseline > threshold:
+        return BranchPrediction(window, ZERO, ZERO, None, None, 0.0)
+    if bad <= threshold or bad <= baseline:
+        return never
+    share = (threshold - baseline) / (bad - baseline)
+    holds_after = max(window.long, window.short) * share
+    clears_after = min(window.long, window.short) * (1 - share)
+    detects = holds_after + window.for_
+    if duration is not None and (duration <= holds_after or detects >= duration + clears_after):
+        return never
+    fires = detects + expected
+    spent = min(fires, duration) if duration is not None else fires
+    return BranchPrediction(
+        window,
+        fires,
+        detects + longest,
+        clears_after + expected,
+        clears_after + longest,
+        bad * (spent / objective.period) / objective.budget_ratio,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RecomputedBranch:
+    """When one branch must have fired and reset, by the counters. Instants are unix seconds.
+
+    Attributes:
+        window: the branch, as it was handed in (real time).
+        fires_at: expected instant of the first firing evaluation; None: it must not fire.
+        fires_at_latest: the same for the unluckiest phase of the evaluation grid.
+        resets_at: expected instant of the first evaluation that no longer holds; None: it did not
+            fire, the counters end before it resets, or they stop for lack of data.
+        resets_at_latest: the same for the unluckiest phase.
+        history_ratio: share of the long window before the injection that holds samples, 0–1.
+        burn_before: burn rate over that history; None where there is no data.
+    """
+
+    window: BurnWindow
+    fires_at: float | None
+    fires_at_latest: float | None
+    resets_at: float | None
+    resets_at_latest: float | None
+    history_ratio: float
+    burn_before: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """What the raw counters of a run say. Instants are unix seconds.
+
+    Attributes:
+        branches: one per window handed in.
+        fires_at: earliest firing of a branch of the wanted severity; None: none must fire.
+        fires_at_latest: the same for the unluckiest phase.
+        resets_at: when the last of the fired branches resets; None: one of them did not.
+        resets_at_latest: the same for the unluckiest phase.
+        windows_full: whether the decisive long window was covered by samples at the injection. The
+            decisive branch is the one that fires first; where none fires, the shortest.
+        windows_clean: whether the burn rate over it was below 1 then.
+        history_ratio: how much of it was covered, 0–1; what is not there is not made up.
+        bad_events: bad events since the injection.
+        all_events: all events since the injection.
+        events_per_second: traffic over all the history given.
+        budget_spent_ratio: bad events / (allowed ratio × events of the whole period at that
+            traffic); None without traffic.
+    """
+
+    branches: tuple[RecomputedBranch, ...]
+    fires_at: float | None
+    fires_at_latest: float | None
+    resets_at: float | None
+    resets_at_latest: float | None
+    windows_full: bool
+    windows_clean: bool
+    history_ratio: float
+    bad_events: float
+    all_events: float
+    events_per_second: float
+    budget_spent_ratio: float | None
+
+
+def recompute(
+    good: Sequence[CounterSeries],
+    total: Sequence[CounterSeries],
+    windows: Sequence[BurnWindow],
+    objective: Objective,
+    *,
+    timing: Timing,
+    injected_at: float,
+    until: float,
+    mitigated_at: float | None = None,
+    severity: Severity = Severity.PAGE,
+    left_open: bool = False,
+) -> Recomputed | NoData:
+    """Return when the alert must have fired and reset, given the raw samples of its counters.
+
+    The phase of the evaluation grid is unknown, and noise makes a condition flicker before it
+    settles, so each branch is evaluated on `PHASES` grids, spread evenly over one evaluation
+    interval: the answer is the mean of their first firings, which for a condition that begins once
+    is its beginning plus half an interval. A branch counts as firing if most grids see it.
+
+    Args:
+        good: raw samples of the good counter, one sequence per label set.
+        total: raw samples of the counter of all events.
+        windows: branches in real time, that is scaled.
+        objective: with its period in real time too, that is scaled.
+        timing: of the rules; scrapes are not added, the samples' own instants carry them.
+        injected_at: unix seconds; firing is looked for from here on.
+        until: unix seconds; nothing later is looked at.
+        mitigated_at: unix seconds; a reset is looked for from here on. None: from the firing on.
+        severity: which branches make up the page.
+        left_open: see `Counters`; True for Prometheus 3.
+    Returns:
+        `NoData` where no counter has two samples between the injection and the end.
+    """
+    fine = Counters.of(good, left_open=left_open)
+    everything = Counters.of(total, left_open=left_open)
+    start, end = milliseconds(injected_at), milliseconds(until)
+    first, last = everything.first, everything.last
+    if first is None or last is None or fine.first is None:
+        return NoData("no samples of the counters")
+    if last <= start:
+        return NoData("no samples of the counters after the injection")
+    # Past the last sample the short window runs empty, which Prometheus would read as "does not
+    # hold"; a reset for want of data is no reset.
+    end = min(end, last + milliseconds(timing.scrape.total_seconds()))
+    settled = milliseconds(mitigated_at) if mitigated_at is not None else start
+    branches = tuple(
+        _Branch(fine, everything, w, objective, timing).recomputed(start, end, settled)
+        for w in windows
+    )
+    fired = [b for b in branches if b.window.severity is severity and b.fires_at is not None]
+    ours = [b for b in branches if b.window.severity is severity] or list(branches)
+    decisive = min(fired, key=lambda b: b.fires_at or 0.0, default=None) or min(
+        ours, key=lambda b: b.window.long, default=None
+    )
+    bad, events = _events(fine, everything, start, end)
+    seconds = (last - first) / 1000
+    traffic = everything.increase(first, last) / seconds if seconds else 0.0
+    allowed = objective.budget_ratio * traffic * objective.period.total_seconds()
+    return Recomputed(
+        branches=branches,
+        fires_at=min((b.fires_at for b in fired if b.fires_at is not None), default=None),
+        fires_at_latest=min(
+            (b.fires_at_latest for b in fired if b.fires_at_latest is not None), default=None
+        ),
+        resets_at=_last([b.resets_at for b in fired]),
+        resets_at_latest=_last([b.resets_at_latest for b in fired]),
+        windows_full=decisive is not None and decisive.history_ratio >= FULL_RATIO,
+        windows_clean=decisive is not None
+        and decisive.burn_before is not None
+        and decisive.burn_before < 1,
+        history_ratio=decisive.history_ratio if decisive is not None else 0.0,
+        bad_events=bad,
+        all_events=events,
+        events_per_second=traffic,
+        budget_spent_ratio=bad / allowed if allowed else None,
+    )
+
+
+def _last(instants: Sequence[float | None]) -> float | None:
+    """Return the latest instant; None where there is none or one of them is missing."""
+    known = [i for i in instants if i is not None]
+    return max(known) if known and len(known) == len(instants) else None
+
+
+def _events(fine: Counters, everything: Counters, start: int, end: int) -> tuple[float, float]:
+    """Return (bad events, all events) counted in the span."""
+    events = everything.increase(start, end)
+    return max(0.0, events - fine.increase(start, end)), events
+
+
+class _Branch:
+    """One branch, asked over and over whether it holds; remembers nothing."""
+
+    def __init__(
+        self,
+        fine: Counters,
+        everything: Counters,
+        window: BurnWindow,
+        objective: Objective,
+        timing: Timing,
+    ) -> None:
+        self.fine, self.everything, self.window = fine, everything, window
+        self.long = milliseconds(window.long.total_seconds())
+        self.short = milliseconds(window.short.total_seconds())
+        self.hold = milliseconds(window.for_.total_seconds())
+        self.budget = objective.budget_ratio
+        self.threshold = window.burn_rate * objective.budget_ratio
+        self.interval = max(1, milliseconds(timing.evaluation.total_seconds()))
+        self.chain = timing.rule_chain.total_seconds()
+        self.gap = GAP * max(1, milliseconds(timing.scrape.total_seconds()))
+
+    def recomputed(self, start: int, end: int, settled: int) -> RecomputedBranch:
+        """Return when this branch fires between start and end, and resets after ``settled``."""
+        step = max(1, self.interval // PHASES)
+        phases = range(0, self.interval, step)
+        fires = [self._fires(start + p, end) for p in phases]
+        fired = [f for f in fires if f is not None]
+        covered = self.everything.covered(start - self.long, start, gap=self.gap)
+        before = error_ratio(self.fine, self.everything, start, self.long)
+        history = min(1.0, covered / self.long)
+        burn = None if before is None else before / self.budget
+        if 2 * len(fired) <= len(fires):
+            return RecomputedBranch(self.window, None, None, None, None, history, burn)
+        resets = [self._resets(f, settled, end) for f in fired]
+        cleared = [r for r in resets if r is not None]
+        complete = len(cleared) == len(resets)
+        return RecomputedBranch(
+            self.window,
+            self._mean(fired),
+            max(fired) / 1000 + self.chain,
+            self._mean(cleared) if complete else None,
+            max(cleared) / 1000 + self.chain if complete else None,
+            history,
+            burn,
+        )
+
+    def _mean(self, instants: Sequence[int]) -> float:
+        return sum(instants) / len(instants) / 1000 + self.chain
+
+    def _fires(self, start: int, end: int) -> int | None:
+        """Return the first instant of this grid at which it fires."""
+        active: int | None = None
+        for at in range(start, end + 1, self.interval):
+            if not (self._above(at, self.long) and self._above(at, self.short)):
+                active = None
+                continue
+            active = at if active is None else active
+            if at - active >= self.hold:
+                return at
+        return None
+
+    def _resets(self, fired: int, settled: int, end: int) -> int | None:
+        """Return the first instant of this grid at which it no longer holds.
+
+        None: it holds to the end, or what ended it was a lack of data.
+        """
+        begin = fired + max(0, settled - fired) // self.interval * self.interval
+        for at in range(begin + self.interval, end + 1, self.interval):
+            short, long = self._above(at, self.short), self._above(at, self.long)
+            if short is None or long is None:
+                return None
+            if not (short and long):
+                return at
+        return None
+
+    def _above(self, at: int, window: int) -> bool | None:
+        """Return whether the window burns faster than the threshold; None without data."""
+        ratio = error_ratio(self.fine, self.everything, at, window)
+        return None if ratio is None else ratio > self.threshold
