@@ -11,8 +11,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from gameday.quantity import Duration, Ratio, ShareOrCount, Within
 
 
 class Noun(BaseModel):
@@ -41,44 +51,60 @@ class ResponderKind(StrEnum):
 
 THEORY: Literal["theory"] = "theory"
 
-Within = timedelta | Literal["theory"]
-Ratio = Annotated[float, Field(ge=0, le=1)]
+
+def _longer_than_nothing(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise PydanticCustomError(
+            "quantity", "must be longer than nothing", {"hint": "such as 10s or 5m"}
+        )
+    return value
+
+
+def _silence(value: Any) -> Any:
+    return None if value == "none" else value
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+"""A name that also serves in paths, labels and URLs: small letters, digits, dashes."""
+Text = Annotated[str, Field(min_length=1)]
+PositiveDuration = Annotated[Duration, AfterValidator(_longer_than_nothing)]
 
 
 class Metadata(Noun):
     """Name, title and severity of a scenario."""
 
-    name: str
+    name: Name
     title: str = ""
-    severity: str = "SEV-3"
+    severity: Literal["SEV-1", "SEV-2", "SEV-3", "SEV-4", "SEV-5"] = "SEV-3"
 
 
 class SteadyState(Noun):
     """What must hold before a fault is injected."""
 
-    for_: timedelta = Field(default=timedelta(seconds=10), alias="for")
-    burn_rate_below: float = 1.0
+    for_: Duration = Field(default=timedelta(seconds=10), alias="for")
+    burn_rate_below: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Upper limit of the burn rate over each page branch's long window."""
-    within: timedelta = timedelta(seconds=60)
+    within: Duration = timedelta(seconds=60)
     """How long to wait for it to hold before the run is refused."""
 
 
 class Fault(Noun):
     """One fault: which experiment, with which parameters, when, and for how long at most."""
 
-    experiment: str
-    """A file name under ``experiments/`` without its ending, or a path to any Chaos Toolkit file."""
+    experiment: Text
+    """A file under ``experiments/`` without its ending, or a path to any Chaos Toolkit file."""
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
-    at: timedelta = timedelta(0)
-    duration: timedelta
+    at: Duration = timedelta(0)
+    duration: PositiveDuration
     """Upper limit: the fault is recovered by then, whatever happens."""
 
 
 class BlastRadius(Noun):
     """The most this run may touch."""
 
-    regions: int | None = None
-    pods: Ratio | int | None = None
+    regions: Annotated[int, Field(ge=0)] | None = None
+    pods: ShareOrCount | None = None
+    """A share of the pods as float, or a count as int."""
     namespaces: tuple[str, ...] = ()
 
 
@@ -87,7 +113,17 @@ class AbortRule(Noun):
 
     error_budget_spent_above: Ratio | None = None
     """Of the whole period's budget, spent by this run."""
-    burn_rate_above: float | None = None
+    burn_rate_above: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _states_a_condition(self) -> AbortRule:
+        if self.error_budget_spent_above is None and self.burn_rate_above is None:
+            raise PydanticCustomError(
+                "abort_rule",
+                "states no condition",
+                {"hint": "write errorBudgetSpentAbove: 30% or burnRateAbove: 50"},
+            )
+        return self
 
 
 class ExpectedAlert(Noun):
@@ -100,7 +136,7 @@ class ExpectedAlert(Noun):
 class Culprit(Noun):
     """The cause a responder should find. Opened only for scoring."""
 
-    service: str
+    service: Text
     downstream: str | None = None
     region: str | None = None
     function: str | None = None
@@ -118,7 +154,7 @@ class Expect(Noun):
 
     error_ratio: Ratio | None = None
     """What the fault should do to the SLI; None: the blast radius fails entirely."""
-    alert: ExpectedAlert | None = ExpectedAlert()
+    alert: Annotated[ExpectedAlert | None, BeforeValidator(_silence)] = ExpectedAlert()
     """None (written ``none`` in the file): silence is expected."""
     collateral: tuple[str, ...] = ()
     culprit: Culprit | None = None
@@ -131,7 +167,7 @@ class ScenarioSpec(Noun):
 
     target: TargetKind = TargetKind.SANDBOX
     regions: tuple[str, ...] = ()
-    slo: str
+    slo: Text
     steady_state: SteadyState = SteadyState()
     faults: tuple[Fault, ...] = Field(min_length=1)
     blast_radius: BlastRadius = BlastRadius()
