@@ -1,0 +1,45 @@
+"""``python -m gameday.sandbox.telemetry --port N``: run the process on loopback."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import timedelta
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"(\d{1,6})([smh])", text)
+    if found is None or not int(found[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 20m, 90s or 1h")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def main() -> None:
+    """Serve until a signal ends the process."""
+    parser = argparse.ArgumentParser(prog="python -m gameday.sandbox.telemetry")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--retention", type=_duration, default=timedelta(minutes=20))
+    parser.add_argument("--memory-mb", type=int, default=400)
+    options = parser.parse_args()
+
+    import uvicorn
+
+    from gameday.sandbox.telemetry.app import create_app
+
+    app = create_app(retention=options.retention, memory_bytes=options.memory_mb * 1_000_000)
+    # 127.0.0.1 and nothing else: what the shop tells about itself is for this machine only.
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=options.port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+    )
+
+
+if __name__ == "__main__":
+    main()
