@@ -1,0 +1,134 @@
+"""The incident's desk over HTTP, with a desk that answers from memory."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from gameday.drivers.desk import HttpDesk
+from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.incident import Finding, Links, Page, Step
+from gameday.signals import Deploy
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+PAGE = Page(
+    incident="http://desk/incidents/secret",
+    service="storefront",
+    slo="checkout-latency",
+    alert="CheckoutLatencyBudgetBurn",
+    fired_at=NOW,
+    burn_from=NOW,
+    burn_until=NOW,
+    links=Links(
+        red="http://desk/l/red",
+        traces="http://desk/l/traces",
+        profile="http://desk/l/profile",
+        runbook="http://desk/l/runbook",
+    ),
+)
+
+
+class Server:
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, object]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content) if request.content else None
+        self.seen.append((request.method, request.url.path, body))
+        match request.url.path:
+            case "/l/red":
+                return httpx.Response(302, headers={"location": "http://prometheus:9090/graph?x=1"})
+            case "/l/runbook":
+                return httpx.Response(302, headers={"location": "/runbooks/a.md"})
+            case "/runbooks/a.md":
+                return httpx.Response(200, text="# Meaning")
+            case "/incidents/secret/deploys":
+                return httpx.Response(
+                    200,
+                    json={
+                        "deploys": [
+                            {
+                                "service": "checkout",
+                                "revision": "b",
+                                "deployed_at": "2026-11-23T12:00:05Z",
+                                "region": None,
+                                "summary": "",
+                            },
+                            {
+                                "service": "checkout",
+                                "revision": "a",
+                                "deployed_at": "2026-11-23T11:00:00+00:00",
+                            },
+                        ]
+                    },
+                )
+            case "/incidents/secret/mitigations":
+                assert isinstance(body, dict)
+                if body["name"] == "unknown":
+                    return httpx.Response(404, json={"error": "there is no mitigation 'unknown'"})
+                return httpx.Response(200, json={"ok": True, "detail": "standby serves eu-west"})
+            case "/incidents/secret/ack" | "/incidents/secret/findings":
+                return httpx.Response(200, json={"ok": True})
+            case "/incidents/secret/steps":
+                return httpx.Response(503, text="")
+        return httpx.Response(404)
+
+
+def desk(server: Server) -> HttpDesk:
+    return HttpDesk(PAGE, transport=httpx.MockTransport(server))
+
+
+async def test_a_responder_acknowledges_and_reports() -> None:
+    server = Server()
+
+    await desk(server).acknowledge()
+    await desk(server).report(Finding(step=Step.RED, summary="errors", found_at=NOW))
+
+    assert ("POST", "/incidents/secret/ack", {}) == server.seen[0]
+    method, path, body = server.seen[1]
+    assert ("POST", "/incidents/secret/findings") == (method, path)
+    assert Finding.model_validate(body) == Finding(step=Step.RED, summary="errors", found_at=NOW)
+
+
+async def test_following_a_link_tells_where_it_leads_without_going_there() -> None:
+    server = Server()
+
+    assert "http://prometheus:9090/graph?x=1" == await desk(server).follow(PAGE.links.red)
+    assert ["/l/red"] == [path for _, path, _ in server.seen]
+
+
+async def test_reading_a_link_goes_all_the_way() -> None:
+    assert "# Meaning" == await desk(Server()).read(PAGE.links.runbook)
+
+
+async def test_deploys_come_oldest_first() -> None:
+    deploys = await desk(Server()).deploys()
+
+    assert ["a", "b"] == [d.revision for d in deploys]
+    assert Deploy("checkout", "b", datetime(2026, 11, 23, 12, 0, 5, tzinfo=UTC)) == deploys[1]
+
+
+async def test_a_mitigation_says_what_was_done_or_why_not() -> None:
+    assert "standby serves eu-west" == await desk(Server()).mitigate("failover-db", {})
+    with pytest.raises(PermanentDriverError, match="there is no mitigation 'unknown'"):
+        await desk(Server()).mitigate("unknown", {})
+
+
+async def test_an_overloaded_desk_may_be_asked_again_and_its_url_stays_secret() -> None:
+    with pytest.raises(TemporaryDriverError) as caught:
+        await desk(Server()).tick("read-red", done=True)
+
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_desk_that_is_gone_is_said_in_a_sentence() -> None:
+    def gone(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(TemporaryDriverError, match="does not answer") as caught:
+        await HttpDesk(PAGE, transport=httpx.MockTransport(gone)).acknowledge()
+
+    assert "secret" not in str(caught.value)
