@@ -1,1 +1,37 @@
-"""TBD."""
+"""Files → nouns. Every error with file, line, field and what to write instead.
+
+Nothing a file holds may end in a traceback: whatever is wrong comes out as one
+`gameday.errors.SpecError` that lists all of it. Only reading happens here; what the values mean is
+the business of the rooms above.
+"""
+
+from __future__ import annotations
+
+from gameday.spec.catalogue import (
+    Catalogue,
+    find_experiment,
+    find_rubric,
+    find_runbook,
+    find_scenario,
+    find_slo,
+)
+from gameday.spec.document import Document, read_document, read_documents
+from gameday.spec.names import did_you_mean, nearest
+from gameday.spec.scenario import read_scenario
+from gameday.spec.slo import read_slos
+
+__all__ = [
+    "Catalogue",
+    "Document",
+    "did_you_mean",
+    "find_experiment",
+    "find_rubric",
+    "find_runbook",
+    "find_scenario",
+    "find_slo",
+    "nearest",
+    "read_document",
+    "read_documents",
+    "read_scenario",
+    "read_slos",
+]

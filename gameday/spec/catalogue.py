@@ -1,0 +1,216 @@
+"""Where scenarios, experiments, SLOs, runbooks and rubrics are found, by name or by path.
+
+A name is looked for in three places, the user's before ours:
+
+1. the working directory (``./scenarios``, ``./slos`` …),
+2. the folder of the scenario that refers to it, and that folder's parent,
+3. what gameday ships: ``gameday/catalogue`` in an installed package, the repository's top in a
+   checkout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from gameday.errors import SpecError, UsageError
+from gameday.slo import Slo
+from gameday.spec.document import quoted, read_documents
+from gameday.spec.names import did_you_mean
+from gameday.spec.slo import is_slo, read_slos
+
+_YAML = (".yaml", ".yml")
+_EXPERIMENTS = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Roots that hold ``experiments/``, ``scenarios/``, ``slos/`` and ``runbooks/``, best first."""
+
+    roots: tuple[Path, ...]
+
+    @classmethod
+    def around(cls, scenario: Path | None = None) -> Catalogue:
+        """Return the usual catalogue; with a scenario's path, its surroundings are searched too."""
+        roots = [Path()]
+        if scenario is not None:
+            roots += [scenario.parent, scenario.parent.parent]
+        roots.append(shipped())
+        unique: dict[Path, Path] = {}
+        for root in roots:
+            unique.setdefault(_resolved(root), root)
+        return cls(tuple(unique.values()))
+
+    def scenario(self, name: str) -> Path:
+        """Return the file of a scenario, by path or name; `UsageError` where there is none."""
+        return self._find(name, "scenarios", _YAML, "scenario")
+
+    def experiment(self, name: str) -> Path:
+        """Return the file of an experiment; `UsageError` where there is none."""
+        return self._find(name, "experiments", _EXPERIMENTS, "experiment")
+
+    def runbook(self, name: str) -> Path:
+        """Return the file of a runbook (``runbooks/x.md`` or ``x``); `UsageError` otherwise."""
+        return self._find(name, "runbooks", (".md",), "runbook")
+
+    def rubric(self, name: str) -> Path:
+        """Return the file of a rubric; shipped ones are known by name (``default``)."""
+        return self._find(name, "rubrics", _YAML, "rubric")
+
+    def slo(self, id: str) -> Slo:
+        """Return the SLO with this id (metadata.name), or the only one of the file at this path.
+
+        Raises:
+            UsageError: there is none.
+            SpecError: the file that holds it is wrong.
+        """
+        path = self._given(id, _YAML)
+        if path is not None:
+            slos = read_slos(path)
+            if len(slos) != 1:
+                known = ", ".join(s.id for s in slos)
+                raise UsageError(f"{quoted(id)} holds {len(slos)} SLOs: name one of {known}")
+            return slos[0]
+        ids = self._slo_ids()
+        if id not in ids:
+            raise UsageError(
+                f"there is no SLO {quoted(id)} ({did_you_mean(id, ids, what='known SLOs')})"
+            )
+        return next(slo for slo in read_slos(ids[id]) if slo.id == id)
+
+    def scenarios(self) -> list[str]:
+        """Return the names of every scenario in the catalogue, sorted."""
+        return sorted(self._names("scenarios", _YAML))
+
+    def experiments(self) -> list[str]:
+        """Return the names of every experiment, sorted."""
+        return sorted(self._names("experiments", _EXPERIMENTS))
+
+    def runbooks(self) -> list[str]:
+        """Return the names of every runbook, sorted."""
+        return sorted(self._names("runbooks", (".md",)))
+
+    def rubrics(self) -> list[str]:
+        """Return the names of every rubric, sorted."""
+        return sorted(self._names("rubrics", _YAML))
+
+    def slos(self) -> list[str]:
+        """Return the ids of every SLO that can be listed, sorted."""
+        return sorted(self._slo_ids())
+
+    def _given(self, name: str, endings: Sequence[str]) -> Path | None:
+        """Return the file a path points at, from the working directory or one of the roots."""
+        if not name or "\0" in name or not ("/" in name or name.endswith(tuple(endings))):
+            return None
+        for root in self.roots:
+            path = root / name
+            if _is_file(path):
+                return path
+        return None
+
+    def _find(self, name: str, folder: str, endings: Sequence[str], what: str) -> Path:
+        given = self._given(name, endings)
+        if given is not None:
+            return given
+        stem = name
+        for ending in endings:
+            stem = stem.removesuffix(ending)
+        stem = stem.removeprefix(f"{folder}/")
+        names = self._names(folder, endings)
+        if stem in names:
+            return names[stem]
+        hint = did_you_mean(stem, names, what=f"known {what}s")
+        raise UsageError(f"there is no {what} {quoted(name)} ({hint})")
+
+    def _folders(self, folder: str) -> Iterator[Path]:
+        for root in self.roots:
+            yield root / folder
+        if folder == "rubrics":
+            yield _package_folder("scoring") / "rubrics"
+
+    def _names(self, folder: str, endings: Sequence[str]) -> dict[str, Path]:
+        names: dict[str, Path] = {}
+        for place in self._folders(folder):
+            for path in _listed(place, endings):
+                names.setdefault(path.name.removesuffix(path.suffix), path)
+        return names
+
+    def _slo_ids(self) -> dict[str, Path]:
+        ids: dict[str, Path] = {}
+        for place in self._folders("slos"):
+            for path in _listed(place, _YAML):
+                try:
+                    documents = read_documents(path)
+                except SpecError:
+                    # A file that is no YAML names no SLO; `validate` is where it is reported.
+                    continue
+                for document in documents:
+                    if is_slo(document) and (id := _name_of(document.data)):
+                        ids.setdefault(id, path)
+        return ids
+
+
+def shipped() -> Path:
+    """Return the folder of what gameday ships: inside the package, or the checkout's top."""
+    package = _package_folder("gameday")
+    inside = package / "catalogue"
+    return inside if inside.is_dir() else package.parent
+
+
+def find_scenario(arg: str) -> Path:
+    """Return the file of the scenario a command line names; `UsageError` where there is none."""
+    return Catalogue.around().scenario(arg)
+
+
+def find_experiment(name: str, *, scenario: Path | None = None) -> Path:
+    """Return the file of an experiment; `UsageError` where there is none."""
+    return Catalogue.around(scenario).experiment(name)
+
+
+def find_slo(id: str, *, scenario: Path | None = None) -> Slo:
+    """Return an SLO by its id; `UsageError` where there is none, `SpecError` where it is wrong."""
+    return Catalogue.around(scenario).slo(id)
+
+
+def find_runbook(name: str, *, scenario: Path | None = None) -> Path:
+    """Return the file of a runbook; `UsageError` where there is none."""
+    return Catalogue.around(scenario).runbook(name)
+
+
+def find_rubric(name: str, *, scenario: Path | None = None) -> Path:
+    """Return the file of a rubric; `UsageError` where there is none."""
+    return Catalogue.around(scenario).rubric(name)
+
+
+def _package_folder(package: str) -> Path:
+    return Path(str(resources.files(package)))
+
+
+def _name_of(data: dict[str, Any]) -> str:
+    metadata = data.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.exists() and not path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _listed(folder: Path, endings: Sequence[str]) -> list[Path]:
+    try:
+        return sorted(p for p in folder.iterdir() if p.suffix in endings)
+    except OSError:
+        return []
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):
+        return path
