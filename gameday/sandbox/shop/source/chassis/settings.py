@@ -1,0 +1,40 @@
+"""Settings of one service process, read from the environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Who this process is, where it listens, and whom it talks to."""
+
+    service: str
+    region: str
+    revision: str
+    repository: str
+    port: int
+    admin_port: int
+    telemetry_url: str
+    log_file: str
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        env = os.environ
+        return cls(
+            service=env["SHOP_SERVICE"],
+            region=env["SHOP_REGION"],
+            revision=env["SHOP_REVISION"],
+            repository=env["SHOP_REPOSITORY"],
+            port=int(env["SHOP_PORT"]),
+            admin_port=int(env["SHOP_ADMIN_PORT"]),
+            telemetry_url=env["SHOP_TELEMETRY_URL"],
+            log_file=env.get("SHOP_LOG_FILE", ""),
+        )
+
+
+def address(name: str) -> tuple[str, int]:
+    """Return host and port of a downstream, given as ``host:port`` in the environment."""
+    host, port = os.environ[name].rsplit(":", 1)
+    return host, int(port)

@@ -1,0 +1,1 @@
+"""The front door: spreads visitors over the regions."""

@@ -1,0 +1,1 @@
+"""Goods: what is there, what is promised to whom."""
