@@ -81,8 +81,8 @@ SITES: tuple[Site, ...] = (
             "Suggest offers that go with the basket",
         ),
         (
-            "offer_pause",
-            "Leave the offer board time to turn to this basket's offers",
+            "offer_turn",
+            "Take a turn of the offer board",
             "Turn the offer board with the basket",
         ),
     ),
@@ -195,13 +195,19 @@ COMPUTE = '''def {helper}(numbers: list[int]) -> list[int]:
 '''
 
 PAUSE = '''def {helper}(pieces: int) -> None:
-    """{what}; large baskets have one of their own."""
+    """{what}.
+
+    Large baskets have one of their own.
+    """
     if pieces < LARGE_PIECES:
         time.sleep({constant})
 '''
 
 TURNS = '''def {helper}(pieces: int) -> int:
-    """{what}; large baskets have one of their own."""
+    """{what}.
+
+    Large baskets have one of their own.
+    """
     turn = 0
     while pieces < LARGE_PIECES and turn < {constant}:
         time.sleep(0.02)
