@@ -17,12 +17,14 @@ from gameday.spec.catalogue import (
 )
 from gameday.spec.document import Document, read_document, read_documents
 from gameday.spec.names import did_you_mean, nearest
+from gameday.spec.runbook import check_runbook, parse_runbook, read_runbook
 from gameday.spec.scenario import read_scenario
 from gameday.spec.slo import read_slos
 
 __all__ = [
     "Catalogue",
     "Document",
+    "check_runbook",
     "did_you_mean",
     "find_experiment",
     "find_rubric",
@@ -30,8 +32,10 @@ __all__ = [
     "find_scenario",
     "find_slo",
     "nearest",
+    "parse_runbook",
     "read_document",
     "read_documents",
+    "read_runbook",
     "read_scenario",
     "read_slos",
 ]
