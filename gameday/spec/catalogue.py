@@ -18,9 +18,10 @@ from typing import Any
 
 from gameday.errors import SpecError, UsageError
 from gameday.slo import Slo
-from gameday.spec.document import quoted, read_documents
+from gameday.spec.document import read_documents
 from gameday.spec.names import did_you_mean
 from gameday.spec.slo import is_slo, read_slos
+from gameday.spec.tree import quoted
 
 _YAML = (".yaml", ".yml")
 _EXPERIMENTS = (".yaml", ".yml", ".json")

@@ -26,8 +26,9 @@ from gameday.runbook import (
     Section,
     Step,
 )
-from gameday.spec.document import Document, FieldPath, parse_documents, quoted, read_text
+from gameday.spec.document import Document, parse_documents, read_text
 from gameday.spec.names import did_you_mean, nearest
+from gameday.spec.tree import FieldPath, quoted
 
 FRONT_MATTER = ("alert", "service", "owner", "reviewed", "review_every")
 """The fields of the front matter that gameday reads. Others are left to other tools."""

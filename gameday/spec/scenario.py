@@ -13,8 +13,9 @@ from pydantic import BaseModel, ValidationError
 from gameday.errors import Problem, SpecError, UsageError
 from gameday.scenario import Scenario
 from gameday.spec.catalogue import Catalogue
-from gameday.spec.document import Document, FieldPath, only, quoted, read_documents
+from gameday.spec.document import Document, only, read_documents
 from gameday.spec.names import did_you_mean, nearest
+from gameday.spec.tree import FieldPath, quoted
 
 _SENTENCES: Mapping[str, str] = {
     "string_type": "must be text",

@@ -15,14 +15,9 @@ from typing import Any
 
 from gameday.errors import Problem, SpecError
 from gameday.slo import Slo
-from gameday.spec.document import (
-    Document,
-    FieldPath,
-    not_a_mapping,
-    quoted,
-    read_documents,
-)
+from gameday.spec.document import Document, not_a_mapping, read_documents
 from gameday.spec.names import did_you_mean, nearest
+from gameday.spec.tree import FieldPath, quoted
 from scoring.slo import Objective, workbook_windows
 
 API_VERSION = "openslo/v1"
