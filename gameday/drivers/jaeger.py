@@ -1,0 +1,181 @@
+"""Traces out of Jaeger, by its query API v3 (stable, OTLP in JSON); the sandbox speaks it too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from gameday.errors import PermanentDriverError
+from gameday.signals import Span, Trace
+from gameday.web import JsonTool
+
+__all__ = ["JaegerTraces"]
+
+_KINDS = ("internal", "internal", "server", "client", "producer", "consumer")
+_MAX_DEPTH = 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class JaegerTraces:
+    """The traces of one Jaeger; fulfils `gameday.ports.TraceSource`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: timedelta = timedelta(seconds=10),
+        pause: timedelta = timedelta(milliseconds=200),
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Remember where Jaeger's query service is, e.g. ``http://127.0.0.1:16686``.
+
+        Args:
+            url: without ``/api/v3``.
+            timeout: of one request.
+            pause: before a request is tried again.
+            transport: another way than the network, for tests.
+        """
+        self._tool = JsonTool("Jaeger", url, timeout=timeout, pause=pause, transport=transport)
+
+    async def search(
+        self,
+        *,
+        service: str,
+        since: datetime,
+        until: datetime,
+        min_duration: timedelta | None = None,
+        errors_only: bool = False,
+        limit: int = 20,
+    ) -> Sequence[Trace]:
+        """Return whole traces in which a span of this service fits, newest first; may be empty.
+
+        Args:
+            service: whose span must have started in this time and lasted this long.
+            errors_only: only traces in which a span of the service itself failed. Jaeger's HTTP
+                search has no such filter, so more traces are fetched and filtered here.
+            limit: at most this many.
+
+        Raises:
+            DriverError: Jaeger cannot be reached, refuses, or answers something else.
+        """
+        depth = min(max(limit * 10, 200), _MAX_DEPTH) if errors_only else limit
+        values = {
+            "serviceName": service,
+            "startTimeMin": _rfc3339(since),
+            "startTimeMax": _rfc3339(until),
+            "searchDepth": str(depth),
+        }
+        if min_duration is not None and min_duration > timedelta(0):
+            values["durationMin"] = f"{min_duration // timedelta(microseconds=1)}us"
+        # 404: how newer servers say that nothing was found.
+        status, answer = await self._tool.get(
+            "/api/v3/traces", [(f"query.{k}", v) for k, v in values.items()], accept=(400, 404)
+        )
+        if status == 400:
+            # Older servers know only snake_case and miss the times they require.
+            status, answer = await self._tool.get(
+                "/api/v3/traces",
+                [(f"query.{_snake(k)}", v) for k, v in values.items()],
+                accept=(404,),
+            )
+        traces = self._traces(answer) if status != 404 else []
+        if errors_only:
+            traces = [t for t in traces if any(s.error and s.service == service for s in t.spans)]
+        return traces[:limit]
+
+    async def trace(self, trace_id: str) -> Trace | None:
+        """Return one trace with every span Jaeger has of it, or None.
+
+        Raises:
+            DriverError: as for `search`; permanent where this is no trace id.
+        """
+        digits = trace_id.lower()
+        if not re.fullmatch("[0-9a-f]{1,32}", digits):
+            raise PermanentDriverError(f"{trace_id[:64]!r} is not a trace id: 32 hex digits")
+        status, answer = await self._tool.get(f"/api/v3/traces/{digits.zfill(32)}", accept=(404,))
+        traces = self._traces(answer) if status != 404 else []
+        return traces[0] if traces else None
+
+    def _traces(self, answer: Any) -> list[Trace]:
+        try:
+            return _read_traces(answer["result"])
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise PermanentDriverError(
+                f"{self._tool.name} at {self._tool.url} answers with something that is not"
+                f" traces in OTLP's JSON ({type(error).__name__}: {error}): check the URL and"
+                " that it is a Jaeger with the API v3"
+            ) from error
+
+
+def _read_traces(result: Mapping[str, Any]) -> list[Trace]:
+    """Return the traces of a TracesData, each ordered by start; newest trace first."""
+    spans: dict[str, list[Span]] = {}
+    for group in result.get("resourceSpans") or ():
+        resource = _attributes((group.get("resource") or {}).get("attributes"))
+        for scoped in group.get("scopeSpans") or ():
+            for raw in scoped.get("spans") or ():
+                span = _read_span(raw, resource)
+                spans.setdefault(span.trace_id, []).append(span)
+    traces = [
+        Trace(trace_id, tuple(sorted(found, key=lambda s: (s.started_at, -s.duration))))
+        for trace_id, found in spans.items()
+    ]
+    return sorted(traces, key=lambda trace: trace.spans[0].started_at, reverse=True)
+
+
+def _read_span(raw: Mapping[str, Any], resource: Mapping[str, object]) -> Span:
+    start = int(raw["startTimeUnixNano"])
+    end = int(raw.get("endTimeUnixNano") or start)
+    return Span(
+        trace_id=str(raw["traceId"]).lower(),
+        span_id=str(raw["spanId"]).lower(),
+        parent_id=str(raw["parentSpanId"]).lower() if raw.get("parentSpanId") else None,
+        name=str(raw.get("name", "")),
+        kind=_kind(raw.get("kind", 0)),
+        service=str(resource.get("service.name", "unknown_service")),
+        started_at=_EPOCH + timedelta(microseconds=start // 1000),
+        duration=timedelta(microseconds=max(0, end - start) / 1000),
+        error=(raw.get("status") or {}).get("code") in {2, "STATUS_CODE_ERROR"},
+        attributes=_attributes(raw.get("attributes")),
+        resource=resource,
+    )
+
+
+def _kind(value: object) -> str:
+    # OTLP's JSON has enums as numbers; some servers write their names.
+    if isinstance(value, str):
+        name = value.removeprefix("SPAN_KIND_").lower()
+        return name if name in _KINDS else "internal"
+    return _KINDS[value] if isinstance(value, int) and 0 <= value < len(_KINDS) else "internal"
+
+
+def _attributes(pairs: Iterable[Mapping[str, Any]] | None) -> dict[str, object]:
+    return {str(pair["key"]): _value(pair.get("value") or {}) for pair in pairs or ()}
+
+
+def _value(value: Mapping[str, Any]) -> object:
+    for kind, content in value.items():
+        match kind:
+            case "intValue":
+                return int(content)
+            case "doubleValue":
+                return float(content)
+            case "arrayValue":
+                return [_value(v) for v in content.get("values") or ()]
+            case "kvlistValue":
+                return _attributes(content.get("values"))
+            case _:
+                return content  # stringValue, boolValue, bytesValue (base64)
+    return None
+
+
+def _rfc3339(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _snake(name: str) -> str:
+    return re.sub("[A-Z]", lambda m: "_" + m[0].lower(), name)
