@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -21,6 +21,11 @@ class Series:
 
     labels: Mapping[str, str]
     samples: tuple[Sample, ...]
+
+
+def samples(series: Sequence[Series]) -> tuple[tuple[tuple[float, float], ...], ...]:
+    """Return series as `scoring.detection` takes them: (unix seconds, value), one tuple each."""
+    return tuple(tuple((s.at.timestamp(), s.value) for s in one.samples) for one in series)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,375 @@
+"""Playing one plan: the numbered steps of a game day."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from gameday.conductor.recovery import Recovery
+from gameday.conductor.watch import Watch
+from gameday.errors import DriverError, PlanRefused, RecoveryError, RunAborted
+from gameday.incident import Page
+from gameday.ledger import Ledger
+from gameday.plan import PATIENCE_RATIO, Plan
+from gameday.ports import (
+    AlertSource,
+    Clock,
+    FaultDriver,
+    PlannedFault,
+    Responder,
+    Store,
+    Target,
+    Undo,
+)
+from gameday.settings import Settings
+from scoring.detection import predict
+from scoring.slo import nominal
+from scoring.timeline import Fact, Kind
+
+T = TypeVar("T")
+
+FAREWELL = timedelta(seconds=5)
+"""How long a responder may still note what they saw once the alert has cleared."""
+
+PageOf = Callable[[Fact], Awaitable[Page]]
+"""Builds the page a responder gets from the fact that the alert's webhook arrived."""
+
+
+class Conductor:
+    """Plays one plan and leaves nothing behind.
+
+    1. Check the target, route its pages here, wait for the steady state.
+    2. For each fault: commit its undo, inject it, note when it was in place.
+    3. Watch Prometheus; abort when a rule says so.
+    4. When the page arrives, hand it to the responder.
+    5. Wait until the responder mitigated and the alert cleared, or until it is too late.
+    6. Recover every fault, last first, and prove it; take the mitigations back.
+
+    Steps 2 to 5 may be cancelled at any moment; step 6 always runs to its end.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        ledger: Ledger,
+        store: Store,
+        clock: Clock,
+        faults: FaultDriver,
+        alerts: AlertSource,
+        target: Target,
+        responder: Responder | None,
+        page_of: PageOf,
+        settings: Settings,
+    ) -> None:
+        self._plan = plan
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._faults = faults
+        self._alerts = alerts
+        self._target = target
+        self._responder = responder
+        self._page_of = page_of
+        self._settings = settings
+        self._stored: list[Undo] = []
+        self._ended: set[str] = set()
+        self._recovery = Recovery(
+            driver=faults, store=store, clock=clock, budget=settings.recovery_budget
+        )
+        self.watch = Watch(plan, ledger=ledger, alerts=alerts, clock=clock, every=settings.poll)
+
+    async def play(self, *, webhook: str) -> None:
+        """Play the plan from the steady state to the proven recovery.
+
+        Args:
+            webhook: where the target's Alertmanager shall send its pages.
+
+        Raises:
+            PlanRefused: the steady state did not hold; nothing was injected.
+            RunAborted: an abort rule stopped the run; everything was recovered.
+            RecoveryError: a fault is still in place.
+            DriverError: the target cannot be reached or a fault could not be injected; what was
+                injected before is recovered.
+        """
+        await self._target.check()
+        await self._target.route_pages(webhook)
+        await self._await_steady_state()
+        try:
+            await self._between_injection_and_recovery()
+        finally:
+            stuck = await _to_the_end(self._leave_nothing_behind())
+        if stuck:
+            names = "; ".join(f"{u.description} ({error})" for u, error in stuck)
+            raise RecoveryError(f"still in place: {names}. Run `{stuck[0][0].command}`")
+
+    # --- 1. steady state --------------------------------------------------------------------
+
+    async def _await_steady_state(self) -> None:
+        wanted = self._plan.scenario.spec.steady_state
+        pages = [
+            nominal(w.long)
+            for w, real in zip(self._plan.slo.windows, self._plan.windows, strict=True)
+            if real in self._plan.page_windows
+        ]
+        started = self._clock.now()
+        held_since: datetime | None = None
+        while True:
+            rates = await self._alerts.burn_rates(slo=self._plan.slo.id)
+            seen = {long: rates.get(long) for long in pages}
+            now = self._clock.now()
+            met = all(r is not None and r < wanted.burn_rate_below for r in seen.values())
+            if not met:
+                held_since = None
+            elif held_since is None:
+                held_since = now
+            if held_since is not None and now - held_since >= wanted.for_:
+                self._record_steady_state(True, seen)
+                return
+            if held_since is None and now - started > wanted.within:
+                self._record_steady_state(
+                    None if any(r is None for r in seen.values()) else False, seen
+                )
+                raise PlanRefused(self._why_unsteady(seen))
+            await self._clock.sleep(self._settings.poll)
+
+    def _record_steady_state(self, met: bool | None, rates: dict[str, float | None]) -> None:
+        self._ledger.record(
+            Kind.STEADY_STATE_CHECKED,
+            source="prometheus",
+            subject=self._plan.slo.id,
+            data={"met": met, "burn_rates": rates},
+        )
+
+    def _why_unsteady(self, rates: dict[str, float | None]) -> str:
+        limit = self._plan.scenario.spec.steady_state.burn_rate_below
+        missing = [long for long, rate in rates.items() if rate is None]
+        if missing:
+            return (
+                f"steady state is unknown: Prometheus has no burn rate of {self._plan.slo.id!r} "
+                f"over {', '.join(missing)}. Are its rules loaded and is there traffic?"
+            )
+        high = {long: rate for long, rate in rates.items() if rate is not None and rate >= limit}
+        shown = ", ".join(f"{rate:.1f} over {long}" for long, rate in high.items())
+        longest = max(w.long for w in self._plan.page_windows)
+        return (
+            f"steady state not met: the burn rate of {self._plan.slo.id!r} is {shown}; it must be "
+            f"below {limit:g}. An earlier fault leaves the windows after at most "
+            f"{longest.total_seconds():.0f} s: wait, or on the sandbox start from an empty history "
+            "with `gameday sandbox reset --history`"
+        )
+
+    # --- 2. to 5. ---------------------------------------------------------------------------
+
+    async def _between_injection_and_recovery(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                play = tasks.create_task(self._play_faults())
+                first = await _either(self._first_injection(), play)
+                if first is not None:
+                    watch = tasks.create_task(self.watch.watch(first.happened_at))
+                    await _either(self._outcome(first), watch)
+                    watch.cancel()
+                play.cancel()
+        except BaseExceptionGroup as group:
+            raise _root(group) from group
+        aborted = self._ledger.timeline.last(Kind.RUN_ABORTED)
+        if aborted is not None:
+            raise RunAborted(str(aborted.data["reason"]))
+
+    async def _first_injection(self) -> Fact:
+        fact = await self._ledger.expect(lambda f: f.kind == Kind.FAULT_INJECTED)
+        assert fact is not None  # waits without a limit
+        return fact
+
+    async def _play_faults(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for fault in self._plan.faults:
+                tasks.create_task(self._play_fault(fault))
+
+    async def _play_fault(self, fault: PlannedFault) -> None:
+        await self._clock.sleep(fault.at)
+        self._store.save_undo(fault.undo)
+        self._stored.append(fault.undo)
+        self._ledger.record(
+            Kind.UNDO_STORED,
+            source="conductor",
+            subject=fault.undo.id,
+            data={"undo": fault.undo.id, "description": fault.undo.description},
+        )
+        try:
+            injection = await self._faults.inject(fault)
+        except DriverError as error:
+            self._ledger.record(
+                Kind.INJECTION_FAILED,
+                source="chaostoolkit",
+                subject=fault.undo.id,
+                data={"fault": fault.experiment, "error": str(error)},
+            )
+            raise
+        self._ledger.record(
+            Kind.FAULT_INJECTED,
+            source="chaostoolkit",
+            subject=fault.undo.id,
+            data={"fault": fault.experiment, "undo": fault.undo.id, **injection.detail},
+            happened_at=injection.injected_at,
+        )
+        await self._clock.sleep(fault.duration)
+        await _to_the_end(self._expire(fault.undo))
+
+    async def _expire(self, undo: Undo) -> None:
+        if not await self._recovery.recover([undo], record=self._ledger.record, by="expired"):
+            self._ended.add(undo.id)
+
+    async def _outcome(self, injected: Fact) -> None:
+        if not self._plan.expects_alert:
+            await self._clock.sleep(self._plan.silent_for)
+            return
+        due = self._plan.detection_due or timedelta(0)
+        waits_until = injected.happened_at + due + self._settings.detection_slack
+        page = await self._ledger.expect(
+            lambda f: (
+                f.kind == Kind.PAGE_RECEIVED
+                and f.data.get("slo") == self._plan.slo.id
+                and f.data.get("severity") == "page"
+            ),
+            within=max(waits_until - self._clock.now(), timedelta(seconds=1)),
+        )
+        if page is None or self._responder is None:
+            return
+        handed = await self._page_of(page)
+        self._ledger.record(
+            Kind.PAGE_DELIVERED,
+            source="conductor",
+            subject=handed.slo,
+            data={"to": "on-call", "page": handed.model_dump(mode="json")},
+        )
+        async with AsyncExitStack() as stack:
+            session = await stack.enter_async_context(self._responder.answer(handed))
+            ended = asyncio.ensure_future(session.ended())
+            try:
+                mitigation = await self._mitigation(ended)
+                if mitigation is not None:
+                    await self._cleared(injected, mitigation)
+                    leave = asyncio.ensure_future(self._clock.sleep(FAREWELL))
+                    both: set[asyncio.Future[Any]] = {ended, leave}
+                    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                    leave.cancel()
+            finally:
+                if not ended.done():
+                    ended.cancel()
+            if ended.done() and not ended.cancelled():
+                code, detail = ended.result()
+                self._ledger.record(
+                    Kind.RESPONDER_ENDED,
+                    source="responder",
+                    data={"code": code, "detail": detail},
+                )
+
+    async def _mitigation(self, ended: asyncio.Future[tuple[int, str]]) -> Fact | None:
+        """Return the first mitigation that worked; None if the responder stops without one."""
+        applied = asyncio.ensure_future(
+            self._ledger.expect(
+                lambda f: f.kind == Kind.MITIGATION_APPLIED and bool(f.data.get("ok"))
+            )
+        )
+        patience = asyncio.ensure_future(self._clock.sleep(self._settings.answer_patience))
+        try:
+            awaited: set[asyncio.Future[Any]] = {applied, ended, patience}
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+            return applied.result() if applied.done() else None
+        finally:
+            applied.cancel()
+            patience.cancel()
+
+    async def _cleared(self, injected: Fact, mitigation: Fact) -> None:
+        """Return once no page branch fires any more, or when it should long have cleared."""
+        await self._read_faults()
+        lasted = mitigation.happened_at - injected.happened_at
+        resets = predict(
+            self._plan.real_objective,
+            self._plan.windows,
+            self._plan.error_ratio,
+            fault_duration=lasted,
+            timing=self._plan.target.timing,
+        ).page_resets_after or timedelta(0)
+        within = self._plan.scenario.spec.expect.recovered.within
+        allowed = within if isinstance(within, timedelta) else resets * PATIENCE_RATIO
+        deadline = mitigation.happened_at + allowed + self._settings.detection_slack
+        quiet = 0
+        while self._clock.now() < deadline:
+            await self._clock.sleep(self._settings.poll)
+            quiet = 0 if self.watch.firing() else quiet + 1
+            if quiet == 1:
+                await self._read_faults()
+            if quiet >= 3:  # a branch that was about to fire would have by now
+                return
+
+    async def _read_faults(self) -> None:
+        for undo in self._stored:
+            if undo.id in self._ended:
+                continue
+            present: bool | None
+            try:
+                present = await self._faults.is_present(undo)
+            except DriverError:
+                present = None
+            self._ledger.record(
+                Kind.FAULT_READ,
+                source="target",
+                subject=undo.id,
+                data={"undo": undo.id, "present": present},
+            )
+
+    # --- 6. recovery ------------------------------------------------------------------------
+
+    async def _leave_nothing_behind(self) -> list[tuple[Undo, str]]:
+        open_undos = [u for u in self._stored if u.id not in self._ended]
+        stuck = await self._recovery.recover(open_undos, record=self._ledger.record, by="conductor")
+        mitigated = self._ledger.timeline.first(Kind.MITIGATION_STARTED) is not None
+        if mitigated:
+            await self._target.restore()
+        return list(stuck)
+
+
+def _root(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error of a task group, out of however many groups it is wrapped in."""
+    first = group.exceptions[0]
+    return _root(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+async def _either(wanted: Awaitable[T], guard: asyncio.Task[None]) -> T | None:
+    """Return the result of ``wanted``; None if the guard ends first.
+
+    A guard that ends with an error belongs to the caller's task group, which raises it.
+    """
+    task = asyncio.ensure_future(wanted)
+    try:
+        await asyncio.wait({task, guard}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        if not task.done():
+            task.cancel()
+
+
+async def _to_the_end(wanted: Awaitable[T]) -> T:
+    """Return the result of ``wanted`` however often the caller is cancelled meanwhile.
+
+    A cancellation that came meanwhile goes on afterwards: recovery is not something that a second
+    Ctrl-C may stop half-way.
+    """
+    task = asyncio.ensure_future(wanted)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except Exception:  # noqa: BLE001 - it is the task's own; result() raises it below
+            break
+    if cancelled is not None and not task.cancelled() and task.exception() is None:
+        raise cancelled
+    return task.result()

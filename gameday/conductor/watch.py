@@ -1,0 +1,168 @@
+"""Watching Prometheus during a run: alerts, burn rates, and the rules that abort it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from gameday.errors import DriverError
+from gameday.ledger import Ledger
+from gameday.plan import Plan
+from gameday.ports import AlertSource, Clock
+from gameday.signals import AlertState, samples
+from scoring.detection import recompute
+from scoring.slo import NoData
+from scoring.timeline import Kind
+
+REPEAT_FAILURES = timedelta(seconds=5)
+"""A measurement that keeps failing is recorded again this often, so that a gap has a length."""
+
+BUDGET_EVERY = timedelta(seconds=5)
+
+
+class Watch:
+    """Polls the alert source and records what changed.
+
+    Attributes:
+        burn_rates: latest burn rate per nominal window; None where Prometheus has no data.
+    """
+
+    def __init__(
+        self, plan: Plan, *, ledger: Ledger, alerts: AlertSource, clock: Clock, every: timedelta
+    ) -> None:
+        self._plan = plan
+        self._ledger = ledger
+        self._alerts = alerts
+        self._clock = clock
+        self._every = every
+        self._seen: set[tuple[str, str]] = set()
+        self._failed_at: dict[str, datetime] = {}
+        self._budget_at: datetime | None = None
+        self.burn_rates: Mapping[str, float | None] = {}
+
+    async def watch(self, since: datetime) -> None:
+        """Poll until cancelled; ``since`` is the instant of the first injection."""
+        while True:
+            await self.look(since)
+            reason = await self._abort_reason(since)
+            if reason:
+                self._ledger.record(Kind.RUN_ABORTED, source="conductor", data={"reason": reason})
+                return
+            await self._clock.sleep(self._every)
+
+    async def look(self, since: datetime) -> None:
+        """Read alerts and burn rates once and record what is new."""
+        now = self._clock.now()
+        slo = self._plan.slo.id
+        try:
+            for state in await self._alerts.alerts(slo=slo, since=since, until=now):
+                self._record(state, since)
+        except DriverError as error:
+            self._record_failure("alerts", error, now)
+        try:
+            self.burn_rates = await self._alerts.burn_rates(slo=slo)
+        except DriverError as error:
+            self.burn_rates = {}
+            self._record_failure("burn_rate", error, now)
+        else:
+            self._ledger.record(
+                Kind.MEASUREMENT,
+                source="prometheus",
+                subject=slo,
+                data={"what": "burn_rate", "values": dict(self.burn_rates)},
+            )
+
+    def firing(self) -> bool:
+        """Return whether a page branch of the SLO was firing when last seen."""
+        timeline = self._ledger.timeline
+        fired = {
+            str(f.data.get("long"))
+            for f in timeline.of_kind(Kind.ALERT_FIRED)
+            if f.data.get("severity") == "page"
+        }
+        resolved = {str(f.data.get("long")) for f in timeline.of_kind(Kind.ALERT_RESOLVED)}
+        return bool(fired - resolved)
+
+    def _record(self, state: AlertState, since: datetime) -> None:
+        # The first instant is kept; a branch that flaps shows as several activations in Prometheus
+        # and is one alert here until it has been resolved for good.
+        labels = state.labels
+        branch = labels.get("long_window", "")
+        data = {
+            "alert": labels.get("alertname", ""),
+            "slo": labels.get("slo", ""),
+            "service": labels.get("service", ""),
+            "severity": labels.get("severity", ""),
+            "long": branch,
+            "short": labels.get("short_window", ""),
+            "burn_rate": labels.get("burn_rate", ""),
+            "active_at": state.active_at.isoformat() if state.active_at else None,
+        }
+        if state.fired_at is None or state.fired_at < since:
+            return
+        for kind, at in (
+            (Kind.ALERT_FIRED, state.fired_at),
+            (Kind.ALERT_RESOLVED, state.resolved_at),
+        ):
+            key = (str(kind), f"{labels.get('severity')}/{branch}/{state.fired_at.isoformat()}")
+            if at is not None and key not in self._seen:
+                self._seen.add(key)
+                self._ledger.record(
+                    kind,
+                    source="prometheus",
+                    subject=self._plan.slo.id,
+                    data=data,
+                    happened_at=at,
+                )
+
+    def _record_failure(self, what: str, error: DriverError, now: datetime) -> None:
+        last = self._failed_at.get(what)
+        if last is None or now - last >= REPEAT_FAILURES:
+            self._failed_at[what] = now
+            self._ledger.record(
+                Kind.MEASUREMENT_FAILED,
+                source="conductor",
+                subject=self._plan.slo.id,
+                data={"what": what, "error": str(error)},
+            )
+
+    async def _abort_reason(self, since: datetime) -> str:
+        for rule in self._plan.scenario.spec.abort:
+            limit = rule.burn_rate_above
+            highest = max((b for b in self.burn_rates.values() if b is not None), default=0.0)
+            if limit is not None and highest > limit:
+                return f"the burn rate is {highest:.1f}, above the abort rule's {limit:g}"
+            if rule.error_budget_spent_above is not None:
+                spent = await self._budget_spent(since)
+                if spent is not None and spent > rule.error_budget_spent_above:
+                    return (
+                        f"this run spent {spent:.1%} of the period's error budget, above the abort "
+                        f"rule's {rule.error_budget_spent_above:.0%}"
+                    )
+        return ""
+
+    async def _budget_spent(self, since: datetime) -> float | None:
+        now = self._clock.now()
+        if self._budget_at is not None and now - self._budget_at < BUDGET_EVERY:
+            return None
+        self._budget_at = now
+        try:
+            counters = await self._alerts.counters(
+                good_query=self._plan.slo.good_query,
+                total_query=self._plan.slo.total_query,
+                since=since,
+                until=now,
+            )
+        except DriverError as error:
+            self._record_failure("counters", error, now)
+            return None
+        spent = recompute(
+            samples(counters.good),
+            samples(counters.total),
+            self._plan.page_windows,
+            self._plan.real_objective,
+            timing=self._plan.target.timing,
+            injected_at=since.timestamp(),
+            until=now.timestamp(),
+        )
+        return None if isinstance(spent, NoData) else spent.budget_spent_ratio

@@ -1,0 +1,99 @@
+"""The ledger: a run's timeline while it is being written.
+
+Everybody who sees something happen (the conductor, the webhook, the responder's desk) records it
+here; a fact is durable before `record` returns, and only then is it told to those who wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio  # futures only: the ledger does no I/O of its own
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from gameday.ports import Clock, Store
+from scoring.timeline import Fact, Timeline
+
+Predicate = Callable[[Fact], bool]
+
+
+class Ledger:
+    """The append-only timeline of one run, durable first.
+
+    Not thread-safe: it belongs to the event loop of its run.
+    """
+
+    def __init__(self, run: str, *, store: Store, clock: Clock) -> None:
+        self.run = run
+        self._store = store
+        self._clock = clock
+        self._facts: list[Fact] = []
+        self._waiters: list[tuple[Predicate, asyncio.Future[Fact]]] = []
+        self._listeners: list[Callable[[Fact], None]] = []
+
+    @property
+    def timeline(self) -> Timeline:
+        """Return what has been recorded so far."""
+        return Timeline.of(self._facts)
+
+    def now(self) -> datetime:
+        """Return the present instant by the run's clock."""
+        return self._clock.now()
+
+    def listen(self, listener: Callable[[Fact], None]) -> None:
+        """Call this with every fact from now on, after it is durable."""
+        self._listeners.append(listener)
+
+    def record(
+        self,
+        kind: str,
+        *,
+        source: str,
+        subject: str = "",
+        data: Mapping[str, Any] | None = None,
+        happened_at: datetime | None = None,
+    ) -> Fact:
+        """Append one fact and return it once it is durable.
+
+        Raises:
+            StoreError: it could not be written; nobody is told of it then.
+        """
+        now = self._clock.now()
+        fact = Fact(
+            id=f"f{len(self._facts) + 1:04d}",
+            kind=str(kind),
+            happened_at=happened_at or now,
+            recorded_at=now,
+            source=source,
+            subject=subject,
+            data=dict(data or {}),
+        )
+        self._store.append(self.run, fact)
+        self._facts.append(fact)
+        for predicate, future in self._waiters:
+            if not future.done() and predicate(fact):
+                future.set_result(fact)
+        self._waiters = [w for w in self._waiters if not w[1].done()]
+        for listener in self._listeners:
+            listener(fact)
+        return fact
+
+    async def expect(self, predicate: Predicate, *, within: timedelta | None = None) -> Fact | None:
+        """Return the first fact, past or coming, for which the predicate holds.
+
+        Returns None where none came within the time given.
+        """
+        for fact in self._facts:
+            if predicate(fact):
+                return fact
+        future: asyncio.Future[Fact] = asyncio.get_running_loop().create_future()
+        self._waiters.append((predicate, future))
+        timer = asyncio.ensure_future(self._clock.sleep(within)) if within is not None else None
+        try:
+            awaited: set[asyncio.Future[Any]] = {future, timer} if timer else {future}
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+            return future.result() if future.done() else None
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._waiters = [w for w in self._waiters if w[1] is not future]

@@ -1,0 +1,236 @@
+"""The plan of a run: what will be done, what should be seen when, or why it is refused. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from gameday.errors import PlanRefused
+from gameday.ports import PlannedFault
+from gameday.scenario import THEORY, Scenario
+from gameday.slo import Slo
+from scoring.detection import Prediction, Timing, predict
+from scoring.slo import BurnWindow, Objective, Severity, nominal
+
+PATIENCE_RATIO = 1.25
+"""``within: theory`` allows this many times the predicted time, and adds nothing (DESIGN.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetProfile:
+    """What a plan must know of the system it will play on.
+
+    Attributes:
+        name: of the target.
+        time_scale: how many times faster its windows run; 1 in production.
+        regions: every region it has; empty where regions mean nothing.
+        timing: scrape and evaluation intervals and group_wait, real time.
+    """
+
+    name: str
+    time_scale: float
+    regions: tuple[str, ...]
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run that may be played.
+
+    Attributes:
+        windows: the SLO's branches in real time on this target, beside the nominal ones in `slo`.
+        error_ratio: what the faults should do to the SLI, 0–1.
+        prediction: when the alert must fire for that ratio with full, clean windows.
+        detection_due: how long after the injection the alert may take; None: silence is expected.
+        silent_for: how long silence must last where it is expected.
+    """
+
+    run: str
+    scenario: Scenario
+    slo: Slo
+    target: TargetProfile
+    faults: tuple[PlannedFault, ...]
+    windows: tuple[BurnWindow, ...]
+    error_ratio: float
+    prediction: Prediction
+    detection_due: timedelta | None
+    silent_for: timedelta
+
+    @property
+    def expects_alert(self) -> bool:
+        """Return whether the faults should raise an alert."""
+        return self.scenario.spec.expect.alert is not None
+
+    @property
+    def page_windows(self) -> tuple[BurnWindow, ...]:
+        """Return the branches that page, in real time."""
+        return tuple(w for w in self.windows if w.severity is Severity.PAGE)
+
+    @property
+    def real_objective(self) -> Objective:
+        """Return the objective with its period in this target's real time."""
+        declared = self.slo.objective
+        return Objective(declared.target_ratio, declared.period / self.target.time_scale)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as ``gameday plan --json`` prints it; seconds are real time."""
+        spec = self.scenario.spec
+        return {
+            "scenario": self.scenario.metadata.name,
+            "target": self.target.name,
+            "time_scale": self.target.time_scale,
+            "slo": self.slo.id,
+            "service": self.slo.service,
+            "responder": str(spec.responder),
+            "error_ratio": self.error_ratio,
+            "faults": [
+                {
+                    "experiment": f.experiment,
+                    "at_seconds": f.at.total_seconds(),
+                    "duration_seconds": f.duration.total_seconds(),
+                    "configuration": dict(f.configuration),
+                    "undo": f.undo.description,
+                    "undo_command": f.undo.command,
+                }
+                for f in self.faults
+            ],
+            "expects_alert": self.expects_alert,
+            "predicted_seconds": seconds(self.prediction.page_detects_after),
+            "due_seconds": seconds(self.detection_due),
+            "branches": [
+                {
+                    "long": nominal(declared.long),
+                    "short": nominal(declared.short),
+                    "burn_rate": declared.burn_rate,
+                    "severity": str(declared.severity),
+                    "detects_after_s": seconds(branch.detects_after),
+                    "resets_after_s": seconds(branch.resets_after),
+                    "budget_spent_ratio": branch.budget_spent_ratio,
+                }
+                for declared, branch in zip(self.slo.windows, self.prediction.branches, strict=True)
+            ],
+        }
+
+
+def seconds(duration: timedelta | None) -> float | None:
+    """Return a duration as seconds, None as None."""
+    return None if duration is None else duration.total_seconds()
+
+
+def error_ratio(scenario: Scenario, target: TargetProfile) -> float:
+    """Return what the faults should do to the SLI.
+
+    ``expect.errorRatio`` where it is declared; else the blast radius fails entirely: the share of
+    the target's regions that the scenario names.
+    """
+    declared = scenario.spec.expect.error_ratio
+    if declared is not None:
+        return declared
+    if target.regions and scenario.spec.regions:
+        return len(set(scenario.spec.regions) & set(target.regions)) / len(target.regions)
+    return 1.0
+
+
+def make(
+    scenario: Scenario,
+    slo: Slo,
+    *,
+    run: str,
+    target: TargetProfile,
+    faults: Sequence[PlannedFault],
+) -> Plan:
+    """Return the plan of a run.
+
+    Args:
+        faults: prepared by the fault driver, in the order of the scenario.
+
+    Raises:
+        PlanRefused: with every reason at once, each saying what to change.
+    """
+    spec = scenario.spec
+    reasons: list[str] = []
+
+    unknown = [r for r in spec.regions if target.regions and r not in target.regions]
+    if unknown:
+        reasons.append(
+            f"region {unknown[0]!r} does not exist on {target.name}: "
+            f"it has {', '.join(target.regions)}"
+        )
+    limit = spec.blast_radius.regions
+    if limit is not None and len(set(spec.regions)) > limit:
+        reasons.append(
+            f"the faults touch {len(set(spec.regions))} regions, blastRadius.regions allows {limit}"
+        )
+
+    windows = tuple(w.scaled(target.time_scale) for w in slo.windows)
+    ratio = error_ratio(scenario, target)
+    ends = max(f.at + f.duration for f in faults)
+    lasts = ends - min(f.at for f in faults)
+    objective = Objective(slo.objective.target_ratio, slo.objective.period / target.time_scale)
+    prediction = predict(objective, windows, ratio, fault_duration=lasts, timing=target.timing)
+    due: timedelta | None = None
+    expected = spec.expect.alert
+    detects = prediction.page_detects_after
+    if expected is not None:
+        due, refusal = _detection_due(expected.within, detects, lasts, ratio, target)
+        if refusal:
+            reasons.append(refusal)
+    elif detects is not None and detects < lasts:
+        reasons.append(
+            f"expect.alert is none, but at an error ratio of {ratio:.0%} the alert must fire "
+            f"{detects.total_seconds():.0f} s after the fault; expect an alert, or declare the "
+            "errorRatio that the fault really causes"
+        )
+
+    recovered = spec.expect.recovered.within
+    if expected is not None and detects is not None and isinstance(recovered, timedelta):
+        soonest = predict(
+            objective, windows, ratio, fault_duration=detects, timing=target.timing
+        ).page_resets_after
+        if soonest is not None and recovered < soonest:
+            reasons.append(
+                f"expect.recovered.within {recovered.total_seconds():.0f} s cannot be met: even if "
+                f"the fault ended with the page, the alert clears {soonest.total_seconds():.0f} s "
+                "later; write `within: theory`"
+            )
+    if reasons:
+        raise PlanRefused("\n".join(f"{scenario.metadata.name}: {r}" for r in reasons))
+    return Plan(
+        run=run,
+        scenario=scenario,
+        slo=slo,
+        target=target,
+        faults=tuple(faults),
+        windows=windows,
+        error_ratio=ratio,
+        prediction=prediction,
+        detection_due=due,
+        silent_for=ends,
+    )
+
+
+def _detection_due(
+    within: timedelta | str,
+    detects: timedelta | None,
+    lasts: timedelta,
+    ratio: float,
+    target: TargetProfile,
+) -> tuple[timedelta | None, str]:
+    if detects is None or detects > lasts:
+        when = (
+            "never fires" if detects is None else f"needs {detects.total_seconds():.0f} s to fire"
+        )
+        scale = (
+            ""
+            if target.time_scale > 1
+            else " (time is not compressed on this target; a disposable one may set timeScale)"
+        )
+        return None, (
+            f"the faults last {lasts.total_seconds():.0f} s, and at an error ratio of {ratio:.0%} "
+            f"the alert {when}{scale}: let them last longer, or write `expect: {{alert: none}}`"
+        )
+    if within == THEORY or not isinstance(within, timedelta):
+        return detects * PATIENCE_RATIO, ""
+    return within, ""

@@ -1,0 +1,52 @@
+"""Settings: what an operator may choose, each with its reason for the default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+
+def state_folder(environment: Mapping[str, str]) -> Path:
+    """Return where gameday keeps runs and the sandbox.
+
+    ``GAMEDAY_STATE`` if set, else the XDG state folder.
+    """
+    if own := environment.get("GAMEDAY_STATE"):
+        return Path(own)
+    xdg = environment.get("XDG_STATE_HOME")
+    root = Path(xdg) if xdg else Path.home() / ".local" / "state"
+    return root / "gameday"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one gameday process."""
+
+    state: Path
+    """Folder of the store of runs, the reports and the sandbox."""
+
+    database_url: str
+    """SQLAlchemy URL of the store; SQLite in the state folder unless GAMEDAY_DATABASE_URL says."""
+
+    poll: timedelta = timedelta(seconds=1)
+    """How often a run looks at Prometheus; its evaluation interval in the sandbox is as long."""
+
+    recovery_budget: timedelta = timedelta(seconds=30)
+    """How long recovery is retried before a fault is called stuck. Independent of the run's time."""
+
+    answer_patience: timedelta = timedelta(seconds=180)
+    """How long a run waits for a responder to mitigate, counted from the page: the loop's T+3 min."""
+
+    detection_slack: timedelta = timedelta(seconds=15)
+    """Waited for past the latest predicted page before a run calls detection missed."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Return the settings this environment asks for."""
+        env = os.environ if environment is None else environment
+        state = state_folder(env)
+        url = env.get("GAMEDAY_DATABASE_URL") or f"sqlite:///{state / 'gameday.db'}"
+        return cls(state=state, database_url=url)
