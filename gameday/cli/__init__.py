@@ -1,1 +1,22 @@
-"""TBD."""
+"""The command line: reads argv, asks the house, prints. Stdout is data, stderr is talk.
+
+Nothing heavy is imported here or at the top of the command modules, so that ``gameday --help``
+answers at once. Exit codes are decided in `main` and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with the code its outcome has."""
+    try:
+        from gameday.cli.app import run
+
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        # Before a run has begun there is nothing to recover; a run handles its own interruption.
+        print("interrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)

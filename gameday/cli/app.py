@@ -1,0 +1,71 @@
+"""All commands in one tree, and what an error means to the shell."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from gameday.cli import files, runs, sandbox, slos
+from gameday.cli.doctor import doctor
+from gameday.cli.play import plan_command, run_command
+from gameday.errors import ExitCode, GamedayError
+
+app = typer.Typer(
+    name="gameday",
+    help=(
+        "Fire drills for a production system and the people on call.\n\n"
+        "Start with `gameday run scenarios/slow-db.yaml`."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run_command)
+app.command("plan")(plan_command)
+app.command("validate")(files.validate)
+app.command("schema")(files.schema)
+app.command("runs")(runs.runs)
+app.command("show")(runs.show)
+app.command("score")(runs.score)
+app.command("report")(runs.report)
+app.command("recover")(runs.recover)
+app.command("doctor")(doctor)
+app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(slos.app, name="slo")
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    if version:
+        from gameday import __version__
+
+        print(f"gameday {__version__}")
+        raise typer.Exit
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; return the exit code. No traceback reaches the user."""
+    import click
+
+    try:
+        outcome = app(args=list(arguments), standalone_mode=False)
+    except GamedayError as error:
+        print(f"gameday: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    except click.exceptions.Abort:
+        print("interrupted", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except BrokenPipeError:
+        # `gameday runs | head`: the reader has enough. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.PASSED)
+    return int(outcome) if isinstance(outcome, int) else int(ExitCode.PASSED)

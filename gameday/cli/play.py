@@ -1,0 +1,249 @@
+"""``gameday run`` and ``gameday plan``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gameday.cli.output import pick, print_json, print_table, say
+from gameday.errors import ExitCode, GamedayError, PlanRefused, UsageError
+
+if TYPE_CHECKING:
+    from gameday.house.play import Story, System
+
+VERDICT_CODES = {
+    "passed": ExitCode.PASSED,
+    "missed": ExitCode.MISSED,
+    "refused": ExitCode.REFUSED,
+    "aborted": ExitCode.ABORTED,
+    "failed": ExitCode.UNREACHABLE,
+}
+
+TARGET = typer.Option(None, "--target", help="Play on another target than the scenario names.")
+REGION = typer.Option(None, "--region", help="Play in these regions instead of the scenario's.")
+
+
+def run_command(
+    scenario: str = typer.Argument(help="Path or name of a scenario."),
+    target: str | None = TARGET,
+    region: list[str] | None = REGION,
+    responder: str | None = typer.Option(
+        None, "--responder", help="bot, human or none, instead of the scenario's."
+    ),
+    json: bool = typer.Option(False, "--json", help="Print the result as one JSON object."),
+    report: Path | None = typer.Option(
+        None, "--report", help="Write scorecard, postmortem draft and patches into this folder."
+    ),
+    junit: Path | None = typer.Option(None, "--junit", help="Write a JUnit file for CI."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Plan only; inject nothing."),
+    yes: bool = typer.Option(False, "--yes", help="Do not ask before injecting."),
+) -> int:
+    """Play a game day and score it.
+
+    Exit codes: 0 passed, 1 missed, 2 invalid file or usage, 3 refused, 4 aborted and recovered,
+    5 recovery incomplete, 6 target unreachable, 130 interrupted and recovered.
+    """
+    if dry_run:
+        return plan_command(scenario, target=target, region=region, json=json)
+    from gameday.house.opening import open_store
+    from gameday.settings import Settings
+
+    story = _story(scenario, target=target, region=region, responder=responder)
+    settings = Settings.from_environment()
+    with open_store(settings) as store:
+        _refuse_over_open_faults(store.open_undos())
+        system = _system(story)
+        result, error, interrupted = _play(story, system, store, settings)
+        if report is not None and result is not None:
+            from gameday.house.reports import write_reports
+
+            for path in write_reports(store, str(result["run"]), report):
+                say(f"wrote {path}")
+        if junit is not None and result is not None:
+            from gameday.report.scorecard import junit as junit_of
+
+            junit.parent.mkdir(parents=True, exist_ok=True)
+            junit.write_text(junit_of(result), encoding="utf-8")
+    if result is not None:
+        if json:
+            print_json(result)
+        elif not interrupted:
+            from gameday.cli.runs import print_result
+
+            print_result(result)
+    if error is not None:
+        say(f"gameday: {error}")
+    return _exit_code(result, error, interrupted)
+
+
+def _exit_code(
+    result: Mapping[str, Any] | None, error: GamedayError | None, interrupted: bool
+) -> int:
+    if pick(result or {}, "recovery", "open"):
+        return int(ExitCode.RECOVERY_INCOMPLETE)
+    if interrupted:
+        return int(ExitCode.INTERRUPTED)
+    if error is not None:
+        return int(error.exit_code)
+    return int(VERDICT_CODES.get(str((result or {}).get("verdict")), ExitCode.UNREACHABLE))
+
+
+def plan_command(
+    scenario: str = typer.Argument(help="Path or name of a scenario."),
+    target: str | None = TARGET,
+    region: list[str] | None = REGION,
+    json: bool = typer.Option(False, "--json", help="Print the plan as JSON."),
+) -> int:
+    """Say what a run would do, when the alert must fire, and how all of it is undone."""
+    from gameday.house.play import make_plan
+
+    story = _story(scenario, target=target, region=region, responder=None)
+    system = _system(story)
+    planned = asyncio.run(make_plan(story, system, run="plan")).to_json()
+    if json:
+        print_json(planned)
+        return 0
+    print(f"{story.scenario.metadata.title or planned['scenario']}  ({planned['scenario']})")
+    print(
+        f"on {planned['target']}, time runs {planned['time_scale']:g}× faster; "
+        f"SLO {planned['slo']} of {planned['service']}; responder: {planned['responder']}"
+    )
+    print(f"the fault should make {planned['error_ratio']:.0%} of the requests bad\n")
+    for fault in planned["faults"]:
+        shown = ", ".join(f"{k}={v}" for k, v in fault["configuration"].items())
+        print(
+            f"at {fault['at_seconds']:g} s, at most {fault['duration_seconds']:g} s: "
+            f"{fault['experiment']} ({shown})"
+        )
+        print(f"    undo: {fault['undo']}  ·  `{fault['undo_command']}`")
+    print()
+    print_table(
+        ("branch", "burn rate", "severity", "fires after", "resets after the fault"),
+        [
+            (
+                f"{b['long']}/{b['short']}",
+                b["burn_rate"],
+                b["severity"],
+                _seconds(b["detects_after_s"]),
+                _seconds(b["resets_after_s"]),
+            )
+            for b in planned["branches"]
+        ],
+        empty="",
+    )
+    if planned["expects_alert"]:
+        print(
+            f"\nthe page must fire after {_seconds(planned['predicted_seconds'])} "
+            f"with full, clean windows; it is late after {_seconds(planned['due_seconds'])}"
+        )
+    else:
+        print("\nno alert is expected")
+    return 0
+
+
+def _seconds(value: float | None) -> str:
+    return "never" if value is None else f"{value:.1f} s"
+
+
+def _story(
+    argument: str, *, target: str | None, region: list[str] | None, responder: str | None
+) -> Story:
+    from dataclasses import replace
+    from json import dumps
+
+    from gameday.house.judgement import overridden
+    from gameday.house.stories import read_story
+
+    story = read_story(argument)
+    asked = {"target": target, "responder": responder, "regions": region}
+    changes = {name: value for name, value in asked.items() if value}
+    if not changes:
+        return story
+    return replace(
+        story,
+        scenario=overridden(story.scenario, changes),
+        documents=replace(story.documents, overrides=dumps(changes)),
+    )
+
+
+def _system(story: Story) -> System:
+    from gameday.scenario import TargetKind
+
+    if story.scenario.spec.target is not TargetKind.SANDBOX:
+        raise UsageError(
+            f"target {str(story.scenario.spec.target)!r} is not supported yet; use sandbox"
+        )
+    from gameday.house.shop import open_sandbox, sandbox_system
+
+    return sandbox_system(open_sandbox(on_progress=say))
+
+
+def _refuse_over_open_faults(undos: Any) -> None:
+    if undos:
+        raise PlanRefused(
+            f"run {undos[0].run} left a fault in place: {undos[0].description}. "
+            f"Recover it first: `{undos[0].command}`"
+        )
+
+
+def _play(
+    story: Story, system: System, store: Any, settings: Any
+) -> tuple[Mapping[str, Any] | None, GamedayError | None, bool]:
+    """Play in an event loop whose interruption is a cancellation; return what came of it."""
+    from datetime import UTC, datetime
+
+    from gameday.cli.live import LiveView
+    from gameday.house.play import new_run_id, play
+    from gameday.server import incident_app, serving
+
+    run = new_run_id(datetime.now(UTC).strftime("%Y%m%d-%H%M"))
+    view = LiveView(run, story) if sys.stderr.isatty() else None
+    told = view.follow if view else _tell
+
+    async def main() -> tuple[Mapping[str, Any], GamedayError | None]:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def stop() -> None:
+            say("stopping: recovering every fault first …")
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop)
+        with view or nullcontext():
+            return await play(
+                story,
+                system,
+                store=store,
+                settings=settings,
+                serve=lambda incident, hook: serving(incident_app(incident, hook_token=hook)),
+                run=run,
+                on_plan=told,
+            )
+
+    try:
+        result, error = asyncio.run(main())
+    except asyncio.CancelledError:
+        return store.result(run), None, True
+    return result, error, False
+
+
+def _tell(plan: Any, ledger: Any, _conductor: Any) -> None:
+    """Say one line per fact that matters, for logs and CI."""
+    from gameday.cli.live import sentence
+
+    say(f"run {plan.run}: {plan.scenario.metadata.name} on {plan.target.name}")
+
+    def listen(fact: Any) -> None:
+        words = sentence(fact)
+        if words:
+            say(f"{fact.happened_at:%H:%M:%S} {words}")
+
+    ledger.listen(listen)

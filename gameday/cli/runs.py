@@ -1,0 +1,157 @@
+"""``gameday runs``, ``show``, ``score``, ``report``, ``recover``: what the store remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from gameday.cli.output import percent, pick, print_json, print_table, say
+
+
+def runs(
+    limit: int = typer.Option(20, min=1, help="How many, newest first."),
+    json: bool = typer.Option(False, "--json", help="Print them as JSON."),
+) -> None:
+    """List the runs that were played here."""
+    from gameday.house.opening import open_store
+
+    with open_store() as store:
+        found = store.runs(limit=limit)
+    if json:
+        print_json(
+            [
+                {
+                    "run": r.id,
+                    "scenario": r.scenario,
+                    "target": r.target,
+                    "started_at": r.started_at.isoformat(),
+                    "ended_at": r.ended_at.isoformat() if r.ended_at else None,
+                    "verdict": r.verdict,
+                    "percent": r.percent,
+                }
+                for r in found
+            ]
+        )
+        return
+    rows = [
+        (
+            r.id,
+            r.scenario,
+            r.target,
+            r.started_at.strftime("%Y-%m-%d %H:%M"),
+            r.verdict or "not ended",
+            percent(r.percent),
+        )
+        for r in found
+    ]
+    print_table(
+        ("run", "scenario", "target", "started (UTC)", "verdict", "score"),
+        rows,
+        empty="no runs yet; `gameday run scenarios/slow-db.yaml` plays one",
+    )
+
+
+def show(
+    run: str = typer.Argument("last", help="Run id, its beginning, or `last`."),
+    timeline: bool = typer.Option(False, "--timeline", help="Print every fact as well."),
+    json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+) -> None:
+    """Show the scorecard of a run."""
+    from gameday.house.opening import open_store
+
+    with open_store() as store:
+        found = store.find(run)
+        result = store.result(found)
+        facts = store.facts(found)
+    if json:
+        print_json({**(result or {"run": found}), "facts": [f.to_json() for f in facts]})
+        return
+    if result is None:
+        say(f"run {found} never ended; here is what it recorded")
+    else:
+        print_result(result)
+    if timeline or result is None:
+        print_table(
+            ("at (UTC)", "source", "fact", "subject"),
+            [
+                (f.happened_at.strftime("%H:%M:%S.%f")[:-3], f.source, f.kind, f.subject)
+                for f in sorted(facts, key=lambda f: f.happened_at)
+                if f.data.get("what") != "burn_rate"
+            ],
+            empty="no facts",
+        )
+
+
+def score(
+    run: str = typer.Argument("last", help="Run id, its beginning, or `last`."),
+    rubric: str | None = typer.Option(None, help="Another rubric: a name or a file."),
+    json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+) -> int:
+    """Judge a stored run again; no cluster needed, the stored run is not changed."""
+    from gameday.house.judgement import rejudge
+    from gameday.house.opening import open_store
+    from gameday.house.stories import rubric_text
+
+    with open_store() as store:
+        found = store.find(run)
+        result = rejudge(store, found, rubric=rubric_text(rubric) if rubric else None)
+    if json:
+        print_json(result)
+    else:
+        print_result(result)
+    return 0 if result["verdict"] == "passed" else 1
+
+
+def report(
+    run: str = typer.Argument("last", help="Run id, its beginning, or `last`."),
+    to: Path = typer.Option(Path("report"), "--to", help="Folder to write into."),
+) -> None:
+    """Write the scorecard (Markdown, HTML, JUnit, JSON), the postmortem draft and the patches."""
+    from gameday.house.opening import open_store
+    from gameday.house.reports import write_reports
+
+    with open_store() as store:
+        found = store.find(run)
+        written = write_reports(store, found, to)
+    for path in written:
+        print(path)
+
+
+def recover(
+    run: str | None = typer.Argument(None, help="Run id; every open fault where it is left out."),
+    json: bool = typer.Option(False, "--json", help="Print what was recovered as JSON."),
+) -> int:
+    """Take back faults that a crashed run left open, and prove it. Harmless when repeated."""
+    from gameday.house.opening import open_store
+    from gameday.house.recover import recover_open
+    from gameday.settings import Settings
+
+    settings = Settings.from_environment()
+    with open_store(settings) as store:
+        wanted = store.find(run) if run else None
+        outcomes = recover_open(store, settings, wanted)
+    if json:
+        print_json(outcomes)
+    else:
+        print_table(
+            ("fault", "outcome"),
+            [(o["description"], o["error"] or "recovered, proven gone") for o in outcomes],
+            empty="nothing is open: no fault is left in place",
+        )
+    return 5 if any(o["error"] for o in outcomes) else 0
+
+
+def print_result(result: object) -> None:
+    """Print a scorecard for people on stdout."""
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+    from gameday.report.terminal import scorecard
+
+    assert isinstance(result, Mapping)
+    Console(soft_wrap=False).print(scorecard(result))
+    open_faults = pick(result, "recovery", "open")
+    if open_faults:
+        say(f"{open_faults} faults are still in place: `gameday recover {result['run']}`")

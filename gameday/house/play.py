@@ -1,0 +1,314 @@
+"""Playing a scenario on a target, from its files to its stored, judged result."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from gameday import deeplinks, plan
+from gameday.conductor import Conductor
+from gameday.errors import DriverError, GamedayError, PlanRefused, RecoveryError, RunAborted
+from gameday.house.judgement import Documents, judge
+from gameday.house.system import SystemClock
+from gameday.incident import Page
+from gameday.ledger import Ledger
+from gameday.loop import Incident
+from gameday.ports import AlertSource, DeployLog, FaultDriver, PlannedFault, Store, Target
+from gameday.scenario import ResponderKind, Scenario
+from gameday.settings import Settings
+from gameday.signals import samples
+from gameday.slo import Slo
+from scoring.detection import Timing, recompute
+from scoring.slo import NoData
+from scoring.timeline import Fact, Kind
+
+Serve = Callable[[Incident, str], AbstractAsyncContextManager[str]]
+"""Serves an incident behind a webhook token; yields the base URL. The server is a floor above."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The system a game day plays on, with the drivers that reach it.
+
+    Attributes:
+        regions: the regions it has.
+        tools: where the deeplinks lead.
+    """
+
+    target: Target
+    alerts: AlertSource
+    faults: FaultDriver
+    deploys: DeployLog | None
+    tools: deeplinks.Tools
+    regions: tuple[str, ...]
+    group_wait: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A scenario with everything it refers to, read and resolved.
+
+    Attributes:
+        experiments: path of each fault's experiment, in the order of the faults.
+        documents: the texts the run is planned from; kept with the run, so that it can be judged
+            again when the files have changed.
+    """
+
+    scenario: Scenario
+    slo: Slo
+    experiments: tuple[Path, ...]
+    documents: Documents
+
+
+def new_run_id(now_text: str) -> str:
+    """Return an id that sorts by time and can be typed: ``20261123-0812-5f3a``."""
+    return f"{now_text}-{secrets.token_hex(2)}"
+
+
+async def make_plan(story: Story, system: System, *, run: str) -> plan.Plan:
+    """Return the plan of a story on a system, or refuse it with every reason."""
+    scrape, evaluation = await system.alerts.timing(slo=story.slo.id)
+    profile = plan.TargetProfile(
+        name=system.target.name,
+        time_scale=system.target.time_scale,
+        regions=system.regions,
+        timing=Timing(scrape=scrape, evaluation=evaluation, group_wait=system.group_wait),
+    )
+    return plan.make(
+        story.scenario, story.slo, run=run, target=profile, faults=_prepare(story, system, run)
+    )
+
+
+def _prepare(story: Story, system: System, run: str) -> list[PlannedFault]:
+    regions = story.scenario.spec.regions or system.regions
+    return [
+        system.faults.prepare(
+            fault.experiment,
+            path=str(path),
+            configuration={"regions": list(regions), **fault.with_},
+            at=fault.at,
+            duration=fault.duration,
+            run=run,
+            number=number,
+        )
+        for number, (fault, path) in enumerate(
+            zip(story.scenario.spec.faults, story.experiments, strict=True), start=1
+        )
+    ]
+
+
+async def play(
+    story: Story,
+    system: System,
+    *,
+    store: Store,
+    settings: Settings,
+    serve: Serve,
+    run: str,
+    on_plan: Callable[[plan.Plan, Ledger, Conductor], None] = lambda *_: None,
+) -> tuple[Mapping[str, Any], GamedayError | None]:
+    """Play a scenario and return (its result, the error that ended it early or None).
+
+    The result is stored and judged in every case: also of a run that was refused, aborted, failed
+    or interrupted. Only a cancellation goes on to the caller, after all of that.
+
+    Args:
+        on_plan: told about the run before it begins; the live view hangs on this.
+
+    Raises:
+        PlanRefused: the plan itself was refused; nothing was stored.
+    """
+    clock = SystemClock()
+    planned = await make_plan(story, system, run=run)
+    store.open_run(
+        run,
+        scenario=story.scenario.metadata.name,
+        target=system.target.name,
+        started_at=clock.now(),
+        documents=story.documents.to_mapping(),
+    )
+    ledger = Ledger(run, store=store, clock=clock)
+    _record_start(ledger, planned, story)
+    incident = Incident(
+        ledger,
+        slo=story.slo,
+        target=system.target,
+        tools=system.tools,
+        deploys=system.deploys,
+        runbook=story.documents.runbook,
+        latency_limit=latency_limit(story.slo),
+    )
+    hook = secrets.token_urlsafe(16)
+    error: GamedayError | None = None
+    cancelled: asyncio.CancelledError | None = None
+    async with serve(incident, hook) as base_url:
+        conductor = Conductor(
+            planned,
+            ledger=ledger,
+            store=store,
+            clock=clock,
+            faults=system.faults,
+            alerts=system.alerts,
+            target=system.target,
+            responder=_responder(story.scenario.spec.responder),
+            page_of=_pager(incident, system, story.slo, base_url),
+            settings=settings,
+        )
+        on_plan(planned, ledger, conductor)
+        try:
+            await conductor.play(webhook=f"{base_url}/hooks/alertmanager/{hook}")
+        except GamedayError as failure:
+            error = failure
+        except asyncio.CancelledError as interruption:
+            cancelled = interruption
+            ledger.record(Kind.RUN_ABORTED, source="operator", data={"reason": "interrupted"})
+        if cancelled is None:
+            await _measure(planned, ledger, system.alerts)
+    result = judge(
+        run, ledger.timeline, story.documents, ended_by=_ended_by(error, cancelled is not None)
+    )
+    ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": result["verdict"]})
+    store.close_run(run, ended_at=clock.now(), verdict=result["verdict"], result=result)
+    if cancelled is not None:
+        raise cancelled
+    return result, error
+
+
+def _ended_by(error: GamedayError | None, interrupted: bool) -> str | None:
+    match error:
+        case None:
+            return "aborted" if interrupted else None
+        case PlanRefused():
+            return "refused"
+        case RunAborted():
+            return "aborted"
+        case RecoveryError():
+            return "failed"
+        case _:
+            return "failed"
+
+
+def _record_start(ledger: Ledger, planned: plan.Plan, story: Story) -> None:
+    spec = story.scenario.spec
+    digest = hashlib.sha256(story.documents.scenario.encode()).hexdigest()
+    ledger.record(
+        Kind.RUN_STARTED,
+        source="conductor",
+        subject=story.scenario.metadata.name,
+        data={
+            "scenario": story.scenario.metadata.name,
+            "target": planned.target.name,
+            "time_scale": planned.target.time_scale,
+            "responder": str(spec.responder),
+            "digest": digest[:16],
+        },
+    )
+    ledger.record(Kind.PLAN_MADE, source="conductor", subject=story.slo.id, data=planned.to_json())
+
+
+def _responder(kind: ResponderKind) -> Any:
+    if kind is ResponderKind.NONE:
+        return None
+    if kind is ResponderKind.BOT:
+        from gameday.house.bot_process import BotProcess
+
+        return BotProcess()
+    from gameday.house.person import Person
+
+    return Person()
+
+
+def _pager(incident: Incident, system: System, slo: Slo, base_url: str) -> Any:
+    async def page_of(received: Fact) -> Page:
+        long = str(received.data.get("long", ""))
+        try:
+            rates = await system.alerts.burn_rates(slo=slo.id)
+        except DriverError:
+            rates = {}
+        return incident.page(received, base_url=base_url, burn_rate=rates.get(long))
+
+    return page_of
+
+
+def latency_limit(slo: Slo) -> timedelta | None:
+    """Return the latency threshold of an SLO counted by a histogram bucket; None without one."""
+    found = re.search(r'\ble\s*=\s*"([0-9.]+)"', slo.good_query)
+    return timedelta(seconds=float(found.group(1))) if found else None
+
+
+async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource) -> None:
+    """Recompute from the raw counters when the alert had to fire and to clear, and record it."""
+    injected = ledger.timeline.first(Kind.FAULT_INJECTED)
+    if injected is None:
+        return
+    now = ledger.now()
+    longest = max(w.long for w in planned.page_windows)
+    try:
+        counters = await alerts.counters(
+            good_query=planned.slo.good_query,
+            total_query=planned.slo.total_query,
+            since=injected.happened_at - longest - timedelta(seconds=15),
+            until=now,
+        )
+    except DriverError as error:
+        _unmeasured(ledger, str(error))
+        return
+    applied = [f for f in ledger.timeline.of_kind(Kind.MITIGATION_APPLIED) if f.data.get("ok")]
+    mitigated = applied[0].happened_at if applied else None
+    seen = recompute(
+        samples(counters.good),
+        samples(counters.total),
+        planned.page_windows,
+        planned.real_objective,
+        timing=planned.target.timing,
+        injected_at=injected.happened_at.timestamp(),
+        until=now.timestamp(),
+        mitigated_at=mitigated.timestamp() if mitigated else None,
+    )
+    if isinstance(seen, NoData):
+        _unmeasured(ledger, seen.reason)
+        return
+    start = injected.happened_at.timestamp()
+    ledger.record(
+        Kind.MEASUREMENT,
+        source="prometheus",
+        subject=planned.slo.id,
+        data={
+            "what": "detection",
+            "predicted_seconds": _after(seen.fires_at, start),
+            "upper_seconds": _after(seen.fires_at_latest, start),
+            "resets_predicted_seconds": _after(
+                seen.resets_at, mitigated.timestamp() if mitigated else start
+            ),
+            "windows_full": seen.windows_full,
+            "windows_clean": seen.windows_clean,
+            "history_ratio": seen.history_ratio,
+            "budget_spent_ratio": seen.budget_spent_ratio,
+            "bad_events": seen.bad_events,
+            "all_events": seen.all_events,
+        },
+    )
+
+
+def _unmeasured(ledger: Ledger, error: str) -> None:
+    ledger.record(
+        Kind.MEASUREMENT_FAILED, source="conductor", data={"what": "counters", "error": error}
+    )
+
+
+def _after(instant: float | None, start: float) -> float | None:
+    return None if instant is None else round(instant - start, 3)
+
+
+def as_json(result: Mapping[str, Any]) -> str:
+    """Return a result as the one object ``--json`` prints."""
+    return json.dumps(result, indent=2, ensure_ascii=False, default=str)
