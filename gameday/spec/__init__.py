@@ -19,7 +19,9 @@ from gameday.spec.document import Document, read_document, read_documents
 from gameday.spec.names import did_you_mean, nearest
 from gameday.spec.runbook import check_runbook, parse_runbook, read_runbook
 from gameday.spec.scenario import read_scenario
+from gameday.spec.schemas import schema
 from gameday.spec.slo import read_slos
+from gameday.spec.validation import validate_file
 
 __all__ = [
     "Catalogue",
@@ -38,4 +40,6 @@ __all__ = [
     "read_runbook",
     "read_scenario",
     "read_slos",
+    "schema",
+    "validate_file",
 ]

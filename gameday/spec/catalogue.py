@@ -18,7 +18,7 @@ from typing import Any
 
 from gameday.errors import SpecError, UsageError
 from gameday.slo import Slo
-from gameday.spec.document import read_documents
+from gameday.spec.document import read_documents, separated
 from gameday.spec.names import did_you_mean
 from gameday.spec.slo import is_slo, read_slos
 from gameday.spec.tree import quoted
@@ -144,7 +144,7 @@ class Catalogue:
         for place in self._folders("slos"):
             for path in _listed(place, _YAML):
                 try:
-                    documents = read_documents(path)
+                    documents = separated(read_documents(path))
                 except SpecError:
                     # A file that is no YAML names no SLO; `validate` is where it is reported.
                     continue

@@ -92,7 +92,11 @@ def read_documents(path: Path | str) -> tuple[Document, ...]:
     Raises:
         SpecError: the file cannot be read or is no YAML; every line that shows why is listed.
     """
-    return parse_documents(read_text(path), str(path))
+    text = read_text(path)
+    if str(path).endswith(".json"):
+        # JSON is YAML but for tabs, which it may use freely between its tokens.
+        text = "\n".join(_untabbed(line) for line in text.split("\n"))
+    return parse_documents(text, str(path))
 
 
 def parse_documents(text: str, file: str, *, first_line: int = 1) -> tuple[Document, ...]:
@@ -129,6 +133,28 @@ def parse_documents(text: str, file: str, *, first_line: int = 1) -> tuple[Docum
         Document(file, *unfolded(root), problems=problems if number == 0 else ())
         for number, root in enumerate(roots)
     )
+
+
+def separated(documents: tuple[Document, ...]) -> tuple[Document, ...]:
+    """Return the documents with each one that is a list of mappings replaced by its entries.
+
+    OpenSLO's own tools write several documents as one list.
+    """
+    result: list[Document] = []
+    for document in documents:
+        data = document.data
+        if not (isinstance(data, list) and data and all(isinstance(e, dict) for e in data)):
+            result.append(document)
+            continue
+        lines: list[dict[FieldPath, int]] = [{} for _ in data]
+        for path, line in document.lines.items():
+            if path and isinstance(path[0], int):
+                lines[path[0]][path[1:]] = line
+        result += [
+            Document(document.file, entry, lines[n], document.problems if n == 0 else ())
+            for n, entry in enumerate(data)
+        ]
+    return tuple(result)
 
 
 def read_document(path: Path | str) -> Document:

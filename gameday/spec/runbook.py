@@ -9,30 +9,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 from gameday.errors import Problem, SpecError
-from gameday.quantity import QuantityError, duration
 from gameday.runbook import (
     ANY,
     Cause,
     CauseKind,
     FixStep,
     Mitigation,
-    Owner,
     Runbook,
     Section,
     Step,
 )
-from gameday.spec.document import Document, parse_documents, read_text
-from gameday.spec.names import did_you_mean, nearest
-from gameday.spec.tree import FieldPath, quoted
+from gameday.spec.document import read_text
+from gameday.spec.frontmatter import front_matter
+from gameday.spec.names import did_you_mean
+from gameday.spec.tree import quoted
 
-FRONT_MATTER = ("alert", "service", "owner", "reviewed", "review_every")
-"""The fields of the front matter that gameday reads. Others are left to other tools."""
-OWNER = ("name", "team", "contact")
 PLACEHOLDERS = ("service", "downstream", "region")
 """What a mitigation call may leave to the responder: ``{region}``."""
 
@@ -138,9 +132,10 @@ class _Parse:
     def runbook(self) -> Runbook:
         lines = self.text.split("\n")
         lines = [line.removesuffix("\r") for line in lines]
-        front, body_start = self._front_matter(lines)
-        title, parts = self._parts(lines, body_start)
-        owner, reviewed, every = self._review(front)
+        head = front_matter(lines, self.file)
+        self.problems += head.problems
+        self.doubts += head.doubts
+        title, parts = self._parts(lines, head.body_start)
         sections = {
             p.name: Section(p.name, p.heading, p.line, p.end_line, "\n".join(p.lines).strip("\n"))
             for p in parts
@@ -150,136 +145,21 @@ class _Parse:
         checks = tuple(self._step(item) for item in self._items(parts, "first checks"))
         checks, fixes = self._unique(checks, fixes)
         self._check_fixes_exist(causes, fixes)
-        alert = self._text(front, "alert")
         return Runbook(
             id=Path(self.file).name.removesuffix(".md"),
             path=self.file,
             text=self.text,
-            title=title or self._title_of(front),
-            alert=alert or title,
-            service=self._text(front, "service"),
-            owner=owner,
-            reviewed=reviewed,
-            review_every=every,
+            title=title or head.title,
+            alert=head.alert or title,
+            service=head.service,
+            owner=head.owner,
+            reviewed=head.reviewed,
+            review_every=head.review_every,
             sections=sections,
             first_checks=checks,
             causes=causes,
             fixes=fixes,
         )
-
-    # --- front matter ---------------------------------------------------------------------------
-
-    def _front_matter(self, lines: list[str]) -> tuple[Document, int]:
-        """Return the front matter (an empty mapping where there is none) and the body's start."""
-        nothing = Document(self.file, {}, {(): 1})
-        if not lines or lines[0].rstrip() != "---":
-            return nothing, 0
-        for end in range(1, len(lines)):
-            if lines[end].rstrip() == "---":
-                break
-        else:
-            self.problems.append(
-                Problem(self.file, 1, "", "the front matter does not end", "close it with '---'")
-            )
-            return nothing, 0
-        yaml_text = "\n".join(lines[1:end])
-        if not yaml_text.strip():
-            return nothing, end + 1
-        try:
-            document = parse_documents(yaml_text + "\n", self.file, first_line=2)[0]
-        except SpecError as error:
-            self.problems += error.problems
-            return nothing, end + 1
-        self.problems += document.problems
-        if not isinstance(document.data, dict):
-            self.problems.append(
-                document.problem((), "the front matter is no mapping of fields", "alert: …")
-            )
-            return nothing, end + 1
-        for key in document.data:
-            meant = None if key in FRONT_MATTER else nearest(key, FRONT_MATTER, cutoff=0.8)
-            if meant is not None and meant not in document.data:
-                self.doubts.append(
-                    document.problem(
-                        (key,), f"unknown field {quoted(key)}", f"did you mean '{meant}'?"
-                    )
-                )
-        return document, end + 1
-
-    def _text(self, front: Document, name: str) -> str:
-        value = front.data.get(name)
-        if value is None or isinstance(value, str):
-            return value or ""
-        self.problems.append(front.problem((name,), f"must be text, not {_shape(value)}"))
-        return ""
-
-    def _title_of(self, front: Document) -> str:
-        value = front.data.get("title")
-        return value if isinstance(value, str) else ""
-
-    def _review(self, front: Document) -> tuple[Owner | None, date | None, timedelta | None]:
-        return self._owner(front), self._reviewed(front), self._every(front)
-
-    def _owner(self, front: Document) -> Owner | None:
-        value = front.data.get("owner")
-        if value is None:
-            return None
-        if isinstance(value, str):
-            return Owner(name=value)
-        if not isinstance(value, dict):
-            self.problems.append(
-                front.problem(
-                    ("owner",),
-                    f"must be a mapping, not {_shape(value)}",
-                    "owner: {name: …, team: …, contact: …}",
-                )
-            )
-            return None
-        values = {}
-        for key, text in value.items():
-            at: FieldPath = ("owner", key)
-            if key not in OWNER:
-                self.doubts.append(
-                    front.problem(
-                        at,
-                        f"unknown field {quoted(key)}",
-                        did_you_mean(key, OWNER, what="valid fields"),
-                    )
-                )
-            elif not isinstance(text, str):
-                self.problems.append(
-                    front.problem(at, f"must be text, not {_shape(text)}", "put it in quotes")
-                )
-            else:
-                values[key] = text
-        return Owner(**values)
-
-    def _reviewed(self, front: Document) -> date | None:
-        value = front.data.get("reviewed")
-        if value is None:
-            return None
-        text = value if isinstance(value, str) else ""
-        try:
-            if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", text):
-                return date.fromisoformat(text)
-        except ValueError:
-            pass  # the 31st of February; said below
-        self.problems.append(
-            front.problem(("reviewed",), f"{quoted(value)} is no date", "write YYYY-MM-DD")
-        )
-        return None
-
-    def _every(self, front: Document) -> timedelta | None:
-        value = front.data.get("review_every")
-        if value is None:
-            return None
-        try:
-            return duration(value)
-        except QuantityError as error:
-            self.problems.append(front.problem(("review_every",), error.message, error.hint))
-            return None
-
-    # --- body -----------------------------------------------------------------------------------
 
     def _parts(self, lines: list[str], start: int) -> tuple[str, list[_Part]]:
         """Return the first title and the known sections, in order."""
@@ -498,9 +378,3 @@ def _slug(text: str) -> str:
     sentence = re.split(r"[.:;?!](?:\s|\Z)", plain, maxsplit=1)[0]
     words = re.findall(r"[a-z0-9]+", sentence)[:8] or re.findall(r"[a-z0-9]+", plain)[:8]
     return "-".join(words)[:60].strip("-") or "step"
-
-
-def _shape(value: Any) -> str:
-    if isinstance(value, dict):
-        return "a mapping"
-    return "a list" if isinstance(value, list) else quoted(value)

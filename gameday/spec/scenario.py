@@ -14,6 +14,7 @@ from gameday.errors import Problem, SpecError, UsageError
 from gameday.scenario import Scenario
 from gameday.spec.catalogue import Catalogue
 from gameday.spec.document import Document, only, read_documents
+from gameday.spec.experiment import parameters_of
 from gameday.spec.names import did_you_mean, nearest
 from gameday.spec.tree import FieldPath, quoted
 
@@ -282,8 +283,7 @@ def _fault_problems(
         return [_from_usage(document, (*path, "experiment"), error)]
     except SpecError as error:
         return list(error.problems)
-    configuration = experiment.data.get("configuration")
-    known = list(configuration) if isinstance(configuration, dict) else []
+    known = parameters_of(experiment)
     given = fault.get("with")
     return [
         document.problem(

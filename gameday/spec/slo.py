@@ -15,7 +15,7 @@ from typing import Any
 
 from gameday.errors import Problem, SpecError
 from gameday.slo import Slo
-from gameday.spec.document import Document, not_a_mapping, read_documents
+from gameday.spec.document import Document, not_a_mapping, read_documents, separated
 from gameday.spec.names import did_you_mean, nearest
 from gameday.spec.tree import FieldPath, quoted
 from scoring.slo import Objective, workbook_windows
@@ -94,7 +94,7 @@ def read_slos(path: Path | str) -> tuple[Slo, ...]:
     Raises:
         SpecError: every problem of the file, with line and field.
     """
-    return slos_of(read_documents(path), Path(path))
+    return slos_of(separated(read_documents(path)), Path(path))
 
 
 def slos_of(documents: tuple[Document, ...], path: Path) -> tuple[Slo, ...]:
@@ -159,6 +159,8 @@ class _Reader:
                 did_you_mean(str(kind), KINDS, what="kinds"),
             )
             return None
+        if kind == "Service":
+            return None  # says no more than the SLO's own spec.service
         if kind != "SLO":
             self.complain(
                 ("kind",),

@@ -1,0 +1,75 @@
+"""JSON Schemas of the files people write, for editors and for checks outside gameday."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gameday.errors import UsageError
+from gameday.scenario import Scenario
+from gameday.spec.names import did_you_mean
+
+KINDS = ("scenario", "runbook")
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema(kind: str) -> dict[str, Any]:
+    """Return the JSON Schema of a kind of file; for a runbook, of its front matter.
+
+    Raises:
+        UsageError: there is no schema of that kind.
+    """
+    if kind == "scenario":
+        return _scenario()
+    if kind == "runbook":
+        return _runbook()
+    raise UsageError(
+        f"there is no schema '{kind[:60]}' ({did_you_mean(kind, KINDS, what='kinds')})"
+    )
+
+
+def _scenario() -> dict[str, Any]:
+    found = Scenario.model_json_schema(by_alias=True)
+    # Set by gameday when it reads the file; nobody writes it.
+    found["properties"].pop("path", None)
+    found["required"] = ["apiVersion", "kind", *found.get("required", [])]
+    alert = found["$defs"]["Expect"]["properties"]["alert"]
+    alert["anyOf"] = [
+        {"const": "none"} if choice == {"type": "null"} else choice for choice in alert["anyOf"]
+    ]
+    return {"$schema": _DIALECT, **found}
+
+
+def _runbook() -> dict[str, Any]:
+    text = {"type": "string"}
+    return {
+        "$schema": _DIALECT,
+        "title": "Front matter of a runbook",
+        "description": "YAML between '---' lines at the head of the Markdown file.",
+        "type": "object",
+        "properties": {
+            "alert": {**text, "description": "Name of the alert it belongs to."},
+            "service": {**text, "description": "Service the alert is about."},
+            "owner": {
+                "description": "Who keeps it right.",
+                "anyOf": [
+                    text,
+                    {
+                        "type": "object",
+                        "properties": {"name": text, "team": text, "contact": text},
+                        "additionalProperties": False,
+                    },
+                ],
+            },
+            "reviewed": {
+                **text,
+                "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+                "description": "Day of the last review.",
+            },
+            "review_every": {
+                **text,
+                "pattern": r"^[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d|w)$",
+                "description": "How long a review holds: 90d.",
+            },
+        },
+        "required": ["alert", "service", "owner", "reviewed", "review_every"],
+    }

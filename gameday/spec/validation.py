@@ -1,0 +1,76 @@
+"""Any file gameday knows, checked: what it is, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gameday.errors import Problem, SpecError
+from gameday.spec.catalogue import Catalogue
+from gameday.spec.document import Document, read_documents, read_text, separated
+from gameday.spec.experiment import experiment_problems, is_experiment
+from gameday.spec.names import did_you_mean
+from gameday.spec.runbook import check_runbook
+from gameday.spec.scenario import read_scenario
+from gameday.spec.slo import is_openslo, slos_of
+from gameday.spec.tree import quoted
+
+_KINDS = ("Scenario", "SLO")
+
+
+def validate_file(path: Path | str, *, catalogue: Catalogue | None = None) -> list[Problem]:
+    """Return every problem of one file, ordered by line; empty where it is fine.
+
+    What the file is, it says itself: a scenario, an OpenSLO document, a Chaos Toolkit experiment;
+    Markdown is read as a runbook. Never raises for what a file holds.
+
+    Args:
+        catalogue: where a scenario's references are looked for; the usual places by default.
+    """
+    path = Path(path)
+    try:
+        return sorted(_problems(path, catalogue), key=lambda problem: problem.line)
+    except SpecError as error:
+        return list(error.problems)
+
+
+def _problems(path: Path, catalogue: Catalogue | None) -> list[Problem]:
+    if path.suffix == ".md":
+        return check_runbook(read_text(path), path)
+    documents = read_documents(path)
+    first = documents[0]
+    entries = separated(documents)
+    if any(is_openslo(entry) for entry in entries):
+        slos_of(entries, path)
+        return []
+    if _is_scenario(first):
+        read_scenario(path, catalogue=catalogue)
+        return []
+    if is_experiment(first):
+        return experiment_problems(first)
+    return [*first.problems, _unknown(first)]
+
+
+def _is_scenario(document: Document) -> bool:
+    data = document.data
+    if not isinstance(data, dict):
+        return False
+    spec = data.get("spec")
+    return (
+        str(data.get("apiVersion", "")).startswith("gameday")
+        or data.get("kind") == "Scenario"
+        or (isinstance(spec, dict) and "faults" in spec)
+    )
+
+
+def _unknown(document: Document) -> Problem:
+    data = document.data
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if isinstance(kind, str):
+        return document.problem(
+            ("kind",), f"gameday knows no kind {quoted(kind)}", did_you_mean(kind, _KINDS)
+        )
+    return document.problem(
+        (),
+        "is neither a scenario, nor an OpenSLO document, nor a Chaos Toolkit experiment",
+        "a scenario starts with 'apiVersion: gameday/v1' and 'kind: Scenario'",
+    )
