@@ -1,0 +1,168 @@
+"""What a run is scored on: criteria with points, read from plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from scoring.finding import FINDING_STEPS
+from scoring.funnel import PHASES
+
+CHECKS = ("detection", "page", "runbook")
+"""What a criterion can judge besides a phase or a step: whether the alert fired in time (or kept
+silent), whether the page carried all it must, whether runbook steps were worked through."""
+
+
+class RubricError(ValueError):
+    """A rubric cannot be understood; carries every problem found.
+
+    Attributes:
+        problems: (dotted path, what is wrong and what to write instead).
+    """
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"{path}: {message}" for path, message in self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One thing worth points. What it judges must all be met for them; there are no half points.
+
+    Attributes:
+        id: unique within the rubric; what people and reports refer to.
+        title: one line for people, written as what holds when it is met.
+        points: above 0.
+        phase: a phase of the funnel that must be met in time; None: none.
+        step: a funnel step whose finding must be right; None: none.
+        check: one of `CHECKS`; None: none.
+        required: whether a run must meet it to pass.
+    """
+
+    id: str
+    title: str
+    points: float
+    phase: str | None = None
+    step: str | None = None
+    check: str | None = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rubric:
+    """Criteria, in the order in which they are shown."""
+
+    name: str
+    criteria: tuple[Criterion, ...]
+    title: str = ""
+
+    @classmethod
+    def from_mapping(cls, raw: Mapping[str, Any]) -> Rubric:
+        """Return the rubric that a document of kind Rubric describes.
+
+        Args:
+            raw: ``{apiVersion: gameday/v1, kind: Rubric, metadata: {name, title}, spec:
+                {criteria: [{id, title, points, phase, step, check, required}]}}``
+        Raises:
+            RubricError: anything in it is missing, unknown or of the wrong type.
+        """
+        return _Reader().rubric(raw)
+
+
+class _Reader:
+    """Reads a rubric and collects every problem on the way."""
+
+    def __init__(self) -> None:
+        self.problems: list[tuple[str, str]] = []
+
+    def rubric(self, raw: object) -> Rubric:
+        """Return the rubric, or raise with all problems at once."""
+        document = self._mapping(raw, "", ("apiVersion", "kind", "metadata", "spec"))
+        self._constant(document, "apiVersion", "gameday/v1")
+        self._constant(document, "kind", "Rubric")
+        metadata = self._mapping(document.get("metadata"), "metadata", ("name", "title"))
+        name = self._text(metadata, "name", "metadata", needed=True)
+        title = self._text(metadata, "title", "metadata")
+        spec = self._mapping(document.get("spec"), "spec", ("criteria",))
+        listed = spec.get("criteria")
+        if not isinstance(listed, list) or not listed:
+            self._wrong("spec.criteria", "must be a list of at least one criterion")
+            listed = []
+        criteria = [self._criterion(c, f"spec.criteria[{i}]") for i, c in enumerate(listed)]
+        seen: set[str] = set()
+        for index, criterion in enumerate(criteria):
+            if criterion.id in seen:
+                self._wrong(f"spec.criteria[{index}].id", f"{criterion.id!r} is used twice")
+            seen.add(criterion.id)
+        if self.problems:
+            raise RubricError(self.problems)
+        return Rubric(name, tuple(criteria), title)
+
+    def _criterion(self, raw: object, path: str) -> Criterion:
+        known = ("id", "title", "points", "phase", "step", "check", "required")
+        data = self._mapping(raw, path, known)
+        required = data.get("required", False)
+        if not isinstance(required, bool):
+            self._wrong(f"{path}.required", f"{required!r} must be true or false")
+        criterion = Criterion(
+            id=self._text(data, "id", path, needed=True),
+            title=self._text(data, "title", path, needed=True),
+            points=self._points(data, path),
+            phase=self._choice(data, "phase", path, PHASES),
+            step=self._choice(data, "step", path, FINDING_STEPS),
+            check=self._choice(data, "check", path, CHECKS),
+            required=required is True,
+        )
+        if data and not {"phase", "step", "check"} & set(data):
+            self._wrong(path, "judges nothing: give it a phase, a step or a check")
+        return criterion
+
+    def _wrong(self, path: str, message: str) -> None:
+        self.problems.append((path or "rubric", message))
+
+    def _mapping(self, raw: object, path: str, known: Iterable[str]) -> Mapping[str, Any]:
+        if not isinstance(raw, Mapping):
+            self._wrong(path, "is missing" if raw is None else "must be a mapping")
+            return {}
+        for key in raw:
+            if key not in known:
+                self._wrong(f"{path}.{key}".lstrip("."), _unknown("field", str(key), known))
+        return raw
+
+    def _constant(self, data: Mapping[str, Any], key: str, wanted: str) -> None:
+        if data and data.get(key) != wanted:
+            self._wrong(key, f"{data.get(key)!r} must be {wanted!r}")
+
+    def _text(self, data: Mapping[str, Any], key: str, path: str, *, needed: bool = False) -> str:
+        value = data.get(key, "")
+        if not isinstance(value, str) or (needed and not value.strip()):
+            if data:
+                self._wrong(f"{path}.{key}", f"{value!r} must be a text")
+            return ""
+        return value
+
+    def _points(self, data: Mapping[str, Any], path: str) -> float:
+        value = data.get("points")
+        if isinstance(value, int | float) and value is not True and 0 < value < float("inf"):
+            return float(value)
+        if data:
+            self._wrong(f"{path}.points", f"{value!r} must be a number above 0")
+        return 0.0
+
+    def _choice(
+        self, data: Mapping[str, Any], key: str, path: str, known: Sequence[str]
+    ) -> str | None:
+        value = data.get(key)
+        if value is None or value in known:
+            return value
+        self._wrong(f"{path}.{key}", _unknown(key, str(value), known))
+        return None
+
+
+def _unknown(what: str, value: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = get_close_matches(value, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(names)}"
+    return f"unknown {what} {value!r}; {hint}"
