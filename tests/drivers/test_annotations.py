@@ -87,7 +87,7 @@ async def test_a_token_is_sent_and_never_shown() -> None:
         "http://grafana", token="s3cret", transport=httpx.MockTransport(refuse)
     )
 
-    with pytest.raises(PermanentDriverError, match="401 .*Unauthorized") as caught:
+    with pytest.raises(PermanentDriverError, match=r"401 .*Unauthorized") as caught:
         await deploys.deploys(since=NOON, until=NOON)
     assert "s3cret" not in str(caught.value)
 

@@ -14,7 +14,7 @@ from typing import Any
 from gameday.sandbox.telemetry.intake import Refusal
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
-_OVERHEAD_BYTES = 350
+_OVERHEAD_BYTES = 600
 """What a span costs beside its own bytes: objects, index entries (measured, rounded up)."""
 _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _LATE = 60 * 10**9
