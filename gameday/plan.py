@@ -172,7 +172,7 @@ def make(
     prediction = predict(objective, windows, ratio, fault_duration=lasts, timing=target.timing)
     due: timedelta | None = None
     expected = spec.expect.alert
-    detects = prediction.page_detects_after
+    detects = predict(objective, windows, ratio, timing=target.timing).page_detects_after
     if expected is not None:
         due, refusal = _detection_due(expected.within, detects, lasts, ratio, target)
         if refusal:

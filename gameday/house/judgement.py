@@ -9,8 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from scoring.rubric import Rubric
-
 from gameday.errors import Problem, SpecError, UsageError
 from gameday.ports import Store
 from gameday.scenario import ResponderKind, Scenario, TargetKind
@@ -19,6 +17,7 @@ from gameday.spec.document import only, parse_documents
 from gameday.spec.scenario import scenario_of
 from gameday.spec.slo import slos_of
 from scoring.expectation import Culprit, Expectation
+from scoring.rubric import Rubric
 from scoring.timeline import Kind, Timeline
 
 
@@ -123,26 +122,20 @@ def expectation(scenario: Scenario, slo: Slo) -> Expectation:
     )
 
 
-def judge(
-    run: str, timeline: Timeline, documents: Documents, *, ended_by: str | None = None
-) -> dict[str, Any]:
+def judge(run: str, timeline: Timeline, documents: Documents) -> dict[str, Any]:
     """Return the result of a run: verdict, phases, detection, funnel, score, tasks, postmortem.
 
     Pure but for reading the texts: the same timeline and documents give the same result, today and
     in a year.
-
-    Args:
-        ended_by: ``refused``, ``aborted`` or ``failed`` where the run did not reach its own end.
     """
-    from scoring.scorecard import judge as judge_timeline
-
     from gameday.report.postmortem import draft
     from gameday.report.tasks import runbook_tasks
+    from scoring.scorecard import judge as judge_timeline
 
     scenario = documents.read_scenario()
     slo = documents.read_slo(scenario.spec.slo)
     rubric = rubric_of(documents.rubric)
-    card = judge_timeline(timeline, expectation(scenario, slo), rubric, ended_by=ended_by)
+    card = judge_timeline(timeline, expectation(scenario, slo), rubric)
     started = timeline.first(Kind.RUN_STARTED)
     begun = dict(started.data) if started else {}
     result: dict[str, Any] = {
@@ -159,7 +152,7 @@ def judge(
         "timeline": f"gameday show {run} --timeline",
     }
     result["tasks"] = []
-    if ended_by is None and documents.runbook:
+    if result["verdict"] in {"passed", "missed"} and documents.runbook:
         result["tasks"] = runbook_tasks(
             timeline,
             scenario,
@@ -190,11 +183,7 @@ def rejudge(store: Store, run: str, *, rubric: str | None = None) -> dict[str, A
         raise UsageError(f"run {run} kept no documents; it cannot be judged again")
     if rubric is not None:
         documents = replace(documents, rubric=rubric)
-    timeline = Timeline.of(store.facts(run))
-    ended = timeline.last(Kind.RUN_ENDED)
-    verdict = str(ended.data.get("verdict")) if ended else "aborted"
-    ended_by = verdict if verdict in {"refused", "aborted", "failed"} else None
-    return judge(run, timeline, documents, ended_by=ended_by)
+    return judge(run, Timeline.of(store.facts(run)), documents)
 
 
 def _relative(path: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from gameday import deeplinks, plan
 from gameday.conductor import Conductor
-from gameday.errors import DriverError, GamedayError, PlanRefused, RecoveryError, RunAborted
+from gameday.errors import DriverError, GamedayError
 from gameday.house.judgement import Documents, judge
 from gameday.house.system import SystemClock
 from gameday.incident import Page
@@ -173,28 +173,16 @@ async def play(
             ledger.record(Kind.RUN_ABORTED, source="operator", data={"reason": "interrupted"})
         if cancelled is None:
             await _measure(planned, ledger, system.alerts)
-    result = judge(
-        run, ledger.timeline, story.documents, ended_by=_ended_by(error, cancelled is not None)
-    )
-    ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": result["verdict"]})
+    if isinstance(error, DriverError):
+        # The timeline alone cannot tell an unreachable target from a refusal.
+        ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": "failed"})
+    result = judge(run, ledger.timeline, story.documents)
+    if ledger.timeline.last(Kind.RUN_ENDED) is None:
+        ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": result["verdict"]})
     store.close_run(run, ended_at=clock.now(), verdict=result["verdict"], result=result)
     if cancelled is not None:
         raise cancelled
     return result, error
-
-
-def _ended_by(error: GamedayError | None, interrupted: bool) -> str | None:
-    match error:
-        case None:
-            return "aborted" if interrupted else None
-        case PlanRefused():
-            return "refused"
-        case RunAborted():
-            return "aborted"
-        case RecoveryError():
-            return "failed"
-        case _:
-            return "failed"
 
 
 def _record_start(ledger: Ledger, planned: plan.Plan, story: Story) -> None:

@@ -1,0 +1,63 @@
+"""Time that passes only when nobody has anything left to do."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+SETTLE = 25
+"""Turns of the event loop after which everybody who can go on has gone on."""
+
+
+class VirtualClock:
+    """A `gameday.ports.Clock` whose hours take microseconds and whose order is always the same."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self._now = start
+        self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+
+    def now(self) -> datetime:
+        """Return the present virtual instant."""
+        return self._now
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Return once the clock has been moved that far."""
+        if duration <= timedelta(0):
+            await asyncio.sleep(0)
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._now + duration, next(self._numbers), future))
+        await future
+
+    async def run(self, work: Coroutine[Any, Any, T], *, limit: int = 100_000) -> T:
+        """Return the result of ``work``, moving time on whenever everybody sleeps.
+
+        Raises:
+            TimeoutError: nobody sleeps and nothing moves, or ``limit`` wake-ups were not enough.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            for _ in range(limit):
+                for _ in range(SETTLE):
+                    await asyncio.sleep(0)
+                    if task.done():
+                        return task.result()
+                while self._sleepers and self._sleepers[0][2].done():
+                    heapq.heappop(self._sleepers)
+                if not self._sleepers:
+                    raise TimeoutError("nobody sleeps and nothing moves")
+                at, _, future = heapq.heappop(self._sleepers)
+                self._now = max(self._now, at)
+                future.set_result(None)
+            raise TimeoutError(f"not done after {limit} wake-ups")
+        finally:
+            if not task.done():
+                task.cancel()

@@ -1,0 +1,437 @@
+"""The conductor in a world of virtual time: every end a run can have."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gameday import plan
+from gameday.conductor import Conductor
+from gameday.drivers.database import Database
+from gameday.errors import (
+    PermanentDriverError,
+    PlanRefused,
+    RecoveryError,
+    RunAborted,
+    TemporaryDriverError,
+)
+from gameday.incident import Links, Page
+from gameday.ledger import Ledger
+from gameday.ports import Counters, Injection, PlannedFault, Undo
+from gameday.scenario import Scenario
+from gameday.settings import Settings
+from gameday.signals import AlertState
+from gameday.slo import Slo
+from gameday.testing.virtual import VirtualClock
+from scoring.detection import Timing
+from scoring.slo import Objective, workbook_windows
+from scoring.timeline import Kind
+
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+SLO = Slo(
+    id="checkout-latency",
+    service="storefront",
+    objective=Objective(0.99, 30 * DAY),
+    good_query="good",
+    total_query="total",
+    windows=workbook_windows(30 * DAY),
+)
+
+
+def scenario(**spec: Any) -> Scenario:
+    return Scenario.model_validate(
+        {
+            "metadata": {"name": "slow-db"},
+            "spec": {
+                "regions": ["eu-west"],
+                "slo": "checkout-latency",
+                "steadyState": {"for": "10s", "burnRateBelow": 1, "within": "20s"},
+                "faults": [{"experiment": "slow", "duration": "5m"}],
+                "expect": {"errorRatio": 0.5},
+                **spec,
+            },
+        }
+    )
+
+
+class World:
+    """A target whose fault, alert and page follow a script in virtual time."""
+
+    name = "world"
+    time_scale = 60.0
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.present: set[str] = set()
+        self.fires_after: timedelta | None = 18 * SECOND
+        self.resets_after = 5 * SECOND
+        self.injected_at: datetime | None = None
+        self.mitigated_at: datetime | None = None
+        self.burn: float | None = 0.1
+        self.blind = False
+        self.stuck = False
+        self.inject_error: Exception | None = None
+        self.restored = 0
+        self.calls: list[str] = []
+        self.on_webhook: Callable[[], None] = lambda: None
+        self.webhook_sent = False
+
+    # target
+    async def check(self) -> None:
+        self.calls.append("check")
+
+    async def mitigate(self, name: str, parameters: Mapping[str, str]) -> str:
+        self.mitigated_at = self.clock.now()
+        return "done"
+
+    async def route_pages(self, url: str) -> None:
+        self.calls.append(f"route {url}")
+
+    async def restore(self) -> None:
+        self.restored += 1
+
+    # faults
+    def prepare(self, fault: str, **_: Any) -> PlannedFault:
+        undo = Undo("u1", "experiment", "run", "slow is taken back", "gameday recover run")
+        return PlannedFault(fault, "slow.yaml", {}, timedelta(0), timedelta(minutes=5), undo)
+
+    async def inject(self, fault: PlannedFault) -> Injection:
+        await self.clock.sleep(SECOND)
+        if self.inject_error is not None:
+            raise self.inject_error
+        self.present.add(fault.undo.id)
+        self.injected_at = self.clock.now()
+        return Injection(self.injected_at)
+
+    async def is_present(self, undo: Undo) -> bool:
+        return undo.id in self.present
+
+    async def recover(self, undo: Undo) -> None:
+        self.calls.append(f"recover {undo.id}")
+        if self.stuck:
+            raise TemporaryDriverError("the proxy does not answer")
+        self.present.discard(undo.id)
+
+    # alerts
+    async def alerts(self, *, slo: str, since: datetime, until: datetime) -> Sequence[AlertState]:
+        if self.blind:
+            raise TemporaryDriverError("Prometheus does not answer")
+        if self.injected_at is None or self.fires_after is None:
+            return ()
+        fired = self.injected_at + self.fires_after
+        if until < fired:
+            return ()
+        ended = self.mitigated_at or (None if self.present else until)
+        resolved = ended + self.resets_after if ended else None
+        if not self.webhook_sent:
+            self.webhook_sent = True
+            self.on_webhook()
+        labels = {
+            "alertname": "CheckoutLatencyBudgetBurn",
+            "slo": slo,
+            "service": "storefront",
+            "severity": "page",
+            "long_window": "1h",
+            "short_window": "5m",
+        }
+        shown = resolved if resolved is not None and resolved <= until else None
+        return (AlertState(labels, fired, fired, shown),)
+
+    async def counters(self, **_: Any) -> Counters:
+        return Counters((), ())
+
+    async def burn_rates(self, *, slo: str) -> Mapping[str, float | None]:
+        if self.blind:
+            raise TemporaryDriverError("Prometheus does not answer")
+        return {"1h": self.burn, "6h": self.burn}
+
+    async def timing(self, *, slo: str) -> tuple[timedelta, timedelta]:
+        return SECOND, SECOND
+
+
+class Scripted:
+    """A responder that does one thing some time after the page."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.work = work
+        self.pages: list[Page] = []
+        self.left = False
+
+    @asynccontextmanager
+    async def answer(self, page: Page) -> AsyncIterator[Scripted]:
+        self.pages.append(page)
+        task = asyncio.ensure_future(self.work())
+        self.task = task
+        try:
+            yield self
+        finally:
+            self.left = True
+            task.cancel()
+
+    async def ended(self) -> tuple[int, str]:
+        await asyncio.shield(self.task)
+        return 0, "bye"
+
+
+class Run:
+    """A conductor on a world, ready to be played."""
+
+    def __init__(self, folder: Path, **spec: Any) -> None:
+        self.clock = VirtualClock()
+        self.world = World(self.clock)
+        self.store = Database(f"sqlite:///{folder / 'runs.db'}")
+        self.store.open_run(
+            "run", scenario="slow-db", target="world", started_at=self.clock.now(), documents={}
+        )
+        self.ledger = Ledger("run", store=self.store, clock=self.clock)
+        self.world.on_webhook = self.page
+        self.plan = plan.make(
+            scenario(**spec),
+            SLO,
+            run="run",
+            target=plan.TargetProfile("world", 60, ("eu-west", "us-east"), Timing(SECOND, SECOND)),
+            faults=[self.world.prepare("slow")],
+        )
+        self.responder: Scripted | None = Scripted(self.mitigates)
+
+    def page(self) -> None:
+        self.ledger.record(
+            Kind.PAGE_RECEIVED,
+            source="alertmanager",
+            data={"slo": SLO.id, "severity": "page", "long": "1h"},
+        )
+
+    async def mitigates(self) -> None:
+        await self.clock.sleep(10 * SECOND)
+        detail = await self.world.mitigate("failover-db", {})
+        data = {"name": "failover-db", "ok": True, "detail": detail}
+        self.ledger.record(Kind.MITIGATION_STARTED, source="responder", data=data)
+        self.ledger.record(Kind.MITIGATION_APPLIED, source="target", data=data)
+
+    def conductor(self) -> Conductor:
+        async def page_of(_fact: Any) -> Page:
+            now = self.clock.now()
+            return Page(
+                incident="http://x",
+                service="storefront",
+                slo=SLO.id,
+                alert="A",
+                fired_at=now,
+                burn_from=now,
+                burn_until=now,
+                links=Links(red="r", traces="t", profile="p", runbook="b"),
+            )
+
+        return Conductor(
+            self.plan,
+            ledger=self.ledger,
+            store=self.store,
+            clock=self.clock,
+            faults=self.world,
+            alerts=self.world,
+            target=self.world,
+            responder=self.responder,
+            page_of=page_of,
+            settings=Settings(state=Path(), database_url=""),
+        )
+
+    async def play(self) -> None:
+        await self.clock.run(self.conductor().play(webhook="http://hook"))
+
+    def kinds(self) -> list[str]:
+        skipped = {Kind.MEASUREMENT}
+        return [f.kind for f in self.ledger.timeline if f.kind not in skipped]
+
+
+async def test_a_mitigated_run_leaves_its_facts_in_order(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+
+    await run.play()
+
+    assert run.kinds() == [
+        Kind.STEADY_STATE_CHECKED,
+        Kind.UNDO_STORED,
+        Kind.FAULT_INJECTED,
+        Kind.PAGE_RECEIVED,
+        Kind.ALERT_FIRED,
+        Kind.PAGE_DELIVERED,
+        Kind.MITIGATION_STARTED,
+        Kind.MITIGATION_APPLIED,
+        Kind.FAULT_READ,
+        Kind.ALERT_RESOLVED,
+        Kind.FAULT_READ,
+        Kind.RESPONDER_ENDED,
+        Kind.FAULT_RECOVERED,
+        Kind.RECOVERY_PROVEN,
+    ]
+    assert [f.data["present"] for f in run.ledger.timeline.of_kind(Kind.FAULT_READ)] == [True] * 2
+    assert run.store.open_undos() == ()
+    assert run.world.restored == 1
+
+
+async def test_the_undo_is_in_the_store_before_the_fault_is_injected(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    seen: list[int] = []
+    inject = run.world.inject
+
+    async def look(fault: PlannedFault) -> Injection:
+        seen.append(len(run.store.open_undos("run")))
+        return await inject(fault)
+
+    run.world.inject = look  # type: ignore[method-assign]
+
+    await run.play()
+
+    assert seen == [1]
+
+
+async def test_an_alert_that_never_fires_ends_the_run_after_its_deadline(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.world.fires_after = None
+
+    await run.play()
+
+    assert Kind.ALERT_FIRED not in run.kinds()
+    assert run.world.present == set()
+    assert run.plan.detection_due is not None
+    waited = run.clock.now() - run.world.injected_at  # type: ignore[operator]
+    assert waited >= run.plan.detection_due
+
+
+async def test_a_burn_before_the_fault_refuses_the_run_and_injects_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.world.burn = 3.0
+
+    with pytest.raises(PlanRefused, match="steady state not met: the burn rate"):
+        await run.play()
+
+    assert run.world.injected_at is None
+    assert run.kinds() == [Kind.STEADY_STATE_CHECKED]
+
+
+async def test_missing_burn_rates_refuse_the_run_as_unknown(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.world.burn = None
+
+    with pytest.raises(PlanRefused, match="steady state is unknown"):
+        await run.play()
+
+    checked = run.ledger.timeline.first(Kind.STEADY_STATE_CHECKED)
+    assert checked is not None
+    assert checked.data["met"] is None
+
+
+async def test_a_fault_that_cannot_be_injected_is_recovered_all_the_same(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.world.inject_error = PermanentDriverError("no such proxy")
+
+    with pytest.raises(PermanentDriverError, match="no such proxy"):
+        await run.play()
+
+    assert "recover u1" in run.world.calls
+    assert run.kinds()[-2:] == [Kind.FAULT_RECOVERED, Kind.RECOVERY_PROVEN]
+
+
+async def test_a_fault_that_stays_is_a_stuck_recovery_with_its_command(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.world.stuck = True
+
+    with pytest.raises(RecoveryError, match="gameday recover run"):
+        await run.play()
+
+    assert run.kinds()[-1] == Kind.RECOVERY_STUCK
+    assert [u.id for u in run.store.open_undos()] == ["u1"]
+
+
+async def test_a_cancelled_run_recovers_before_the_cancellation_goes_on(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+
+    async def interrupted() -> None:
+        task = asyncio.ensure_future(run.conductor().play(webhook="http://hook"))
+        await run.clock.sleep(15 * SECOND)
+        task.cancel()
+        await run.clock.sleep(SECOND / 10)
+        task.cancel()  # a second Ctrl-C must not stop the recovery
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        await run.clock.run(interrupted())
+
+    assert run.world.injected_at is not None
+    assert run.world.present == set()
+    assert run.store.open_undos() == ()
+
+
+async def test_an_abort_rule_stops_the_run_and_recovers(tmp_path: Path) -> None:
+    run = Run(tmp_path, abort=[{"burnRateAbove": 20}])
+    inject = run.world.inject
+
+    async def and_burn(fault: PlannedFault) -> Injection:
+        injection = await inject(fault)
+        run.world.burn = 50.0
+        return injection
+
+    run.world.inject = and_burn  # type: ignore[method-assign]
+
+    with pytest.raises(RunAborted, match=r"burn rate is 50\.0"):
+        await run.play()
+
+    assert run.world.present == set()
+    assert Kind.RUN_ABORTED in run.kinds()
+
+
+async def test_a_blind_prometheus_is_recorded_as_not_measured(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    inject = run.world.inject
+
+    async def and_go_blind(fault: PlannedFault) -> Injection:
+        run.world.blind = True
+        return await inject(fault)
+
+    run.world.inject = and_go_blind  # type: ignore[method-assign]
+
+    await run.play()
+
+    assert Kind.MEASUREMENT_FAILED in run.kinds()
+    assert Kind.ALERT_FIRED not in run.kinds()
+    assert run.world.present == set()
+
+
+async def test_a_responder_that_gives_up_ends_the_run_without_a_mitigation(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+
+    async def gives_up() -> None:
+        await run.clock.sleep(4 * SECOND)
+
+    run.responder = Scripted(gives_up)
+
+    await run.play()
+
+    assert Kind.MITIGATION_APPLIED not in run.kinds()
+    assert Kind.RESPONDER_ENDED in run.kinds()
+    assert run.world.restored == 0
+
+
+async def test_expected_silence_lasts_as_long_as_the_fault(tmp_path: Path) -> None:
+    run = Run(
+        tmp_path,
+        expect={"alert": None, "errorRatio": 0.0},
+        faults=[{"experiment": "slow", "duration": "5m"}],
+    )
+    run.world.fires_after = None
+
+    await run.play()
+
+    assert run.clock.now() - run.world.injected_at >= timedelta(minutes=5) - SECOND  # type: ignore[operator]
+    assert [f.data["by"] for f in run.ledger.timeline.of_kind(Kind.FAULT_RECOVERED)][-1] in {
+        "conductor",
+        "expired",
+    }
+    assert run.world.present == set()

@@ -1,0 +1,112 @@
+"""Plans and refusals."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gameday import plan
+from gameday.errors import PlanRefused
+from gameday.ports import PlannedFault, Undo
+from gameday.scenario import Scenario
+from gameday.slo import Slo
+from scoring.detection import Timing
+from scoring.slo import Objective, workbook_windows
+
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+SLO = Slo(
+    id="checkout-latency",
+    service="storefront",
+    objective=Objective(0.99, 30 * DAY),
+    good_query="good",
+    total_query="total",
+    windows=workbook_windows(30 * DAY),
+)
+
+
+def planned(*, duration: float = 300, time_scale: float = 60, **spec: Any) -> plan.Plan:
+    scenario = Scenario.model_validate(
+        {
+            "metadata": {"name": "slow-db"},
+            "spec": {
+                "regions": ["eu-west"],
+                "slo": "checkout-latency",
+                "faults": [{"experiment": "slow", "duration": f"{duration:g}s"}],
+                **spec,
+            },
+        }
+    )
+    undo = Undo("u1", "experiment", "run", "slow", "gameday recover run")
+    fault = PlannedFault("slow", "s.yaml", {}, timedelta(0), timedelta(seconds=duration), undo)
+    return plan.make(
+        scenario,
+        SLO,
+        run="run",
+        target=plan.TargetProfile(
+            "sandbox", time_scale, ("eu-west", "us-east"), Timing(SECOND, SECOND)
+        ),
+        faults=[fault],
+    )
+
+
+def test_one_region_of_two_failing_pages_after_the_formula_and_the_pipeline() -> None:
+    made = planned()
+
+    # 1 % / 50 % × 60 s × 14.4 = 17.28 s, and half a scrape and half an evaluation (1 s each).
+    assert made.error_ratio == 0.5
+    assert made.prediction.page_detects_after == timedelta(seconds=18.28)
+    assert made.detection_due == timedelta(seconds=18.28) * 1.25
+
+
+def test_a_declared_error_ratio_wins_over_the_blast_radius() -> None:
+    assert planned(expect={"errorRatio": 0.25}).error_ratio == 0.25
+
+
+def test_a_fault_too_short_to_page_is_refused_with_what_to_change() -> None:
+    with pytest.raises(PlanRefused, match="needs 18 s to fire: let them last longer"):
+        planned(duration=5)
+
+
+def test_uncompressed_time_is_named_as_the_reason() -> None:
+    with pytest.raises(PlanRefused, match="time is not compressed on this target"):
+        planned(time_scale=1)
+
+
+def test_too_small_an_error_ratio_never_fires() -> None:
+    with pytest.raises(PlanRefused, match="the alert never fires"):
+        planned(expect={"errorRatio": 0.01})
+
+
+def test_an_unknown_region_and_a_crossed_blast_radius_are_both_named() -> None:
+    with pytest.raises(PlanRefused) as refused:
+        planned(regions=["mars", "eu-west"], blastRadius={"regions": 1})
+
+    assert "region 'mars' does not exist" in str(refused.value)
+    assert "touch 2 regions, blastRadius.regions allows 1" in str(refused.value)
+
+
+def test_silence_that_theory_contradicts_is_refused() -> None:
+    with pytest.raises(PlanRefused, match="the alert must fire"):
+        planned(expect={"alert": None})
+
+
+def test_silence_is_planned_for_as_long_as_the_fault_lasts() -> None:
+    made = planned(expect={"alert": None, "errorRatio": 0.0}, duration=60)
+
+    assert made.detection_due is None
+    assert made.silent_for == timedelta(seconds=60)
+
+
+def test_a_recovery_target_below_the_reset_is_refused() -> None:
+    with pytest.raises(PlanRefused, match="write `within: theory`"):
+        planned(expect={"recovered": {"within": "1s"}})
+
+
+def test_a_plan_as_json_names_every_branch_and_every_undo() -> None:
+    shown = planned().to_json()
+
+    assert [b["long"] for b in shown["branches"]] == ["1h", "6h", "1d", "3d"]
+    assert shown["faults"][0]["undo_command"] == "gameday recover run"
