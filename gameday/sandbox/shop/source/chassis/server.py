@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -64,7 +65,10 @@ class Server:
                 server._serve(self)
 
             def do_GET(self) -> None:
-                self.answer(200 if self.path == "/healthz" else 404, b"{}")
+                if self.path == "/healthz":
+                    self.answer(200, json.dumps({"pid": os.getpid()}).encode())
+                else:
+                    self.answer(404, b"{}")
 
         self._listener = Listener(("127.0.0.1", port), Handler)
 

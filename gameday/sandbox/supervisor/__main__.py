@@ -1,0 +1,123 @@
+"""Run a sandbox: ``python -m gameday.sandbox.supervisor --folder F``; started by `lifecycle.up`.
+
+Writes the state file when all is ready, one line of progress at a time before that, and the
+reason into ``failure.txt`` where it does not come up. Ends on SIGTERM, with everything it started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+
+from gameday.errors import GamedayError
+from gameday.sandbox import state
+from gameday.sandbox.supervisor import ledger
+from gameday.sandbox.supervisor.control import create_app
+from gameday.sandbox.supervisor.plant import Plant
+
+FAILURE_FILE = "failure.txt"
+PROGRESS_FILE = "progress.txt"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling: the signals are the supervisor's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def supervise(folder: Path, *, time_scale: float, rate: float) -> int:
+    """Run the sandbox in this folder until SIGTERM; return the exit code."""
+    born = ledger.record(folder, "supervisor", os.getpid())
+    assert born is not None, "this very process runs"
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, told.set)
+
+    def progress(line: str) -> None:
+        with (folder / PROGRESS_FILE).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    plant = Plant(folder, rate=rate, progress=progress)
+    server = _Server(
+        uvicorn.Config(
+            create_app(plant),
+            host="127.0.0.1",
+            port=plant.layout.ports["control"],
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            ws="none",
+            timeout_graceful_shutdown=1,
+        )
+    )
+    waiting = asyncio.create_task(told.wait())
+    starting = asyncio.create_task(plant.start())
+    serving = asyncio.create_task(server.serve())
+    try:
+        await asyncio.wait({waiting, starting}, return_when=asyncio.FIRST_COMPLETED)
+        if not told.is_set():
+            await starting
+            state.write(_state(plant, folder, time_scale, born))
+            progress("ready")
+            await waiting
+        return 0
+    except GamedayError as error:
+        (folder / FAILURE_FILE).write_text(str(error), encoding="utf-8")
+        return int(error.exit_code)
+    finally:
+        state.remove(folder)
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError, GamedayError):
+            await starting
+        server.should_exit = True
+        await plant.stop()
+        await serving
+        waiting.cancel()
+
+
+def _state(plant: Plant, folder: Path, time_scale: float, born: float) -> state.SandboxState:
+    where = plant.layout
+    return state.SandboxState(
+        pid=os.getpid(),
+        pid_created=born,
+        started_at=datetime.now(UTC),
+        time_scale=time_scale,
+        folder=str(folder),
+        edge_url=where.url("edge"),
+        prometheus_url=where.url("prometheus"),
+        alertmanager_url=where.url("alertmanager"),
+        store_url=where.url("store"),
+        proxy_url=where.url("proxy"),
+        control_url=where.url("control"),
+        repository=str(where.repository),
+    )
+
+
+def main() -> None:
+    """Read the command line and supervise."""
+    parser = argparse.ArgumentParser(prog="python -m gameday.sandbox.supervisor")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--time-scale", type=float, default=60.0)
+    parser.add_argument("--rate", type=float, default=16.0, help="orders per second")
+    options = parser.parse_args()
+    sys.exit(
+        asyncio.run(
+            supervise(options.folder.absolute(), time_scale=options.time_scale, rate=options.rate)
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The list of processes a sandbox started, so that `down` finds them after any crash.
+
+An append-only file beside the state: one line per process, written right after its start. Number
+and birth together tell a process from a later one with the same number. Besides, every process of
+a sandbox carries the sandbox's folder in its environment, for one that died between the two.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import psutil
+
+FILE_NAME = "processes.jsonl"
+MARK = "GAMEDAY_SANDBOX_FOLDER"
+
+
+def record(folder: Path, name: str, pid: int) -> float | None:
+    """Append a process and return its birth in Unix seconds; None where it is gone already."""
+    try:
+        created = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None
+    with (folder / FILE_NAME).open("a", encoding="utf-8") as ledger:
+        ledger.write(json.dumps({"name": name, "pid": pid, "created": created}) + "\n")
+    return created
+
+
+def survivors(folder: Path) -> list[psutil.Process]:
+    """Return every process of this sandbox that still runs, with their children."""
+    found: dict[int, psutil.Process] = {}
+    with contextlib.suppress(FileNotFoundError):
+        for line in (folder / FILE_NAME).read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError, KeyError, psutil.NoSuchProcess):
+                entry = json.loads(line)
+                process = psutil.Process(int(entry["pid"]))
+                if abs(process.create_time() - float(entry["created"])) < 1.0:
+                    found[process.pid] = process
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == str(folder):
+                found[process.pid] = process
+    for process in list(found.values()):
+        with contextlib.suppress(psutil.Error):
+            found.update({child.pid: child for child in process.children(recursive=True)})
+    alive = {}
+    for pid, process in found.items():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                alive[pid] = process
+    return list(alive.values())
+
+
+def end_all(folder: Path, *, patience_seconds: float = 2.0) -> list[int]:
+    """End every process of this sandbox, politely first; return those that would not end."""
+    deadline = time.monotonic() + 10
+    polite = True
+    while (left := survivors(folder)) and time.monotonic() < deadline:
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.terminate() if polite else process.kill()
+        psutil.wait_procs(left, timeout=patience_seconds)
+        polite = False
+    return [process.pid for process in survivors(folder)]

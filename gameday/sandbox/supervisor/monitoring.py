@@ -1,0 +1,136 @@
+"""Prometheus and Alertmanager: which programs, which settings, how they are started."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gameday.errors import PermanentDriverError
+from gameday.sandbox.supervisor.component import Component
+
+SCRAPE_INTERVAL = "1s"
+EVALUATION_INTERVAL = "1s"
+
+
+def program(*names: str) -> str:
+    """Return the first of these programs that is installed.
+
+    Raises:
+        PermanentDriverError: none is; says how to get it.
+    """
+    for name in names:
+        for path in (None, "/usr/sbin:/usr/local/sbin:/opt/homebrew/bin:/usr/local/bin"):
+            found = shutil.which(name, path=path)
+            if found is not None:
+                return found
+    raise PermanentDriverError(
+        f"{names[0]} is not installed: `make setup` installs it, or"
+        f" `apt-get install --no-install-recommends {names[0]}`, or `brew install {names[-1]}`"
+    )
+
+
+def prometheus_settings(
+    *, rules: Path, alertmanager_port: int, targets: Iterable[tuple[str, str, int]]
+) -> str:
+    """Return Prometheus' settings file.
+
+    Args:
+        rules: folder of rule files.
+        targets: (service, region, metrics port).
+    """
+    return _yaml(
+        {
+            "global": {
+                "scrape_interval": SCRAPE_INTERVAL,
+                "scrape_timeout": SCRAPE_INTERVAL,
+                "evaluation_interval": EVALUATION_INTERVAL,
+            },
+            "rule_files": [str(rules / "*.yml")],
+            "alerting": {
+                "alertmanagers": [
+                    {"static_configs": [{"targets": [f"127.0.0.1:{alertmanager_port}"]}]}
+                ]
+            },
+            "scrape_configs": [
+                {
+                    "job_name": "shop",
+                    "static_configs": [
+                        {
+                            "targets": [f"127.0.0.1:{port}"],
+                            "labels": {"service": service, "region": region},
+                        }
+                        for service, region, port in targets
+                    ],
+                }
+            ],
+        }
+    )
+
+
+def alertmanager_settings(pages_url: str | None) -> str:
+    """Return Alertmanager's settings file; pages go to this webhook, tickets to nobody's bed."""
+    receivers: list[dict[str, Any]] = [{"name": "nobody"}]
+    route: dict[str, Any] = {
+        "receiver": "nobody",
+        "group_by": ["alertname", "slo", "service", "severity", "long_window", "short_window"],
+        "group_wait": "0s",
+        "group_interval": "1s",
+        "repeat_interval": "1h",
+    }
+    if pages_url is not None:
+        receivers.append(
+            {"name": "pages", "webhook_configs": [{"url": pages_url, "send_resolved": True}]}
+        )
+        route["routes"] = [{"receiver": "pages", "matchers": ['severity="page"']}]
+    return _yaml({"route": route, "receivers": receivers})
+
+
+def prometheus(folder: Path, port: int) -> Component:
+    """Return the component that runs Prometheus on this folder."""
+    return Component(
+        name="prometheus",
+        kind="prometheus",
+        argv=(
+            program("prometheus"),
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            "--storage.tsdb.retention.time=12h",
+            f"--web.listen-address=127.0.0.1:{port}",
+            f"--web.external-url=http://127.0.0.1:{port}/",
+            "--web.enable-lifecycle",
+            "--web.enable-admin-api",
+            "--enable-feature=exemplar-storage",
+            "--log.level=warn",
+        ),
+        port=port,
+        health_url=f"http://127.0.0.1:{port}/-/ready",
+        environment={"GOMAXPROCS": "2"},
+    )
+
+
+def alertmanager(folder: Path, port: int) -> Component:
+    """Return the component that runs Alertmanager on this folder."""
+    return Component(
+        name="alertmanager",
+        kind="alertmanager",
+        argv=(
+            program("prometheus-alertmanager", "alertmanager"),
+            f"--config.file={folder / 'alertmanager.yml'}",
+            f"--storage.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            f"--web.external-url=http://127.0.0.1:{port}/",
+            "--cluster.listen-address=",
+            "--log.level=warn",
+        ),
+        port=port,
+        health_url=f"http://127.0.0.1:{port}/-/ready",
+        environment={"GOMAXPROCS": "2"},
+    )
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    return yaml.safe_dump(document, sort_keys=False)
