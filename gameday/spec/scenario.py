@@ -57,12 +57,13 @@ def read_scenario(path: Path | str, *, catalogue: Catalogue | None = None) -> Sc
 def scenario_of(document: Document) -> tuple[Scenario | None, list[Problem]]:
     """Return the scenario a document declares, without following its references, and problems."""
     problems = list(document.problems)
-    if isinstance(document.data, dict) and "path" in document.data:
+    data = document.data
+    if isinstance(data, dict) and "path" in data:
         # A field of the noun, but not of the file: gameday fills it in.
         problems.append(_unknown(document, Scenario, ("path",)))
-        return None, problems
+        data = {key: value for key, value in data.items() if key != "path"}
     try:
-        return Scenario.model_validate(document.data), problems
+        return Scenario.model_validate(data), problems
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             problem = _translated(document, detail)
@@ -102,6 +103,8 @@ def _translated(document: Document, detail: Any) -> Problem | None:
     if kind == "string_too_short":
         return document.problem(path, "is empty", f"name the {path[-1] if path else 'value'}")
     if kind == "too_short":
+        if value:  # its entries are wrong, which is said elsewhere
+            return None
         return document.problem(path, "needs at least one entry", _example(path, kind))
     message = str(detail["msg"])
     return document.problem(path, message[:1].lower() + message[1:], str(context.get("hint", "")))

@@ -121,7 +121,7 @@ def slos_of(documents: tuple[Document, ...], path: Path) -> tuple[Slo, ...]:
     if not problems and not slos:
         problems.append(documents[0].problem((), "the file holds no SLO", "kind: SLO is missing"))
     if problems:
-        raise SpecError(problems)
+        raise SpecError(sorted(problems, key=lambda problem: problem.line))
     return tuple(slos)
 
 
