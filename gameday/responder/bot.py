@@ -1,0 +1,410 @@
+"""The reference responder: from the page to the mitigation, along the funnel and nothing else.
+
+It is told what a person on call is told, opens the same links and reads the same data. Every step
+is reported as soon as it is known; a step whose tool does not answer is reported as unknown, and
+the next ones go on with what can be known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from gameday.errors import DriverError, SpecError, TemporaryDriverError
+from gameday.incident import Finding, Page, Step
+from gameday.ports import (
+    Clock,
+    CodeHistory,
+    IncidentDesk,
+    ProfileSource,
+    SignalSource,
+    TraceSource,
+)
+from gameday.responder import changes, findings, red, stacks
+from gameday.responder.case import Case
+from gameday.responder.links import Dashboard, ProfileView, TraceSearch
+from gameday.responder.remedy import Remedies, Remedy, check_of, remedies, vigil_of
+from gameday.responder.sampling import Hunt, sample
+from gameday.responder.suspicion import Suspect, accuse
+from gameday.runbook import CauseKind, Runbook
+from gameday.signals import Blame, Deploy, Profile
+from gameday.spec.runbook import parse_runbook
+
+__all__ = ["Bot"]
+
+SLOW = timedelta(milliseconds=100)
+"""From when a trace is slow, where the link does not say."""
+
+TRIES = 3
+"""How often a tool that does not answer is asked."""
+
+STEP = timedelta(seconds=1)
+MOST_POINTS = 600
+PROFILE_LAG = timedelta(seconds=15)
+"""How long to wait for the profile of a cause in code; profilers push every few seconds."""
+PROFILE_LAG_WAITING = timedelta(seconds=6)
+"""How long where the spans say that the service waits: the profile only adds where."""
+VIGIL = timedelta(seconds=60)
+VIGIL_PAUSE = timedelta(seconds=2)
+TALKING = 0.75
+"""From this share of waiting for others on, a profile contradicts a cause in code."""
+
+T = TypeVar("T")
+
+
+class Bot:
+    """Answers one page at a time.
+
+    The ``open_…`` callables make a source out of the base URL that a deeplink leads to.
+    """
+
+    def __init__(
+        self,
+        desk: IncidentDesk,
+        open_metrics: Callable[[str], SignalSource],
+        open_traces: Callable[[str], TraceSource],
+        open_profiles: Callable[[str], ProfileSource],
+        code: CodeHistory,
+        clock: Clock,
+    ) -> None:
+        self._desk = desk
+        self._open_metrics = open_metrics
+        self._open_traces = open_traces
+        self._open_profiles = open_profiles
+        self._code = code
+        self._clock = clock
+
+    async def work(self, page: Page) -> None:
+        """Acknowledge, diagnose, mitigate, and stay until the service has recovered.
+
+        Raises:
+            DriverError: the incident's desk itself cannot be reached.
+        """
+        await self._desk.acknowledge()
+        case = Case(page)
+        await self._step(case, Step.RED, self._read_red)
+        await self._step(case, Step.TRACE, self._read_traces)
+        await self._step(case, Step.PROFILE, self._read_profile)
+        await self._step(case, Step.BLAME, self._read_changes)
+        runbook, found = await self._read_runbook(case)
+        await self._report(case, found)
+        applied = await self._mitigate(case, found)
+        if runbook is not None:
+            await self._tick_checks(case, runbook)
+        if applied is not None:
+            await self._desk.tick(applied.step, done=True, note=f"started {applied.name}")
+            await self._watch(case, runbook)
+
+    # --- RED --------------------------------------------------------------------------------
+
+    async def _read_red(self, case: Case) -> Finding:
+        page = case.page
+        dashboard = Dashboard.parse(await self._desk.follow(page.links.red))
+        if not dashboard.expressions:
+            return findings.unknown(Step.RED, "the RED link shows no expressions")
+        case.dashboard = dashboard
+        window = page.burn_until - page.burn_from
+        now = self._clock.now()
+        since = page.burn_from - window / 2
+        reading = await self._read_dashboard(dashboard, since, now, window / 12)
+        if not {"errors", "duration"} & set(reading.moved()):
+            # A small share of slow requests hides below the quantile drawn: turn it up.
+            sharper = Dashboard(
+                dashboard.base,
+                tuple(
+                    e.replace("histogram_quantile(0.9,", "histogram_quantile(0.99,")
+                    for e in dashboard.expressions
+                ),
+            )
+            if sharper != dashboard:
+                closer = await self._read_dashboard(sharper, since, now, window / 12)
+                if closer.movements:
+                    dashboard, reading = sharper, closer
+        case.dashboard, case.red = dashboard, reading
+        return findings.red(reading)
+
+    async def _read_dashboard(
+        self, dashboard: Dashboard, since: datetime, until: datetime, short_window: timedelta
+    ) -> red.RedReading:
+        metrics = self._open_metrics(dashboard.base)
+        step = max(STEP, (until - since) / MOST_POINTS)
+        drawn = []
+        for expression in dashboard.expressions:
+            series = await self._patiently(
+                lambda expression=expression: metrics.range(  # type: ignore[misc]
+                    expression, since=since, until=until, step=step
+                )
+            )
+            drawn.append((red.signal_of(expression), series))
+        return red.read(drawn, now=until, short_window=short_window)
+
+    # --- traces -----------------------------------------------------------------------------
+
+    async def _read_traces(self, case: Case) -> Finding:
+        page = case.page
+        link = TraceSearch.parse(await self._desk.follow(page.links.traces))
+        store = self._open_traces(link.base)
+        hunt = Hunt(
+            service=link.service or page.service,
+            since=link.since or page.burn_from,
+            onset=case.red.onset() if case.red else None,
+            slower=link.min_duration or SLOW,
+            regions=case.red.affected() if case.red else (),
+            failures=case.red is None or "errors" in case.red.moved() or not case.red.movements,
+        )
+        found = await self._patiently(lambda: sample(store, hunt, self._clock))
+        suspect = accuse(found.bad, found.quiet)
+        if suspect is None:
+            return findings.unknown(
+                Step.TRACE, "no slow or failed trace of the burn window is in the trace store"
+            )
+        case.suspect = suspect
+        return findings.trace(suspect, case.region())
+
+    # --- profile ----------------------------------------------------------------------------
+
+    async def _read_profile(self, case: Case) -> Finding:
+        link = ProfileView.parse(await self._desk.follow(case.page.links.profile))
+        suspect = case.suspect
+        if suspect is None:
+            return findings.unknown(Step.PROFILE, "the traces name no service to profile")
+        source = self._open_profiles(link.base)
+        reading = await self._wait_for_profile(source, suspect, _revision(suspect), case.is_code())
+        contradicted = reading is not None and reading.talking_ratio >= TALKING
+        if case.is_code() and reading is not None and reading.working and not contradicted:
+            case.leaf = reading.working
+            return findings.profile(suspect, reading.working, _revision(suspect))
+        return findings.waiting(suspect, reading, _revision(suspect))
+
+    async def _wait_for_profile(
+        self, source: ProfileSource, suspect: Suspect, revision: str | None, is_code: bool
+    ) -> stacks.Reading | None:
+        ids = [t.trace_id for t in suspect.traces]
+        ends = [t.root().started_at + t.root().duration for t in suspect.traces]
+        since = suspect.first_at() - timedelta(seconds=5)
+        deadline = self._clock.now() + (PROFILE_LAG if is_code else PROFILE_LAG_WAITING)
+        # A third of the time the spans saw: then the later pushes cannot turn the picture.
+        enough = suspect.time * len(ids) / 3
+        while True:
+            now = self._clock.now()
+            profile: Profile = await self._patiently(
+                lambda until=max(now, *ends): source.by_trace(  # type: ignore[misc]
+                    service=suspect.place.service, trace_ids=ids, since=since, until=until
+                )
+            )
+            reading = stacks.read(profile, revision=revision)
+            if reading is not None and (reading.total >= enough or not is_code):
+                return reading
+            if now >= deadline:
+                return reading
+            await self._clock.sleep(STEP)
+
+    # --- changes ----------------------------------------------------------------------------
+
+    async def _read_changes(self, case: Case) -> Finding:
+        suspect, onset = case.suspect, case.onset()
+        if suspect is None:
+            return findings.unknown(
+                Step.BLAME, "the traces name no service whose changes to look at"
+            )
+        deploys = await self._patiently(self._desk.deploys)
+        if suspect.place.downstream:
+            return findings.no_change(
+                f"no change explains this: {suspect.place.service} waits for "
+                f"{suspect.place.downstream}, its own code is not at fault"
+            )
+        revision, repository = _revision(suspect), _repository(suspect)
+        if revision is None or repository is None or onset is None:
+            return findings.unknown(
+                Step.BLAME, "the spans do not say which revision of which code ran"
+            )
+        deploy = changes.went_live(
+            deploys,
+            service=suspect.place.service,
+            revision=revision,
+            region=suspect.region,
+            onset=onset,
+        )
+        if case.leaf is None:
+            # Without a function nobody can be accused; a version that is new may still be undone.
+            case.deploy = deploy if deploy and not _ran_before(case, revision) else None
+            return findings.unknown(Step.BLAME, "no profile names the function to blame")
+        leaf = case.leaf
+        blame = await self._blame(repository, revision, leaf)
+        earlier = changes.before(deploys, deploy, region=suspect.region) if deploy else None
+        if deploy is None:
+            reason = f"{revision[:7]} did not go live before the onset"
+        elif blame.committed_at > deploy.deployed_at:
+            reason = f"{blame.commit[:7]} is younger than the deploy"
+        elif _ran_before(case, revision):
+            reason = f"{revision[:7]} ran well before the onset"
+        elif earlier is not None and await self._knew(repository, earlier, leaf, blame):
+            reason = f"{leaf.function} was the same in {earlier.revision[:7]}, live before"
+        else:
+            case.deploy = deploy
+            return findings.change(leaf, blame, deploy, onset)
+        return findings.no_change(
+            f"no change explains this: {leaf.function} was changed last by {blame.commit[:7]}, "
+            f"but {reason}"
+        )
+
+    async def _blame(self, repository: str, revision: str, leaf: stacks.Leaf) -> Blame:
+        return await self._patiently(
+            lambda: self._code.blame(
+                repository=repository,
+                revision=revision,
+                file=stacks.repository_path(leaf.file, revision),
+                line=leaf.line,
+                function=leaf.function,
+            )
+        )
+
+    async def _knew(
+        self, repository: str, earlier: Deploy, leaf: stacks.Leaf, blame: Blame
+    ) -> bool:
+        """Return whether the function already was as it is in what was live before."""
+        try:
+            before = await self._code.blame(
+                repository=repository,
+                revision=earlier.revision,
+                file=blame.file,
+                line=leaf.line,
+                function=leaf.function,
+            )
+        except DriverError:
+            return False  # the file is not there yet, or the revision is gone: nothing to compare
+        return before.commit == blame.commit
+
+    # --- mitigation -------------------------------------------------------------------------
+
+    async def _read_runbook(self, case: Case) -> tuple[Runbook | None, Remedies]:
+        try:
+            text = await self._patiently(lambda: self._desk.read(case.page.links.runbook))
+            runbook = parse_runbook(text, f"{case.page.alert}.md")
+        except (DriverError, SpecError) as error:
+            case.unknown.add(Step.MITIGATE)
+            return None, Remedies((), f"the runbook cannot be read: {error}")
+        suspect = case.suspect
+        if suspect is None:
+            return runbook, Remedies((), "the cause is not known, and nothing is tried at random")
+        kind: CauseKind = "code" if case.is_code() and case.deploy else "downstream"
+        return runbook, remedies(
+            runbook,
+            service=suspect.place.service,
+            downstream=suspect.place.downstream or None,
+            kind=kind,
+            region=case.region(),
+        )
+
+    async def _report(self, case: Case, found: Remedies) -> None:
+        if Step.MITIGATE in case.unknown:
+            await self._hand_in(findings.unknown(Step.MITIGATE, found.reason))
+        elif not found.usable:
+            await self._hand_in(findings.no_mitigation(found.reason))
+
+    async def _mitigate(self, case: Case, found: Remedies) -> Remedy | None:
+        """Start the first fix that can be started; where one fails, the next is tried."""
+        for remedy in found.usable:
+            cause = str(case.suspect.place) if case.suspect else case.page.service
+            await self._hand_in(findings.mitigation(remedy, cause, found.reason))
+            try:
+                await self._desk.mitigate(remedy.name, remedy.parameters)
+            except DriverError as error:
+                await self._desk.tick(remedy.step, done=False, note=str(error))
+                continue
+            return remedy
+        return None
+
+    async def _tick_checks(self, case: Case, runbook: Runbook) -> None:
+        for check in runbook.first_checks:
+            step = check_of(check.id, check.text)
+            if step is None:
+                await self._desk.tick(check.id, done=False, note="not a check this responder knows")
+            elif step in case.unknown:
+                await self._desk.tick(check.id, done=False, note="its tool did not answer")
+            else:
+                await self._desk.tick(check.id, done=True)
+
+    # --- recovery ---------------------------------------------------------------------------
+
+    async def _watch(self, case: Case, runbook: Runbook | None) -> None:
+        """Stay until what moved is back, `VIGIL` at most, and note it in the runbook's own step."""
+        step = vigil_of(runbook) if runbook else None
+        if case.dashboard is None or case.red is None or not case.red.movements:
+            if step is not None:
+                await self._desk.tick(step.id, done=False, note="RED cannot be read")
+            return
+        began = self._clock.now()
+        quiet = 0
+        while quiet < 2 and self._clock.now() - began < VIGIL:
+            await self._clock.sleep(VIGIL_PAUSE)
+            quiet = quiet + 1 if await self._is_back(case.dashboard, case.red) else 0
+        took = (self._clock.now() - began).total_seconds()
+        note = f"back at baseline after {took:.0f} s" if quiet >= 2 else f"not back in {took:.0f} s"
+        if step is not None:
+            await self._desk.tick(step.id, done=quiet >= 2, note=note)
+
+    async def _is_back(self, dashboard: Dashboard, reading: red.RedReading) -> bool:
+        now = self._clock.now()
+        metrics = self._open_metrics(dashboard.base)
+        present: dict[tuple[str, str], float] = {}
+        for expression in dashboard.expressions:
+            signal = red.signal_of(expression)
+            try:
+                series = await metrics.range(
+                    expression, since=now - 3 * STEP, until=now - STEP, step=STEP
+                )
+            except DriverError:
+                return False
+            for one in series:
+                if one.samples:
+                    key = (signal.value, one.labels.get("region", ""))
+                    present[key] = max(present.get(key, 0.0), one.samples[-1].value)
+        # A region without traffic has no errors and no duration: nobody waits there any more.
+        return all(
+            present.get((m.signal, m.region), m.before) <= m.before + (m.after - m.before) / 4
+            for m in reading.movements
+            if m.signal != "rate" and m.after > m.before
+        )
+
+    # --- the way of working -----------------------------------------------------------------
+
+    async def _step(
+        self, case: Case, step: Step, work: Callable[[Case], Awaitable[Finding]]
+    ) -> None:
+        try:
+            finding = await work(case)
+        except DriverError as error:
+            finding = findings.unknown(step, str(error))
+        if finding.detail.get("unknown"):
+            case.unknown.add(step)
+        await self._hand_in(finding)
+
+    async def _hand_in(self, finding: Finding) -> None:
+        await self._desk.report(finding.model_copy(update={"found_at": self._clock.now()}))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        for _ in range(TRIES - 1):
+            try:
+                return await ask()
+            except TemporaryDriverError as error:
+                await self._clock.sleep(error.retry_after)
+        return await ask()
+
+
+def _ran_before(case: Case, revision: str) -> bool:
+    """Return whether quiet traces already came from this revision of the suspect."""
+    return case.suspect is not None and revision in case.suspect.quiet_revisions
+
+
+def _revision(suspect: Suspect) -> str | None:
+    value = suspect.example.resource.get("vcs.ref.head.revision") or suspect.example.resource.get(
+        "service.version"
+    )
+    return str(value) if value else None
+
+
+def _repository(suspect: Suspect) -> str | None:
+    value = suspect.example.resource.get("vcs.repository.url.full")
+    return str(value) if value else None

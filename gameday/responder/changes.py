@@ -1,0 +1,54 @@
+"""Whether a change explains an onset: deploys against time and against what ran before. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from gameday.signals import Deploy
+
+ONSET_ERROR = timedelta(seconds=5)
+"""How much earlier than its deploy an onset may be read.
+
+A deploy is written down once the new version answers; its first requests were served before that.
+"""
+
+
+def same_revision(one: str, other: str) -> bool:
+    """Return whether two revisions are one; either may be shortened to seven digits or more."""
+    if len(one) < 7 or len(other) < 7:
+        return one == other
+    return one.startswith(other) or other.startswith(one)
+
+
+def went_live(
+    deploys: Sequence[Deploy], *, service: str, revision: str, region: str | None, onset: datetime
+) -> Deploy | None:
+    """Return the deploy that put this revision live before the onset; None where there is none.
+
+    The latest such deploy counts; one of another region only where no region is known.
+    """
+    fitting = [
+        d
+        for d in _of(deploys, service, region)
+        if same_revision(d.revision, revision) and d.deployed_at <= onset + ONSET_ERROR
+    ]
+    return max(fitting, key=lambda d: d.deployed_at, default=None)
+
+
+def before(deploys: Sequence[Deploy], deploy: Deploy, *, region: str | None) -> Deploy | None:
+    """Return the deploy of another revision that was live before this one; None if unknown."""
+    earlier = [
+        d
+        for d in _of(deploys, deploy.service, region)
+        if d.deployed_at < deploy.deployed_at and not same_revision(d.revision, deploy.revision)
+    ]
+    return max(earlier, key=lambda d: d.deployed_at, default=None)
+
+
+def _of(deploys: Sequence[Deploy], service: str, region: str | None) -> list[Deploy]:
+    return [
+        d
+        for d in deploys
+        if d.service == service and (d.region is None or region is None or d.region == region)
+    ]

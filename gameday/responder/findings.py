@@ -1,0 +1,178 @@
+"""The bot's findings in words and as data: one function per sentence it can say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from gameday.incident import Finding, Step
+from gameday.responder import stacks
+from gameday.responder.red import RedReading
+from gameday.responder.remedy import Remedy
+from gameday.responder.suspicion import Suspect
+from gameday.signals import Blame, Deploy
+
+
+def unknown(step: Step, reason: str) -> Finding:
+    """Return the finding of a step that could not be done, and why."""
+    return Finding(
+        step=step, summary=f"unknown: {reason}", detail={"unknown": True, "reason": reason}
+    )
+
+
+def red(reading: RedReading) -> Finding:
+    """Return what the RED dashboard showed."""
+    moved, leading, onset = reading.moved(), reading.leading(), reading.onset()
+    detail: dict[str, Any] = {
+        "moved": list(moved),
+        "shape": reading.shape().value,
+        "onset": onset.isoformat() if onset else None,
+        "region": reading.region(),
+        "regions": list(reading.affected()),
+    }
+    if leading is None:
+        return Finding(
+            step=Step.RED, summary="neither rate, errors nor duration moved", detail=detail
+        )
+    where = reading.region() or "every region"
+    levels = "; ".join(
+        f"{m.signal} {m.region} {m.text()}".replace("  ", " ") for m in reading.movements
+    )
+    summary = f"{_listed(moved)} moved in {where}, {reading.shape().value} ({levels})"
+    return Finding(step=Step.RED, summary=summary, detail=detail)
+
+
+def trace(suspect: Suspect, region: str | None) -> Finding:
+    """Return whom the traces accuse."""
+    what = "fails" if suspect.errors else "is slow"
+    where = f" in {region}" if region else ""
+    place = suspect.place
+    culprit = (
+        f"{place.service} waiting for {place.downstream}" if place.downstream else place.service
+    )
+    return Finding(
+        step=Step.TRACE,
+        summary=(
+            f"{culprit} {what}{where}: span {suspect.span!r} holds {suspect.bulk_ratio:.0%} of "
+            f"what {len(suspect.traces)} traces take too long"
+            f" ({_ms(suspect.usual)} → {_ms(suspect.time)})"
+        ),
+        detail={
+            "service": place.service,
+            "downstream": place.downstream or None,
+            "region": region,
+            "span": suspect.span,
+            "bulk_ratio": suspect.bulk_ratio,
+            "traces": [t.trace_id for t in suspect.traces],
+            "errors": suspect.errors,
+        },
+    )
+
+
+def profile(suspect: Suspect, leaf: stacks.Leaf, revision: str | None) -> Finding:
+    """Return the function the profile shows for a cause in code."""
+    return Finding(
+        step=Step.PROFILE,
+        summary=(
+            f"{leaf.function} is the widest leaf of {suspect.place.service}: "
+            f"{leaf.share_ratio:.0%} of the time of these traces"
+        ),
+        detail=_leaf_detail(suspect, leaf, revision, off_cpu=False, waiting_in=None),
+    )
+
+
+def waiting(suspect: Suspect, reading: stacks.Reading | None, revision: str | None) -> Finding:
+    """Return that the time is waited, by the spans and, where it saw anything, the profile."""
+    leaf = (reading.talking or reading.working) if reading else None
+    waiting_in = suspect.place.downstream or (leaf.waiting_in if leaf else "") or suspect.span
+    seen = f", in {leaf.function}" if leaf else "; the profile holds nothing for these traces"
+    return Finding(
+        step=Step.PROFILE,
+        summary=f"off-CPU, {suspect.place.service} is waiting in {waiting_in}{seen}",
+        detail=_leaf_detail(suspect, leaf, revision, off_cpu=True, waiting_in=waiting_in),
+    )
+
+
+def _leaf_detail(
+    suspect: Suspect,
+    leaf: stacks.Leaf | None,
+    revision: str | None,
+    *,
+    off_cpu: bool,
+    waiting_in: str | None,
+) -> dict[str, Any]:
+    return {
+        "trace_id": suspect.traces[0].trace_id,
+        "service": suspect.place.service,
+        "function": leaf.function if leaf else None,
+        "file": stacks.repository_path(leaf.file, revision) if leaf else None,
+        "line": leaf.line if leaf else None,
+        "share_ratio": leaf.share_ratio if leaf else None,
+        "off_cpu": off_cpu,
+        "waiting_in": waiting_in,
+    }
+
+
+def no_change(reason: str) -> Finding:
+    """Return that no change explains the trouble."""
+    return Finding(
+        step=Step.BLAME,
+        summary=reason,
+        detail={"explained": False, "commit": None, "reason": reason},
+    )
+
+
+def change(leaf: stacks.Leaf, blame: Blame, deploy: Deploy, onset: datetime) -> Finding:
+    """Return the commit that explains the trouble."""
+    ago = (onset - deploy.deployed_at).total_seconds()
+    return Finding(
+        step=Step.BLAME,
+        summary=(
+            f"commit {blame.commit[:7]} ({blame.summary!r}) changed {leaf.function} and went live "
+            f"with {deploy.service} {max(0.0, ago):.0f} s before the onset"
+        ),
+        detail={
+            "explained": True,
+            "commit": blame.commit,
+            "author_role": "author",
+            "committed_at": blame.committed_at.isoformat(),
+            "deployed_at": deploy.deployed_at.isoformat(),
+            "service": deploy.service,
+            "revision": deploy.revision,
+            "function": leaf.function,
+            "file": blame.file,
+        },
+    )
+
+
+def mitigation(remedy: Remedy, cause: str, reason: str) -> Finding:
+    """Return the finding that this fix of the runbook is about to be started."""
+    words = " ".join([remedy.name, *(f"{k}={v}" for k, v in remedy.parameters.items())])
+    return Finding(
+        step=Step.MITIGATE,
+        summary=f"{words}: the runbook's fix for {cause}",
+        detail={
+            "mitigation": remedy.name,
+            "parameters": dict(remedy.parameters),
+            "runbook_step": remedy.step,
+            "reason": reason,
+        },
+    )
+
+
+def no_mitigation(reason: str) -> Finding:
+    """Return the finding that nothing is started, and why."""
+    return Finding(
+        step=Step.MITIGATE,
+        summary=f"nothing is started: {reason}",
+        detail={"mitigation": None, "parameters": {}, "runbook_step": None, "reason": reason},
+    )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def _ms(time: timedelta) -> str:
+    return f"{time.total_seconds() * 1000:.0f} ms"

@@ -1,0 +1,100 @@
+"""What a deeplink says once it has been followed: which tool, and what it shows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
+
+_EXPRESSION = re.compile(r"g(\d+)\.expr")
+_DURATION = re.compile(r"([0-9.]+)(us|µs|ms|s|m|h)")
+_UNITS = {
+    "us": timedelta(microseconds=1),
+    "µs": timedelta(microseconds=1),
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A RED dashboard: Prometheus' base URL and the expressions it draws, in their order."""
+
+    base: str
+    expressions: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, url: str) -> Dashboard:
+        """Read ``<prometheus>/graph?g0.expr=…&g1.expr=…``; no expressions where it has none."""
+        split = urlsplit(url)
+        query = parse_qs(split.query)
+        numbered = sorted(
+            (int(found.group(1)), values[0])
+            for name, values in query.items()
+            if (found := _EXPRESSION.fullmatch(name))
+        )
+        return cls(_base(split), tuple(expression for _, expression in numbered))
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSearch:
+    """A search in a trace store; what the link leaves open is None."""
+
+    base: str
+    service: str | None
+    since: datetime | None
+    until: datetime | None
+    min_duration: timedelta | None
+
+    @classmethod
+    def parse(cls, url: str) -> TraceSearch:
+        """Read ``<store>/search?service=&start=&end=&minDuration=`` (start and end in µs)."""
+        split = urlsplit(url)
+        query = {name: values[0] for name, values in parse_qs(split.query).items()}
+        return cls(
+            _base(split),
+            query.get("service"),
+            _instant(query.get("start"), 1_000_000),
+            _instant(query.get("end"), 1_000_000),
+            _duration(query.get("minDuration", "")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileView:
+    """A view in a profile store; what the link leaves open is None."""
+
+    base: str
+    since: datetime | None
+    until: datetime | None
+
+    @classmethod
+    def parse(cls, url: str) -> ProfileView:
+        """Read ``<store>/pyroscope?query=&from=&until=`` (instants in ms)."""
+        split = urlsplit(url)
+        query = {name: values[0] for name, values in parse_qs(split.query).items()}
+        return cls(
+            _base(split), _instant(query.get("from"), 1000), _instant(query.get("until"), 1000)
+        )
+
+
+def _base(split: SplitResult) -> str:
+    # The last segment is the page; what stands before it is where the tool is mounted.
+    path = split.path.rpartition("/")[0]
+    return urlunsplit((split.scheme, split.netloc, path, "", "")).rstrip("/")
+
+
+def _instant(text: str | None, per_second: int) -> datetime | None:
+    if not text or not text.isdigit():
+        return None
+    return datetime.fromtimestamp(int(text) / per_second, UTC)
+
+
+def _duration(text: str) -> timedelta | None:
+    parts = _DURATION.findall(text)
+    if not parts:
+        return None
+    return sum((float(n) * _UNITS[unit] for n, unit in parts), timedelta(0))

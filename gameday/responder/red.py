@@ -1,0 +1,234 @@
+"""Reading a RED dashboard: which signal moved, where, since when, in which shape. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from statistics import median
+
+from gameday.incident import RedShape
+from gameday.signals import Series
+from scoring.red import Red, Samples, classify_shape, moved, onset
+
+ORDER = ("rate", "errors", "duration")
+
+REGION_SHARE = 0.25
+"""A region is affected when its excursion is at least this share of the worst region's.
+
+On one machine a trouble in one region is felt a little in the other, through the processor.
+"""
+
+
+class Signal(StrEnum):
+    """What one expression of the dashboard draws."""
+
+    RATE = "rate"
+    ERRORS = "errors"
+    DURATION = "duration"
+
+
+def signal_of(expression: str) -> Signal:
+    """Return what a PromQL expression of a RED dashboard draws, by how it is written."""
+    text = re.sub(r'"[^"]*"', '""', expression)
+    if "histogram_quantile" in text or "_sum" in text or "_bucket" in text:
+        return Signal.DURATION
+    return Signal.ERRORS if "/" in text else Signal.RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One signal in one region that left its quiet level.
+
+    Attributes:
+        before: quiet level; after: level since the onset. Requests per second, ratio or seconds.
+    """
+
+    signal: str
+    region: str
+    before: float
+    after: float
+    onset: datetime
+    shape: RedShape
+
+    def text(self) -> str:
+        """Return before and after as people write them."""
+        match self.signal:
+            case "duration":
+                return f"{self.before * 1000:.0f} → {self.after * 1000:.0f} ms"
+            case "errors":
+                return f"{self.before:.1%} → {self.after:.1%}"
+            case _:
+                return f"{self.before:.1f} → {self.after:.1f}/s"
+
+
+@dataclass(frozen=True, slots=True)
+class RedReading:
+    """What a RED dashboard showed.
+
+    Attributes:
+        movements: the signals that moved, worst region first within each signal.
+        regions: every region with traffic, in order.
+    """
+
+    movements: tuple[Movement, ...]
+    regions: tuple[str, ...]
+
+    def moved(self) -> tuple[str, ...]:
+        """Return which of rate, errors, duration moved, in this order."""
+        found = {m.signal for m in self.movements}
+        return tuple(name for name in ORDER if name in found)
+
+    def leading(self) -> Movement | None:
+        """Return the movement that says most: errors or duration before rate; None if none."""
+        for name in ("errors", "duration", "rate"):
+            for movement in self.movements:
+                if movement.signal == name:
+                    return movement
+        return None
+
+    def shape(self) -> RedShape:
+        """Return the shape of what moved: the leading signal's, or the first one that is known."""
+        leading = self.leading()
+        ordered = [leading, *self.movements] if leading else []
+        known = [m.shape for m in ordered if m.shape is not RedShape.UNKNOWN]
+        return known[0] if known else RedShape.UNKNOWN
+
+    def onset(self) -> datetime | None:
+        """Return when the first of errors and duration left its quiet level; else the rate."""
+        loud = [m.onset for m in self.movements if m.signal != "rate"]
+        return min(loud or [m.onset for m in self.movements], default=None)
+
+    def affected(self) -> tuple[str, ...]:
+        """Return the regions that are affected, in order."""
+        loud = [m for m in self.movements if m.signal != "rate"] or list(self.movements)
+        return tuple(sorted({m.region for m in loud}))
+
+    def region(self) -> str | None:
+        """Return the one region affected; None where all are, or none."""
+        affected = self.affected()
+        return affected[0] if len(affected) == 1 and len(self.regions) > 1 else None
+
+
+def read(
+    drawn: Sequence[tuple[Signal, Sequence[Series]]], *, now: datetime, short_window: timedelta
+) -> RedReading:
+    """Return what moved, region by region.
+
+    Args:
+        drawn: each expression's signal and its series; labels ``region`` and ``code`` are used.
+        now: instant of reading; shapes are as of then.
+        short_window: short window of the alert, in real time.
+    """
+    by_signal = {
+        Signal.RATE: _summed(drawn, Signal.RATE),
+        Signal.ERRORS: _errors(drawn),
+        Signal.DURATION: _summed(drawn, Signal.DURATION, worst=True),
+    }
+    regions = tuple(sorted({r for found in by_signal.values() for r in found}))
+    movements: list[Movement] = []
+    for signal, found in by_signal.items():
+        seen = [
+            movement
+            for region in sorted(found)
+            if (movement := _movement(signal, region, found[region], now, short_window))
+        ]
+        worst = max((abs(m.after - m.before) for m in seen), default=0.0)
+        movements += sorted(
+            (m for m in seen if abs(m.after - m.before) >= REGION_SHARE * worst),
+            key=lambda m: (-abs(m.after - m.before), m.region),
+        )
+    return RedReading(tuple(movements), regions)
+
+
+def _movement(
+    signal: Signal, region: str, samples: Samples, now: datetime, short_window: timedelta
+) -> Movement | None:
+    began = onset(samples)
+    if began is None:
+        return None
+    before = median(v for t, v in samples if t < began) if samples[0][0] < began else 0.0
+    later = sorted((v for t, v in samples if t >= began), key=lambda v: abs(v - before))
+    # The upper quarter: what a rate over a window has climbed to, and not how long it climbed.
+    after = later[(3 * len(later)) // 4]
+    if not moved(_red(signal, before), _red(signal, after)):
+        return None
+    shape = classify_shape(samples, onset=began, now=now.timestamp(), short_window=short_window)
+    return Movement(
+        signal.value,
+        region,
+        before,
+        after,
+        datetime.fromtimestamp(began, UTC),
+        RedShape(shape.value),
+    )
+
+
+def _red(signal: Signal, value: float) -> Red:
+    match signal:
+        case Signal.RATE:
+            return Red(rate=value, error_ratio=None, duration=None)
+        case Signal.ERRORS:
+            return Red(rate=None, error_ratio=value, duration=None)
+        case Signal.DURATION:
+            return Red(rate=None, error_ratio=None, duration=timedelta(seconds=value))
+
+
+def _summed(
+    drawn: Sequence[tuple[Signal, Sequence[Series]]], signal: Signal, *, worst: bool = False
+) -> Mapping[str, list[tuple[float, float]]]:
+    found: dict[str, dict[float, float]] = {}
+    for name, series in drawn:
+        if name is not signal:
+            continue
+        for one in series:
+            values = found.setdefault(one.labels.get("region", ""), {})
+            for sample in one.samples:
+                at = sample.at.timestamp()
+                known = values.get(at)
+                if known is None:
+                    values[at] = sample.value
+                else:
+                    values[at] = max(known, sample.value) if worst else known + sample.value
+    return {region: sorted(values.items()) for region, values in found.items() if values}
+
+
+def _errors(
+    drawn: Sequence[tuple[Signal, Sequence[Series]]],
+) -> Mapping[str, list[tuple[float, float]]]:
+    """Return error ratios per region, 0 where requests were served and none failed.
+
+    Before a service's first failure there is no series of failures, and a quotient draws nothing:
+    the quiet part is then taken from the rate, which knows that requests were served.
+    """
+    rates = _summed(drawn, Signal.RATE)
+    drawn_ratios = _summed(drawn, Signal.ERRORS, worst=True)
+    found: dict[str, list[tuple[float, float]]] = {}
+    for region in sorted({*rates, *drawn_ratios}):
+        ratios = {t: 0.0 for t, rate in rates.get(region, []) if rate > 0}
+        ratios |= dict(drawn_ratios.get(region, []))
+        found[region] = sorted(ratios.items())
+    if not drawn_ratios:
+        failed = _failed(drawn)
+        for region, samples in found.items():
+            whole = dict(rates.get(region, []))
+            bad = failed.get(region, {})
+            found[region] = [
+                (t, bad.get(t, 0.0) / whole[t] if whole.get(t) else 0.0) for t, _ in samples
+            ]
+    return {region: samples for region, samples in found.items() if samples}
+
+
+def _failed(drawn: Sequence[tuple[Signal, Sequence[Series]]]) -> dict[str, dict[float, float]]:
+    failed: dict[str, dict[float, float]] = {}
+    for name, series in drawn:
+        if name is Signal.RATE:
+            for one in series:
+                if one.labels.get("code", "").startswith("5"):
+                    values = failed.setdefault(one.labels.get("region", ""), {})
+                    for sample in one.samples:
+                        at = sample.at.timestamp()
+                        values[at] = values.get(at, 0.0) + sample.value
+    return failed
