@@ -1,0 +1,198 @@
+"""The embedded sandbox as a target: everything through its supervisor's control API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.signals import Deploy
+
+__all__ = ["SandboxAddress", "SandboxChange", "SandboxTarget"]
+
+
+class SandboxAddress(Protocol):
+    """What the driver has to know of a sandbox; `gameday.sandbox.state.SandboxState` has it."""
+
+    @property
+    def control_url(self) -> str:
+        """Base of the control API."""
+
+    @property
+    def time_scale(self) -> float:
+        """How many times faster than production its alert windows run."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxChange:
+    """A commit the sandbox made in its shop's repository; not deployed by itself.
+
+    Attributes:
+        revision: full hash; ``previous`` is its parent.
+        function: the definition that does the work the change adds.
+        file: path in the repository.
+    """
+
+    revision: str
+    function: str
+    file: str
+    previous: str
+    author: str
+    summary: str
+
+
+class SandboxTarget:
+    """The sandbox, as `gameday.ports.Target` and with what only a sandbox can do."""
+
+    name = "sandbox"
+
+    def __init__(self, state: SandboxAddress, *, timeout_seconds: float = 40.0) -> None:
+        self.time_scale = state.time_scale
+        self._url = state.control_url
+        self._timeout = timeout_seconds
+
+    # --- ports.Target -----------------------------------------------------------------------
+
+    async def check(self) -> None:
+        """Return when every component answers.
+
+        Raises:
+            TemporaryDriverError: names those that do not.
+        """
+        said = await self._call("GET", "/status")
+        ill = [
+            f"{component['name']} ({component['state']})"
+            for component in said["components"]
+            if component["state"] != "healthy"
+        ]
+        if ill:
+            raise TemporaryDriverError(
+                f"not healthy in the sandbox: {', '.join(ill)}; `gameday sandbox status` shows more"
+            )
+        if not said["ready"]:
+            raise TemporaryDriverError("the sandbox is still starting; try again in a few seconds")
+
+    async def mitigate(self, name: str, parameters: Mapping[str, str]) -> str:
+        """Do what a responder asked for; return what was done.
+
+        Args:
+            name: ``failover-db``, ``drain-region`` or ``rollback-deploy``.
+            parameters: ``region`` for all three, ``service`` for the last.
+
+        Raises:
+            PermanentDriverError: there is no such mitigation, or it is refused.
+        """
+        said = await self._call("POST", f"/mitigations/{name}", dict(parameters))
+        return str(said["detail"])
+
+    async def route_pages(self, url: str) -> None:
+        """Have Alertmanager send the pages to this webhook, from now on."""
+        await self._call("PUT", "/pages", {"url": url})
+
+    async def restore(self) -> None:
+        """Take back mitigations and deploys of changes; faults stay to whoever injected them."""
+        await self._call("POST", "/restore")
+
+    # --- only a sandbox can do this -----------------------------------------------------------
+
+    async def status(self) -> dict[str, Any]:
+        """Return ready, components, database, drained, baseline and deploys."""
+        return await self._call("GET", "/status")
+
+    async def change(self, service: str, seed: int, kind: str) -> SandboxChange:
+        """Have one of the shop's authors commit a change drawn by the seed.
+
+        Args:
+            kind: ``compute``, ``wait`` or ``harmless``.
+        """
+        said = await self._call(
+            "POST", "/changes", {"service": service, "seed": seed, "kind": kind}
+        )
+        return SandboxChange(**said)
+
+    async def deploy(self, service: str, revision: str, region: str | None = None) -> Deploy:
+        """Put a revision of a service live, in one region or all; return when it serves."""
+        said = await self._call(
+            "POST", "/deploys", {"service": service, "revision": revision, "region": region}
+        )
+        return _deploy(said)
+
+    async def deploys(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[Deploy]:
+        """Return what went live in this span (default: ever), oldest first."""
+        said = await self._call("GET", "/deploys")
+        found = [_deploy(entry) for entry in said["deploys"]]
+        return [
+            deploy
+            for deploy in sorted(found, key=lambda deploy: deploy.deployed_at)
+            if (since is None or deploy.deployed_at >= since)
+            and (until is None or deploy.deployed_at <= until)
+        ]
+
+    async def put_rules(self, name: str, text: str) -> None:
+        """Put a Prometheus rule file in force.
+
+        Raises:
+            PermanentDriverError: Prometheus refuses it; what was in force before stays.
+        """
+        await self._call("PUT", f"/rules/{name}", content=text)
+
+    async def delete_rules(self, name: str) -> None:
+        """Take a rule file out of force; nothing happens where there is none."""
+        await self._call("DELETE", f"/rules/{name}", absent_is_fine=True)
+
+    async def rules(self) -> Sequence[str]:
+        """Return the names of the rule files in force."""
+        said = await self._call("GET", "/rules")
+        return [str(name) for name in said["rules"]]
+
+    async def reset_history(self) -> None:
+        """Empty Prometheus, Alertmanager and the store, as after a cold start; the shop stays."""
+        await self._call("POST", "/history/reset")
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        content: str | None = None,
+        absent_is_fine: bool = False,
+    ) -> dict[str, Any]:
+        import httpx
+
+        try:
+            async with httpx.AsyncClient(timeout=self._timeout) as http:
+                answer = await http.request(method, self._url + path, json=body, content=content)
+            said = answer.json()
+        except httpx.HTTPError as error:
+            raise TemporaryDriverError(
+                f"the sandbox's control API at {self._url} does not answer ({error!r});"
+                " `gameday sandbox up` starts it"
+            ) from error
+        except ValueError as error:
+            raise PermanentDriverError(
+                f"{self._url}{path} answered {answer.status_code} without JSON:"
+                " is that a sandbox's control API?"
+            ) from error
+        if answer.is_success and isinstance(said, dict):
+            return said
+        if answer.status_code == 404 and absent_is_fine:
+            return {}
+        reason = said.get("error") if isinstance(said, dict) else said
+        if answer.status_code == 503:
+            raise TemporaryDriverError(f"the sandbox cannot do that now: {reason}")
+        raise PermanentDriverError(f"the sandbox refused: {reason}")
+
+
+def _deploy(said: Mapping[str, Any]) -> Deploy:
+    return Deploy(
+        service=str(said["service"]),
+        revision=str(said["revision"]),
+        deployed_at=datetime.fromisoformat(str(said["deployed_at"])),
+        region=said.get("region"),
+        summary=str(said.get("summary", "")),
+    )
