@@ -94,11 +94,12 @@ def read_slos(path: Path | str) -> tuple[Slo, ...]:
     Raises:
         SpecError: every problem of the file, with line and field.
     """
-    return slos_of(separated(read_documents(path)), Path(path))
+    return slos_of(read_documents(path), Path(path))
 
 
 def slos_of(documents: tuple[Document, ...], path: Path) -> tuple[Slo, ...]:
     """Return the SLOs these documents hold; `SpecError` lists what is wrong with any of them."""
+    documents = separated(documents)
     problems: list[Problem] = []
     slos: list[Slo] = []
     seen: dict[str, int] = {}
