@@ -122,12 +122,12 @@ class Counters:
                 total += rise * (sampled + start + at_end) / sampled
         return total / window * 1000 if seen else None
 
-    def increase(self, since: int, until: int) -> float:
+    def increase(self, since: int, until: int, *, gap: int) -> float:
         """Return how many events were counted in (since, until], resets corrected.
 
         Unlike ``rate()`` this does not extrapolate, and it counts the first value of a series
-        that was born after ``since`` while others were already being sampled: those events
-        happened, though Prometheus' rate never shows them.
+        that was born after ``since``, more than ``gap`` milliseconds after others were already
+        being sampled: those events happened, though Prometheus' rate never shows them.
         """
         first = self.first
         total = 0.0
@@ -136,7 +136,7 @@ class Counters:
             high = bisect_right(group.times, until) - 1
             if high < 0:
                 continue
-            born = low < 0 and first is not None and group.times[0] > first
+            born = low < 0 and first is not None and group.times[0] - first > gap
             for track in group.tracks:
                 total += track.risen[high] - track.risen[max(low, 0)]
                 total += track.values[0] if born else 0.0

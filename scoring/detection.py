@@ -44,7 +44,8 @@ class Timing:
     """The delays between an event and the alert that counts it.
 
     An event waits for the next scrape and the scrape for the next evaluation. Both grids have an
-    unknown phase, so the wait is expected to be half an interval and is at most a whole one.
+    unknown phase, so the wait is expected to be half an interval and is at most a whole one. The
+    same scrapes also make a window shorter than it says, see `predict`.
 
     Attributes:
         scrape: scrape interval.
@@ -184,6 +185,10 @@ def _predict_branch(
     never = BranchPrediction(window, None, None, None, None, None)
     expected = timing.expected if timing else ZERO
     longest = timing.longest if timing else ZERO
+    # rate() knows only what lies between the first and the last sample in the window, on average
+    # one scrape interval less than the window. With a 5 s window scraped every second that is a
+    # fifth; the latest instants leave it out, so that they stay upper limits.
+    unseen = min(timing.scrape, window.short / 2) if timing else ZERO
     if baseline > threshold:
         return BranchPrediction(window, ZERO, ZERO, None, None, 0.0)
     if bad <= threshold or bad <= baseline:
@@ -194,13 +199,13 @@ def _predict_branch(
     detects = holds_after + window.for_
     if duration is not None and (duration <= holds_after or detects >= duration + clears_after):
         return never
-    fires = detects + expected
+    fires = detects - unseen * share + expected
     spent = min(fires, duration) if duration is not None else fires
     return BranchPrediction(
         window,
         fires,
         detects + longest,
-        clears_after + expected,
+        clears_after - unseen * (1 - share) + expected,
         clears_after + longest,
         bad * (spent / objective.period) / objective.budget_ratio,
     )
@@ -320,9 +325,11 @@ def recompute(
     decisive = min(fired, key=lambda b: b.fires_at or 0.0, default=None) or min(
         ours, key=lambda b: b.window.long, default=None
     )
-    bad, events = _events(fine, everything, start, end)
+    gap = GAP * milliseconds(timing.scrape.total_seconds())
+    events = everything.increase(start, end, gap=gap)
+    bad = max(0.0, events - fine.increase(start, end, gap=gap))
     seconds = (last - first) / 1000
-    traffic = everything.increase(first, last) / seconds if seconds else 0.0
+    traffic = everything.increase(first, last, gap=gap) / seconds if seconds else 0.0
     allowed = objective.budget_ratio * traffic * objective.period.total_seconds()
     return Recomputed(
         branches=branches,
@@ -348,12 +355,6 @@ def _last(instants: Sequence[float | None]) -> float | None:
     """Return the latest instant; None where there is none or one of them is missing."""
     known = [i for i in instants if i is not None]
     return max(known) if known and len(known) == len(instants) else None
-
-
-def _events(fine: Counters, everything: Counters, start: int, end: int) -> tuple[float, float]:
-    """Return (bad events, all events) counted in the span."""
-    events = everything.increase(start, end)
-    return max(0.0, events - fine.increase(start, end)), events
 
 
 class _Branch:
