@@ -49,6 +49,9 @@ async def supervise(folder: Path, *, time_scale: float, rate: float) -> int:
         with (folder / PROGRESS_FILE).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
+    # Linux shares the processor among sessions first, among processes only then. Allowed to root.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text("-8")
     plant = Plant(folder, rate=rate, progress=progress)
     server = _Server(
         uvicorn.Config(

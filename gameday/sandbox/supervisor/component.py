@@ -38,7 +38,8 @@ class Component:
         health_url: answers 200 when it is healthy; empty: alive is healthy.
         overlap_url: set where a successor may listen beside its predecessor; answers with the
             pid of whoever answered.
-        nice: how far it steps back for the services.
+        nice: how far it steps back; below 0: forward, where that is allowed. A shop that waits
+            for a busy machine's processor would burn a budget nobody spent.
         death_signal: what the kernel sends it when the supervisor dies; 0: set by its own argv.
     """
 
@@ -66,7 +67,10 @@ def _child_setup(component: Component) -> Callable[[], None]:
             _LIBC.prctl(_PR_SET_PDEATHSIG, int(component.death_signal))
             if os.getppid() != parent:
                 os._exit(1)
-        os.nice(component.nice)
+        try:
+            os.nice(component.nice)
+        except PermissionError:
+            pass  # only root may step forward; without that the shop is one among many
 
     return setup
 

@@ -105,7 +105,7 @@ class Layout:
             ),
             port=self.ports["proxy"],
             health_url=self.url("proxy") + "/version",
-            nice=0,
+            nice=-8,
         )
 
     def store(self) -> Component:
@@ -138,7 +138,7 @@ class Layout:
                 "--rate",
                 str(rate),
             ),
-            nice=2,
+            nice=-8,
         )
 
     def _process(
@@ -169,7 +169,7 @@ class Layout:
                 "SHOP_LOG_FILE": str(self.folder / "logs" / f"{name}.log"),
                 **extra,
             },
-            nice=0,
+            nice=-8,
             folder=release,
         )
 

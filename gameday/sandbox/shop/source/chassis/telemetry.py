@@ -54,7 +54,7 @@ def start(settings: Settings) -> None:
     pyroscope.configure(
         application_name=settings.service,
         server_address=settings.telemetry_url,
-        sample_rate=100,
+        sample_rate=50,
         oncpu=False,  # waiting is work too, as far as a customer is concerned
         gil_only=False,
         upload_interval=3,
