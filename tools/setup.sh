@@ -13,6 +13,17 @@ die() {
     printf 'setup: %s\n' "$*" >&2
     exit 1
 }
+# Keeps a command's words to itself unless it fails.
+quietly() {
+    words=$(mktemp)
+    if "$@" </dev/null >"$words" 2>&1; then
+        rm -f "$words"
+    else
+        cat "$words" >&2
+        rm -f "$words"
+        return 1
+    fi
+}
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # Debian keeps servers out of an ordinary user's path.
@@ -108,7 +119,8 @@ apt_updated=
 apt_update() {
     [ -z "$apt_updated" ] || return 0
     say "reading the package lists"
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2
+    quietly $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update ||
+        die "apt-get could not read the package lists; its own words stand above."
     apt_updated=yes
 }
 
@@ -116,8 +128,8 @@ apt_install() {
     become_root "$@"
     apt_update
     say "installing $*"
-    $as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a \
-        apt-get -qq -y --no-install-recommends install "$@" </dev/null >&2 ||
+    quietly $as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a \
+        apt-get -qq -y --no-install-recommends install "$@" ||
         die "apt-get could not install $*; its own words stand above."
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from html import escape
 
 from gameday.report.moments import Lane, Moment, moments
@@ -52,9 +53,13 @@ def svg(timeline: Timeline) -> str:
         parts += [
             f'<path class="lead" d="M{ALERT_X + 8} {y:.1f} L{TEXT_X - 12} {label_y:.1f}"/>',
             f'<circle class="{moment.lane}" cx="{TEXT_X - 8}" cy="{label_y:.1f}" r="4"/>',
-            _text(TEXT_X, label_y + 4, f"{moment.words}"),
+            _text(TEXT_X, label_y + 4, f"{moment.words} · {_since(start, moment)}"),
         ]
     return "\n".join([*parts, "</svg>"])
+
+
+def _since(start: datetime, moment: Moment) -> str:
+    return seconds(round((moment.at - start).total_seconds(), 1))
 
 
 def _apart(wanted: Sequence[float]) -> list[float]:
@@ -69,12 +74,14 @@ def _bars(
     timeline: Timeline, shown: Sequence[Moment], ys: Sequence[float], bottom: float
 ) -> list[str]:
     y_of = {m.fact: y for m, y in zip(shown, ys, strict=True)}
+    # Tickets look days back and may outlast the run; the bar shows when the page was on.
+    pages = Timeline.of(f for f in timeline if f.data.get("severity", "page") == "page")
     bars = []
     for x, lane, begin, finish in (
-        (FAULT_X, Lane.FAULT, (Kind.FAULT_INJECTED,), (Kind.RECOVERY_PROVEN,)),
-        (ALERT_X, Lane.ALERT, (Kind.ALERT_FIRED,), (Kind.ALERT_RESOLVED,)),
+        (FAULT_X, Lane.FAULT, Kind.FAULT_INJECTED, Kind.RECOVERY_PROVEN),
+        (ALERT_X, Lane.ALERT, Kind.ALERT_FIRED, Kind.ALERT_RESOLVED),
     ):
-        first, last = timeline.first(*begin), timeline.last(*finish)
+        first, last = pages.first(begin), pages.last(finish)
         if first is None or first.id not in y_of:
             continue
         top = y_of[first.id]

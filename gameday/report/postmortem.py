@@ -19,6 +19,7 @@ from gameday.report.wording import (
     label,
     parsed,
     percent,
+    phase_in_words,
     rows,
     seconds,
     section,
@@ -63,7 +64,7 @@ def draft(result: Mapping[str, Any], timeline: Timeline, scenario: Scenario, slo
         "## Trigger",
         _trigger(timeline),
         "## Mitigation and recovery",
-        _mitigation(result, timeline, scale),
+        _mitigation(result, timeline),
         "## What went well",
         _bullets(_went(result, "met")) or "Nothing was judged as met.",
         "## What went wrong",
@@ -129,11 +130,9 @@ def _summary(
         )
     elif page is not None:
         sentences.append("No mitigation was applied.")
-    recovered = section(section(result, "phases"), "recovered")
-    if recovered.get("seconds_from_page") is not None:
-        sentences.append(
-            f"The alert cleared {both_times(recovered['seconds_from_page'], scale)} after the page."
-        )
+    if section(section(result, "phases"), "recovered").get("seconds_from_page") is not None:
+        took_all = phase_in_words(result, "recovered", "seconds_from_page")
+        sentences.append(f"The alert cleared {took_all} after the page.")
     sentences.append("No real customer was affected." if _is_sandbox(result) else "")
     return " ".join(s for s in sentences if s)
 
@@ -288,7 +287,7 @@ def _worked(timeline: Timeline) -> Fact | None:
     return next((f for f in reversed(applied) if f.data.get("ok")), None)
 
 
-def _mitigation(result: Mapping[str, Any], timeline: Timeline, scale: float) -> str:
+def _mitigation(result: Mapping[str, Any], timeline: Timeline) -> str:
     applied = _worked(timeline)
     if applied is None:
         return "No mitigation worked. What ended the incident was the end of the fault."
@@ -304,7 +303,7 @@ def _mitigation(result: Mapping[str, Any], timeline: Timeline, scale: float) -> 
         lines.append("The fault was read back as still in place afterwards.")
     recovered = section(section(result, "phases"), "recovered")
     if recovered.get("verdict") == "met":
-        target = both_times(recovered.get("target_seconds"), scale)
+        target = phase_in_words(result, "recovered", "target_seconds")
         lines.append(f"The alert cleared by it, within its target of {target}.")
     elif recovered.get("reason"):
         lines.append(_clean(recovered["reason"]).capitalize() + ".")

@@ -15,15 +15,14 @@ from xml.etree import ElementTree
 from gameday.report.picture import svg
 from gameday.report.wording import (
     NO_DATA,
-    SCALED_PHASES,
     both_times,
     clock,
     figure,
     finding_in_words,
     label,
     percent,
+    phase_in_words,
     rows,
-    seconds,
     section,
     table,
     time_scale_of,
@@ -70,7 +69,7 @@ def card(result: Mapping[str, Any]) -> Card:
         headline=_headline(result, scale),
         time_note=_time_note(scale),
         detection=_detection(result, scale),
-        phases=[_phase(name, value, scale) for name, value in section(result, "phases").items()],
+        phases=[_phase(result, name) for name in section(result, "phases")],
         funnel=[_step(row) for row in rows(result, "funnel")],
         score=_score(result),
         lines=[_line(row) for row in rows(section(result, "score"), "lines")],
@@ -239,20 +238,15 @@ def _yes_or_no(value: object) -> str:
     return NO_DATA if value is None else "yes" if value else "no"
 
 
-def _phase(name: str, value: object, scale: float) -> Mapping[str, str]:
-    phase = value if isinstance(value, Mapping) else {}
-    spoken = both_times if name in SCALED_PHASES else _real
+def _phase(result: Mapping[str, Any], name: str) -> Mapping[str, str]:
+    phase = section(section(result, "phases"), name)
     return {
         "name": label(name),
-        "took": spoken(phase.get("seconds_from_page"), scale),
-        "target": spoken(phase.get("target_seconds"), scale),
+        "took": phase_in_words(result, name, "seconds_from_page"),
+        "target": phase_in_words(result, name, "target_seconds"),
         "verdict": _with_reason(phase),
         "key": str(phase.get("verdict") or "unknown"),
     }
-
-
-def _real(value: object, _scale: float) -> str:
-    return seconds(value)
 
 
 def _with_reason(row: Mapping[str, Any]) -> str:

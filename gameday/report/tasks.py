@@ -321,9 +321,18 @@ def _exercised(run: _Run) -> list[Task]:
 
 
 def _cleared_by(run: _Run, applied: Fact) -> Fact | None:
-    """Return the fact that the alert cleared, if it did so after the mitigation and before the end
-    of the fault; None where something else cleared it, or nothing did."""
-    resolved = run.timeline.last(Kind.ALERT_RESOLVED)
+    """Return the fact that the alert cleared while the fault was still in place.
+
+    None where the end of the fault cleared it, or nothing did. Tickets do not count: their windows
+    are days long and hold on to what is over.
+    """
+    pages = [
+        f
+        for f in run.timeline.of_kind(Kind.ALERT_RESOLVED)
+        if f.data.get("severity", "page") == "page"
+        and f.data.get("slo", run.scenario.spec.slo) == run.scenario.spec.slo
+    ]
+    resolved = pages[-1] if pages else None
     gone = run.timeline.first(Kind.FAULT_RECOVERED)
     if resolved is None or resolved.happened_at < applied.happened_at:
         return None

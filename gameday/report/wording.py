@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 NO_DATA = "no data"
 
@@ -20,8 +20,9 @@ VERDICTS = {
     "failed": "failed",
 }
 
-# Phases whose length is set by alert windows, and so shrinks on a target with compressed time.
-SCALED_PHASES = frozenset({"detected", "detect", "recovered", "resolved", "fired", "paged"})
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def verdict_in_words(verdict: object) -> str:
@@ -41,7 +42,7 @@ def figure(value: float) -> str:
 
 def seconds(value: object) -> str:
     """Return real seconds as ``17.3 s``, ``4 min 5 s`` or ``2 h 3 min``; `NO_DATA` for None."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if not _is_number(value):
         return NO_DATA
     if value < 0:
         return f"−{seconds(-value)}"
@@ -58,14 +59,27 @@ def seconds(value: object) -> str:
 
 def both_times(value: object, time_scale: float) -> str:
     """Return a span that alert windows set, real and nominal: ``17.3 s (nominal 17 min 18 s)``."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or time_scale == 1:
+    return after_answer(value, 0.0, time_scale)
+
+
+def after_answer(value: object, answered: object, time_scale: float) -> str:
+    """Return a span of which only what follows the answer is set by alert windows.
+
+    People are as slow on a target with compressed time as anywhere, so only the rest is scaled.
+
+    Args:
+        value: the whole span in real seconds; answered: the responder's part of it.
+    """
+    if not _is_number(value) or time_scale == 1 or value == 0:
         return seconds(value)
-    return f"{seconds(value)} (nominal {seconds(value * time_scale)})"
+    if not _is_number(answered) or not 0 <= answered <= value:
+        return seconds(value)
+    return f"{seconds(value)} (nominal {seconds(answered + (value - answered) * time_scale)})"
 
 
 def percent(ratio: object) -> str:
     """Return a ratio of 0–1 as a percentage; `NO_DATA` for None."""
-    if not isinstance(ratio, (int, float)) or isinstance(ratio, bool):
+    if not _is_number(ratio):
         return NO_DATA
     return f"{figure(ratio * 100)} %"
 
@@ -106,6 +120,19 @@ def section(result: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return an object of the result, empty where it is missing or null."""
     value = result.get(name)
     return value if isinstance(value, Mapping) else {}
+
+
+def phase_in_words(result: Mapping[str, Any], name: str, key: str) -> str:
+    """Return ``seconds_from_page`` or ``target_seconds`` of a phase.
+
+    Only the end of *recovered* is set by alert windows: what follows the mitigation.
+    """
+    phases = section(result, "phases")
+    value = section(phases, name).get(key)
+    if name != "recovered":
+        return seconds(value)
+    answered = section(phases, "mitigated").get("seconds_from_page")
+    return after_answer(value, answered, time_scale_of(result))
 
 
 def rows(result: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:

@@ -186,6 +186,7 @@ def result() -> dict[str, Any]:
             "paged": phase(0, 0),
             "acked": phase(1, 30),
             "trace": phase(7, 90),
+            "mitigated": phase(16, 180),
             "recovered": phase(25, 31.25),
             "postmortem": {"verdict": "pending", "seconds_from_page": None},
         },

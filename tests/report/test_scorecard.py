@@ -1,0 +1,199 @@
+"""The scorecard in every medium: the same words, nothing invented, nothing from outside."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from io import StringIO
+from itertools import pairwise
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from gameday.report.scorecard import html, junit, markdown
+from gameday.report.terminal import scorecard
+from scoring.timeline import Kind, Timeline
+
+PAIRED = {"tr", "td", "th", "table", "svg", "div", "pre", "main", "body", "html", "style", "text"}
+
+
+class Page(HTMLParser):
+    """Notes the tags of a page, and complains where one is closed that was not open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [v or "" for k, v in attrs if k in {"href", "src", "action", "onload"}]
+        if tag in PAIRED:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in PAIRED:
+            assert tag == self.open.pop()
+
+
+def shown(result: dict[str, Any], width: int = 80) -> str:
+    from rich.console import Console
+
+    console = Console(width=width, record=True, file=StringIO())
+    console.print(scorecard(result))
+    return console.export_text()
+
+
+def test_markdown_says_both_times_where_alert_windows_decide(result: dict[str, Any]) -> None:
+    text = markdown(result)
+
+    assert "| Took | 18 s (nominal 18 min) |" in text
+    assert "| acked | 1 s | 30 s | met |" in text
+
+
+def test_recovery_scales_only_what_follows_the_mitigation(result: dict[str, Any]) -> None:
+    # 25 s after the page, 16 of them the responder's: 16 s + 9 s × 60.
+    assert "| recovered | 25 s (nominal 9 min 16 s) |" in markdown(result)
+
+
+def test_without_compression_there_is_one_time(result: dict[str, Any]) -> None:
+    result["time_scale"] = 1
+
+    assert "nominal" not in markdown(result)
+
+
+def test_an_unknown_is_called_unknown_and_missing_data_is_said_to_be_missing(
+    result: dict[str, Any],
+) -> None:
+    result["detection"] = {"verdict": "unknown", "reason": "the alerts could not be read"}
+
+    text = markdown(result)
+
+    assert "| Took | no data |" in text
+    assert "unknown (could not be measured): the alerts could not be read" in text
+    assert "That the alert fired was not seen" in text
+
+
+@pytest.mark.parametrize("nothing", [{}, {"verdict": "refused", "phases": None, "score": None}])
+def test_a_result_with_hardly_anything_in_it_still_renders(nothing: dict[str, Any]) -> None:
+    for text in (markdown(nothing), html(nothing, Timeline()), junit(nothing), shown(nothing)):
+        assert "no data" in text.lower() or "not" in text
+
+
+def test_a_fault_left_in_place_names_the_command_that_removes_it(result: dict[str, Any]) -> None:
+    result["recovery"] = {"open": 1}
+
+    assert "1 still in place: run `gameday recover`" in markdown(result)
+
+
+def test_text_from_outside_cannot_break_a_table_or_a_page(
+    result: dict[str, Any], timeline: Timeline
+) -> None:
+    result["funnel"][0]["finding"] = {"summary": "a | b\n<script>alert(1)</script>"}
+
+    assert r"| trace | a \| b <script>alert(1)</script> |" in markdown(result)
+    assert "<script" not in html(result, timeline)
+
+
+def test_a_patch_with_backticks_stays_in_its_fence(result: dict[str, Any]) -> None:
+    result["tasks"][0]["patch"] = "+```sh\n"
+
+    assert "````diff\n+```sh\n````" in markdown(result)
+
+
+def test_the_page_is_whole_and_asks_for_nothing_from_outside(
+    result: dict[str, Any], timeline: Timeline
+) -> None:
+    text = html(result, timeline)
+    page = Page()
+    page.feed(text)
+
+    assert [] == page.open
+    assert [] == page.links
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org/2000/svg)", text)
+    assert "prefers-color-scheme: dark" in text
+    assert 'name="viewport"' in text
+
+
+def test_the_picture_names_every_moment_in_order(
+    result: dict[str, Any], timeline: Timeline
+) -> None:
+    text = html(result, timeline)
+    text = text[text.index("<svg") :]
+    wanted = ["fault in place", "alert fired", "page ·", "acknowledged", "trace read"]
+    wanted += ["failover-db applied", "alert cleared", "proven gone"]
+
+    places = [text.index(words) for words in wanted]
+
+    assert sorted(places) == places
+
+
+def test_labels_of_the_picture_never_overlap(result: dict[str, Any], timeline: Timeline) -> None:
+    text = html(result, timeline)
+    heights = [float(y) for y in re.findall(r'<circle[^>]* cy="([0-9.]+)"', text)]
+
+    assert len(heights) > 10
+    assert all(b - a >= 20 for a, b in pairwise(heights))
+
+
+def test_a_run_without_facts_has_no_picture(result: dict[str, Any]) -> None:
+    assert "<svg" not in html(result, Timeline())
+
+
+def test_an_alert_that_never_cleared_is_drawn_to_the_end(
+    result: dict[str, Any], timeline: Timeline
+) -> None:
+    firing = Timeline.of(f for f in timeline if f.kind != Kind.ALERT_RESOLVED)
+
+    assert 2 == html(result, firing).count("<rect")
+
+
+def test_junit_has_one_case_per_criterion_and_skips_what_is_not_known(
+    result: dict[str, Any],
+) -> None:
+    suite = ElementTree.fromstring(junit(result)).find("testsuite")
+
+    assert suite is not None
+    assert ("3", "1", "0", "1") == tuple(
+        suite.get(k) for k in ("tests", "failures", "errors", "skipped")
+    )
+    skipped = suite.find("testcase[@name='A postmortem exists']/skipped")
+    failure = suite.find("testcase[@name='The change was looked up']/failure")
+    assert skipped is not None and "nobody could say" in str(skipped.get("message"))
+    assert failure is not None and "names commit" in str(failure.get("message"))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind"),
+    [("missed", "failure"), ("refused", "error"), ("aborted", "error"), ("failed", "error")],
+)
+def test_junit_is_never_green_for_a_run_that_did_not_pass(verdict: str, kind: str) -> None:
+    root = ElementTree.fromstring(junit({"scenario": "slow-db", "verdict": verdict}))
+
+    assert root.find(f"testsuite/testcase[@name='the run']/{kind}") is not None
+
+
+def test_junit_is_xml_whatever_a_reason_holds(result: dict[str, Any]) -> None:
+    result["score"]["lines"][1]["reason"] = 'bell \x07, null \x00, <&" \ud800'
+
+    ElementTree.fromstring(junit(result))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_terminal_says_verdicts_in_words_and_keeps_to_its_width(
+    result: dict[str, Any], width: int
+) -> None:
+    text = shown(result, width)
+
+    assert all(len(line) <= width for line in text.splitlines())
+    assert "missed" in text
+    assert "unknown" in text
+
+
+def test_words_that_look_like_markup_are_printed_as_they_are(result: dict[str, Any]) -> None:
+    result["funnel"][0]["finding"] = {"summary": "[bold]db[/bold]"}
+
+    assert "[bold]db[/bold]" in shown(result)
