@@ -75,6 +75,9 @@ _INSTEAD: Mapping[str, str] = {
     "indicator": "move it to spec.indicator",
 }
 
+_KNOWN = {*_NOT_YET, *_TOP, *_METADATA, *_SPEC, *_RATIO, *_OBJECTIVE}
+_KNOWN |= {"metricSource", "type", "query", "ratioMetric", "duration", "isRolling"}
+
 
 def is_slo(document: Document) -> bool:
     """Return whether this document says it is an SLO."""
@@ -197,7 +200,7 @@ class _Reader:
                 "write budgetingMethod: Occurrences",
             )
         annotations = self._annotations(metadata)
-        if self.problems or target is None or period is None:
+        if self.problems or target is None or period is None or not (good and total):
             return None
         return Slo(
             id=name,
@@ -281,7 +284,7 @@ class _Reader:
                 f"{quoted(query)} {fault}",
                 'write a plain counter selector, name{label="value"}: gameday adds rate and sum',
             )
-        return " ".join(query.split())
+        return query.strip()
 
     def _period(self, spec: dict[str, Any]) -> timedelta | None:
         at: FieldPath = ("spec", "timeWindow")
@@ -424,7 +427,7 @@ class _Reader:
     def absent(self, at: FieldPath, parent: dict[str, Any], name: str, otherwise: str) -> None:
         if parent.get(name) not in (None, "", {}):
             self.complain((*at, name), otherwise)
-        elif not any(k not in _NOT_YET and nearest(k, (name,)) for k in parent if k != name):
+        elif not any(k not in _KNOWN and nearest(k, (name,), cutoff=0.7) for k in parent):
             # A misspelt sibling is already reported with this name as its hint.
             self.complain((*at, name), "is missing", f"add {name}")
 
