@@ -75,11 +75,12 @@ class Catalogue:
                 known = ", ".join(s.id for s in slos)
                 raise UsageError(f"{quoted(id)} holds {len(slos)} SLOs: name one of {known}")
             return slos[0]
-        ids = self._slo_ids()
+        ids, unreadable = self._slo_files()
         if id not in ids:
-            raise UsageError(
-                f"there is no SLO {quoted(id)} ({did_you_mean(id, ids, what='known SLOs')})"
-            )
+            hint = did_you_mean(id, ids, what="known SLOs")
+            if unreadable:
+                hint += f"; {unreadable[0]} cannot be read: gameday validate {unreadable[0]}"
+            raise UsageError(f"there is no SLO {quoted(id)} ({hint})")
         return next(slo for slo in read_slos(ids[id]) if slo.id == id)
 
     def scenarios(self) -> list[str]:
@@ -100,7 +101,7 @@ class Catalogue:
 
     def slos(self) -> list[str]:
         """Return the ids of every SLO that can be listed, sorted."""
-        return sorted(self._slo_ids())
+        return sorted(self._slo_files()[0])
 
     def _given(self, name: str, endings: Sequence[str]) -> Path | None:
         """Return the file a path points at, from the working directory or one of the roots."""
@@ -139,19 +140,21 @@ class Catalogue:
                 names.setdefault(path.name.removesuffix(path.suffix), path)
         return names
 
-    def _slo_ids(self) -> dict[str, Path]:
+    def _slo_files(self) -> tuple[dict[str, Path], list[Path]]:
+        """Return the file of each SLO id, and the files that are no YAML."""
         ids: dict[str, Path] = {}
+        unreadable: list[Path] = []
         for place in self._folders("slos"):
             for path in _listed(place, _YAML):
                 try:
                     documents = separated(read_documents(path))
                 except SpecError:
-                    # A file that is no YAML names no SLO; `validate` is where it is reported.
+                    unreadable.append(path)
                     continue
                 for document in documents:
                     if is_slo(document) and (id := _name_of(document.data)):
                         ids.setdefault(id, path)
-        return ids
+        return ids, unreadable
 
 
 def shipped() -> Path:

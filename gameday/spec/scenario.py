@@ -16,6 +16,7 @@ from gameday.spec.catalogue import Catalogue
 from gameday.spec.document import Document, only, read_documents
 from gameday.spec.experiment import parameters_of
 from gameday.spec.names import did_you_mean, nearest
+from gameday.spec.runbook import read_runbook
 from gameday.spec.tree import FieldPath, quoted
 
 _SENTENCES: Mapping[str, str] = {
@@ -243,7 +244,7 @@ def _reference_problems(document: Document, catalogue: Catalogue) -> list[Proble
     problems: list[Problem] = []
     for name, find in (
         ("slo", catalogue.slo),
-        ("runbook", catalogue.runbook),
+        ("runbook", lambda name: read_runbook(catalogue.runbook(name))),
         ("rubric", catalogue.rubric),
     ):
         value = spec.get(name)
