@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from gameday.sandbox.proxy.connection import Connection
-from gameday.sandbox.proxy.toxic import ApiError, Stream, Toxic, bad_body
+from gameday.sandbox.proxy.toxic import ApiError, Stream, Toxic, bad_body, milliseconds
 
 LOOPBACK = "127.0.0.1"
 
@@ -44,6 +44,7 @@ class Proxy:
         self._expiries: dict[str, asyncio.TimerHandle] = {}
         self._connections: set[Connection] = set()
         self._listener: asyncio.Server | None = None
+        self._revival: asyncio.TimerHandle | None = None
         self._change = asyncio.Lock()
         self._rng = Random(f"{seed}/{name}")
 
@@ -65,7 +66,10 @@ class Proxy:
             self._stop()
 
     async def update(self, body: Any) -> None:
-        """Apply the fields ``listen``, ``upstream`` and ``enabled`` of a body."""
+        """Apply the fields ``listen``, ``upstream`` and ``enabled`` of a body.
+
+        With ``ttl`` (milliseconds) beside ``"enabled": false`` it enables itself again.
+        """
         if not isinstance(body, dict):
             raise bad_body("an object is expected")
         listen = body.get("listen", self.listen)
@@ -77,6 +81,7 @@ class Proxy:
             raise bad_body("enabled must be true or false")
         split_address(listen)
         target = split_address(upstream)
+        ttl = milliseconds("ttl", body["ttl"]) if body.get("ttl") is not None else None
         async with self._change:
             if not self.is_same(listen, upstream):
                 self._stop()
@@ -85,6 +90,13 @@ class Proxy:
                 await self._start()
             else:
                 self._stop()
+                if ttl is not None:
+                    loop = asyncio.get_running_loop()
+                    self._revival = loop.call_later(ttl / 1000, self._revive)
+
+    def _revive(self) -> None:
+        self._revival = None
+        self._reviving = asyncio.get_running_loop().create_task(self.start())
 
     def is_same(self, listen: str, upstream: str) -> bool:
         """Return whether these are the addresses it has."""
@@ -94,6 +106,7 @@ class Proxy:
         )
 
     async def _start(self) -> None:
+        self._forget_revival()
         if self._listener is not None:
             return
         host, port = split_address(self.listen)
@@ -108,7 +121,13 @@ class Proxy:
         # From now on the port is its own: a disabled proxy comes back where it was.
         self.listen = join_address(name[0], name[1])
 
+    def _forget_revival(self) -> None:
+        if self._revival is not None:
+            self._revival.cancel()
+            self._revival = None
+
     def _stop(self) -> None:
+        self._forget_revival()
         if self._listener is not None:
             self._listener.close()
             self._listener = None

@@ -93,7 +93,7 @@ class Toxic:
         expires_at = self.expires_at
         if "ttl" in fields:
             ttl = fields["ttl"]
-            expires_at = None if ttl is None else now + _number("ttl", ttl) / 1000
+            expires_at = None if ttl is None else now + milliseconds("ttl", ttl) / 1000
         return replace(self, attributes=attributes, toxicity=toxicity, expires_at=expires_at)
 
     def to_json(self, *, now: float) -> dict[str, Any]:
@@ -108,6 +108,11 @@ class Toxic:
         if self.expires_at is not None:
             shown["ttl"] = max(0, round((self.expires_at - now) * 1000))
         return shown
+
+
+def milliseconds(what: str, value: Any) -> float:
+    """Return a span in milliseconds from a body; `ApiError` 400 where it is none."""
+    return _number(what, value)
 
 
 def _mapping(body: Any) -> Mapping[str, Any]:

@@ -1,0 +1,202 @@
+"""Chaos Toolkit as a fault driver."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gameday.drivers.chaostoolkit import experiment as experiments
+from gameday.drivers.chaostoolkit import process, toxics
+from gameday.drivers.chaostoolkit.process import Event
+from gameday.errors import DriverError, PermanentDriverError
+from gameday.ports import Injection, PlannedFault, Undo
+
+UNDO_KIND = "experiment"
+
+
+class ChaosToolkit:
+    """Puts faults in and takes them out by playing Chaos Toolkit experiments.
+
+    Fulfils `gameday.ports.FaultDriver`. Undos hold the whole experiment, so that one prepared by
+    another process, or whose file is gone since, can be recovered.
+    """
+
+    def __init__(
+        self,
+        *,
+        toxiproxy_url: str | None = None,
+        control_url: str | None = None,
+        inject_within: timedelta = timedelta(seconds=60),
+        recover_within: timedelta = timedelta(seconds=30),
+    ) -> None:
+        """Remember the target.
+
+        Args:
+            toxiproxy_url: handed to experiments that declare a parameter of this name and are
+                given none; by default the environment's ``TOXIPROXY_URL``.
+            control_url: likewise; the sandbox's control API.
+            inject_within: how long an experiment may take to put its fault in place.
+            recover_within: how long its rollbacks or one of its probes may take.
+        """
+        self._addresses = {
+            "toxiproxy_url": toxiproxy_url or os.environ.get("TOXIPROXY_URL"),
+            "control_url": control_url or os.environ.get("GAMEDAY_CONTROL_URL"),
+        }
+        self._inject_within = inject_within
+        self._recover_within = recover_within
+        self._recovered: set[str] = set()
+
+    def prepare(
+        self,
+        fault: str,
+        *,
+        path: str,
+        configuration: Mapping[str, Any],
+        at: timedelta,
+        duration: timedelta,
+        run: str,
+        number: int,
+    ) -> PlannedFault:
+        """Return the fault with its names chosen and its undo as data; changes nothing.
+
+        Raises:
+            UsageError: the file holds no experiment.
+        """
+        document = experiments.read(path)
+        undo = f"gd-{run}-{number}"
+        values = experiments.parameters(
+            document, configuration, undo=undo, duration=duration, addresses=self._addresses
+        )
+        url = values.get("toxiproxy_url")
+        has_short_way = experiments.is_toxics_only(document) and isinstance(url, str)
+        return PlannedFault(
+            experiment=fault,
+            path=path,
+            configuration=values,
+            at=at,
+            duration=duration,
+            undo=Undo(
+                id=undo,
+                kind=UNDO_KIND,
+                run=run,
+                description=_describe(fault, values),
+                command=f"gameday recover {run}",
+                data={
+                    "path": str(Path(path).absolute()),
+                    "experiment": document,
+                    "configuration": values,
+                    # Only where removing toxics takes back all that the experiment does.
+                    "toxiproxy_url": url if has_short_way and url else None,
+                },
+            ),
+        )
+
+    async def inject(self, fault: PlannedFault) -> Injection:
+        """Put the fault in place and return when it was.
+
+        Cancelling ends the experiment; what it had done by then is for `recover`.
+
+        Raises:
+            PermanentDriverError: the experiment is not valid, or its steady state was not met.
+            DriverError: an action failed, nothing was done, or it took too long.
+        """
+        events = await process.play(
+            "inject",
+            fault.undo.data["experiment"],
+            fault.configuration,
+            within=self._inject_within,
+        )
+        _check_played(events, fault.experiment)
+        hypothesis = next((e for e in events if e["event"] == "hypothesis"), None)
+        if hypothesis is not None and not hypothesis["met"]:
+            reason = hypothesis["error"] or f"it says {hypothesis['output']}"
+            raise PermanentDriverError(
+                f"steady state not met before {fault.experiment!r}:"
+                f" probe {hypothesis['probe']!r}: {reason}"
+            )
+        actions = [e for e in events if e["event"] == "activity" and e["type"] == "action"]
+        _check_activities(actions, fault.experiment)
+        if not actions:
+            raise DriverError(f"the experiment {fault.experiment!r} did nothing: no action ran")
+        if events[-1]["status"] != "completed":
+            raise DriverError(f"the experiment {fault.experiment!r} was {events[-1]['status']}")
+        url = fault.undo.data["toxiproxy_url"]
+        if url and not await toxics.proxies_with(url, fault.undo.id):
+            raise DriverError(
+                f"the experiment {fault.experiment!r} ended well, and no proxy at {url} has a"
+                f" toxic {fault.undo.id!r}"
+            )
+        return Injection(
+            injected_at=datetime.fromisoformat(actions[-1]["end"]).astimezone(UTC),
+            detail={"actions": [e["name"] for e in actions]},
+        )
+
+    async def is_present(self, undo: Undo) -> bool:
+        """Return whether anything this undo would take back is still there.
+
+        Read from the target: a toxic of the undo's name on any proxy; else the experiment's own
+        probe in gameday's extension block; else its hypothesis, which is not met while the fault
+        lasts. An experiment with none of them counts as present until its rollbacks succeeded.
+        """
+        url = undo.data.get("toxiproxy_url")
+        if url:
+            return bool(await toxics.proxies_with(url, undo.id))
+        document = undo.data["experiment"]
+        probe = experiments.present_probe(document)
+        if probe is None and not experiments.has_hypothesis(document):
+            return undo.id not in self._recovered
+        events = await process.play(
+            "check", document, undo.data["configuration"], within=self._recover_within
+        )
+        _check_played(events, undo.description)
+        seen = next((e for e in events if e["event"] == "hypothesis"), None)
+        if seen is None or seen["error"]:
+            reason = seen["error"] if seen else "its probe did not run"
+            raise DriverError(f"whether {undo.description!r} is in place is unknown: {reason}")
+        return bool(seen["met"]) is (probe is not None)
+
+    async def recover(self, undo: Undo) -> None:
+        """Take the fault back; idempotent.
+
+        Raises:
+            DriverError: a rollback failed, or the target does not answer.
+        """
+        url = undo.data.get("toxiproxy_url")
+        if url:
+            await toxics.remove(url, undo.id)
+        elif undo.data["experiment"].get("rollbacks"):
+            events = await process.play(
+                "recover",
+                undo.data["experiment"],
+                undo.data["configuration"],
+                within=self._recover_within,
+            )
+            _check_played(events, undo.description)
+            _check_activities([e for e in events if e["event"] == "activity"], undo.description)
+        self._recovered.add(undo.id)
+
+
+def _check_played(events: Sequence[Event], what: str) -> None:
+    if events[-1]["event"] == "refused":
+        raise PermanentDriverError(
+            f"Chaos Toolkit refuses the experiment of {what!r}: {events[-1]['error']}"
+        )
+
+
+def _check_activities(activities: Sequence[Event], what: str) -> None:
+    # The journal says "completed" all the same: chaoslib leaves failed actions to the reader.
+    for activity in activities:
+        if activity["status"] != "succeeded":
+            raise DriverError(
+                f"{activity['type']} {activity['name']!r} of {what!r} failed: {activity['error']}"
+            )
+
+
+def _describe(fault: str, values: Mapping[str, Any]) -> str:
+    hop = " → ".join(str(values[k]) for k in ("service", "downstream") if values.get(k))
+    regions = values.get("regions")
+    where = ", ".join(regions) if isinstance(regions, list) else regions
+    return fault + (f": {hop}" if hop else "") + (f" in {where}" if hop and where else "")

@@ -1,0 +1,159 @@
+"""What an experiment file declares, and what gameday makes of it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from gameday.errors import UsageError
+
+Experiment = dict[str, Any]
+
+NAMES = ("toxic_name", "change_name")
+"""Parameters that, where an experiment declares them, are given the undo's id."""
+
+
+def read(path: str) -> Experiment:
+    """Return the experiment in a YAML or JSON file, as JSON-shaped data.
+
+    Raises:
+        UsageError: there is no such file, or it holds no experiment.
+    """
+    import yaml
+
+    try:
+        parsed = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        # A date in YAML is no JSON, and an undo has to survive being stored.
+        document = json.loads(json.dumps(parsed, default=str))
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"the experiment {path} cannot be read: {problem}") from problem
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as problem:
+        raise UsageError(f"the experiment {path} is not valid YAML: {problem}") from problem
+    if not isinstance(document, dict) or not isinstance(document.get("method"), list):
+        raise UsageError(f"{path} holds no Chaos Toolkit experiment: it has no method")
+    return document
+
+
+def declared(experiment: Experiment) -> Mapping[str, Any]:
+    """Return the parameters an experiment declares, with its own values."""
+    configuration = experiment.get("configuration")
+    return configuration if isinstance(configuration, dict) else {}
+
+
+def parameters(
+    experiment: Experiment,
+    given: Mapping[str, Any],
+    *,
+    undo: str,
+    duration: timedelta,
+    addresses: Mapping[str, str | None],
+) -> dict[str, Any]:
+    """Return the values to play an experiment with: only of parameters it declares.
+
+    Args:
+        given: by the scenario; what the experiment does not declare is left out.
+        undo: id of the undo; the name of everything the fault adds.
+        duration: handed on as a time to live, for targets that can end a fault by themselves.
+        addresses: of the target's control APIs, used where nothing else is given.
+    """
+    ours: dict[str, Any] = {
+        **{key: url for key, url in addresses.items() if url and not given.get(key)},
+        **dict.fromkeys(NAMES, undo),
+        "ttl_s": duration.total_seconds(),
+        "hold": 0,  # the conductor holds the fault
+    }
+    return {k: v for k, v in {**given, **ours}.items() if k in declared(experiment)}
+
+
+def present_probe(experiment: Experiment) -> dict[str, Any] | None:
+    """Return the probe that tells whether the fault is in place, from gameday's extension block.
+
+    ``extensions: [{name: gameday, present: {type: probe, …}}]``: true means it still is.
+    """
+    for block in experiment.get("extensions") or ():
+        if isinstance(block, dict) and block.get("name") == "gameday":
+            probe = block.get("present")
+            return probe if isinstance(probe, dict) else None
+    return None
+
+
+def is_toxics_only(experiment: Experiment) -> bool:
+    """Return whether all the experiment does is add toxics that carry the fault's name."""
+    if "toxic_name" not in declared(experiment):
+        return False
+    modules = {
+        (activity.get("provider") or {}).get("module")
+        for activity in experiment["method"]
+        if isinstance(activity, dict) and activity.get("type") == "action"
+    }
+    return modules == {"gameday.chaos.downstream"}
+
+
+def has_hypothesis(experiment: Experiment) -> bool:
+    """Return whether the experiment has a steady-state hypothesis with a probe."""
+    hypothesis = experiment.get("steady-state-hypothesis")
+    return isinstance(hypothesis, dict) and bool(hypothesis.get("probes"))
+
+
+def with_values(experiment: Experiment, configuration: Mapping[str, Any]) -> Experiment:
+    """Return a copy in which the parameters have these values and references are resolved.
+
+    Values are written into the experiment, and not handed to chaoslib apart: its validation
+    would otherwise miss an environment variable that the value makes unnecessary.
+    """
+    played = copy.deepcopy(experiment)
+    if configuration:
+        played["configuration"] = {**declared(played), **configuration}
+    hypothesis = played.get("steady-state-hypothesis") or {}
+    found = (hypothesis.get("probes"), played.get("method"), played.get("rollbacks"))
+    sections: list[list[Any]] = [section for section in found if section]
+    activities = [a for section in sections for a in section if isinstance(a, dict)]
+    named = {a["name"]: a for a in activities if a.get("name")}
+    for section in sections:
+        for index, activity in enumerate(section):
+            if isinstance(activity, dict) and activity.get("ref") in named:
+                section[index] = copy.deepcopy(named[activity["ref"]])
+    return played
+
+
+def to_inject(experiment: Experiment) -> Experiment:
+    """Return what puts the fault in place: hypothesis and method, without the pause that holds it.
+
+    Pauses between actions are part of the fault; from the last action on they only hold it.
+    """
+    played = copy.deepcopy(experiment)
+    method = played["method"]
+    last = max((i for i, a in enumerate(method) if a.get("type") == "action"), default=0)
+    for index in range(last, len(method)):
+        pauses = dict(method[index].get("pauses") or {})
+        pauses.pop("after", None)
+        if index > last:
+            pauses.pop("before", None)
+        method[index]["pauses"] = pauses
+    return played
+
+
+def to_recover(experiment: Experiment) -> Experiment:
+    """Return what takes the fault back: the rollbacks alone."""
+    played = copy.deepcopy(experiment)
+    played["method"] = []
+    played.pop("steady-state-hypothesis", None)
+    return played
+
+
+def to_check(experiment: Experiment) -> Experiment:
+    """Return what tells whether the fault is there: one probe, or the hypothesis."""
+    played = copy.deepcopy(experiment)
+    played["method"] = []
+    played["rollbacks"] = []
+    probe = present_probe(experiment)
+    if probe is not None:
+        played["steady-state-hypothesis"] = {
+            "title": "The fault is in place",
+            "probes": [{**probe, "tolerance": True}],
+        }
+    return played

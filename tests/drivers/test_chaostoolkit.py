@@ -1,0 +1,363 @@
+"""Chaos Toolkit as a fault driver, with real experiments on a real proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+from gameday.drivers.chaostoolkit import ChaosToolkit
+from gameday.errors import DriverError, PermanentDriverError, UsageError
+from gameday.ports import PlannedFault
+from gameday.testing.proxy import running_proxy
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+EU = "inventory-db-eu-west"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with running_proxy([EU, "inventory-db-us-east"]) as url:
+        yield url
+
+
+@pytest.fixture
+def api(server: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server) as client:
+        yield client
+        client.post("/reset")
+
+
+@pytest.fixture
+def driver(server: str) -> ChaosToolkit:
+    return ChaosToolkit(toxiproxy_url=server)
+
+
+def prepare(
+    driver: ChaosToolkit, path: Path, number: int = 1, **configuration: Any
+) -> PlannedFault:
+    return driver.prepare(
+        path.stem,
+        path=str(path),
+        configuration={"regions": ["eu-west"], **configuration},
+        at=timedelta(0),
+        duration=timedelta(minutes=5),
+        run="r7",
+        number=number,
+    )
+
+
+def python(kind: str, name: str, module: str, func: str, **arguments: Any) -> dict[str, Any]:
+    provider = {"type": "python", "module": module, "func": func, "arguments": arguments}
+    return {"type": kind, "name": name, "provider": provider}
+
+
+def write(folder: Path, **parts: Any) -> Path:
+    """Write somebody's experiment, which knows nothing of gameday."""
+    file = folder / "theirs.yaml"
+    file.write_text(yaml.safe_dump({"title": "t", "description": "d", "method": [], **parts}))
+    return file
+
+
+def touch(file: Path) -> dict[str, Any]:
+    return python("action", "touch", "pathlib", "Path") | {
+        "provider": {"type": "process", "path": "touch", "arguments": [str(file)]}
+    }
+
+
+def remove(file: Path) -> dict[str, Any]:
+    return {
+        "type": "action",
+        "name": "remove",
+        "provider": {"type": "process", "path": "rm", "arguments": ["-f", str(file)]},
+    }
+
+
+def exists(file: Path) -> dict[str, Any]:
+    return python("probe", "it exists", "os.path", "exists", path=str(file))
+
+
+def test_preparing_chooses_names_and_changes_nothing(
+    driver: ChaosToolkit, api: httpx.Client
+) -> None:
+    fault = prepare(
+        driver,
+        EXPERIMENTS / "slow-downstream.yaml",
+        service="inventory",
+        downstream="db",
+        unknown="left out",
+    )
+
+    assert "gd-r7-1" == fault.undo.id == fault.configuration["toxic_name"]
+    assert 300 == fault.configuration["ttl_s"]
+    assert "unknown" not in fault.configuration
+    assert "gameday recover r7" == fault.undo.command
+    assert "slow-downstream: inventory → db in eu-west" == fault.undo.description
+    assert fault.undo.data == json.loads(json.dumps(fault.undo.data))
+    assert [] == api.get(f"/proxies/{EU}/toxics").json()
+
+
+async def test_a_fault_goes_in_is_read_back_and_comes_out(
+    driver: ChaosToolkit, api: httpx.Client
+) -> None:
+    fault = prepare(driver, EXPERIMENTS / "slow-downstream.yaml", latency="70ms")
+    before = datetime.now(UTC)
+
+    injection = await driver.inject(fault)
+
+    assert before < injection.injected_at < datetime.now(UTC)
+    shown = api.get(f"/proxies/{EU}/toxics").json()
+    assert ["gd-r7-1"] == [t["name"] for t in shown]
+    assert 70 == shown[0]["attributes"]["latency"]
+    assert 200_000 < shown[0]["ttl"] <= 300_000
+    assert await driver.is_present(fault.undo)
+
+    await driver.recover(fault.undo)
+    await driver.recover(fault.undo)
+
+    assert not await driver.is_present(fault.undo)
+    assert [] == api.get(f"/proxies/{EU}/toxics").json()
+
+
+async def test_a_disabled_proxy_is_recovered_and_others_toxics_are_not(
+    driver: ChaosToolkit, api: httpx.Client
+) -> None:
+    fault = prepare(driver, EXPERIMENTS / "broken-downstream.yaml", mode="down")
+    await driver.inject(fault)
+    api.post(f"/proxies/{EU}/toxics", json={"type": "latency"})
+    assert not api.get(f"/proxies/{EU}").json()["enabled"]
+
+    await driver.recover(fault.undo)
+
+    shown = api.get(f"/proxies/{EU}").json()
+    assert (True, ["latency_downstream"]) == (
+        shown["enabled"],
+        [t["name"] for t in shown["toxics"]],
+    )
+
+
+async def test_recovering_before_injecting_changes_nothing(
+    driver: ChaosToolkit, api: httpx.Client
+) -> None:
+    fault = prepare(driver, EXPERIMENTS / "slow-downstream.yaml")
+    before = api.get("/proxies").json()
+
+    await driver.recover(fault.undo)
+
+    assert before == api.get("/proxies").json()
+    assert not await driver.is_present(fault.undo)
+
+
+async def test_a_steady_state_that_is_not_met_stops_the_fault(
+    driver: ChaosToolkit, api: httpx.Client
+) -> None:
+    api.post(f"/proxies/{EU}/toxics", json={"type": "latency"})
+    fault = prepare(driver, EXPERIMENTS / "slow-downstream.yaml")
+
+    with pytest.raises(PermanentDriverError, match=r"steady state not met.*the hop is clean"):
+        await driver.inject(fault)
+
+    assert not await driver.is_present(fault.undo)
+
+
+async def test_a_failed_action_is_an_error_with_the_actions_words(
+    driver: ChaosToolkit, tmp_path: Path
+) -> None:
+    method = [
+        python(
+            "action",
+            "slow it",
+            "gameday.chaos.downstream",
+            "slow_downstream",
+            service="inventori",
+            downstream="db",
+            toxiproxy_url="${toxiproxy_url}",
+        )
+    ]
+    path = write(tmp_path, method=method, configuration={"toxiproxy_url": ""})
+
+    with pytest.raises(DriverError, match=r"'slow it'.*did you mean 'inventory-db") as failure:
+        await driver.inject(prepare(driver, path))
+
+    assert "Traceback" not in str(failure.value)
+
+
+async def test_an_experiment_that_does_nothing_is_an_error(
+    driver: ChaosToolkit, tmp_path: Path
+) -> None:
+    with pytest.raises(DriverError, match="did nothing"):
+        await driver.inject(prepare(driver, write(tmp_path)))
+
+
+async def test_an_invalid_experiment_is_refused(driver: ChaosToolkit, tmp_path: Path) -> None:
+    path = write(tmp_path, method=[python("action", "x", "no_such_module", "f")])
+
+    with pytest.raises(PermanentDriverError, match="no_such_module"):
+        await driver.inject(prepare(driver, path))
+
+
+async def test_a_file_that_is_no_experiment_is_a_usage_error(
+    driver: ChaosToolkit, tmp_path: Path
+) -> None:
+    for text in ("", "[]", "title: x", "a: [", "\x00"):
+        (tmp_path / "x.yaml").write_text(text)
+        with pytest.raises(UsageError, match=r"x\.yaml"):
+            prepare(driver, tmp_path / "x.yaml")
+    with pytest.raises(UsageError, match=r"none\.yaml"):
+        prepare(driver, tmp_path / "none.yaml")
+
+
+async def test_an_experiment_of_the_users_is_played_without_its_hold_and_taken_back(
+    driver: ChaosToolkit, tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    path = write(
+        tmp_path,
+        method=[touch(mark) | {"pauses": {"after": 3600}}],
+        rollbacks=[remove(mark)],
+        extensions=[{"name": "gameday", "present": exists(mark)}],
+    )
+    fault = prepare(driver, path)
+
+    await driver.inject(fault)
+    path.unlink()  # the undo holds all it needs
+
+    assert mark.exists()
+    assert await driver.is_present(fault.undo)
+    await ChaosToolkit().recover(fault.undo)
+    assert not mark.exists()
+    assert not await ChaosToolkit().is_present(fault.undo)
+
+
+async def test_without_a_probe_of_its_own_the_hypothesis_tells_whether_a_fault_is_there(
+    driver: ChaosToolkit, tmp_path: Path
+) -> None:
+    sound = tmp_path / "sound"
+    sound.touch()
+    hypothesis = {"title": "sound", "probes": [exists(sound) | {"tolerance": True}]}
+    path = write(
+        tmp_path,
+        method=[remove(sound)],
+        rollbacks=[touch(sound)],
+        **{"steady-state-hypothesis": hypothesis},
+    )
+    fault = prepare(driver, path)
+
+    assert not await driver.is_present(fault.undo)
+    await driver.inject(fault)
+    assert await driver.is_present(fault.undo)
+    await driver.recover(fault.undo)
+    assert not await driver.is_present(fault.undo)
+
+
+async def test_a_fault_nobody_can_read_back_counts_as_present_until_recovered(
+    driver: ChaosToolkit, tmp_path: Path
+) -> None:
+    path = write(tmp_path, method=[touch(tmp_path / "x")])
+    undo = prepare(driver, path).undo
+
+    assert await driver.is_present(undo)
+    await driver.recover(undo)
+    assert not await driver.is_present(undo)
+
+
+async def test_a_failed_rollback_is_an_error(driver: ChaosToolkit, tmp_path: Path) -> None:
+    rollback = python("action", "put back", "os", "rmdir", path=str(tmp_path / "none"))
+    path = write(tmp_path, method=[touch(tmp_path / "x")], rollbacks=[rollback])
+
+    with pytest.raises(DriverError, match="'put back'"):
+        await driver.recover(prepare(driver, path).undo)
+
+
+def children() -> list[psutil.Process]:
+    return [
+        c
+        for c in psutil.Process().children()
+        if any("chaostoolkit.child" in part for part in c.cmdline())
+    ]
+
+
+async def started(mark: Path) -> None:
+    async with asyncio.timeout(20):
+        while not mark.exists():
+            await asyncio.sleep(0.02)
+
+
+def slow_to_start(folder: Path) -> tuple[Path, Path]:
+    mark = folder / "mark"
+    rest = python("action", "rest", "time", "sleep") | {
+        "provider": {"type": "process", "path": "sleep", "arguments": ["600"]}
+    }
+    return write(folder, method=[touch(mark), rest], rollbacks=[remove(mark)]), mark
+
+
+async def test_cancelling_ends_the_child_and_leaves_the_undo_to_recover(
+    driver: ChaosToolkit, tmp_path: Path
+) -> None:
+    path, mark = slow_to_start(tmp_path)
+    fault = prepare(driver, path)
+    injecting = asyncio.create_task(driver.inject(fault))
+    await started(mark)
+    (child,) = children()
+    nice, session = child.nice(), os.getsid(child.pid)
+
+    injecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await injecting
+
+    assert not child.is_running()
+    assert (5, child.pid) == (nice - os.nice(0), session)
+    await driver.recover(fault.undo)
+    assert not mark.exists()
+
+
+async def test_a_killed_child_is_an_error(driver: ChaosToolkit, tmp_path: Path) -> None:
+    path, mark = slow_to_start(tmp_path)
+    injecting = asyncio.create_task(driver.inject(prepare(driver, path)))
+    await started(mark)
+
+    os.killpg(children()[0].pid, signal.SIGKILL)
+
+    with pytest.raises(DriverError, match="killed by SIGKILL"):
+        await injecting
+
+
+async def test_an_injection_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    path, _ = slow_to_start(tmp_path)
+    driver = ChaosToolkit(inject_within=timedelta(seconds=0.05))
+
+    with pytest.raises(DriverError, match="did not inject within"):
+        await driver.inject(prepare(driver, path))
+
+    assert [] == children()
+
+
+async def test_a_child_whose_parent_is_gone_ends_itself(tmp_path: Path) -> None:
+    path, mark = slow_to_start(tmp_path)
+    undo = prepare(ChaosToolkit(), path).undo
+    import sys
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gameday.drivers.chaostoolkit.child", "inject"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(dict(undo.data)).encode() + b"\n")
+    await process.stdin.drain()
+    await started(mark)
+
+    process.stdin.close()
+
+    assert -signal.SIGKILL == await process.wait()
