@@ -74,7 +74,7 @@ def run_command(
     if result is not None:
         if json:
             print_json(result)
-        elif not interrupted:
+        elif not interrupted and not isinstance(error, PlanRefused):
             from gameday.cli.runs import print_result
 
             print_result(result)
@@ -182,7 +182,7 @@ def _system(story: Story) -> System:
         )
     from gameday.house.shop import open_sandbox, sandbox_system
 
-    return sandbox_system(open_sandbox(on_progress=say))
+    return sandbox_system(open_sandbox(reload_rules=False, on_progress=say))
 
 
 def _refuse_over_open_faults(undos: Any) -> None:

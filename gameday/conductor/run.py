@@ -233,6 +233,7 @@ class Conductor:
         page = await self._ledger.expect(
             lambda f: (
                 f.kind == Kind.PAGE_RECEIVED
+                and f.happened_at > injected.happened_at
                 and f.data.get("slo") == self._plan.slo.id
                 and f.data.get("severity") == "page"
             ),

@@ -12,31 +12,61 @@ from gameday.drivers.annotations import GrafanaDeploys
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.prometheus import Prometheus
 from gameday.drivers.sandbox import SandboxTarget
+from gameday.drivers.toxiproxy import Toxiproxy
 from gameday.errors import PermanentDriverError
 from gameday.house.play import System
 from gameday.house.stories import slos
 from gameday.report.rules import prometheus_rules, watchdog_rules
-from gameday.sandbox import lifecycle
+from gameday.sandbox import lifecycle, state
 from gameday.sandbox.state import SandboxState
+
+DEFAULT_TIME_SCALE = 60.0
+"""One hour's window lasts a minute: a whole game day fits into two."""
 
 
 def open_sandbox(
-    *, time_scale: float = 60, on_progress: Callable[[str], None] = lambda _: None
+    *,
+    time_scale: float | None = None,
+    reload_rules: bool = True,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> SandboxState:
-    """Return the running sandbox, started if it is not up, with the rules of every SLO loaded."""
+    """Return the running sandbox, started with the rules of every SLO where it is not up.
+
+    Args:
+        time_scale: None: that of the running one, 60 for a new one.
+        reload_rules: whether one that is up already gets the rules anew.
+    """
+    if time_scale is None:
+        running = state.read()
+        time_scale = running.time_scale if running else DEFAULT_TIME_SCALE
     rules = {f"slo-{s.id}": prometheus_rules(s, time_scale=time_scale) for s in slos()}
     rules["watchdog"] = watchdog_rules()
-    return lifecycle.up(time_scale=time_scale, rules=rules, on_progress=on_progress)
+    return asyncio.run(
+        lifecycle.up(
+            time_scale=time_scale,
+            rules=rules,
+            reload_rules=reload_rules,
+            on_progress=on_progress,
+        )
+    )
 
 
 def close_sandbox() -> bool:
     """Stop the sandbox; return whether there was anything to stop."""
-    return bool(lifecycle.down())
+    return asyncio.run(lifecycle.down())
 
 
 def sandbox_status() -> dict[str, Any] | None:
     """Return what runs; None where the sandbox is not up."""
-    return lifecycle.status()
+    found = asyncio.run(lifecycle.status())
+    if found.state is None:
+        return None
+    return {
+        **found.state.model_dump(mode="json"),
+        "ready": found.ready,
+        "components": list(found.components),
+        "deploys": list(found.deploys),
+    }
 
 
 def running_sandbox() -> SandboxState:
@@ -45,19 +75,24 @@ def running_sandbox() -> SandboxState:
     Raises:
         PermanentDriverError: it is not up.
     """
-    state = SandboxState.read()
-    if state is None:
+    found = state.read()
+    if found is None:
         raise PermanentDriverError("the sandbox is not up; `gameday sandbox up` starts it")
-    return state
+    return found
 
 
 def reset_sandbox(*, history: bool) -> None:
     """Take back mitigations, deploys and toxics; with ``history`` also forget all telemetry."""
-    state = running_sandbox()
-    target = SandboxTarget(state)
+    found = running_sandbox()
+    target = SandboxTarget(found)
 
     async def reset() -> None:
-        await target.remove_toxics()
+        async with Toxiproxy(found.proxy_url) as proxies:
+            for proxy in await proxies.proxies():
+                for toxic in proxy.toxics:
+                    await proxies.delete_toxic(proxy.name, toxic.name)
+                if not proxy.enabled:
+                    await proxies.enable(proxy.name, on=True)
         await target.restore()
         if history:
             await target.reset_history()
@@ -65,16 +100,16 @@ def reset_sandbox(*, history: bool) -> None:
     asyncio.run(reset())
 
 
-def sandbox_system(state: SandboxState) -> System:
+def sandbox_system(found: SandboxState) -> System:
     """Return the running sandbox as a system to play on."""
     return System(
-        target=SandboxTarget(state),
-        alerts=Prometheus(state.prometheus_url),
-        faults=ChaosToolkit(toxiproxy_url=state.proxy_url, control_url=state.control_url),
-        deploys=GrafanaDeploys(state.store_url),
+        target=SandboxTarget(found),
+        alerts=Prometheus(found.prometheus_url),
+        faults=ChaosToolkit(toxiproxy_url=found.proxy_url, control_url=found.control_url),
+        deploys=GrafanaDeploys(found.store_url),
         tools=deeplinks.Tools(
-            prometheus=state.prometheus_url, traces=state.store_url, profiles=state.store_url
+            prometheus=found.prometheus_url, traces=found.store_url, profiles=found.store_url
         ),
-        regions=tuple(state.regions),
+        regions=tuple(found.regions),
         group_wait=timedelta(0),
     )

@@ -51,6 +51,7 @@ async def up(
     time_scale: float = 60.0,
     fresh: bool = False,
     rules: Mapping[str, str] | None = None,
+    reload_rules: bool = True,
     rate: float = 16.0,
     on_progress: Progress | None = None,
 ) -> SandboxState:
@@ -64,6 +65,8 @@ async def up(
             another scale is taken down first.
         fresh: take down the one that is up, and start a new one.
         rules: Prometheus rule files to put in force, by name.
+        reload_rules: whether a sandbox that is already up gets them too. A run says no: it
+            measures what is in force and does not repair it.
         rate: orders per second.
         on_progress: told in a few words what is being waited for.
 
@@ -76,7 +79,8 @@ async def up(
         found = state.read(folder)
         if found is not None and not fresh and found.time_scale == time_scale:
             if found.is_alive() and await _wait_ready(found, progress):
-                await _put_rules(found, rules or {})
+                if reload_rules:
+                    await _put_rules(found, rules or {})
                 return found
             progress("the sandbox that was here is broken: starting it anew")
         await asyncio.to_thread(_end, folder)
