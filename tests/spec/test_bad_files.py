@@ -48,12 +48,12 @@ def refused(path: Path) -> list[Problem]:
 def test_ten_megabytes_of_noise_are_refused_without_being_read(tmp_path: Path) -> None:
     path = tmp_path / "noise.yaml"
     path.write_bytes(b"\x00\xff{[:\t" * (10 * 1024 * 1024 // 6))
-    started = time.perf_counter()
+    started = time.process_time()
 
     (problem,) = refused(path)
 
     assert "is larger than 1024 KiB and was not read" == problem.message
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_yaml_bomb_is_refused_where_it_explodes(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 CATALOGUE = Catalogue((HERE / "catalogue",))
 
 QUICK = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 
 WORDS = [
