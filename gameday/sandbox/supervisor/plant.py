@@ -308,6 +308,9 @@ class Plant:
         release = await asyncio.to_thread(self._release, revision)
         full = release.name
         regions = _regions(region)
+        # The new version takes requests before the old one has gone: what it causes must not
+        # seem to come before its deploy.
+        begun = datetime.now(UTC)
         await _together(
             *(
                 self._keepers[f"{service}-{name}"].replace(self._service(service, name, full))
@@ -315,7 +318,7 @@ class Plant:
             )
         )
         summary = history.subject(self.layout.repository, full)
-        record = DeployRecord(service, full, datetime.now(UTC), region, summary)
+        record = DeployRecord(service, full, begun, region, summary)
         self.book.add(record, regions)
         await self._post_deploy(record)
         return record
