@@ -315,7 +315,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> int:
-    """Play what is missing, print the table; 0 if all are right, 3 if time ran out before the end."""
+    """Play what is missing, print the table; 0: all right, 1: not, 3: rows are still missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", help="one variation by its name, or its beginning")

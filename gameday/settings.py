@@ -38,7 +38,7 @@ class Settings:
     """How long recovery is retried before a fault is called stuck. Independent of the run's time."""
 
     answer_patience: timedelta = timedelta(seconds=180)
-    """How long a run waits for a responder to mitigate, counted from the page: the loop's T+3 min."""
+    """How long a run waits for a mitigation, counted from the page: the loop's T+3 min."""
 
     detection_slack: timedelta = timedelta(seconds=15)
     """Waited for past the latest predicted page before a run calls detection missed."""

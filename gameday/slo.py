@@ -46,5 +46,5 @@ class Slo:
 
 
 def scaled(duration: timedelta, time_scale: float) -> timedelta:
-    """Return how long this duration lasts on a target whose time runs ``time_scale`` times faster."""
+    """Return how long it lasts on a target whose time runs ``time_scale`` times faster."""
     return duration / time_scale

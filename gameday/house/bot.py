@@ -1,4 +1,4 @@
-"""The bot's process: ``python -m gameday.house.bot`` with a page on standard input.
+"""The bot's process: ``python -m gameday.cli.bot`` with a page on standard input.
 
 What it knows is the page; everything else it finds by following the page's links.
 """
@@ -50,6 +50,3 @@ async def _answer(page: Page) -> None:
     )
     await bot.work(page)
 
-
-if __name__ == "__main__":
-    sys.exit(main())

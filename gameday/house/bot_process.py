@@ -29,7 +29,7 @@ class BotProcess:
             sys.executable,
             "-P",
             "-m",
-            "gameday.house.bot",
+            "gameday.cli.bot",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
