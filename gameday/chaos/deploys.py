@@ -9,7 +9,6 @@ that, and nothing else.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from chaoslib.exceptions import ActivityFailed
 
+from gameday.chaos.control import Control
 from gameday.sandbox import state
 
 __all__ = ["change_is_live", "deploy_change", "deploys_are_known", "recover_change"]
@@ -42,34 +42,31 @@ def deploy_change(
     Returns:
         The revision, and where the sandbox says so the function and file it changed.
     """
-    api = _Control(control_url)
+    api = Control(control_url)
     record = _record(change_name)
     if record.exists():
         raise ActivityFailed(
             f"a change named {change_name!r} is live already; recover it first: {record}"
         )
-    wanted = _regions(regions)
-    before = [d for d in _live(api) if d["service"] == service and _in(d, wanted)]
-    if not before:
-        known = sorted({str(d["service"]) for d in _live(api)})
+    targets = _regions(regions)
+    deploys = _deploys(api)
+    before = {r: _live(deploys, service, r) for r in targets or _all_regions(deploys)}
+    if not before or None in before.values():
+        known = sorted({str(d["service"]) for d in deploys})
         raise ActivityFailed(
-            f"no deploy of {service!r} is known in {', '.join(wanted) or 'any region'};"
+            f"no deploy of {service!r} is known in {', '.join(targets) or 'any region'};"
             f" there are deploys of {', '.join(known) or 'nothing'}"
         )
     change: dict[str, Any] = {"revision": revision}
     if not revision:
         change = api.post("/changes", {"service": service, "seed": int(seed), "kind": kind})
-    saved = {
-        "service": service,
-        "revision": change["revision"],
-        "before": [{"region": d["region"], "revision": d["revision"]} for d in before],
-    }
+    saved = {"service": service, "revision": change["revision"], "before": before}
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
     is_complete = False
     try:
-        targets: list[str | None] = [*wanted] or [None]
-        for region in targets:
+        destinations: Sequence[str | None] = targets or [None]
+        for region in destinations:
             api.post(
                 "/deploys",
                 {"service": service, "revision": change["revision"], "region": region},
@@ -90,15 +87,18 @@ def recover_change(change_name: str = "gameday", control_url: str | None = None)
     saved = _read(record)
     if saved is None:
         return []
-    api = _Control(control_url)
-    recovered = []
-    live = {d["region"]: d["revision"] for d in _live(api) if d["service"] == saved["service"]}
-    for entry in saved["before"]:
-        if live.get(entry["region"]) == saved["revision"]:
-            api.post("/deploys", {"service": saved["service"], **entry})
-            recovered.append(str(entry["region"]))
+    api = Control(control_url)
+    deploys = _deploys(api)
+    service, before = saved["service"], dict(saved["before"])
+    astray = [r for r in before if _live(deploys, service, r) == saved["revision"]]
+    # One deploy to everywhere where that says the same: every deploy restarts processes.
+    everywhere = set(astray) == set(_all_regions(deploys)) and len(set(before.values())) == 1
+    destinations: Sequence[str | None] = [None] if astray and everywhere else astray
+    for region in destinations:
+        revision = before[region or astray[0]]
+        api.post("/deploys", {"service": service, "revision": revision, "region": region})
     record.unlink(missing_ok=True)
-    return recovered
+    return astray
 
 
 def change_is_live(change_name: str = "gameday", control_url: str | None = None) -> bool:
@@ -106,84 +106,34 @@ def change_is_live(change_name: str = "gameday", control_url: str | None = None)
     saved = _read(_record(change_name))
     if saved is None:
         return False
-    return any(
-        d["service"] == saved["service"] and d["revision"] == saved["revision"]
-        for d in _live(_Control(control_url))
-    )
+    deploys = _deploys(Control(control_url))
+    return any(_live(deploys, saved["service"], r) == saved["revision"] for r in saved["before"])
 
 
 def deploys_are_known(service: str, control_url: str | None = None) -> bool:
     """Return whether the control API answers and knows what is live of this service."""
-    return any(d["service"] == service for d in _live(_Control(control_url)))
+    return any(d["service"] == service for d in _deploys(Control(control_url)))
 
 
 # --- how -----------------------------------------------------------------------------------------
 
 
-class _Control:
-    """The control API, in as many words as are needed here."""
-
-    def __init__(self, url: str | None) -> None:
-        url = url or os.environ.get("GAMEDAY_CONTROL_URL")
-        if not url:
-            sandbox = state.read()
-            if sandbox is None:
-                raise ActivityFailed(
-                    "no sandbox is known: start it with `gameday sandbox up`, or give control_url"
-                )
-            url = sandbox.control_url
-        self._url = url.rstrip("/")
-
-    def get(self, path: str) -> Any:
-        return self._ask("GET", path, None)
-
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self._ask("POST", path, body)
-        return answer if isinstance(answer, dict) else {}
-
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
-        import httpx
-
-        try:
-            # A deploy restarts processes and answers when they are ready.
-            answer = httpx.request(
-                method, self._url + path, json=body, timeout=60, trust_env=False, verify=False
-            )
-            said = answer.json()
-        except (httpx.HTTPError, httpx.InvalidURL) as problem:
-            raise ActivityFailed(
-                f"the control API at {self._url} does not answer ({type(problem).__name__}):"
-                " check that the sandbox is up"
-            ) from problem
-        except ValueError as problem:
-            raise ActivityFailed(f"{self._url}{path} answers with no JSON") from problem
-        if not answer.is_success or (isinstance(said, dict) and said.get("ok") is False):
-            reason = said.get("error", said) if isinstance(said, dict) else said
-            raise ActivityFailed(f"{self._url} answers {answer.status_code} to {path}: {reason}")
-        return said
-
-
-def _live(api: _Control) -> list[dict[str, Any]]:
-    """Return the newest deploy of each service in each region."""
+def _deploys(api: Control) -> list[dict[str, Any]]:
+    """Return every deploy, oldest first."""
     said = api.get("/deploys")
-    deploys = said.get("deploys", []) if isinstance(said, dict) else said
-    live: dict[tuple[str, str | None], dict[str, Any]] = {}
-    for deploy in sorted(deploys, key=lambda d: str(d["deployed_at"])):
-        region = deploy.get("region")
-        if region is None:
-            # A deploy to every region replaces what is known of each.
-            for key in [k for k in live if k[0] == deploy["service"]]:
-                live[key] = {**deploy, "region": key[1]}
-            if not any(k[0] == deploy["service"] and k[1] is not None for k in live):
-                live[deploy["service"], None] = deploy
-        else:
-            live.pop((deploy["service"], None), None)
-            live[deploy["service"], region] = deploy
-    return list(live.values())
+    return [dict(deploy) for deploy in said["deploys"]]
 
 
-def _in(deploy: Mapping[str, Any], regions: Sequence[str]) -> bool:
-    return not regions or deploy["region"] is None or deploy["region"] in regions
+def _live(deploys: Sequence[Mapping[str, Any]], service: str, region: str) -> str | None:
+    """Return the revision that serves a region; a deploy without a region went to all of them."""
+    here = [d for d in deploys if d["service"] == service and d.get("region") in (None, region)]
+    return str(here[-1]["revision"]) if here else None
+
+
+def _all_regions(deploys: Sequence[Mapping[str, Any]]) -> list[str]:
+    sandbox = state.read()
+    named = {str(d["region"]) for d in deploys if d.get("region")}
+    return sorted(named | set(sandbox.regions if sandbox else state.REGIONS))
 
 
 def _record(change_name: str) -> Path:

@@ -19,8 +19,6 @@ from chaoslib.exceptions import ActivityFailed
 from gameday.drivers.toxiproxy import Proxy, Stream, Toxic, Toxiproxy
 from gameday.errors import DriverError
 from gameday.quantity import QuantityError, duration, ratio
-from gameday.sandbox import state
-from gameday.spec.names import did_you_mean
 
 __all__ = [
     "break_downstream",
@@ -268,6 +266,8 @@ async def _matching(
         wanted = [name for name in known if name.startswith(prefix)] or [f"{prefix}<region>"]
     for name in wanted:
         if name not in known:
+            from gameday.spec.names import did_you_mean
+
             hint = did_you_mean(name, known, what="proxies")
             raise ActivityFailed(f"there is no proxy {name!r} at {server.url} ({hint})")
     return [known[name] for name in wanted]
@@ -292,6 +292,8 @@ def _run(url: str | None, work: Callable[[Toxiproxy], Coroutine[Any, Any, Result
 def _locate(url: str | None) -> str:
     if url or os.environ.get("TOXIPROXY_URL"):
         return url or os.environ["TOXIPROXY_URL"]
+    from gameday.sandbox import state  # late: what is imported here delays every fault
+
     sandbox = state.read()
     if sandbox is None:
         raise ActivityFailed(

@@ -401,6 +401,22 @@ async def test_a_disabled_proxy_ends_its_connections_and_comes_back_on_its_port(
         await ask(conversation)
 
 
+async def test_a_proxy_disabled_for_a_time_enables_itself(proxy: Proxy) -> None:
+    await proxy.update({"enabled": False, "ttl": 30})
+    assert not proxy.is_enabled
+
+    await until(lambda: proxy.is_enabled)
+
+
+async def test_enabling_early_leaves_no_later_surprise(proxy: Proxy) -> None:
+    await proxy.update({"enabled": False, "ttl": 30})
+    await proxy.update({"enabled": True})
+    await proxy.update({"enabled": False})
+    await asyncio.sleep(0.06)
+
+    assert not proxy.is_enabled
+
+
 async def test_a_dead_upstream_ends_the_connection() -> None:
     registry = Registry()
     proxy = await registry.create({"name": "x", "upstream": "127.0.0.1:1"})

@@ -8,6 +8,18 @@ port), `experiment` (what a file declares), `process` (the child, seen from the 
 
 from __future__ import annotations
 
-from gameday.drivers.chaostoolkit.driver import ChaosToolkit
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gameday.drivers.chaostoolkit.driver import ChaosToolkit
 
 __all__ = ["ChaosToolkit"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, because the child imports this package too, and every import delays its fault.
+    if name == "ChaosToolkit":
+        from gameday.drivers.chaostoolkit.driver import ChaosToolkit
+
+        return ChaosToolkit
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

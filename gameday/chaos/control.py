@@ -1,0 +1,57 @@
+"""The sandbox's control API, in as many words as actions need."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from chaoslib.exceptions import ActivityFailed
+
+
+class Control:
+    """The control API."""
+
+    def __init__(self, url: str | None) -> None:
+        """Find the API: this URL, else ``GAMEDAY_CONTROL_URL``, else the running sandbox's."""
+        url = url or os.environ.get("GAMEDAY_CONTROL_URL")
+        if not url:
+            from gameday.sandbox import state  # late: what is imported here delays every fault
+
+            sandbox = state.read()
+            if sandbox is None:
+                raise ActivityFailed(
+                    "no sandbox is known: start it with `gameday sandbox up`, or give control_url"
+                )
+            url = sandbox.control_url
+        self._url = url.rstrip("/")
+
+    def get(self, path: str) -> Any:
+        """Return the answer to a GET; `ActivityFailed` where there is none."""
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the answer to a POST; `ActivityFailed` where it is no."""
+        answer = self._ask("POST", path, body)
+        return answer if isinstance(answer, dict) else {}
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+        import httpx
+
+        try:
+            # A deploy restarts processes and answers when they are ready.
+            answer = httpx.request(
+                method, self._url + path, json=body, timeout=60, trust_env=False, verify=False
+            )
+            said = answer.json()
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+            raise ActivityFailed(
+                f"the control API at {self._url} does not answer ({type(problem).__name__}):"
+                " check that the sandbox is up"
+            ) from problem
+        except ValueError as problem:
+            raise ActivityFailed(f"{self._url}{path} answers with no JSON") from problem
+        if not answer.is_success or (isinstance(said, dict) and said.get("ok") is False):
+            reason = said.get("error", said) if isinstance(said, dict) else said
+            raise ActivityFailed(f"{self._url} answers {answer.status_code} to {path}: {reason}")
+        return said
