@@ -90,10 +90,7 @@ def latency(draw: random.Random) -> str:
 
 def slow(service: str, downstream: str, regions: int | str = 1, jitter: bool = False) -> Draw:
     def drawn(draw: random.Random, _sandbox: Sandbox) -> Drawn:
-        if isinstance(regions, str):
-            where = [regions]
-        else:
-            where = sorted(draw.sample(REGIONS, regions))
+        where = [regions] if isinstance(regions, str) else sorted(draw.sample(REGIONS, regions))
         delay = draw.randint(150, 2000)
         with_ = {"service": service, "downstream": downstream, "latency": f"{delay}ms"}
         if jitter:

@@ -3,9 +3,9 @@
     GamedayError                      1  something gameday knows how to explain
     ├── SpecError                     2  a file is wrong: file, line, field, what to write instead
     ├── UsageError                    2  the command line asks for something that does not exist
-    ├── PlanRefused                   3  policy, blast radius, steady state or a lock says no
+    ├── PlanRefused                   3  policy, blast radius, steady state or lock says no
     ├── RunAborted                    4  stopped on purpose; everything was recovered
-    ├── RecoveryError                 5  a fault is still in place; names the command that removes it
+    ├── RecoveryError                 5  a fault is still in place; names what removes it
     ├── DriverError                   6  the target or a tool cannot be reached
     │   ├── TemporaryDriverError         worth another try, after ``retry_after``
     │   └── PermanentDriverError         another try will not help

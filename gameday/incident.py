@@ -83,7 +83,7 @@ class Finding(Value):
 
     ``detail`` by step:
         red: moved [rate|errors|duration], shape, onset (ISO instant or null), region (str or null)
-        trace: service, downstream (or null), region (or null), span, bulk_ratio (0–1), traces [ids],
+        trace: service, downstream (or null), region (or null), span, bulk_ratio, traces [ids],
             errors (bool)
         profile: trace_id, function, file, line, share_ratio (0–1), off_cpu (bool), waiting_in
         blame: explained (bool), commit, author_role, committed_at, deployed_at, function, file

@@ -76,8 +76,15 @@ class FaultDriver(Protocol):
     """Puts faults in and takes them out."""
 
     def prepare(
-        self, fault: str, *, path: str, configuration: Mapping[str, Any], at: timedelta,
-        duration: timedelta, run: str, number: int,
+        self,
+        fault: str,
+        *,
+        path: str,
+        configuration: Mapping[str, Any],
+        at: timedelta,
+        duration: timedelta,
+        run: str,
+        number: int,
     ) -> PlannedFault:
         """Return the fault with its names chosen and its undo as data; changes nothing."""
 
@@ -85,7 +92,7 @@ class FaultDriver(Protocol):
         """Put the fault in place; `DriverError` if it is not certainly in place."""
 
     async def is_present(self, undo: Undo) -> bool:
-        """Return whether anything this undo would take back is still there, read from the target."""
+        """Return whether anything this undo takes back is still there, read from the target."""
 
     async def recover(self, undo: Undo) -> None:
         """Take the fault back. Idempotent; undoes only what this undo names."""
@@ -136,8 +143,14 @@ class TraceSource(Protocol):
     """Jaeger, Tempo, or the sandbox's store."""
 
     async def search(
-        self, *, service: str, since: datetime, until: datetime,
-        min_duration: timedelta | None = None, errors_only: bool = False, limit: int = 20,
+        self,
+        *,
+        service: str,
+        since: datetime,
+        until: datetime,
+        min_duration: timedelta | None = None,
+        errors_only: bool = False,
+        limit: int = 20,
     ) -> Sequence[Trace]:
         """Return traces of this service that started in this span; may be empty."""
 
@@ -251,10 +264,15 @@ class Store(Protocol):
     """Durable memory. When a method returns, its write has been committed."""
 
     def open_run(
-        self, run: str, *, scenario: str, target: str, started_at: datetime,
+        self,
+        run: str,
+        *,
+        scenario: str,
+        target: str,
+        started_at: datetime,
         documents: Mapping[str, str],
     ) -> None:
-        """Begin a run; ``documents`` are the texts it was planned from (scenario, slo, runbook …)."""
+        """Begin a run; ``documents`` are the texts it was planned from, by name."""
 
     def append(self, run: str, fact: Fact) -> None:
         """Append one fact."""

@@ -29,7 +29,7 @@ class Settings:
     """Folder of the store of runs, the reports and the sandbox."""
 
     database_url: str
-    """SQLAlchemy URL of the store; SQLite in the state folder unless GAMEDAY_DATABASE_URL says."""
+    """SQLAlchemy URL of the store: GAMEDAY_DATABASE_URL, else SQLite in the state folder."""
 
     poll: timedelta = timedelta(seconds=1)
     """How often a run looks at Prometheus; its evaluation interval in the sandbox is as long."""
