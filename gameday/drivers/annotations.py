@@ -18,7 +18,7 @@ __all__ = ["GrafanaDeploys"]
 _TAG = "deploy"
 _LIMIT = 1000
 _REVISION = re.compile(r"[0-9a-f]{7,64}")
-_EVERYWHERE = {"", "all", "*"}
+_EVERYWHERE = {"", "all", "all-regions", "*"}
 
 
 class GrafanaDeploys:

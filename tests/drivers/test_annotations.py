@@ -53,6 +53,7 @@ async def test_deploys_come_oldest_first_and_only_from_the_span(
     [
         ("deploy", "inventory", SHA),
         ("deploy", "inventory", "", SHA),
+        ("deploy", "inventory", "all-regions", SHA),
         ("revision:" + SHA, "deploy", "service:inventory"),
     ],
 )
