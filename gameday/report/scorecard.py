@@ -15,10 +15,12 @@ from xml.etree import ElementTree
 from gameday.report.picture import svg
 from gameday.report.wording import (
     NO_DATA,
+    NOTHING,
     both_times,
     clock,
     figure,
     finding_in_words,
+    judged,
     label,
     percent,
     phase_in_words,
@@ -199,11 +201,15 @@ def _headline(result: Mapping[str, Any], scale: float) -> str:
     if reason:
         return str(reason)
     detection = section(result, "detection")
-    found = (
-        f"The alert fired {both_times(detection['seconds'], scale)} after the fault was in place"
-        if detection.get("seconds") is not None
-        else "That the alert fired was not seen"
-    )
+    if detection.get("seconds") is not None:
+        took = both_times(detection["seconds"], scale)
+        found = f"The alert fired {took} after the fault was in place"
+    elif detection.get("injected_at") is None:
+        found = "No fault was put in place"
+    elif detection.get("verdict") == "met":
+        found = "No alert fired, as expected"
+    else:
+        found = "The alert was not seen to fire"
     score = section(result, "score")
     scored = f"; score {figure(score['percent'])} %" if score.get("percent") is not None else ""
     return f"{found}{scored}."
@@ -220,7 +226,7 @@ def _detection(result: Mapping[str, Any], scale: float) -> list[tuple[str, str]]
         ("The plan said", both_times(found.get("planned_seconds"), scale)),
         ("The counters say", both_times(found.get("predicted_seconds"), scale)),
         ("Measured ÷ counters", figure(ratio) if isinstance(ratio, (int, float)) else NO_DATA),
-        ("Verdict", _with_reason(found)),
+        ("Verdict", judged(found)),
     ]
     full, clean = found.get("windows_full"), found.get("windows_clean")
     if full is not None or clean is not None:
@@ -244,15 +250,9 @@ def _phase(result: Mapping[str, Any], name: str) -> Mapping[str, str]:
         "name": label(name),
         "took": phase_in_words(result, name, "seconds_from_page"),
         "target": phase_in_words(result, name, "target_seconds"),
-        "verdict": _with_reason(phase),
+        "verdict": judged(phase),
         "key": str(phase.get("verdict") or "unknown"),
     }
-
-
-def _with_reason(row: Mapping[str, Any]) -> str:
-    words = verdict_in_words(row.get("verdict"))
-    reason = row.get("reason")
-    return f"{words}: {reason}" if reason else words
 
 
 def _step(row: Mapping[str, Any]) -> Mapping[str, str]:
@@ -263,9 +263,11 @@ def _step(row: Mapping[str, Any]) -> Mapping[str, str]:
         expected = " or ".join(str(e) for e in expected)
     return {
         "step": label(str(row.get("step") or NO_DATA)),
-        "finding": finding_in_words(row.get("finding")),
-        "expected": str(expected) if expected else "—",
-        "verdict": _with_reason(row),
+        "finding": finding_in_words(row.get("finding"))
+        if row.get("finding") or row.get("verdict") == "unknown"
+        else NOTHING,
+        "expected": str(expected) if expected else NOTHING,
+        "verdict": judged(row),
         "key": str(row.get("verdict") or "unknown"),
     }
 
@@ -285,12 +287,12 @@ def _points(value: object) -> str:
 
 def _line(row: Mapping[str, Any]) -> Mapping[str, str]:
     most = row.get("max")
-    points = _points(row.get("points")) if row.get("points") is not None else "—"
+    points = _points(row.get("points")) if row.get("points") is not None else NOTHING
     return {
         "criterion": str(row.get("title") or label(str(row.get("criterion") or NO_DATA))),
-        "verdict": _with_reason(row),
+        "verdict": judged(row),
         "points": f"{points} of {_points(most)}" if most is not None else points,
-        "evidence": ", ".join(str(e) for e in row.get("evidence") or ()) or "—",
+        "evidence": ", ".join(str(e) for e in row.get("evidence") or ()) or NOTHING,
         "key": str(row.get("verdict") or "unknown"),
     }
 

@@ -7,6 +7,10 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 NO_DATA = "no data"
+NOTHING = "—"
+
+# With these verdicts an empty figure is no gap in the data: there was nothing to measure.
+_NOTHING_TO_MEASURE = frozenset({"pending", "not_applicable", "missed"})
 
 VERDICTS = {
     "met": "met",
@@ -19,6 +23,17 @@ VERDICTS = {
     "refused": "refused",
     "failed": "failed",
 }
+
+
+_SHORT = {"unknown": "unknown", "pending": "pending"}
+
+
+def judged(row: Mapping[str, Any]) -> str:
+    """Return the verdict of a phase, step or criterion with its reason, if it gives one."""
+    verdict, reason = row.get("verdict"), row.get("reason")
+    if not reason:
+        return verdict_in_words(verdict)
+    return f"{_SHORT.get(str(verdict), verdict_in_words(verdict))}: {reason}"
 
 
 def _is_number(value: object) -> TypeGuard[float]:
@@ -128,7 +143,10 @@ def phase_in_words(result: Mapping[str, Any], name: str, key: str) -> str:
     Only the end of *recovered* is set by alert windows: what follows the mitigation.
     """
     phases = section(result, "phases")
-    value = section(phases, name).get(key)
+    phase = section(phases, name)
+    value = phase.get(key)
+    if value is None and phase.get("verdict") in _NOTHING_TO_MEASURE:
+        return NOTHING
     if name != "recovered":
         return seconds(value)
     answered = section(phases, "mitigated").get("seconds_from_page")

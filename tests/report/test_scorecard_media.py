@@ -72,14 +72,33 @@ def test_an_unknown_is_called_unknown_and_missing_data_is_said_to_be_missing(
     text = markdown(result)
 
     assert "| Took | no data |" in text
-    assert "unknown (could not be measured): the alerts could not be read" in text
-    assert "That the alert fired was not seen" in text
+    assert "unknown: the alerts could not be read" in text
 
 
 @pytest.mark.parametrize("nothing", [{}, {"verdict": "refused", "phases": None, "score": None}])
 def test_a_result_with_hardly_anything_in_it_still_renders(nothing: dict[str, Any]) -> None:
     for text in (markdown(nothing), html(nothing, Timeline()), junit(nothing), shown(nothing)):
         assert "no data" in text.lower() or "not" in text
+
+
+@pytest.mark.parametrize(
+    ("detection", "expected"),
+    [
+        ({"injected_at": None}, "No fault was put in place"),
+        ({"injected_at": "2026-11-23T08:00:00Z", "verdict": "missed"}, "was not seen to fire"),
+        ({"injected_at": "2026-11-23T08:00:00Z", "verdict": "met"}, "No alert fired, as expected"),
+    ],
+)
+def test_the_first_sentence_says_what_became_of_the_alert(
+    result: dict[str, Any], detection: dict[str, Any], expected: str
+) -> None:
+    result["detection"] = detection
+
+    assert expected in markdown(result)
+
+
+def test_what_is_not_due_is_no_gap_in_the_data(result: dict[str, Any]) -> None:
+    assert "| postmortem | — | — | pending (not due yet) |" in markdown(result)
 
 
 def test_a_fault_left_in_place_names_the_command_that_removes_it(result: dict[str, Any]) -> None:
