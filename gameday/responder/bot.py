@@ -137,7 +137,7 @@ class Bot:
                 )
             )
             drawn.append((red.signal_of(expression), series))
-        return red.read(drawn, now=until, short_window=short_window)
+        return red.read(drawn, since=since, now=until, short_window=short_window)
 
     # --- traces -----------------------------------------------------------------------------
 

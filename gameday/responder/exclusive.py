@@ -66,7 +66,7 @@ def children_of(trace: Trace) -> Mapping[str, Sequence[Span]]:
     """Return the children of every span that has any, in order of start."""
     found: dict[str, list[Span]] = {}
     for span in trace.spans:
-        if span.parent_id:
+        if span.parent_id and span.parent_id != span.span_id:
             found.setdefault(span.parent_id, []).append(span)
     return {
         parent: sorted(spans, key=lambda s: (s.started_at, s.span_id))

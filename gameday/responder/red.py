@@ -113,12 +113,20 @@ class RedReading:
 
 
 def read(
-    drawn: Sequence[tuple[Signal, Sequence[Series]]], *, now: datetime, short_window: timedelta
+    drawn: Sequence[tuple[Signal, Sequence[Series]]],
+    *,
+    since: datetime,
+    now: datetime,
+    short_window: timedelta,
 ) -> RedReading:
     """Return what moved, region by region.
 
+    A series that begins in the span belongs to a service that was only just started: until its
+    rates have filled up, they tell of the start and not of trouble, and are left out.
+
     Args:
         drawn: each expression's signal and its series; labels ``region`` and ``code`` are used.
+        since: from when on was drawn.
         now: instant of reading; shapes are as of then.
         short_window: short window of the alert, in real time.
     """
@@ -133,7 +141,11 @@ def read(
         seen = [
             movement
             for region in sorted(found)
-            if (movement := _movement(signal, region, found[region], now, short_window))
+            if (
+                movement := _movement(
+                    signal, region, _warm(found[region], since, short_window), now, short_window
+                )
+            )
         ]
         worst = max((abs(m.after - m.before) for m in seen), default=0.0)
         movements += sorted(
@@ -141,6 +153,13 @@ def read(
             key=lambda m: (-abs(m.after - m.before), m.region),
         )
     return RedReading(tuple(movements), regions)
+
+
+def _warm(samples: Samples, since: datetime, short_window: timedelta) -> Samples:
+    begins = samples[0][0]
+    if begins < since.timestamp() + short_window.total_seconds():
+        return samples
+    return [(t, v) for t, v in samples if t >= begins + 2 * short_window.total_seconds()]
 
 
 def _movement(
