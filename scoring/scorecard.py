@@ -379,7 +379,9 @@ class _Bench:
 
     def _runbook(self) -> tuple[Verdict, str, tuple[str, ...]]:
         """Judge whether the runbook was worked with: at least one of its steps was done."""
-        mitigated = self.phases["mitigated"]
+        paged, mitigated = self.phases["paged"], self.phases["mitigated"]
+        if paged.verdict in (Verdict.UNKNOWN, Verdict.PENDING):
+            return paged.verdict, paged.reason, ()
         if mitigated.verdict is Verdict.NOT_APPLICABLE:
             return mitigated.verdict, mitigated.reason, ()
         steps = self.incident.timeline.of_kind(Kind.RUNBOOK_STEP)

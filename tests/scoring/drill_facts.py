@@ -31,10 +31,10 @@ def at(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
 
 
-def fact(kind: str, seconds: float, name: str = "", **data: Any) -> Fact:
+def fact(kind: str, seconds: float, fact_id: str = "", /, **data: Any) -> Fact:
     when = at(seconds)
     subject = str(data.get("undo", data.get("slo", "")))
-    return Fact(name or f"{kind}@{seconds:g}", kind, when, when, "test", subject, data)
+    return Fact(fact_id or f"{kind}@{seconds:g}", kind, when, when, "test", subject, data)
 
 
 def finding(step: str, seconds: float, **detail: Any) -> Fact:
@@ -103,11 +103,11 @@ def plus(timeline: Timeline, *facts: Fact) -> Timeline:
     return Timeline.of([*timeline, *facts])
 
 
-def changed(timeline: Timeline, name: str, **data: Any) -> Timeline:
+def changed(timeline: Timeline, fact_id: str, /, **data: Any) -> Timeline:
     """Return the timeline with keys of one fact's data replaced."""
     return Timeline.of(
         Fact(f.id, f.kind, f.happened_at, f.recorded_at, f.source, f.subject, {**f.data, **data})
-        if f.id == name
+        if f.id == fact_id
         else f
         for f in timeline
     )

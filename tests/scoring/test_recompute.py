@@ -281,13 +281,13 @@ def test_a_ticket_is_asked_for_by_its_severity() -> None:
 def test_six_minutes_of_forty_series_are_judged_quickly() -> None:
     pair = shop(processes=20, until=360, injected=250, mitigated=300)
 
-    began = time.perf_counter()
+    began = time.process_time()
     judged(pair, injected_at=250.0, mitigated_at=300.0, until=360.0)
 
-    assert time.perf_counter() - began < 1.0  # 0.1 s on an idle machine
+    assert time.process_time() - began < 0.3
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10)
 @given(factor=st.sampled_from([2, 4, 8]), seed=st.integers(0, 5))
 def test_more_traffic_with_the_same_ratio_changes_no_instant(factor: int, seed: int) -> None:
     good, total = shop(seed=seed, until=150)

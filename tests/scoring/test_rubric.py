@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from drill_facts import default_rubric
+
+from scoring.rubric import Rubric, RubricError
+
+
+def document(*criteria: Any, **changes: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "gameday/v1",
+        "kind": "Rubric",
+        "metadata": {"name": "short"},
+        "spec": {"criteria": list(criteria)},
+        **changes,
+    }
+
+
+ACKED = {"id": "acked", "title": "Acknowledged", "points": 5, "phase": "acked"}
+
+
+def problems(raw: Any) -> dict[str, str]:
+    with pytest.raises(RubricError) as caught:
+        Rubric.from_mapping(raw)
+    return dict(caught.value.problems)
+
+
+def test_the_default_rubric_is_a_hundred_points_over_the_whole_loop() -> None:
+    rubric = default_rubric()
+
+    assert 100 == sum(c.points for c in rubric.criteria)
+    assert ["detection", "page", "trace", "blame", "mitigated", "recovered"] == [
+        c.id for c in rubric.criteria if c.required
+    ]
+
+
+def test_a_criterion_is_read_with_its_defaults() -> None:
+    (criterion,) = Rubric.from_mapping(document(ACKED)).criteria
+
+    assert (5.0, "acked", None, None, False) == (
+        criterion.points,
+        criterion.phase,
+        criterion.step,
+        criterion.check,
+        criterion.required,
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "path", "message"),
+    [
+        ([], "rubric", "must be a mapping"),
+        (document(ACKED, kind="Scenario"), "kind", "'Scenario' must be 'Rubric'"),
+        (document(ACKED, metadata=None), "metadata", "is missing"),
+        (document(ACKED, metadata={"name": 3}), "metadata.name", "3 must be a text"),
+        (document(), "spec.criteria", "must be a list of at least one criterion"),
+        (document(ACKED, colour="red"), "colour", "unknown field 'colour'; it is one of"),
+        (document("acked"), "spec.criteria[0]", "must be a mapping"),
+        (document(ACKED, ACKED), "spec.criteria[1].id", "'acked' is used twice"),
+        (document({**ACKED, "points": 0}), "spec.criteria[0].points", "0 must be a number above 0"),
+        (document({**ACKED, "points": True}), "spec.criteria[0].points", "True must be a number"),
+        (document({**ACKED, "points": "5"}), "spec.criteria[0].points", "'5' must be a number"),
+        (document({**ACKED, "required": 1}), "spec.criteria[0].required", "1 must be true or"),
+        (document({**ACKED, "phase": "ackd"}), "spec.criteria[0].phase", "did you mean 'acked'?"),
+        (document({**ACKED, "pionts": 5}), "spec.criteria[0].pionts", "did you mean 'points'?"),
+        (document({**ACKED, "title": ""}), "spec.criteria[0].title", "'' must be a text"),
+        (
+            document({"id": "x", "title": "X", "points": 1}),
+            "spec.criteria[0]",
+            "judges nothing: give it a phase, a step or a check",
+        ),
+    ],
+)
+def test_a_problem_names_its_place_and_what_to_write(raw: Any, path: str, message: str) -> None:
+    found = problems(raw)
+
+    assert path in found
+    assert message in found[path]
+
+
+def test_every_problem_is_told_at_once() -> None:
+    found = problems(document({**ACKED, "points": -1, "phase": "x"}, kind="Rubrik"))
+
+    assert {"kind", "spec.criteria[0].points", "spec.criteria[0].phase"} == set(found)
+
+
+def test_an_error_reads_as_one_line_per_problem() -> None:
+    with pytest.raises(ValueError, match=r"^kind: 'X' must be 'Rubric'$"):
+        Rubric.from_mapping(document(ACKED, kind="X"))

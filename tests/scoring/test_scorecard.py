@@ -1,0 +1,418 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drill_facts import (
+    PAGE,
+    SLOW_DB,
+    at,
+    changed,
+    default_rubric,
+    fact,
+    good_run,
+    measured,
+    only,
+    plus,
+    without,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scoring.expectation import Expectation
+from scoring.rubric import Criterion, Rubric
+from scoring.scorecard import Detection, Line, RunVerdict, Score, Scorecard, judge
+from scoring.timeline import Fact, Kind, Timeline
+from scoring.verdict import Verdict
+
+GOLDEN = Path(__file__).parent / "golden"
+SILENT = replace(SLOW_DB, alert=None, culprit=None, mitigations=())
+
+
+def card(timeline: Timeline, expectation: Expectation = SLOW_DB) -> Scorecard:
+    return judge(timeline, expectation, default_rubric())
+
+
+def detection(timeline: Timeline, expectation: Expectation = SLOW_DB) -> Detection:
+    return card(timeline, expectation).detection
+
+
+def line(timeline: Timeline, criterion: str, expectation: Expectation = SLOW_DB) -> Line:
+    lines = card(timeline, expectation).score.lines
+    return next(found for found in lines if found.criterion == criterion)
+
+
+def quiet_run() -> Timeline:
+    """Return a run in which nothing fired, read to its end."""
+    silent = only(good_run(), lambda f: not 0 < (f.happened_at - at(0)).total_seconds() < 35)
+    return plus(silent, measured("burn_rate", 38, values={}))
+
+
+def blind_run() -> Timeline:
+    """Return a run whose Prometheus was lost at 5 s and never answered again."""
+    lost = only(
+        good_run(),
+        lambda f: (
+            not 5 < (f.happened_at - at(0)).total_seconds() < 35 and f.kind != Kind.MEASUREMENT
+        ),
+    )
+    failures = [
+        fact(Kind.MEASUREMENT_FAILED, s, what="alerts", error="refused") for s in (6, 11, 16, 34)
+    ]
+    return plus(lost, *failures)
+
+
+# --- the whole ----------------------------------------------------------------------------------
+
+
+def test_a_good_run_passes_with_all_its_points() -> None:
+    found = card(good_run())
+
+    assert RunVerdict.PASSED == found.verdict
+    assert (100.0, 100.0, 100.0) == (
+        found.score.points,
+        found.score.max,
+        found.score.percent,
+    )
+    assert all(one.evidence for one in found.score.lines)
+
+
+def test_judging_again_gives_the_same_card() -> None:
+    assert card(good_run()).to_json() == card(good_run()).to_json()
+
+
+def test_writing_down_the_end_of_the_run_changes_nothing() -> None:
+    ended = plus(good_run(), fact(Kind.RUN_ENDED, 41, verdict="passed"))
+
+    assert card(good_run()).to_json() == card(ended).to_json()
+
+
+@pytest.mark.parametrize("kind", [Kind.PAGE_RECEIVED, Kind.FINDING, Kind.MITIGATION_APPLIED])
+def test_a_run_that_lacks_something_required_is_missed(kind: str) -> None:
+    assert RunVerdict.MISSED == card(without(good_run(), kind)).verdict
+
+
+def test_a_run_that_lacks_only_what_is_not_required_still_passes() -> None:
+    found = card(without(good_run(), Kind.ACKNOWLEDGED, Kind.RUNBOOK_STEP))
+
+    assert (RunVerdict.PASSED, 90.0) == (found.verdict, found.score.percent)
+
+
+def test_an_unknown_required_criterion_keeps_a_run_from_passing() -> None:
+    found = card(without(good_run(), Kind.FAULT_READ))
+
+    assert RunVerdict.MISSED == found.verdict
+    assert (75.0, 100.0) == (found.score.max, found.score.percent)
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict"),
+    [
+        ([fact(Kind.RUN_ABORTED, 42, reason="x")], RunVerdict.ABORTED),
+        ([fact(Kind.RUN_ENDED, 42, verdict="aborted")], RunVerdict.ABORTED),
+        ([fact(Kind.INJECTION_FAILED, 42, fault="x", error="y")], RunVerdict.FAILED),
+        ([fact(Kind.RECOVERY_STUCK, 42, undo="u2", command="c")], RunVerdict.FAILED),
+        ([fact(Kind.RECOVERY_STUCK, 35, undo="u1", command="c")], RunVerdict.PASSED),
+    ],
+)
+def test_how_a_run_ended_comes_before_its_score(facts: list[Fact], verdict: RunVerdict) -> None:
+    assert verdict == card(plus(good_run(), *facts)).verdict
+
+
+@pytest.mark.parametrize(
+    ("met", "verdict"),
+    [(True, RunVerdict.FAILED), (False, RunVerdict.REFUSED), (None, RunVerdict.REFUSED)],
+)
+def test_a_run_without_a_fault_was_refused_unless_its_state_was_steady(
+    met: bool | None, verdict: RunVerdict
+) -> None:
+    found = card(Timeline.of([fact(Kind.STEADY_STATE_CHECKED, 0, met=met)]))
+
+    assert (verdict, Verdict.NOT_APPLICABLE) == (found.verdict, found.detection.verdict)
+    assert RunVerdict.REFUSED == card(Timeline()).verdict
+
+
+# --- detection ----------------------------------------------------------------------------------
+
+
+def test_detection_is_measured_against_the_recomputed_theory() -> None:
+    found = detection(good_run())
+
+    assert Verdict.MET == found.verdict
+    assert (18.0, 17.5, 18.3) == (found.seconds, found.predicted_seconds, found.planned_seconds)
+    assert pytest.approx(18 / 17.5) == found.ratio
+    assert pytest.approx(17.5 * 1.25) == found.within_seconds
+    assert (True, True, 1.0, 0.02) == (
+        found.windows_full,
+        found.windows_clean,
+        found.history_ratio,
+        found.budget_spent_ratio,
+    )
+
+
+def test_firing_later_than_theory_allows_is_missed() -> None:
+    quick = changed(good_run(), "measured-detection@40", predicted_seconds=14.0)
+
+    found = detection(quick)
+
+    assert (Verdict.MISSED, "it fired after 18.0 s, 0.5 s too late") == (
+        found.verdict,
+        found.reason,
+    )
+
+
+def test_a_declared_time_replaces_the_theory() -> None:
+    strict = replace(SLOW_DB, within=timedelta(seconds=15))
+    untold = without(good_run(), Kind.MEASUREMENT)
+
+    assert Verdict.MISSED == detection(good_run(), strict).verdict
+    assert Verdict.MET == detection(untold, replace(SLOW_DB, within=timedelta(seconds=20))).verdict
+
+
+def test_firing_without_a_recomputed_theory_is_unknown() -> None:
+    found = detection(without(good_run(), Kind.MEASUREMENT))
+
+    assert (Verdict.UNKNOWN, None) == (found.verdict, found.ratio)
+    assert "could not be recomputed" in found.reason
+
+
+def test_firing_though_the_counters_say_it_need_not_is_unknown() -> None:
+    found = detection(changed(good_run(), "measured-detection@40", predicted_seconds=None))
+
+    assert Verdict.UNKNOWN == found.verdict
+    assert "it fired; by the counters it did not have to" == found.reason
+
+
+def test_an_alert_rule_that_is_gone_is_a_detection_missed() -> None:
+    found = card(quiet_run())
+
+    assert (Verdict.MISSED, "it did not fire") == (found.detection.verdict, found.detection.reason)
+    assert RunVerdict.MISSED == found.verdict
+    assert 0.0 == found.score.percent
+
+
+def test_an_alert_that_the_fault_could_not_raise_is_told_apart() -> None:
+    weak = changed(quiet_run(), "measured-detection@40", predicted_seconds=None)
+
+    found = detection(weak)
+
+    assert (Verdict.MISSED, "it did not fire; by the counters it did not have to") == (
+        found.verdict,
+        found.reason,
+    )
+
+
+def test_an_alert_that_could_not_be_read_when_due_is_unknown_and_so_is_all_else() -> None:
+    found = card(blind_run())
+
+    assert (Verdict.UNKNOWN, RunVerdict.MISSED) == (found.detection.verdict, found.verdict)
+    assert {Verdict.UNKNOWN} == {one.verdict for one in found.score.lines}
+    assert found.score.percent is None
+
+
+def test_a_page_tells_when_its_alert_fired_if_prometheus_cannot() -> None:
+    found = detection(without(good_run(), Kind.ALERT_FIRED))
+    undated = changed(without(good_run(), Kind.ALERT_FIRED), "page.received@18.5", starts_at=None)
+
+    assert (at(18), Verdict.MET) == (found.fired_at, found.verdict)
+    assert detection(undated).fired_at is None
+
+
+def test_a_failed_reading_before_the_alert_was_due_hides_nothing() -> None:
+    recovered = plus(
+        quiet_run(),
+        fact(Kind.MEASUREMENT_FAILED, 3, what="alerts", error="refused"),
+        fact(Kind.MEASUREMENT_FAILED, 4, what="counters", error="refused"),
+        measured("burn_rate", 9, values={}),
+    )
+
+    assert Verdict.MISSED == detection(recovered).verdict
+
+
+def test_a_blindness_that_begins_after_the_alert_was_due_hides_nothing() -> None:
+    late = plus(
+        only(quiet_run(), lambda f: f.data.get("what") != "burn_rate"),
+        fact(Kind.MEASUREMENT_FAILED, 30, what="alerts", error="refused"),
+    )
+
+    assert Verdict.MISSED == detection(late).verdict
+
+
+def test_a_blindness_over_the_instant_hides_it_though_later_readings_succeed() -> None:
+    over = plus(quiet_run(), fact(Kind.MEASUREMENT_FAILED, 20, what="alerts", error="refused"))
+
+    assert Verdict.UNKNOWN == detection(over).verdict
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict"),
+    [
+        ([], Verdict.PENDING),
+        ([fact(Kind.RUN_ABORTED, 6, reason="x")], Verdict.NOT_APPLICABLE),
+        ([fact(Kind.RUN_ENDED, 6, verdict="missed")], Verdict.MISSED),
+    ],
+)
+def test_an_alert_that_is_not_due_yet_depends_on_whether_the_run_goes_on(
+    facts: list[Fact], verdict: Verdict
+) -> None:
+    started = only(good_run(), lambda f: f.happened_at <= at(5))
+
+    assert verdict == detection(plus(started, *facts)).verdict
+    assert verdict == detection(without(plus(started, *facts), Kind.PLAN_MADE)).verdict
+
+
+# --- silence ------------------------------------------------------------------------------------
+
+
+def test_silence_passes_if_the_pipeline_was_proven_alive() -> None:
+    proven = plus(quiet_run(), measured("pipeline", 39, alive=True))
+
+    found = card(proven, SILENT)
+
+    assert (RunVerdict.PASSED, Verdict.MET) == (found.verdict, found.detection.verdict)
+    assert (20.0, 20.0) == (found.score.points, found.score.max)
+
+
+@pytest.mark.parametrize("facts", [[], [measured("pipeline", 39, alive=False)]])
+def test_silence_of_a_pipeline_not_proven_alive_is_unknown(facts: list[Fact]) -> None:
+    found = card(plus(quiet_run(), *facts), SILENT)
+
+    assert (RunVerdict.MISSED, Verdict.UNKNOWN) == (found.verdict, found.detection.verdict)
+
+
+def test_silence_broken_by_any_branch_is_missed() -> None:
+    ticket = plus(quiet_run(), fact(Kind.ALERT_FIRED, 9, **{**PAGE, "severity": "ticket"}))
+
+    assert Verdict.MISSED == detection(ticket, SILENT).verdict
+
+
+def test_silence_that_could_not_be_heard_is_unknown() -> None:
+    assert Verdict.UNKNOWN == detection(blind_run(), SILENT).verdict
+
+
+# --- page and runbook ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("page", "lacks"),
+    [
+        ({"links": {"red": "r", "traces": "t", "profile": "", "runbook": "b"}}, "link profile"),
+        ({"burn_rate": None, "window": ""}, "burn_rate, window"),
+        (None, "service, slo, burn_rate, window, link red"),
+    ],
+)
+def test_a_page_that_lacks_something_names_it(page: dict[str, Any] | None, lacks: str) -> None:
+    delivered = good_run().first(Kind.PAGE_DELIVERED)
+    assert delivered is not None
+    whole = {**delivered.data["page"], **page} if page is not None else None
+
+    found = line(changed(good_run(), delivered.id, page=whole), "page")
+
+    assert Verdict.MISSED == found.verdict
+    assert lacks in found.reason
+
+
+def test_a_page_that_reached_nobody_is_missed_unless_nobody_was_to_get_it() -> None:
+    undelivered = without(good_run(), Kind.PAGE_DELIVERED)
+    alone = changed(undelivered, "run.started@-12", responder="none")
+
+    assert Verdict.MISSED == line(undelivered, "page").verdict
+    assert Verdict.NOT_APPLICABLE == line(alone, "page").verdict
+    assert RunVerdict.PASSED == card(alone).verdict
+
+
+def test_a_runbook_is_followed_once_a_step_is_done() -> None:
+    skipped = changed(good_run(), "runbook.step@26", done=False)
+    running = only(good_run(), lambda f: f.happened_at <= at(19))
+
+    assert ("no step of the runbook was done", 0.0) == (
+        line(skipped, "runbook").reason,
+        line(skipped, "runbook").points,
+    )
+    assert "no step was ticked" == line(without(good_run(), Kind.RUNBOOK_STEP), "runbook").reason
+    assert Verdict.PENDING == line(running, "runbook").verdict
+    assert Verdict.NOT_APPLICABLE == line(quiet_run(), "runbook").verdict
+
+
+# --- points -------------------------------------------------------------------------------------
+
+judged_lines = st.lists(
+    st.tuples(st.sampled_from(list(Verdict)), st.integers(1, 20)), min_size=1, max_size=8
+)
+
+
+def score(lines: list[tuple[Verdict, int]]) -> Score:
+    return Score(
+        tuple(
+            Line(
+                f"c{number}",
+                "",
+                verdict,
+                points if verdict is Verdict.MET else 0,
+                points if verdict.counts else 0,
+                False,
+                "",
+                (),
+            )
+            for number, (verdict, points) in enumerate(lines)
+        )
+    )
+
+
+@given(lines=judged_lines, points=st.integers(1, 20))
+def test_what_does_not_count_never_changes_the_percentage(
+    lines: list[tuple[Verdict, int]], points: int
+) -> None:
+    for verdict in (Verdict.UNKNOWN, Verdict.PENDING, Verdict.NOT_APPLICABLE):
+        assert score(lines).percent == score([*lines, (verdict, points)]).percent
+
+
+@given(lines=judged_lines)
+def test_turning_a_pass_into_an_unknown_never_raises_the_percentage(
+    lines: list[tuple[Verdict, int]],
+) -> None:
+    worse = [(Verdict.UNKNOWN if v is Verdict.MET else v, p) for v, p in lines]
+
+    assert (score(worse).percent or 0) <= (score(lines).percent or 0)
+
+
+@given(missing=st.sets(st.sampled_from(sorted({f.id for f in good_run()}))))
+def test_taking_facts_away_never_makes_a_better_run(missing: set[str]) -> None:
+    poorer = only(good_run(), lambda f: f.id not in missing)
+
+    found = card(poorer)
+
+    assert found.score.points <= 100
+    assert all(e in {f.id for f in poorer} for one in found.score.lines for e in one.evidence)
+    if found.verdict is RunVerdict.PASSED:
+        assert all(
+            one.verdict in (Verdict.MET, Verdict.NOT_APPLICABLE)
+            for one in found.score.lines
+            if one.required
+        )
+
+
+def test_a_criterion_that_judges_several_things_needs_them_all() -> None:
+    both = Rubric(
+        "both", (Criterion("trace", "Trace", 10, phase="trace", step="trace", required=True),)
+    )
+    wrong = changed(good_run(), "finding.recorded@22", detail={"service": "checkout"})
+
+    (found,) = judge(wrong, SLOW_DB, both).score.lines
+
+    assert (Verdict.MISSED, 0.0, 10.0) == (found.verdict, found.points, found.max)
+    assert "names service 'checkout', not 'inventory'" == found.reason
+
+
+# --- golden -------------------------------------------------------------------------------------
+
+
+def test_a_stored_timeline_still_gets_the_card_it_got() -> None:
+    stored = json.loads((GOLDEN / "slow-db-v1.json").read_text(encoding="utf-8"))
+    timeline = Timeline.of(Fact.from_json(raw) for raw in stored["facts"])
+
+    assert stored["card"] == json.loads(json.dumps(card(timeline).to_json()))
