@@ -117,7 +117,7 @@ class Counters:
                 # which, going back at this slope, it would have been born.
                 to_zero = sampled * track.values[low] / rise
                 start = at_start
-                if to_zero < to_start:
+                if 0 <= to_zero < to_start:
                     start = to_zero if to_zero < edge else average / 2
                 total += rise * (sampled + start + at_end) / sampled
         return total / window * 1000 if seen else None

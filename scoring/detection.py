@@ -8,7 +8,7 @@ looks at a burn-rate rule or an alert, so a broken rule cannot hide behind its o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -219,8 +219,9 @@ class RecomputedBranch:
         window: the branch, as it was handed in (real time).
         fires_at: expected instant of the first firing evaluation; None: it must not fire.
         fires_at_latest: the same for the unluckiest phase of the evaluation grid.
-        resets_at: expected instant of the first evaluation that no longer holds; None: it did not
-            fire, the counters end before it resets, or they stop for lack of data.
+        has_fired: whether its reset matters: as told to `recompute`, else whether it must fire.
+        resets_at: expected instant of the first evaluation that no longer holds; None: it has not
+            fired, the counters end before it resets, or they stop for lack of data.
         resets_at_latest: the same for the unluckiest phase.
         history_ratio: share of the long window before the injection that holds samples, 0–1.
         burn_before: burn rate over that history; None where there is no data.
@@ -229,6 +230,7 @@ class RecomputedBranch:
     window: BurnWindow
     fires_at: float | None
     fires_at_latest: float | None
+    has_fired: bool
     resets_at: float | None
     resets_at_latest: float | None
     history_ratio: float
@@ -280,6 +282,7 @@ def recompute(
     injected_at: float,
     until: float,
     mitigated_at: float | None = None,
+    fired: Collection[BurnWindow] | None = None,
     severity: Severity = Severity.PAGE,
     left_open: bool = False,
 ) -> Recomputed | NoData:
@@ -299,6 +302,10 @@ def recompute(
         injected_at: unix seconds; firing is looked for from here on.
         until: unix seconds; nothing later is looked at.
         mitigated_at: unix seconds; a reset is looked for from here on. None: from the firing on.
+        fired: those of the windows that are known to have fired, whose resets make up the page's.
+            A branch whose condition barely holds fires on some grids and not on others, and a page
+            is not to be judged by a branch that never fired, nor let off for one that did. None:
+            those that must have fired by the counters.
         severity: which branches make up the page.
         left_open: see `Counters`; True for Prometheus 3.
     Returns:
@@ -317,12 +324,15 @@ def recompute(
     end = min(end, last + milliseconds(timing.scrape.total_seconds()))
     settled = milliseconds(mitigated_at) if mitigated_at is not None else start
     branches = tuple(
-        _Branch(fine, everything, w, objective, timing).recomputed(start, end, settled)
+        _Branch(fine, everything, w, objective, timing).recomputed(
+            start, end, settled, None if fired is None else w in fired
+        )
         for w in windows
     )
-    fired = [b for b in branches if b.window.severity is severity and b.fires_at is not None]
-    ours = [b for b in branches if b.window.severity is severity] or list(branches)
-    decisive = min(fired, key=lambda b: b.fires_at or 0.0, default=None) or min(
+    page = [b for b in branches if b.window.severity is severity]
+    due = [b for b in page if b.fires_at is not None]
+    ours = page or list(branches)
+    decisive = min(due, key=lambda b: b.fires_at or 0.0, default=None) or min(
         ours, key=lambda b: b.window.long, default=None
     )
     gap = GAP * milliseconds(timing.scrape.total_seconds())
@@ -333,12 +343,12 @@ def recompute(
     allowed = objective.budget_ratio * traffic * objective.period.total_seconds()
     return Recomputed(
         branches=branches,
-        fires_at=min((b.fires_at for b in fired if b.fires_at is not None), default=None),
+        fires_at=min((b.fires_at for b in due if b.fires_at is not None), default=None),
         fires_at_latest=min(
-            (b.fires_at_latest for b in fired if b.fires_at_latest is not None), default=None
+            (b.fires_at_latest for b in due if b.fires_at_latest is not None), default=None
         ),
-        resets_at=_last([b.resets_at for b in fired]),
-        resets_at_latest=_last([b.resets_at_latest for b in fired]),
+        resets_at=_last([b.resets_at for b in page if b.has_fired]),
+        resets_at_latest=_last([b.resets_at_latest for b in page if b.has_fired]),
         windows_full=decisive is not None and decisive.history_ratio >= FULL_RATIO,
         windows_clean=decisive is not None
         and decisive.burn_before is not None
@@ -378,29 +388,34 @@ class _Branch:
         self.chain = timing.rule_chain.total_seconds()
         self.gap = GAP * max(1, milliseconds(timing.scrape.total_seconds()))
 
-    def recomputed(self, start: int, end: int, settled: int) -> RecomputedBranch:
+    def recomputed(
+        self, start: int, end: int, settled: int, has_fired: bool | None
+    ) -> RecomputedBranch:
         """Return when this branch fires between start and end, and resets after ``settled``."""
-        step = max(1, self.interval // PHASES)
-        phases = range(0, self.interval, step)
-        fires = [self._fires(start + p, end) for p in phases]
-        fired = [f for f in fires if f is not None]
+        phases = range(start, start + self.interval, max(1, self.interval // PHASES))
+        fires = [self._fires(phase, end) for phase in phases]
+        fired = [at for at in fires if at is not None]
+        must_fire = 2 * len(fired) > len(fires)
         covered = self.everything.covered(start - self.long, start, gap=self.gap)
         before = error_ratio(self.fine, self.everything, start, self.long)
-        history = min(1.0, covered / self.long)
-        burn = None if before is None else before / self.budget
-        if 2 * len(fired) <= len(fires):
-            return RecomputedBranch(self.window, None, None, None, None, history, burn)
-        resets = [self._resets(f, settled, end) for f in fired]
-        cleared = [r for r in resets if r is not None]
-        complete = len(cleared) == len(resets)
+        resets: list[int | None] = []
+        if has_fired or (has_fired is None and must_fire):
+            resets = [
+                self._resets(phase if at is None else at, settled, end)
+                for phase, at in zip(phases, fires, strict=True)
+                if has_fired or at is not None
+            ]
+        cleared = [at for at in resets if at is not None]
+        is_clear = bool(cleared) and len(cleared) == len(resets)
         return RecomputedBranch(
-            self.window,
-            self._mean(fired),
-            max(fired) / 1000 + self.chain,
-            self._mean(cleared) if complete else None,
-            max(cleared) / 1000 + self.chain if complete else None,
-            history,
-            burn,
+            window=self.window,
+            fires_at=self._mean(fired) if must_fire else None,
+            fires_at_latest=max(fired) / 1000 + self.chain if must_fire else None,
+            has_fired=must_fire if has_fired is None else has_fired,
+            resets_at=self._mean(cleared) if is_clear else None,
+            resets_at_latest=max(cleared) / 1000 + self.chain if is_clear else None,
+            history_ratio=min(1.0, covered / self.long),
+            burn_before=None if before is None else before / self.budget,
         )
 
     def _mean(self, instants: Sequence[int]) -> float:

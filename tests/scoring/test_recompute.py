@@ -47,8 +47,8 @@ def shop(
             now = second + phase
             if seed is None:
                 bad = error_ratio * rate * max(0.0, min(now, mitigated) - injected)
-                all_.append((now, 50 + rate * now))
-                fines.append((now, 50 + rate * now - bad))
+                all_.append((now, 50 + rate * (now - since)))
+                fines.append((now, 50 + rate * (now - since) - bad))
                 continue
             while seen / rate <= now:
                 is_bad = injected <= seen / rate < mitigated and rng.random() < error_ratio
@@ -110,6 +110,23 @@ def test_the_page_resets_with_the_slowest_branch_that_had_fired() -> None:
     assert [True, True] == [b.fires_at is not None for b in found.branches]
     assert found.resets_at == found.branches[1].resets_at
     assert found.resets_at_latest == found.branches[1].resets_at_latest
+
+
+def test_the_branches_known_to_have_fired_decide_the_reset_of_the_page() -> None:
+    # 40 s of half the requests failing just do not raise the slow branch (43 s would).
+    pair = shop(since=-300)
+    windows = [FAST, SLOW]
+
+    fast = judged(pair, windows=windows)
+    both = judged(pair, windows=windows, fired=[FAST, SLOW])
+    slow = judged(pair, windows=windows, fired=[SLOW])
+
+    assert fast.resets_at == fast.branches[0].resets_at
+    assert [True, False] == [b.has_fired for b in fast.branches]
+    assert both.branches[1].fires_at is None
+    assert both.resets_at == slow.resets_at == both.branches[1].resets_at
+    assert slow.branches[0].resets_at is None
+    assert fast.fires_at == both.fires_at == slow.fires_at
 
 
 def test_a_cold_start_fires_earlier_and_says_what_history_was_missing() -> None:
