@@ -1,0 +1,44 @@
+"""The frame: its shell is sound, and the documents' links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(("shell", "script"), [("sh", "tools/setup.sh"), ("bash", ".ci/run")])
+def test_every_script_is_sound_shell_and_may_be_run(shell: str, script: str) -> None:
+    path = ROOT / script
+
+    done = subprocess.run(
+        [shell, "-n", path], capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert "" == done.stderr
+    assert path.stat().st_mode & 0o111
+
+
+def test_the_readme_opens_with_the_two_commands() -> None:
+    first = (ROOT / "README.md").read_text(encoding="utf-8")[:200]
+
+    assert first.index("make demo") < first.index("make test")
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs"])
+def test_links_between_our_documents_lead_somewhere(name: str) -> None:
+    top = ROOT / name
+    files = sorted(top.rglob("*.md")) if top.is_dir() else [top]
+
+    broken = [
+        f"{file.relative_to(ROOT)}: {link}"
+        for file in files
+        for link in re.findall(r"\]\(([^)#\s]+)", file.read_text(encoding="utf-8"))
+        if "://" not in link and not (file.parent / link).exists()
+    ]
+
+    assert [] == broken
