@@ -24,8 +24,10 @@ test: setup
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest -m "sandbox and not long"
 
+# Resumable: rows that are done for this commit are kept. Exit code 5 of pytest: nothing is marked.
 test-long: setup
-	$(BIN)/pytest --long -m long
+	$(BIN)/pytest --long -m long || test $$? -eq 5
+	$(BIN)/python bench/variations.py --write docs/measured/variations.md
 
 check:
 	@test -x $(BIN)/ruff || { echo "run \`make setup\` first" >&2; exit 1; }
