@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from chaoslib.exceptions import ActivityFailed
+
+
+class SandboxGone(ActivityFailed):  # type: ignore[misc]  # chaoslib is not typed
+    """There is no sandbox, or nobody listens at its loopback address any more.
+
+    It begins with its first version everywhere, so that nothing it deployed is live any more.
+    """
 
 
 class Control:
@@ -20,7 +28,7 @@ class Control:
 
             sandbox = state.read()
             if sandbox is None:
-                raise ActivityFailed(
+                raise SandboxGone(
                     "no sandbox is known: start it with `gameday sandbox up`, or give control_url"
                 )
             url = sandbox.control_url
@@ -44,6 +52,14 @@ class Control:
                 method, self._url + path, json=body, timeout=60, trust_env=False, verify=False
             )
             said = answer.json()
+        except httpx.ConnectError as problem:
+            host = urlsplit(self._url).hostname or ""
+            is_loopback = host in ("localhost", "::1") or host.startswith("127.")
+            # Elsewhere it may be the network that is broken.
+            refusal = SandboxGone if is_loopback else ActivityFailed
+            raise refusal(
+                f"nobody listens at {self._url}: start the sandbox with `gameday sandbox up`"
+            ) from problem
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
             raise ActivityFailed(
                 f"the control API at {self._url} does not answer ({type(problem).__name__}):"

@@ -16,7 +16,7 @@ from typing import Any
 
 from chaoslib.exceptions import ActivityFailed
 
-from gameday.chaos.control import Control
+from gameday.chaos.control import Control, SandboxGone
 from gameday.sandbox import state
 
 __all__ = ["change_is_live", "deploy_change", "deploys_are_known", "recover_change"]
@@ -87,8 +87,12 @@ def recover_change(change_name: str = "gameday", control_url: str | None = None)
     saved = _read(record)
     if saved is None:
         return []
-    api = Control(control_url)
-    deploys = _deploys(api)
+    try:
+        api = Control(control_url)
+        deploys = _deploys(api)
+    except SandboxGone:
+        record.unlink(missing_ok=True)
+        return []
     service, before = saved["service"], dict(saved["before"])
     astray = [r for r in before if _live(deploys, service, r) == saved["revision"]]
     # One deploy to everywhere where that says the same: every deploy restarts processes.
@@ -106,7 +110,10 @@ def change_is_live(change_name: str = "gameday", control_url: str | None = None)
     saved = _read(_record(change_name))
     if saved is None:
         return False
-    deploys = _deploys(Control(control_url))
+    try:
+        deploys = _deploys(Control(control_url))
+    except SandboxGone:
+        return False
     return any(_live(deploys, saved["service"], r) == saved["revision"] for r in saved["before"])
 
 

@@ -157,5 +157,14 @@ def test_without_a_sandbox_the_message_says_what_to_do() -> None:
 
 
 def test_a_control_api_that_does_not_answer_is_one_sentence() -> None:
-    with pytest.raises(ActivityFailed, match="does not answer"):
+    with pytest.raises(ActivityFailed, match=r"nobody listens at http://127\.0\.0\.1:9"):
         deploys_are_known("checkout", control_url="http://127.0.0.1:9")
+
+
+def test_with_the_sandbox_its_changes_are_gone(control: Control) -> None:
+    deploy_change("checkout")
+    ended = "http://127.0.0.1:9"
+
+    assert not change_is_live(control_url=ended)
+    assert [] == recover_change(control_url=ended)
+    assert not change_is_live()

@@ -33,7 +33,7 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def api(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     monkeypatch.setenv("TOXIPROXY_URL", server)
-    with httpx.Client(base_url=server) as client:
+    with httpx.Client(base_url=server, verify=False) as client:
         yield client
         client.post("/reset")
 

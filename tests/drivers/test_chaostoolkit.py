@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from gameday.drivers.chaostoolkit import ChaosToolkit
-from gameday.errors import DriverError, PermanentDriverError, UsageError
+from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError, UsageError
 from gameday.ports import PlannedFault
 from gameday.testing.proxy import running_proxy
 
@@ -33,7 +33,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def api(server: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server) as client:
+    with httpx.Client(base_url=server, verify=False) as client:
         yield client
         client.post("/reset")
 
@@ -156,6 +156,25 @@ async def test_recovering_before_injecting_changes_nothing(
 
     assert before == api.get("/proxies").json()
     assert not await driver.is_present(fault.undo)
+
+
+async def test_with_a_proxy_on_this_machine_its_toxics_are_gone() -> None:
+    driver = ChaosToolkit(toxiproxy_url="http://127.0.0.1:9")
+    undo = prepare(driver, EXPERIMENTS / "slow-downstream.yaml").undo
+
+    await driver.recover(undo)
+
+    assert not await driver.is_present(undo)
+
+
+async def test_of_a_proxy_elsewhere_that_does_not_answer_nothing_is_known() -> None:
+    driver = ChaosToolkit(toxiproxy_url="http://proxy.invalid:8474")
+    undo = prepare(driver, EXPERIMENTS / "slow-downstream.yaml").undo
+
+    with pytest.raises(TemporaryDriverError, match="does not answer"):
+        await driver.recover(undo)
+    with pytest.raises(TemporaryDriverError, match="does not answer"):
+        await driver.is_present(undo)
 
 
 async def test_a_steady_state_that_is_not_met_stops_the_fault(

@@ -38,7 +38,7 @@ def ours() -> Iterator[str]:
 )
 async def server(request: pytest.FixtureRequest, ours: str) -> AsyncIterator[Toxiproxy]:
     url = ours if request.param == "ours" else str(REAL)
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, verify=False) as client:
         made = await client.post(
             "/proxies",
             json={"name": NAME, "listen": "127.0.0.1:0", "upstream": "127.0.0.1:9"},
@@ -124,7 +124,7 @@ async def test_it_says_its_version(server: Toxiproxy) -> None:
 
 
 async def test_a_ttl_is_kept_and_extended_by_our_proxy(ours: str) -> None:
-    async with Toxiproxy(ours) as server, httpx.AsyncClient(base_url=ours) as client:
+    async with Toxiproxy(ours) as server, httpx.AsyncClient(base_url=ours, verify=False) as client:
         await client.post("/proxies", json={"name": "x", "upstream": "127.0.0.1:9"})
         await server.create_toxic("x", Toxic("t", "latency", ttl=timedelta(minutes=1)))
 

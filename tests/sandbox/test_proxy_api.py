@@ -41,7 +41,7 @@ def server(upstream: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def api(server: str, upstream: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server) as client:
+    with httpx.Client(base_url=server, verify=False) as client:
         assert (
             201
             == client.post(

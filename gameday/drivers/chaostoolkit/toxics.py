@@ -8,16 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 
 WITHIN = timedelta(seconds=3)
 
 
+class ServerGone(TemporaryDriverError):
+    """Nobody listens at a loopback address: the server has ended, and its toxics with it.
+
+    A Toxiproxy keeps its toxics in memory. Of a server elsewhere nothing of the kind is known:
+    the network may be what is broken.
+    """
+
+
 async def proxies_with(url: str, name: str) -> Sequence[str]:
     """Return the proxies that have a toxic of this name; may be empty."""
-    return [proxy["name"] for proxy, _ in await _found(url, name)]
+    try:
+        return [proxy["name"] for proxy, _ in await _found(url, name)]
+    except ServerGone:
+        return []
 
 
 async def remove(url: str, name: str) -> None:
@@ -26,11 +37,21 @@ async def remove(url: str, name: str) -> None:
     A toxic of toxicity 0 on a disabled proxy is how `gameday.chaos.downstream` marks that it
     disabled the proxy: that one is enabled first.
     """
-    for proxy, toxic in await _found(url, name):
+    try:
+        found = await _found(url, name)
+    except ServerGone:
+        return
+    for proxy, toxic in found:
         path = f"/proxies/{quote(proxy['name'], safe='')}"
         if not proxy["enabled"] and toxic["toxicity"] == 0:
             await _ask("PATCH", url, path, {"enabled": True})
         await _ask("DELETE", url, f"{path}/toxics/{quote(name, safe='')}")
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether a URL leads to this machine itself."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 async def _found(url: str, name: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -61,6 +82,8 @@ async def _ask(method: str, url: str, path: str, body: Mapping[str, Any] | None 
             )
         return answer.json() if answer.content else None
     except httpx.TransportError as problem:
+        if isinstance(problem, httpx.ConnectError) and is_loopback(url):
+            raise ServerGone(f"nobody listens at {url}") from problem
         raise TemporaryDriverError(
             f"Toxiproxy at {url} does not answer ({type(problem).__name__}): check that it is up"
         ) from problem
