@@ -400,11 +400,11 @@ class _Branch:
         before = error_ratio(self.fine, self.everything, start, self.long)
         resets: list[int | None] = []
         if has_fired or (has_fired is None and must_fire):
-            resets = [
-                self._resets(phase if at is None else at, settled, end)
-                for phase, at in zip(phases, fires, strict=True)
-                if has_fired or at is not None
-            ]
+            resets = [self._resets(at, settled, end) for at in fired]
+        if has_fired and not fired:
+            # It fired on a margin that these counters do not show. Then its long window tells
+            # nothing about the end either, and the short one, which normally decides it, does.
+            resets = [self._resets(at, settled, end, by_short=True) for at in phases]
         cleared = [at for at in resets if at is not None]
         is_clear = bool(cleared) and len(cleared) == len(resets)
         return RecomputedBranch(
@@ -433,14 +433,15 @@ class _Branch:
                 return at
         return None
 
-    def _resets(self, fired: int, settled: int, end: int) -> int | None:
+    def _resets(self, fired: int, settled: int, end: int, *, by_short: bool = False) -> int | None:
         """Return the first instant of this grid at which it no longer holds.
 
         None: it holds to the end, or what ended it was a lack of data.
         """
         begin = fired + max(0, settled - fired) // self.interval * self.interval
         for at in range(begin + self.interval, end + 1, self.interval):
-            short, long = self._above(at, self.short), self._above(at, self.long)
+            short = self._above(at, self.short)
+            long = True if by_short else self._above(at, self.long)
             if short is None or long is None:
                 return None
             if not (short and long):

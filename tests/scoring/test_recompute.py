@@ -125,6 +125,8 @@ def test_the_branches_known_to_have_fired_decide_the_reset_of_the_page() -> None
     assert [True, False] == [b.has_fired for b in fast.branches]
     assert both.branches[1].fires_at is None
     assert both.resets_at == slow.resets_at == both.branches[1].resets_at
+    # 30 s × (1 − 6 % / 50 %), less one scrape of window, plus half a scrape and half an evaluation.
+    assert pytest.approx(140 + 29 * 0.88 + 1, abs=0.5) == slow.resets_at
     assert slow.branches[0].resets_at is None
     assert fast.fires_at == both.fires_at == slow.fires_at
 
