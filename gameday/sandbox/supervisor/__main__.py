@@ -51,7 +51,7 @@ async def supervise(folder: Path, *, time_scale: float, rate: float) -> int:
 
     # Linux shares the processor among sessions first, among processes only then. Allowed to root.
     with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text("-8")
+        Path("/proc/self/autogroup").write_text("-5")
     plant = Plant(folder, rate=rate, progress=progress)
     server = _Server(
         uvicorn.Config(

@@ -98,7 +98,7 @@ def server(name: str, folder: Path, port: int) -> Component:
         argv=(*_prefix(), str(_binary("postgres")), "-D", str(folder), *options),
         port=port,
         health_url=f"tcp://127.0.0.1:{port}",
-        nice=-8,
+        nice=-5,
         stop_signal=signal.SIGINT,  # fast: ends connections instead of waiting for them
         death_signal=0 if os.geteuid() == 0 else signal.SIGINT,
         folder=folder,

@@ -109,6 +109,7 @@ def prometheus(folder: Path, port: int) -> Component:
         port=port,
         health_url=f"http://127.0.0.1:{port}/-/ready",
         environment={"GOMAXPROCS": "2"},
+        nice=-2,
     )
 
 
@@ -129,6 +130,7 @@ def alertmanager(folder: Path, port: int) -> Component:
         port=port,
         health_url=f"http://127.0.0.1:{port}/-/ready",
         environment={"GOMAXPROCS": "2"},
+        nice=-2,
     )
 
 

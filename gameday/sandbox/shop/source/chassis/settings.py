@@ -18,6 +18,7 @@ class Settings:
     admin_port: int
     telemetry_url: str
     log_file: str
+    profiled: bool
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -31,6 +32,7 @@ class Settings:
             admin_port=int(env["SHOP_ADMIN_PORT"]),
             telemetry_url=env["SHOP_TELEMETRY_URL"],
             log_file=env.get("SHOP_LOG_FILE", ""),
+            profiled=env.get("SHOP_PROFILED", "yes") == "yes",
         )
 
 

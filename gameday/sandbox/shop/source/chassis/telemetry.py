@@ -54,7 +54,7 @@ def start(settings: Settings) -> None:
     pyroscope.configure(
         application_name=settings.service,
         server_address=settings.telemetry_url,
-        sample_rate=50,
+        sample_rate=25,
         oncpu=False,  # waiting is work too, as far as a customer is concerned
         gil_only=False,
         upload_interval=3,
@@ -84,7 +84,7 @@ def serving(method: str, route: str, path: str, headers: dict[str, str]) -> Iter
         kind=SpanKind.SERVER,
         attributes={"http.request.method": method, "http.route": route, "url.path": path},
     ) as span:
-        trace_id = current_trace_id()
+        trace_id = current_trace_id()  # one thread serves one request
         pyroscope.add_thread_tag("trace_id", trace_id)
         try:
             yield span

@@ -56,7 +56,7 @@ def open_pool(url: str) -> ConnectionPool[Connection]:
         min_size=4,
         max_size=32,
         timeout=TIMEOUT_SECONDS,
-        num_workers=6,
+        num_workers=4,
         reconnect_timeout=20,
         max_idle=120,
         open=True,
