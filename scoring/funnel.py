@@ -119,6 +119,8 @@ class _Clock:
         incident = self.incident
         if incident.expectation.alert is None:
             return self._without(name, Verdict.NOT_APPLICABLE, "silence is expected")
+        if incident.injected is None and incident.is_over:
+            return self._without(name, Verdict.NOT_APPLICABLE, "no fault was injected")
         if name == "paged":
             return self._paged()
         if incident.page is None:

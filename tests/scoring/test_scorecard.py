@@ -136,6 +136,14 @@ def test_a_run_without_a_fault_was_refused_unless_its_state_was_steady(
     assert RunVerdict.REFUSED == card(Timeline()).verdict
 
 
+def test_a_run_without_a_fault_has_no_percentage() -> None:
+    refused = Timeline.of(
+        [fact(Kind.STEADY_STATE_CHECKED, 0, met=False), fact(Kind.RUN_ENDED, 1, verdict="refused")]
+    )
+
+    assert card(refused).score.percent is None
+
+
 # --- detection ----------------------------------------------------------------------------------
 
 
