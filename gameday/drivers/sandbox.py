@@ -92,7 +92,7 @@ class SandboxTarget:
         await self._call("PUT", "/pages", {"url": url})
 
     async def restore(self) -> None:
-        """Take back mitigations and deploys of changes; faults stay to whoever injected them."""
+        """Take back mitigations, deploys and stops; faults are for whoever injected them."""
         await self._call("POST", "/restore")
 
     # --- only a sandbox can do this -----------------------------------------------------------
@@ -100,6 +100,18 @@ class SandboxTarget:
     async def status(self) -> dict[str, Any]:
         """Return ready, components, database, drained, baseline and deploys."""
         return await self._call("GET", "/status")
+
+    async def stop_component(self, name: str) -> None:
+        """End a component (``prometheus``, ``checkout-eu-west`` …) and leave it ended.
+
+        One that merely dies is started again; this one stays away until `start_component` or
+        `restore`.
+        """
+        await self._call("POST", f"/components/{name}/stop")
+
+    async def start_component(self, name: str) -> None:
+        """Start a component that was stopped; nothing happens where it runs."""
+        await self._call("POST", f"/components/{name}/start")
 
     async def change(self, service: str, seed: int, kind: str) -> SandboxChange:
         """Have one of the shop's authors commit a change drawn by the seed.
@@ -165,7 +177,7 @@ class SandboxTarget:
         import httpx
 
         try:
-            async with httpx.AsyncClient(timeout=self._timeout) as http:
+            async with httpx.AsyncClient(timeout=self._timeout, trust_env=False) as http:
                 answer = await http.request(method, self._url + path, json=body, content=content)
             said = answer.json()
         except httpx.HTTPError as error:

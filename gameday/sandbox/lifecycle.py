@@ -209,7 +209,7 @@ async def _ask(found: SandboxState) -> dict[str, Any] | None:
     import httpx
 
     with contextlib.suppress(httpx.HTTPError, ValueError):
-        async with httpx.AsyncClient(timeout=5) as http:
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
             said: dict[str, Any] = (await http.get(found.control_url + "/status")).json()
             return said
     return None
@@ -234,7 +234,7 @@ async def _put_rules(found: SandboxState, rules: Mapping[str, str]) -> None:
     import httpx
 
     try:
-        async with httpx.AsyncClient(timeout=10) as http:
+        async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
             for name, text in rules.items():
                 answer = await http.put(f"{found.control_url}/rules/{name}", content=text)
                 if answer.status_code != 200:

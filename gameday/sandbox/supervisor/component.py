@@ -75,6 +75,15 @@ def _child_setup(component: Component) -> Callable[[], None]:
     return setup
 
 
+def _inherited() -> dict[str, str]:
+    """Return this environment without what would send loopback traffic elsewhere."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().endswith("_PROXY") and not name.startswith(("OTEL_", "PYROSCOPE_"))
+    }
+
+
 class Keeper:
     """Keeps one component running, as a kubelet would: what dies is started again."""
 
@@ -92,6 +101,11 @@ class Keeper:
         """The process that runs now; None while there is none."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it should run; False after `stop`."""
+        return self._wanted
 
     async def start(self) -> None:
         """Start it and return when it is healthy.
@@ -204,7 +218,7 @@ class Keeper:
 
     async def _spawn(self, component: Component) -> asyncio.subprocess.Process:
         environment = {
-            **os.environ,
+            **_inherited(),
             **component.environment,
             ledger.MARK: str(self._folder),
             "PYTHONUNBUFFERED": "1",

@@ -39,6 +39,9 @@ def create_app(plant: Plant) -> Starlette:
             Route("/deploys", _guarded(control.deploy), methods=["POST"]),
             Route("/changes", _guarded(control.change), methods=["POST"]),
             Route("/mitigations/{name}", _guarded(control.mitigate), methods=["POST"]),
+            Route(
+                "/components/{name}/{verb}", _guarded(control.switch_component), methods=["POST"]
+            ),
             Route("/restore", _guarded(control.restore), methods=["POST"]),
             Route("/pages", _guarded(control.route_pages), methods=["PUT"]),
             Route("/rules", _guarded(control.list_rules)),
@@ -115,6 +118,16 @@ class _Control:
                     f"no mitigation {name!r}: choose failover-db, drain-region or rollback-deploy",
                     404,
                 )
+
+    async def switch_component(self, request: Request) -> Response:
+        name = str(request.path_params["name"])
+        match request.path_params["verb"]:
+            case "stop":
+                return _done(await self._plant.stop_component(name))
+            case "start":
+                return _done(await self._plant.start_component(name))
+            case verb:
+                raise _Refused(f"a component can stop or start, not {verb!r}", 404)
 
     async def restore(self, request: Request) -> Response:
         return _done(await self._plant.restore())

@@ -68,9 +68,10 @@ class DeployBook:
         return live[-2] if len(live) > 1 else None
 
     def taken_back(self, service: str, regions: Collection[str]) -> None:
-        """Note that the present revision of these regions gave way to the one before it.
+        """Note that the present deploy of these regions was a rollback.
 
-        Otherwise rolling back twice would bring the bad release back.
+        It and what it took back are forgotten as steps of the way: otherwise rolling back twice
+        would bring the bad release back.
         """
         for region in regions:
-            del self._live[service, region][-1]
+            del self._live[service, region][-2:]

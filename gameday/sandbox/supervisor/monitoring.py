@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,24 @@ def alertmanager(folder: Path, port: int) -> Component:
         environment={"GOMAXPROCS": "2"},
         nice=-2,
     )
+
+
+def fault_of_rules(text: str | None) -> str:
+    """Return what is wrong with a rule file in Prometheus' own words; empty where it can't say.
+
+    The server's answer to a reload says only that something is wrong; its tool says what.
+    """
+    promtool = shutil.which("promtool")
+    if promtool is None or text is None:
+        return ""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rules.yml"
+        path.write_text(text, encoding="utf-8")
+        done = subprocess.run(
+            [promtool, "check", "rules", str(path)], capture_output=True, text=True, timeout=10
+        )
+        lines = done.stderr.replace(str(path), "").split("\n")
+    return "; ".join(line.strip(" :") for line in lines if line.strip() and "FAILED" not in line)
 
 
 def _yaml(document: dict[str, Any]) -> str:

@@ -37,7 +37,9 @@ class Plant:
         self.ready = False
         self._rate = rate
         self._progress = progress
-        self._http = httpx.AsyncClient(timeout=5, limits=httpx.Limits(max_keepalive_connections=0))
+        self._http = httpx.AsyncClient(
+            timeout=5, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+        )
         self._keepers: dict[str, Keeper] = {}
         self._roles = dict.fromkeys(REGIONS, PRIMARY)
         self._drained: set[str] = set()
@@ -139,7 +141,6 @@ class Plant:
                 affected = [r for r in regions if before[r] == revision]
                 await self._deploy(service, revision, None if len(affected) > 1 else affected[0])
                 self.book.taken_back(service, affected)
-                self.book.taken_back(service, affected)
         went = ", ".join(f"{r} to {revision[:12]}" for r, revision in before.items())
         return f"{service} rolled back: {went}"
 
@@ -166,9 +167,26 @@ class Plant:
         """Regions that get no visitors."""
         return set(self._drained)
 
+    async def stop_component(self, name: str) -> str:
+        """End a component and leave it ended, until it is started again; return what was done."""
+        async with self._turn:
+            await self._keeper(name).stop()
+        return f"{name} is stopped"
+
+    async def start_component(self, name: str) -> str:
+        """Start a component that was stopped; return what was done."""
+        async with self._turn:
+            keeper = self._keeper(name)
+            if keeper.wanted:
+                return f"{name} runs already"
+            await keeper.start()
+        return f"{name} runs again"
+
     async def restore(self) -> str:
-        """Take back mitigations and deploys, so that the shop is as it was at the start."""
+        """Take back mitigations, deploys and stops, so that all is as it was at the start."""
         done = []
+        for name in [name for name, keeper in self._keepers.items() if not keeper.wanted]:
+            done.append(await self.start_component(name))
         if self._drained:
             done.append(await self.drain(set()))
         for region in [r for r, role in self._roles.items() if role != PRIMARY]:
@@ -241,6 +259,13 @@ class Plant:
             )
         if region is not None and region not in REGIONS:
             raise PermanentDriverError(f"no region {region!r}: choose one of {', '.join(REGIONS)}")
+
+    def _keeper(self, name: str) -> Keeper:
+        if name not in self._keepers:
+            raise PermanentDriverError(
+                f"no component {name!r}: choose one of {', '.join(sorted(self._keepers))}"
+            )
+        return self._keepers[name]
 
     async def _start(self, component: Component) -> None:
         keeper = Keeper(component, folder=self.folder, http=self._http)
@@ -353,7 +378,8 @@ class Plant:
         if answer.status_code != 200:
             _write(path, before)
             await self._http.post(self.layout.url(name) + "/-/reload")
-            raise PermanentDriverError(f"{name} refused {path.name}: {answer.text.strip()}")
+            reason = monitoring.fault_of_rules(text) or answer.text.strip()
+            raise PermanentDriverError(f"{name} refused {path.name}: {reason}")
 
 
 def _regions(region: str | None) -> list[str]:
