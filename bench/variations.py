@@ -179,9 +179,7 @@ def rarely(draw: random.Random, _sandbox: Sandbox) -> Drawn:
         "toxicity": share,
     }
     fault = {"experiment": "slow-downstream", "with": with_, "duration": "45s"}
-    return Drawn(
-        [fault], where, {}, [], share / 2, silent=True, told=f"{share:.1%} of {where[0]}"
-    )
+    return Drawn([fault], where, {}, [], share / 2, silent=True, told=f"{share:.1%} of {where[0]}")
 
 
 def _hop(service: str, downstream: str, where: list[str]) -> dict[str, Any]:
@@ -267,9 +265,11 @@ def play(name: str, seed: int, sandbox: Sandbox, folder: Path) -> dict[str, Any]
         fired = row["detection"].get("fired_at")
         return {**row, "right": fired is None, "found": "silence" if fired is None else "a page"}
     steps = {s["step"]: s for s in result.get("funnel", [])}
-    row["found"] = (steps.get("trace", {}).get("finding") or {}).get("summary", "nothing") if (
-        isinstance(steps.get("trace", {}).get("finding"), dict)
-    ) else str(steps.get("trace", {}).get("finding"))
+    row["found"] = (
+        (steps.get("trace", {}).get("finding") or {}).get("summary", "nothing")
+        if (isinstance(steps.get("trace", {}).get("finding"), dict))
+        else str(steps.get("trace", {}).get("finding"))
+    )
     row["steps"] = {name: step.get("verdict") for name, step in steps.items()}
     wanted = ["trace", "blame", "mitigate"] + (["profile"] if "function" in drawn.culprit else [])
     row["right"] = all(row["steps"].get(step) == "met" for step in wanted)

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     ALERT_RESOLVED = "alert.resolved"  # same keys; happened_at is Prometheus' own evaluation
     PAGE_RECEIVED = "page.received"  # the webhook: alert, slo, service, severity, long, starts_at
     PAGE_RESOLVED = "page.resolved"  # the webhook: …, ends_at
+    PIPELINE_BEAT = "pipeline.beat"  # the always-firing watchdog came through: alert to webhook
     PAGE_DELIVERED = "page.delivered"  # to (role), page {…}: the page handed to the responder
     ACKNOWLEDGED = "incident.acked"  # by (role)
     LINK_OPENED = "link.opened"  # link: red | traces | profile | runbook

@@ -31,6 +31,9 @@ from scoring.timeline import Fact, Kind
 
 T = TypeVar("T")
 
+BEAT_WITHIN = timedelta(seconds=15)
+"""How old the watchdog's last beat may be for silence to mean anything."""
+
 FAREWELL = timedelta(seconds=5)
 """How long a responder may still note what they saw once the alert has cleared."""
 
@@ -227,6 +230,7 @@ class Conductor:
     async def _outcome(self, injected: Fact) -> None:
         if not self._plan.expects_alert:
             await self._clock.sleep(self._plan.silent_for)
+            self._record_pipeline()
             return
         due = self._plan.detection_due or timedelta(0)
         waits_until = injected.happened_at + due + self._settings.detection_slack
@@ -239,8 +243,11 @@ class Conductor:
             ),
             within=max(waits_until - self._clock.now(), timedelta(seconds=1)),
         )
+        if page is None:
+            self._record_pipeline()
         if page is None or self._responder is None:
             return
+        await self._read_faults()
         handed = await self._page_of(page)
         self._ledger.record(
             Kind.PAGE_DELIVERED,
@@ -254,6 +261,7 @@ class Conductor:
             try:
                 mitigation = await self._mitigation(ended)
                 if mitigation is not None:
+                    await self._read_faults(mitigated=True)
                     await self._cleared(injected, mitigation)
                     leave = asyncio.ensure_future(self._clock.sleep(FAREWELL))
                     both: set[asyncio.Future[Any]] = {ended, leave}
@@ -288,7 +296,6 @@ class Conductor:
 
     async def _cleared(self, injected: Fact, mitigation: Fact) -> None:
         """Return once no page branch fires any more, or when it should long have cleared."""
-        await self._read_faults()
         lasted = mitigation.happened_at - injected.happened_at
         resets = predict(
             self._plan.real_objective,
@@ -305,24 +312,50 @@ class Conductor:
             await self._clock.sleep(self._settings.poll)
             quiet = 0 if self.watch.firing() else quiet + 1
             if quiet == 1:
-                await self._read_faults()
+                await self._read_faults(mitigated=True)
             if quiet >= 3:  # a branch that was about to fire would have by now
                 return
 
-    async def _read_faults(self) -> None:
+    def _record_pipeline(self) -> None:
+        """Record whether a page could have come through, where none did: a beat just came."""
+        beat = self._ledger.timeline.last(Kind.PIPELINE_BEAT)
+        alive = beat is not None and self._clock.now() - beat.happened_at <= BEAT_WITHIN
+        self._ledger.record(
+            Kind.MEASUREMENT,
+            source="conductor",
+            subject=self._plan.slo.id,
+            data={
+                "what": "pipeline",
+                "alive": alive,
+                "last_beat_at": beat.happened_at.isoformat() if beat else None,
+            },
+        )
+
+    async def _read_faults(self, *, mitigated: bool = False) -> None:
+        """Read each fault back from the target and record whether it is still in place.
+
+        One that was in place when the page came, that nobody but the responder has touched since,
+        and that is gone once the mitigation is applied, was taken away *by* the mitigation: a
+        rollback ends the bad deploy itself.
+        """
         for undo in self._stored:
             if undo.id in self._ended:
                 continue
+            reads = self._ledger.timeline.of_kind(Kind.FAULT_READ)
+            seen = [f for f in reads if f.subject == undo.id]
             present: bool | None
             try:
                 present = await self._faults.is_present(undo)
             except DriverError:
                 present = None
+            was_in_place = any(f.data.get("present") is True for f in seen)
+            removed = mitigated and was_in_place and present is False
+            by = {"by": "mitigation"} if removed else {}
             self._ledger.record(
                 Kind.FAULT_READ,
                 source="target",
                 subject=undo.id,
-                data={"undo": undo.id, "present": present},
+                data={"undo": undo.id, "present": present, **by},
             )
 
     # --- 6. recovery ------------------------------------------------------------------------

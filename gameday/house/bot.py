@@ -49,4 +49,3 @@ async def _answer(page: Page) -> None:
         clock=SystemClock(),
     )
     await bot.work(page)
-

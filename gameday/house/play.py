@@ -28,7 +28,7 @@ from gameday.settings import Settings
 from gameday.signals import samples
 from gameday.slo import Slo
 from scoring.detection import Timing, recompute
-from scoring.slo import NoData
+from scoring.slo import NoData, nominal
 from scoring.timeline import Fact, Kind
 
 Serve = Callable[[Incident, str], AbstractAsyncContextManager[str]]
@@ -250,7 +250,13 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource) -> N
     except DriverError as error:
         _unmeasured(ledger, str(error))
         return
-    applied = [f for f in ledger.timeline.of_kind(Kind.MITIGATION_APPLIED) if f.data.get("ok")]
+    wanted = planned.scenario.spec.expect.mitigation
+    applied = [
+        f
+        for f in ledger.timeline.of_kind(Kind.MITIGATION_APPLIED)
+        if f.data.get("ok") and (not wanted or f.data.get("name") in wanted)
+    ]
+    fired = {str(f.data.get("long")) for f in ledger.timeline.of_kind(Kind.ALERT_FIRED)}
     mitigated = applied[0].happened_at if applied else None
     seen = recompute(
         samples(counters.good),
@@ -261,6 +267,11 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource) -> N
         injected_at=injected.happened_at.timestamp(),
         until=now.timestamp(),
         mitigated_at=mitigated.timestamp() if mitigated else None,
+        fired=[
+            real
+            for declared, real in zip(planned.slo.windows, planned.windows, strict=True)
+            if nominal(declared.long) in fired and real in planned.page_windows
+        ],
     )
     if isinstance(seen, NoData):
         _unmeasured(ledger, seen.reason)

@@ -20,6 +20,12 @@ from scoring.timeline import Fact, Kind
 BEFORE = timedelta(minutes=30)
 """How far back the deploy timeline goes (nominal time is compressed with everything else)."""
 
+WATCHDOG = "Watchdog"
+"""The alert that always fires: its beat proves that a page could have come through."""
+
+BEAT_EVERY = timedelta(seconds=4)
+"""Beats are recorded this often; they may come more often."""
+
 
 class Incident:
     """The incident of one run: the far side of every URL in its page.
@@ -52,6 +58,7 @@ class Incident:
         self._latency_limit = latency_limit
         self._drill = drill
         self._seen: set[tuple[str, str, str]] = set()
+        self._beat_at: datetime | None = None
         self._page: Page | None = None
         self._real_windows = {nominal(w.long): w.long / target.time_scale for w in slo.windows}
 
@@ -71,6 +78,9 @@ class Incident:
         facts = []
         for alert in alerts:
             labels = alert.get("labels") or {}
+            if labels.get("alertname") == WATCHDOG:
+                self._beat()
+                continue
             status = str(alert.get("status", payload.get("status", "firing")))
             starts_at = _instant(alert.get("startsAt"))
             ends_at = _instant(alert.get("endsAt")) if status == "resolved" else None
@@ -99,6 +109,12 @@ class Incident:
                 )
             )
         return facts
+
+    def _beat(self) -> None:
+        now = self._ledger.now()
+        if self._beat_at is None or now - self._beat_at >= BEAT_EVERY:
+            self._beat_at = now
+            self._ledger.record(Kind.PIPELINE_BEAT, source="alertmanager", subject=WATCHDOG)
 
     # --- out: the page -----------------------------------------------------------------------
 

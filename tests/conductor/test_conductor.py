@@ -261,6 +261,7 @@ async def test_a_mitigated_run_leaves_its_facts_in_order(tmp_path: Path) -> None
         Kind.FAULT_INJECTED,
         Kind.PAGE_RECEIVED,
         Kind.ALERT_FIRED,
+        Kind.FAULT_READ,
         Kind.PAGE_DELIVERED,
         Kind.MITIGATION_STARTED,
         Kind.MITIGATION_APPLIED,
@@ -271,7 +272,7 @@ async def test_a_mitigated_run_leaves_its_facts_in_order(tmp_path: Path) -> None
         Kind.FAULT_RECOVERED,
         Kind.RECOVERY_PROVEN,
     ]
-    assert [f.data["present"] for f in run.ledger.timeline.of_kind(Kind.FAULT_READ)] == [True] * 2
+    assert [f.data["present"] for f in run.ledger.timeline.of_kind(Kind.FAULT_READ)] == [True] * 3
     assert run.store.open_undos() == ()
     assert run.world.restored == 1
 
@@ -417,6 +418,60 @@ async def test_a_responder_that_gives_up_ends_the_run_without_a_mitigation(tmp_p
     assert Kind.MITIGATION_APPLIED not in run.kinds()
     assert Kind.RESPONDER_ENDED in run.kinds()
     assert run.world.restored == 0
+
+
+async def test_a_mitigation_that_takes_the_fault_away_is_told_from_a_fault_that_ran_out(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path)
+
+    async def rolls_back() -> None:
+        run.world.present.clear()
+        await run.mitigates()
+
+    run.responder = Scripted(rolls_back)
+
+    await run.play()
+
+    reads = run.ledger.timeline.of_kind(Kind.FAULT_READ)
+    assert [(f.data["present"], f.data.get("by")) for f in reads] == [
+        (True, None),
+        (False, "mitigation"),
+        (False, "mitigation"),
+    ]
+
+
+@pytest.mark.parametrize(("beat_seconds_ago", "alive"), [(3, True), (60, False), (None, False)])
+async def test_silence_means_something_only_if_the_watchdog_was_heard(
+    tmp_path: Path, beat_seconds_ago: int | None, alive: bool
+) -> None:
+    run = Run(
+        tmp_path,
+        expect={"alert": None, "errorRatio": 0.0},
+        faults=[{"experiment": "slow", "duration": "5m"}],
+    )
+    run.world.fires_after = None
+    sleep = run.clock.sleep
+
+    async def and_beat(duration: timedelta) -> None:
+        await sleep(duration)
+        if duration == run.plan.silent_for and beat_seconds_ago is not None:
+            run.ledger.record(
+                Kind.PIPELINE_BEAT,
+                source="alertmanager",
+                happened_at=run.clock.now() - beat_seconds_ago * SECOND,
+            )
+
+    run.clock.sleep = and_beat  # type: ignore[method-assign]
+
+    await run.play()
+
+    measured = [
+        f.data["alive"]
+        for f in run.ledger.timeline.of_kind(Kind.MEASUREMENT)
+        if f.data["what"] == "pipeline"
+    ]
+    assert measured == [alive]
 
 
 async def test_expected_silence_lasts_as_long_as_the_fault(tmp_path: Path) -> None:

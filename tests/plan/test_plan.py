@@ -55,10 +55,11 @@ def planned(*, duration: float = 300, time_scale: float = 60, **spec: Any) -> pl
 def test_one_region_of_two_failing_pages_after_the_formula_and_the_pipeline() -> None:
     made = planned()
 
-    # 1 % / 50 % × 60 s × 14.4 = 17.28 s, and half a scrape and half an evaluation (1 s each).
+    # 1 % / 50 % × 60 s × 14.4 = 17.28 s, and half a scrape and half an evaluation (1 s each), less
+    # the share of the window (28.8 %) of the scrape interval that rate() does not see.
     assert made.error_ratio == 0.5
-    assert made.prediction.page_detects_after == timedelta(seconds=18.28)
-    assert made.detection_due == timedelta(seconds=18.28) * 1.25
+    assert made.prediction.page_detects_after == timedelta(seconds=17.992)
+    assert made.detection_due == timedelta(seconds=17.992) * 1.25
 
 
 def test_a_declared_error_ratio_wins_over_the_blast_radius() -> None:

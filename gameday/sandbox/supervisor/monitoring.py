@@ -87,7 +87,15 @@ def alertmanager_settings(pages_url: str | None) -> str:
         receivers.append(
             {"name": "pages", "webhook_configs": [{"url": pages_url, "send_resolved": True}]}
         )
-        route["routes"] = [{"receiver": "pages", "matchers": ['severity="page"']}]
+        route["routes"] = [
+            {"receiver": "pages", "matchers": ['severity="page"']},
+            # The alert that always fires: its beat shows that a page would have come through.
+            {
+                "receiver": "pages",
+                "matchers": ['alertname="Watchdog"'],
+                "repeat_interval": "3s",
+            },
+        ]
     return _yaml({"route": route, "receivers": receivers})
 
 
