@@ -74,6 +74,27 @@ def children_of(trace: Trace) -> Mapping[str, Sequence[Span]]:
     }
 
 
+def seen_from(trace: Trace, service: str) -> Trace:
+    """Return the trace as the service served it: its server span and everything below.
+
+    What stands in front of it (an edge, a client) is not part of its promise, and may know no
+    region. Where it served several requests of one trace, the failed or slowest one counts; the
+    whole trace where it served none.
+    """
+    entries = [s for s in trace.spans if s.service == service and s.kind == "server"]
+    if not entries:
+        return trace
+    children = children_of(trace)
+    waiting = [max(entries, key=lambda s: (s.error, s.duration, s.span_id))]
+    below: dict[str, Span] = {}
+    while waiting:
+        span = waiting.pop()
+        if span.span_id not in below:
+            below[span.span_id] = span
+            waiting += children.get(span.span_id, ())
+    return Trace(trace.trace_id, tuple(s for s in trace.spans if s.span_id in below))
+
+
 def parts_of(trace: Trace) -> Mapping[Place, Part]:
     """Return what each place took of the request, seen from its root.
 

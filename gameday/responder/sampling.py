@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from gameday.ports import Clock, TraceSource
-from gameday.responder.exclusive import region_of
+from gameday.responder.exclusive import region_of, seen_from
 from gameday.signals import Trace
 
 FEW, MANY = 5, 10
@@ -28,7 +28,7 @@ ONSET_MARGIN = timedelta(seconds=1.5)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Traces to compare: bad ones, the first to suffer first, and quiet ones."""
+    """Traces to compare, as the service served them: bad ones, the first first, and quiet ones."""
 
     bad: tuple[Trace, ...]
     quiet: tuple[Trace, ...]
@@ -86,13 +86,13 @@ async def _bad(store: TraceSource, hunt: Hunt, now: datetime) -> list[Trace]:
         for trace in await store.search(
             service=hunt.service, since=begin, until=end, min_duration=hunt.slower, limit=20
         ):
-            found[trace.trace_id] = trace
+            found[trace.trace_id] = seen_from(trace, hunt.service)
         if not hunt.failures:
             continue
         for trace in await store.search(
             service=hunt.service, since=begin, until=end, errors_only=True, limit=20
         ):
-            found[trace.trace_id] = trace
+            found[trace.trace_id] = seen_from(trace, hunt.service)
     return _ordered(t for t in found.values() if hunt.is_bad(t) and _settled(t, now))
 
 
@@ -101,7 +101,7 @@ async def _quiet(store: TraceSource, hunt: Hunt, now: datetime) -> tuple[Trace, 
     # Asked for in pieces for the same reason, so that they come from more than one instant.
     half = QUIET_BEFORE / 2
     before = [
-        trace
+        seen_from(trace, hunt.service)
         for begin in (until - QUIET_BEFORE, until - half)
         for trace in await store.search(
             service=hunt.service, since=begin, until=begin + half, limit=15
@@ -111,7 +111,8 @@ async def _quiet(store: TraceSource, hunt: Hunt, now: datetime) -> tuple[Trace, 
     if len(quiet) < FEW:
         # A cold start: nothing before the onset. Then those that were spared are the comparison.
         spared = await store.search(service=hunt.service, since=until, until=now, limit=60)
-        quiet += [t for t in spared if _is_quiet(t, hunt) and _settled(t, now)]
+        ours = [seen_from(t, hunt.service) for t in spared]
+        quiet += [t for t in ours if _is_quiet(t, hunt) and _settled(t, now)]
     unique = {t.trace_id: t for t in quiet}
     return tuple(_ordered(unique.values())[-2 * MANY :])
 

@@ -155,14 +155,15 @@ class Shop:
                     error=failed,
                     attributes={"peer.service": peer} if peer else {},
                     resource={
-                        "cloud.region": region,
+                        "cloud.region": "global" if service == "edge" else region,
                         "vcs.repository.url.full": "file:///shop",
                         "vcs.ref.head.revision": NEW if new else OLD,
                     },
                 )
             )
 
-        server("storefront", None, 0.0)
+        end, failed = server("storefront", f"{name}-edge", 0.001)
+        add(f"{name}-edge", None, "edge", "POST /checkout", "server", 0.0, end + 0.001, failed)
         return Trace(name, tuple(sorted(spans, key=lambda s: s.started_at)))
 
     def level(self, signal: str, region: str, at: datetime) -> float | None:
