@@ -47,6 +47,10 @@ PROFILE_LAG_WAITING = timedelta(seconds=6)
 """How long where the spans say that the service waits: the profile only adds where."""
 VIGIL = timedelta(seconds=60)
 VIGIL_PAUSE = timedelta(seconds=2)
+SETTLED = timedelta(seconds=30)
+"""A version that ran quietly for longer than this did not bring the trouble. Shorter proves
+nothing: the first requests after a deploy may be quick, and an onset is read a little late."""
+
 TALKING = 0.75
 """From this share of waiting for others on, a profile contradicts a cause in code."""
 
@@ -228,7 +232,7 @@ class Bot:
         )
         if case.leaf is None:
             # Without a function nobody can be accused; a version that is new may still be undone.
-            case.deploy = deploy if deploy and not _ran_before(case, revision) else None
+            case.deploy = deploy if deploy and not _ran_before(suspect, deploy, onset) else None
             return findings.unknown(Step.BLAME, "no profile names the function to blame")
         leaf = case.leaf
         blame = await self._blame(repository, revision, leaf)
@@ -237,7 +241,7 @@ class Bot:
             reason = f"{revision[:7]} did not go live before the onset"
         elif blame.committed_at > deploy.deployed_at:
             reason = f"{blame.commit[:7]} is younger than the deploy"
-        elif _ran_before(case, revision):
+        elif _ran_before(suspect, deploy, onset):
             reason = f"{revision[:7]} ran well before the onset"
         elif earlier is not None and await self._knew(repository, earlier, leaf, blame):
             reason = f"{leaf.function} was the same in {earlier.revision[:7]}, live before"
@@ -393,9 +397,11 @@ class Bot:
         return await ask()
 
 
-def _ran_before(case: Case, revision: str) -> bool:
-    """Return whether quiet traces already came from this revision of the suspect."""
-    return case.suspect is not None and revision in case.suspect.quiet_revisions
+def _ran_before(suspect: Suspect, deploy: Deploy, onset: datetime) -> bool:
+    """Return whether the deployed version served quietly for a good while before the onset."""
+    return onset - deploy.deployed_at > SETTLED and any(
+        changes.same_revision(deploy.revision, quiet) for quiet in suspect.quiet_revisions
+    )
 
 
 def _revision(suspect: Suspect) -> str | None:

@@ -11,7 +11,15 @@ from statistics import median
 
 from gameday.incident import RedShape
 from gameday.signals import Series
-from scoring.red import Red, Samples, classify_shape, moved, onset
+from scoring.red import (
+    MAD_TO_DEVIATION,
+    NOISE_WIDTH,
+    Red,
+    Samples,
+    classify_shape,
+    moved,
+    onset,
+)
 
 ORDER = ("rate", "errors", "duration")
 
@@ -156,6 +164,8 @@ def read(
 
 
 def _warm(samples: Samples, since: datetime, short_window: timedelta) -> Samples:
+    if not samples:
+        return samples
     begins = samples[0][0]
     if begins < since.timestamp() + short_window.total_seconds():
         return samples
@@ -165,6 +175,8 @@ def _warm(samples: Samples, since: datetime, short_window: timedelta) -> Samples
 def _movement(
     signal: Signal, region: str, samples: Samples, now: datetime, short_window: timedelta
 ) -> Movement | None:
+    if signal is not Signal.RATE:
+        samples = _latest(samples, short_window)
     began = onset(samples)
     if began is None:
         return None
@@ -183,6 +195,33 @@ def _movement(
         datetime.fromtimestamp(began, UTC),
         RedShape(shape.value),
     )
+
+
+def _latest(samples: Samples, short_window: timedelta) -> Samples:
+    """Return the samples from the last calm before the present trouble on; none where all is calm.
+
+    A page is about what burns now: what came and went before, a former incident or a restart, is
+    neither its onset nor its shape. Calm is two short windows near the quiet level, which is that
+    of the lower quarter, since errors and duration only ever rise.
+    """
+    values = sorted(v for _, v in samples)
+    quiet = values[len(values) // 4] if values else 0.0
+    lower = [abs(v - quiet) for v in values[: len(values) // 2 + 1]]
+    noise = MAD_TO_DEVIATION * median(lower) if lower else 0.0
+    limit = quiet + max(NOISE_WIDTH * noise, quiet / 2, 0.005)
+    patience = 2 * short_window.total_seconds()
+    start: float | None = None
+    calm: tuple[float, float] | None = None
+    for t, v in samples:
+        if v > limit:
+            start = None
+            continue
+        start = t if start is None else start
+        if t - start >= patience:
+            calm = (start, t)
+    if calm is None:
+        return samples
+    return [] if calm[1] == samples[-1][0] else [(t, v) for t, v in samples if t >= calm[0]]
 
 
 def _red(signal: Signal, value: float) -> Red:

@@ -269,6 +269,19 @@ def test_failures_that_had_no_series_before_are_counted_from_the_rate() -> None:
     )
 
 
+def test_what_came_and_went_before_is_neither_onset_nor_region_of_the_present_trouble() -> None:
+    before = [0.02] * 10 + [0.5] * 12 + [0.02] * 20
+
+    found = reading(
+        drawn(
+            red.Signal.DURATION, {"here": [*before, *[0.4] * 15], "there": [*before, *[0.02] * 15]}
+        )
+    )
+
+    assert "here" == found.region()
+    assert NOON + timedelta(seconds=42) == found.onset()
+
+
 def test_noise_moves_nothing() -> None:
     noisy = [0.02 + 0.001 * (i % 7) for i in range(60)]
     noisy[30] = 0.3
