@@ -52,12 +52,12 @@ def run_command(
     """
     if dry_run:
         return plan_command(scenario, target=target, region=region, json=json)
-    from gameday.house.opening import open_store
+    from gameday.house.opening import only_run, open_store
     from gameday.settings import Settings
 
     story = _story(scenario, target=target, region=region, responder=responder)
     settings = Settings.from_environment()
-    with open_store(settings) as store:
+    with only_run(settings, str(story.scenario.spec.target)), open_store(settings) as store:
         _refuse_over_open_faults(store.open_undos())
         system = _system(story)
         result, error, interrupted = _play(story, system, store, settings)

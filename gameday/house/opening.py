@@ -1,11 +1,13 @@
-"""Opening what outlives a command: the store of runs."""
+"""Opening what outlives a command: the store of runs, and the right to play on a target."""
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gameday.drivers.database import Database
+from gameday.errors import PlanRefused, StoreError
 from gameday.settings import Settings
 
 
@@ -18,3 +20,29 @@ def open_store(settings: Settings | None = None) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+@contextmanager
+def only_run(settings: Settings, target: str) -> Iterator[None]:
+    """Hold the right to play on a target; two drills at once would measure each other.
+
+    The kernel gives the lock back when the process ends, however it ends.
+
+    Raises:
+        PlanRefused: another run plays there.
+        StoreError: the state folder cannot be written.
+    """
+    path = settings.state / f"run-{target}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise StoreError(f"the lock {str(path)!r} cannot be opened: {error}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PlanRefused(
+                f"another run is being played on {target}; wait for it to end (`gameday runs`)"
+            ) from error
+        yield
