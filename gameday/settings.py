@@ -35,7 +35,7 @@ class Settings:
     """How often a run looks at Prometheus; its evaluation interval in the sandbox is as long."""
 
     recovery_budget: timedelta = timedelta(seconds=30)
-    """How long recovery is retried before a fault is called stuck. Independent of the run's time."""
+    """How long recovery is retried before a fault is called stuck; not part of the run's time."""
 
     answer_patience: timedelta = timedelta(seconds=180)
     """How long a run waits for a mitigation, counted from the page: the loop's T+3 min."""

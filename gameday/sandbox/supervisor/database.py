@@ -127,8 +127,8 @@ def _prefix() -> tuple[str, ...]:
         )
     capabilities = "+dac_override,+dac_read_search"
     # Changing the user clears the death signal, so it is set after that, by setpriv.
-    # The binaries may lie below a folder that only root may enter (a clone under /root): initdb asks
-    # access(2), which forgets ambient capabilities at a change of user unless told not to.
+    # The binaries may lie below a folder that only root may enter (a clone under /root): initdb
+    # asks access(2), which forgets ambient capabilities at a change of user unless told not to.
     return (
         setpriv,
         "--securebits=+no_setuid_fixup",
