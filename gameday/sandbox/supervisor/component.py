@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import sys
@@ -67,10 +68,7 @@ def _child_setup(component: Component) -> Callable[[], None]:
             _LIBC.prctl(_PR_SET_PDEATHSIG, int(component.death_signal))
             if os.getppid() != parent:
                 os._exit(1)
-        try:
-            os.nice(component.nice)
-        except PermissionError:
-            pass  # only root may step forward; without that the shop is one among many
+        os.nice(max(component.nice, 0))
 
     return setup
 
@@ -82,6 +80,19 @@ def _inherited() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.upper().endswith("_PROXY") and not name.startswith(("OTEL_", "PYROSCOPE_"))
     }
+
+
+def _step_forward(component: Component, pid: int) -> None:
+    """Give a component that is ready its place before others, where that is allowed: to root.
+
+    Only now, because starting takes a second of computing that nobody waits for.
+    """
+    if component.nice >= 0 or sys.platform != "linux":
+        return
+    # On Linux niceness is each thread's own; threads to come inherit it.
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), component.nice)
 
 
 class Keeper:
@@ -119,6 +130,7 @@ class Keeper:
         await self._until(
             lambda: self.is_healthy(process.pid), process, START_PATIENCE_SECONDS, "get healthy"
         )
+        _step_forward(self.component, process.pid)
 
     async def replace(self, component: Component) -> None:
         """Put a new version in the place of the running one, without a moment in between.
@@ -138,6 +150,7 @@ class Keeper:
         except TemporaryDriverError:
             await self._end(new, component, 0)
             raise
+        _step_forward(component, new.pid)
         self.component, self._process = component, new
         if self._watch is not None:
             self._watch.cancel()
@@ -249,7 +262,15 @@ class Keeper:
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
             self.restarts += 1
-            self._process = await self._spawn(self.component)
+            self._process = process = await self._spawn(self.component)
+            with contextlib.suppress(TemporaryDriverError):
+                await self._until(
+                    functools.partial(self.is_healthy, process.pid),
+                    process,
+                    START_PATIENCE_SECONDS,
+                    "get healthy",
+                )
+                _step_forward(self.component, process.pid)
 
     @staticmethod
     async def _end(

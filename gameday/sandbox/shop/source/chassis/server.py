@@ -47,14 +47,37 @@ class Listener(ThreadingHTTPServer):
     allow_reuse_port = True
     request_queue_size = 256
 
+    def __init__(self, address: tuple[str, int], handler: type[Answering]) -> None:
+        self._open = 0
+        self._idle = threading.Condition()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._idle:
+            self._open += 1
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._idle:
+                self._open -= 1
+                self._idle.notify_all()
+
+    def wait_idle(self, patience_seconds: float) -> None:
+        """Return when no request is under way, or after this long."""
+        deadline = time.monotonic() + patience_seconds
+        with self._idle:
+            while self._open and time.monotonic() < deadline:
+                self._idle.wait(deadline - time.monotonic())
+
 
 class Server:
     """Serves the operations of one service and knows which requests are under way."""
 
     def __init__(self, port: int, routes: dict[str, Operation]) -> None:
         self._routes = routes
-        self._open = 0
-        self._idle = threading.Condition()
         for route in routes:
             for code in ("200", "503"):
                 telemetry.SERVED.labels("POST", route, code)
@@ -80,11 +103,20 @@ class Server:
     def stop(self, patience_seconds: float) -> None:
         """Take no more requests, and wait a while for those under way."""
         self._listener.shutdown()
+        self._accept_waiting()
         self._listener.server_close()
-        deadline = time.monotonic() + patience_seconds
-        with self._idle:
-            while self._open and time.monotonic() < deadline:
-                self._idle.wait(deadline - time.monotonic())
+        self._listener.wait_idle(patience_seconds)
+
+    def _accept_waiting(self) -> None:
+        """Serve who already waits in the queue: closing the port would turn them away."""
+        self._listener.socket.setblocking(False)
+        while True:
+            try:
+                connection, caller = self._listener.get_request()
+            except OSError:
+                return
+            connection.setblocking(True)
+            self._listener.process_request(connection, caller)
 
     def _serve(self, request: Answering) -> None:
         watch = telemetry.Stopwatch()
@@ -92,34 +124,27 @@ class Server:
         if operation is None:
             request.answer(404, b"{}")
             return
-        with self._idle:
-            self._open += 1
-        try:
-            headers = {name.lower(): value for name, value in request.headers.items()}
-            with telemetry.serving("POST", request.path, request.path, headers) as span:
-                status, answer = self._perform(operation, request)
-                span.set_attribute("http.response.status_code", status)
-                if status >= 500:
-                    telemetry.failed(span, str(answer.get("error", "")))
-                seconds = watch.seconds()
-                telemetry.SERVED.labels("POST", request.path, str(status)).observe(
-                    seconds, {"trace_id": telemetry.current_trace_id()}
-                )
-                logs.event(
-                    "request served",
-                    route=request.path,
-                    code=status,
-                    milliseconds=round(seconds * 1000, 1),
-                    **({"reason": answer["error"]} if status >= 400 else {}),
-                )
-                try:
-                    request.answer(status, json.dumps(answer).encode())
-                except OSError:
-                    logs.event("caller gone", route=request.path)
-        finally:
-            with self._idle:
-                self._open -= 1
-                self._idle.notify_all()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        with telemetry.serving("POST", request.path, request.path, headers) as span:
+            status, answer = self._perform(operation, request)
+            span.set_attribute("http.response.status_code", status)
+            if status >= 500:
+                telemetry.failed(span, str(answer.get("error", "")))
+            seconds = watch.seconds()
+            telemetry.SERVED.labels("POST", request.path, str(status)).observe(
+                seconds, {"trace_id": telemetry.current_trace_id()}
+            )
+            logs.event(
+                "request served",
+                route=request.path,
+                code=status,
+                milliseconds=round(seconds * 1000, 1),
+                **({"reason": answer["error"]} if status >= 400 else {}),
+            )
+            try:
+                request.answer(status, json.dumps(answer).encode())
+            except OSError:
+                logs.event("caller gone", route=request.path)
 
     @staticmethod
     def _perform(operation: Operation, request: Answering) -> tuple[int, dict[str, Any]]:
