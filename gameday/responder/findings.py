@@ -10,7 +10,7 @@ from gameday.incident import Finding, Step
 from gameday.responder import stacks
 from gameday.responder.red import RedReading
 from gameday.responder.remedy import Remedy
-from gameday.responder.suspicion import Suspect
+from gameday.responder.suspicion import QUICK_FAILURE, Suspect
 from gameday.signals import Blame, Deploy
 
 
@@ -51,13 +51,17 @@ def trace(suspect: Suspect, region: str | None) -> Finding:
     culprit = (
         f"{place.service} waiting for {place.downstream}" if place.downstream else place.service
     )
+    count = len(suspect.traces)
+    if suspect.errors and suspect.time <= 2 * suspect.usual + QUICK_FAILURE:
+        evidence = f"span {suspect.span!r} is the deepest that fails in {count} traces"
+    else:
+        evidence = (
+            f"span {suspect.span!r} holds {suspect.bulk_ratio:.0%} of what {count} traces take "
+            f"too long ({_ms(suspect.usual)} → {_ms(suspect.time)})"
+        )
     return Finding(
         step=Step.TRACE,
-        summary=(
-            f"{culprit} {what}{where}: span {suspect.span!r} holds {suspect.bulk_ratio:.0%} of "
-            f"what {len(suspect.traces)} traces take too long"
-            f" ({_ms(suspect.usual)} → {_ms(suspect.time)})"
-        ),
+        summary=f"{culprit} {what}{where}: {evidence}",
         detail={
             "service": place.service,
             "downstream": place.downstream or None,
