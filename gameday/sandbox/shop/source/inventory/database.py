@@ -53,10 +53,12 @@ def open_pool(url: str) -> ConnectionPool[Connection]:
         url,
         connection_class=Connection,
         kwargs={"autocommit": True, "connect_timeout": 4},
-        min_size=4,
+        # A pool grows by one connection at a time, each of which takes a round trip: too late
+        # for those who wait when the database takes longer to answer.
+        min_size=24,
         max_size=32,
         timeout=TIMEOUT_SECONDS,
-        num_workers=4,
+        num_workers=6,
         reconnect_timeout=20,
         max_idle=120,
         open=True,
@@ -90,7 +92,8 @@ class Database:
                 return role
             pool = open_pool(self._urls[role])
             try:
-                pool.wait(timeout=TIMEOUT_SECONDS)
+                with pool.connection(timeout=TIMEOUT_SECONDS):
+                    pass
             except PoolTimeout:
                 pool.close(timeout=0)
                 raise ValueError(f"the {role} does not answer") from None
