@@ -25,7 +25,6 @@ from gameday.ports import (
     Undo,
 )
 from gameday.settings import Settings
-from scoring.detection import predict
 from scoring.slo import nominal
 from scoring.timeline import Fact, Kind
 
@@ -262,7 +261,7 @@ class Conductor:
                 mitigation = await self._mitigation(ended)
                 if mitigation is not None:
                     await self._read_faults(mitigated=True)
-                    await self._cleared(injected, mitigation)
+                    await self._cleared(mitigation)
                     leave = asyncio.ensure_future(self._clock.sleep(FAREWELL))
                     both: set[asyncio.Future[Any]] = {ended, leave}
                     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -294,27 +293,39 @@ class Conductor:
             applied.cancel()
             patience.cancel()
 
-    async def _cleared(self, injected: Fact, mitigation: Fact) -> None:
+    async def _cleared(self, mitigation: Fact) -> None:
         """Return once no page branch fires any more, or when it should long have cleared."""
-        lasted = mitigation.happened_at - injected.happened_at
-        resets = predict(
-            self._plan.real_objective,
-            self._plan.windows,
-            self._plan.error_ratio,
-            fault_duration=lasted,
-            timing=self._plan.target.timing,
-        ).page_resets_after or timedelta(0)
-        within = self._plan.scenario.spec.expect.recovered.within
-        allowed = within if isinstance(within, timedelta) else resets * PATIENCE_RATIO
-        deadline = mitigation.happened_at + allowed + self._settings.detection_slack
         quiet = 0
-        while self._clock.now() < deadline:
+        while self._clock.now() < mitigation.happened_at + self._clears_within():
             await self._clock.sleep(self._settings.poll)
             quiet = 0 if self.watch.firing() else quiet + 1
             if quiet == 1:
                 await self._read_faults(mitigated=True)
             if quiet >= 3:  # a branch that was about to fire would have by now
                 return
+
+    def _clears_within(self) -> timedelta:
+        """Return how long after the mitigation the alert is waited for.
+
+        A branch clears at the latest when its short window holds nothing of the fault any more. Only
+        branches that fired matter, and which do is known late: a cold Prometheus fires the slow one
+        first.
+        """
+        within = self._plan.scenario.spec.expect.recovered.within
+        if isinstance(within, timedelta):
+            return within + self._settings.detection_slack
+        fired = {f.data.get("long") for f in self._ledger.timeline.of_kind(Kind.ALERT_FIRED)}
+        branches = zip(self._plan.slo.windows, self._plan.windows, strict=True)
+        slowest = max(
+            (
+                real.short
+                for declared, real in branches
+                if nominal(declared.long) in fired and real in self._plan.page_windows
+            ),
+            default=timedelta(0),
+        )
+        longest = slowest + self._plan.target.timing.longest
+        return longest * PATIENCE_RATIO + self._settings.detection_slack
 
     def _record_pipeline(self) -> None:
         """Record whether a page could have come through, where none did: a beat just came."""
