@@ -307,9 +307,9 @@ class Conductor:
     def _clears_within(self) -> timedelta:
         """Return how long after the mitigation the alert is waited for.
 
-        A branch clears at the latest when its short window holds nothing of the fault any more. Only
-        branches that fired matter, and which do is known late: a cold Prometheus fires the slow one
-        first.
+        A branch clears at the latest when its short window holds nothing of the fault any more.
+        Only branches that fired matter, and which do is known late: a cold Prometheus fires the
+        slow one first.
         """
         within = self._plan.scenario.spec.expect.recovered.within
         if isinstance(within, timedelta):

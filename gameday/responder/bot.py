@@ -41,6 +41,8 @@ TRIES = 3
 
 STEP = timedelta(seconds=1)
 MOST_POINTS = 600
+RED_PATIENCE = timedelta(seconds=12)
+RED_PAUSE = timedelta(seconds=1)
 PROFILE_LAG = timedelta(seconds=15)
 """How long to wait for the profile of a cause in code; profilers push every few seconds."""
 PROFILE_LAG_WAITING = timedelta(seconds=6)
@@ -109,9 +111,24 @@ class Bot:
             return findings.unknown(Step.RED, "the RED link shows no expressions")
         case.dashboard = dashboard
         window = page.burn_until - page.burn_from
-        now = self._clock.now()
         since = page.burn_from - window / 2
-        reading = await self._read_dashboard(dashboard, since, now, window / 12)
+        # The page may be younger than the rates drawn: look until something moved.
+        give_up = self._clock.now() + RED_PATIENCE
+        while True:
+            now = self._clock.now()
+            dashboard, reading = await self._closest_reading(case, dashboard, since, now)
+            if reading.movements or now >= give_up:
+                break
+            await self._clock.sleep(RED_PAUSE)
+        case.dashboard, case.red = dashboard, reading
+        return findings.red(reading)
+
+    async def _closest_reading(
+        self, case: Case, dashboard: Dashboard, since: datetime, now: datetime
+    ) -> tuple[Dashboard, red.RedReading]:
+        window = case.page.burn_until - case.page.burn_from
+        short_window = min(dashboard.rate_window() or window / 12, window / 12)
+        reading = await self._read_dashboard(dashboard, since, now, short_window)
         if not {"errors", "duration"} & set(reading.moved()):
             # A small share of slow requests hides below the quantile drawn: turn it up.
             sharper = Dashboard(
@@ -122,11 +139,10 @@ class Bot:
                 ),
             )
             if sharper != dashboard:
-                closer = await self._read_dashboard(sharper, since, now, window / 12)
+                closer = await self._read_dashboard(sharper, since, now, short_window)
                 if closer.movements:
-                    dashboard, reading = sharper, closer
-        case.dashboard, case.red = dashboard, reading
-        return findings.red(reading)
+                    return sharper, closer
+        return dashboard, reading
 
     async def _read_dashboard(
         self, dashboard: Dashboard, since: datetime, until: datetime, short_window: timedelta

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
 
 _EXPRESSION = re.compile(r"g(\d+)\.expr")
+_RANGE = re.compile(r"\[([0-9smh]+)\]")
 _DURATION = re.compile(r"([0-9.]+)(us|µs|ms|s|m|h)")
 _UNITS = {
     "us": timedelta(microseconds=1),
@@ -37,6 +38,16 @@ class Dashboard:
             if (found := _EXPRESSION.fullmatch(name))
         )
         return cls(_base(split), tuple(expression for _, expression in numbered))
+
+    def rate_window(self) -> timedelta | None:
+        """Return the shortest range its rates look back over; None where it draws none."""
+        ranges = [
+            seconds
+            for expression in self.expressions
+            for found in _RANGE.findall(expression)
+            if (seconds := _duration(found)) is not None
+        ]
+        return min(ranges, default=None)
 
 
 @dataclass(frozen=True, slots=True)
