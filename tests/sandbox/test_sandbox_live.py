@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import socket
@@ -90,11 +91,15 @@ async def test_every_component_is_healthy_and_visitors_reach_every_region(
     said = await target.status()
 
     assert {"healthy"} == {c["state"] for c in said["components"]}
-    served = 'sum by (region) (rate(http_server_request_duration_seconds_count{service="%s"}[5s]))'
+    # Whatever the test before this one did to the shop is soon out of the window.
+    served = 'sum by (region) (rate(http_server_request_duration_seconds_count{service="%s"}[4s]))'
     for service in ("storefront", "checkout", "inventory"):
-        rates = query(sandbox, served % service)
-        assert set(REGIONS) == set(rates)
-        assert all(6 < rate < 10 for rate in rates.values()), rates
+        await eventually(functools.partial(serves_steadily, sandbox, served % service))
+
+
+def serves_steadily(sandbox: SandboxState, rate: str) -> bool:
+    rates = query(sandbox, rate)
+    return set(REGIONS) == set(rates) and all(7 < value < 9 for value in rates.values())
 
 
 async def test_a_second_up_finds_the_same_sandbox(sandbox: SandboxState) -> None:
@@ -236,7 +241,7 @@ async def test_a_stopped_component_stays_away_until_it_is_started(target: Sandbo
 
     await target.start_component("alertmanager")
 
-    await target.check()
+    await eventually(target.check)
 
 
 async def test_the_sandbox_may_be_killed_and_down_still_leaves_nothing_behind(

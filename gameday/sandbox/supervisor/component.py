@@ -192,7 +192,7 @@ class Keeper:
         if url.startswith("tcp://"):
             return await _connects(url)
         try:
-            answer = await self._http.get(url, timeout=1.0)
+            answer = await self._http.get(url, timeout=3.0)
             if answer.status_code != 200:
                 return False
             if pid is None or not answer.headers.get("content-type", "").startswith(
