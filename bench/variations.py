@@ -2,7 +2,7 @@
 
 Every row is a real run on the real sandbox: `gameday run` on a scenario written for the occasion,
 its parameters drawn by the row's seed, from an empty history. Rows are kept as they are finished,
-so a table that was stopped goes on where it was; a row counts only for the commit it was run on.
+so a table that was stopped goes on where it was; a row counts only for the code it was run on.
 
     python bench/variations.py [--seeds 3] [--only NAME] [--minutes 28] [--fresh]
                                [--write docs/measured/variations.md]
@@ -11,6 +11,7 @@ so a table that was stopped goes on where it was; a row counts only for the comm
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -277,14 +278,26 @@ def play(name: str, seed: int, sandbox: Sandbox, folder: Path) -> dict[str, Any]
     return row
 
 
+CODE = ("gameday", "scoring", "experiments", "runbooks", "slos", "bench/variations.py")
+
+
+def git(*arguments: str) -> str:
+    """Return what git says in this repository."""
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=REPOSITORY)
+    return done.stdout.strip()
+
+
+def code() -> str:
+    """Return a name for the code that decides a row; a change of the documents keeps it."""
+    trees = git("rev-parse", *(f"HEAD:{path}" for path in CODE))
+    edits = git("diff", "HEAD", "--", *CODE)
+    return hashlib.sha256(f"{trees}{edits}".encode()).hexdigest()[:12]
+
+
 def commit() -> str:
-    """Return the commit the rows are run on, marked where the tree differs from it."""
-    head = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=REPOSITORY
-    ).stdout.strip()
-    code = ["gameday", "scoring", "experiments", "runbooks", "slos"]
-    dirty = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *code], cwd=REPOSITORY)
-    return head + ("+" if dirty.returncode else "")
+    """Return the commit that is checked out, marked where the code differs from it."""
+    edits = git("diff", "HEAD", "--name-only", "--", *CODE)
+    return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if edits else "")
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -326,9 +339,9 @@ def main() -> int:
     kept = state / "variations.jsonl"
     if options.fresh:
         kept.unlink(missing_ok=True)
-    head = commit()
+    now = code()
     rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    rows = [r for r in rows if r["commit"] == head]
+    rows = [r for r in rows if r["code"] == now]
     wanted = [
         (name, seed)
         for seed in range(1, options.seeds + 1)
@@ -344,7 +357,7 @@ def main() -> int:
         if time.monotonic() > deadline - 120:
             break
         sandbox = sandbox or Sandbox()
-        row = {**play(name, seed, sandbox, state), "commit": head}
+        row = {**play(name, seed, sandbox, state), "code": now, "commit": commit()}
         with kept.open("a") as file:
             file.write(json.dumps(row) + "\n")
         rows.append(row)
@@ -363,7 +376,7 @@ def main() -> int:
         stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         options.write.write_text(
             f"# Is the bot right about what nobody tuned it for?\n\n"
-            f"Commit {head}, {stamp}, `{command}`, {len(rows)} of {len(wanted)} rows.\n\n{text}\n"
+            f"Commit {commit()}, {stamp}, `{command}`, {len(rows)} of {len(wanted)} rows.\n\n{text}\n"
         )
     if not all(r["right"] for r in rows):
         return 1
