@@ -376,7 +376,8 @@ def main() -> int:
         stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         options.write.write_text(
             f"# Is the bot right about what nobody tuned it for?\n\n"
-            f"Commit {commit()}, {stamp}, `{command}`, {len(rows)} of {len(wanted)} rows.\n\n{text}\n"
+            f"Commit {commit()}, {stamp}, `{command}`, "
+            f"{len(rows)} of {len(wanted)} rows.\n\n{text}\n"
         )
     if not all(r["right"] for r in rows):
         return 1

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from gameday.sandbox.state import SandboxState
 
 _BINARIES = (("prometheus",), ("prometheus-alertmanager", "alertmanager"))
 
@@ -53,3 +58,19 @@ def _clean_environment(
         "all_proxy",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxState]:
+    """The one real sandbox of a session, with the rules of the shipped SLOs: two cores hold one."""
+    from gameday.report.rules import prometheus_rules, watchdog_rules
+    from gameday.sandbox import lifecycle
+    from gameday.spec import Catalogue
+
+    catalogue = Catalogue.around()
+    rules = {
+        f"slo-{id}": prometheus_rules(catalogue.slo(id), time_scale=60) for id in catalogue.slos()
+    }
+    folder = tmp_path_factory.mktemp("live") / "sandbox"
+    yield asyncio.run(lifecycle.up(folder, rules={**rules, "watchdog": watchdog_rules()}))
+    asyncio.run(lifecycle.down(folder))
