@@ -122,11 +122,16 @@ def expectation(scenario: Scenario, slo: Slo) -> Expectation:
     )
 
 
-def judge(run: str, timeline: Timeline, documents: Documents) -> dict[str, Any]:
+def judge(
+    run: str, timeline: Timeline, documents: Documents, *, timeline_path: str = ""
+) -> dict[str, Any]:
     """Return the result of a run: verdict, phases, detection, funnel, score, tasks, postmortem.
 
     Pure but for reading the texts: the same timeline and documents give the same result, today and
     in a year.
+
+    Args:
+        timeline_path: where the facts can be read as JSON lines; empty where they were not written.
     """
     from gameday.report.postmortem import draft
     from gameday.report.tasks import runbook_tasks
@@ -149,7 +154,7 @@ def judge(run: str, timeline: Timeline, documents: Documents) -> dict[str, Any]:
         "started_at": started.happened_at.isoformat() if started else None,
         **card.to_json(),
         "recovery": {"open": open_faults(timeline)},
-        "timeline": f"gameday show {run} --timeline",
+        "timeline": timeline_path,
     }
     result["tasks"] = []
     if result["verdict"] in {"passed", "missed"} and documents.runbook:
@@ -183,7 +188,8 @@ def rejudge(store: Store, run: str, *, rubric: str | None = None) -> dict[str, A
         raise UsageError(f"run {run} kept no documents; it cannot be judged again")
     if rubric is not None:
         documents = replace(documents, rubric=rubric)
-    return judge(run, Timeline.of(store.facts(run)), documents)
+    path = str((store.result(run) or {}).get("timeline", ""))
+    return judge(run, Timeline.of(store.facts(run)), documents, timeline_path=path)
 
 
 def _relative(path: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from gameday import deeplinks, plan
 from gameday.conductor import Conductor
-from gameday.errors import DriverError, GamedayError
+from gameday.errors import DriverError, GamedayError, StoreError
 from gameday.house.judgement import Documents, judge
 from gameday.house.system import SystemClock
 from gameday.incident import Page
@@ -29,7 +29,7 @@ from gameday.signals import samples
 from gameday.slo import Slo
 from scoring.detection import Timing, recompute
 from scoring.slo import NoData, nominal
-from scoring.timeline import Fact, Kind
+from scoring.timeline import Fact, Kind, Timeline
 
 Serve = Callable[[Incident, str], AbstractAsyncContextManager[str]]
 """Serves an incident behind a webhook token; yields the base URL. The server is a floor above."""
@@ -176,13 +176,25 @@ async def play(
     if isinstance(error, DriverError):
         # The timeline alone cannot tell an unreachable target from a refusal.
         ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": "failed"})
-    result = judge(run, ledger.timeline, story.documents)
+    path = settings.state / "runs" / f"{run}.jsonl"
+    result = judge(run, ledger.timeline, story.documents, timeline_path=str(path))
     if ledger.timeline.last(Kind.RUN_ENDED) is None:
         ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": result["verdict"]})
+    _write_timeline(path, ledger.timeline)
     store.close_run(run, ended_at=clock.now(), verdict=result["verdict"], result=result)
     if cancelled is not None:
         raise cancelled
     return result, error
+
+
+def _write_timeline(path: Path, timeline: Timeline) -> None:
+    """Write the facts as JSON lines, for whoever works with files rather than with the store."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = (json.dumps(f.to_json(), ensure_ascii=False) for f in timeline)
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"the timeline {str(path)!r} cannot be written: {error}") from error
 
 
 def _record_start(ledger: Ledger, planned: plan.Plan, story: Story) -> None:
