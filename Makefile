@@ -38,7 +38,7 @@ check:
 	@$(MAKE) --no-print-directory unit
 
 unit:
-	$(BIN)/pytest -m "not sandbox and not long"
+	$(BIN)/pytest -n 2 -m "not sandbox and not long"
 
 format:
 	$(BIN)/ruff format .

@@ -331,7 +331,7 @@ async def test_cancelling_ends_the_child_and_leaves_the_undo_to_recover(
         await injecting
 
     assert not child.is_running()
-    assert (5, child.pid) == (nice - os.nice(0), session)
+    assert (min(19, os.nice(0) + 5), child.pid) == (nice, session)
     await driver.recover(fault.undo)
     assert not mark.exists()
 
