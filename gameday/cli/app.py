@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
@@ -12,6 +13,10 @@ from gameday.cli import files, runs, sandbox, slos
 from gameday.cli.doctor import doctor
 from gameday.cli.play import plan_command, run_command
 from gameday.errors import ExitCode, GamedayError
+
+# Newer versions of Typer carry a click of their own, older ones use the installed one; this is
+# the root of what either raises for a wrong command line.
+USAGE_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 app = typer.Typer(
     name="gameday",
@@ -51,17 +56,15 @@ def _top(
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit code. No traceback reaches the user."""
-    import click
-
     try:
         outcome = app(args=list(arguments), standalone_mode=False)
     except GamedayError as error:
         print(f"gameday: {error}", file=sys.stderr)
         return int(error.exit_code)
-    except click.exceptions.Abort:
+    except typer.Abort:
         print("interrupted", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)
-    except click.ClickException as error:
+    except USAGE_ERROR as error:
         error.show()
         return int(ExitCode.USAGE)
     except BrokenPipeError:
