@@ -376,7 +376,15 @@ class Conductor:
         stuck = await self._recovery.recover(open_undos, record=self._ledger.record, by="conductor")
         mitigated = self._ledger.timeline.first(Kind.MITIGATION_STARTED) is not None
         if mitigated:
-            await self._target.restore()
+            try:
+                await self._target.restore()
+            except DriverError as error:
+                # The fault is gone and the users are well; what is left is a mitigation in force.
+                self._ledger.record(
+                    Kind.MEASUREMENT_FAILED,
+                    source="target",
+                    data={"what": "restore", "error": str(error)},
+                )
         return list(stuck)
 
 
