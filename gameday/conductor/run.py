@@ -103,7 +103,7 @@ class Conductor:
         try:
             await self._between_injection_and_recovery()
         finally:
-            stuck = await _to_the_end(self._leave_nothing_behind())
+            stuck = await to_the_end(self._leave_nothing_behind())
         if stuck:
             names = "; ".join(f"{u.description} ({error})" for u, error in stuck)
             raise RecoveryError(f"still in place: {names}. Run `{stuck[0][0].command}`")
@@ -220,7 +220,7 @@ class Conductor:
             happened_at=injection.injected_at,
         )
         await self._clock.sleep(fault.duration)
-        await _to_the_end(self._expire(fault.undo))
+        await to_the_end(self._expire(fault.undo))
 
     async def _expire(self, undo: Undo) -> None:
         if not await self._recovery.recover([undo], record=self._ledger.record, by="expired"):
@@ -408,7 +408,7 @@ async def _either(wanted: Awaitable[T], guard: asyncio.Task[None]) -> T | None:
             task.cancel()
 
 
-async def _to_the_end(wanted: Awaitable[T]) -> T:
+async def to_the_end(wanted: Awaitable[T]) -> T:
     """Return the result of ``wanted`` however often the caller is cancelled meanwhile.
 
     A cancellation that came meanwhile goes on afterwards: recovery is not something that a second

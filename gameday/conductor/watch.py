@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -74,18 +75,16 @@ class Watch:
 
     def firing(self) -> bool:
         """Return whether a page branch of the SLO was firing when last seen."""
-        timeline = self._ledger.timeline
-        fired = {
-            str(f.data.get("long"))
-            for f in timeline.of_kind(Kind.ALERT_FIRED)
-            if f.data.get("severity") == "page"
-        }
-        resolved = {str(f.data.get("long")) for f in timeline.of_kind(Kind.ALERT_RESOLVED)}
-        return bool(fired - resolved)
+
+        # A branch that flaps fires and clears several times: what counts is whether every firing
+        # has been cleared.
+        def seen(kind: str) -> Counter[str]:
+            facts = self._ledger.timeline.of_kind(kind)
+            return Counter(str(f.data["long"]) for f in facts if f.data["severity"] == "page")
+
+        return bool(seen(Kind.ALERT_FIRED) - seen(Kind.ALERT_RESOLVED))
 
     def _record(self, state: AlertState, since: datetime) -> None:
-        # The first instant is kept; a branch that flaps shows as several activations in Prometheus
-        # and is one alert here until it has been resolved for good.
         labels = state.labels
         branch = labels.get("long_window", "")
         data = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from gameday import plan
 from gameday.conductor import Conductor
+from gameday.conductor.run import to_the_end
 from gameday.drivers.database import Database
 from gameday.errors import (
     PermanentDriverError,
@@ -26,9 +28,9 @@ from gameday.ledger import Ledger
 from gameday.ports import Counters, Injection, PlannedFault, Undo
 from gameday.scenario import Scenario
 from gameday.settings import Settings
-from gameday.signals import AlertState
+from gameday.signals import AlertState, Sample, Series
 from gameday.slo import Slo
-from gameday.testing.virtual import VirtualClock
+from gameday.testing.virtual import START, VirtualClock
 from scoring.detection import Timing
 from scoring.slo import Objective, workbook_windows
 from scoring.timeline import Kind
@@ -490,3 +492,226 @@ async def test_expected_silence_lasts_as_long_as_the_fault(tmp_path: Path) -> No
         "expired",
     }
     assert run.world.present == set()
+
+
+def counted(clock: VirtualClock, *, bad_from: datetime | None) -> Counters:
+    """Return counters of 10 events/s, all bad from an instant on."""
+    good, total = [], []
+    fine = 0
+    for second in range(-60, int((clock.now() - START).total_seconds()) + 1):
+        at = START + second * SECOND
+        if bad_from is None or at < bad_from:
+            fine += 10
+        good.append(Sample(at, float(fine)))
+        total.append(Sample(at, float(10 * (second + 61))))
+    return Counters((Series({}, tuple(good)),), (Series({}, tuple(total)),))
+
+
+async def test_a_run_that_spends_too_much_budget_is_aborted(tmp_path: Path) -> None:
+    run = Run(tmp_path, abort=[{"errorBudgetSpentAbove": "1%"}])
+
+    async def counters(**_: Any) -> Counters:
+        return counted(run.clock, bad_from=run.world.injected_at)
+
+    run.world.counters = counters  # type: ignore[method-assign]
+
+    with pytest.raises(RunAborted, match="of the period's error budget"):
+        await run.play()
+
+    assert run.world.present == set()
+
+
+async def test_a_budget_that_cannot_be_counted_aborts_nothing_and_is_recorded(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path, abort=[{"errorBudgetSpentAbove": "1%"}])
+
+    async def counters(**_: Any) -> Counters:
+        raise TemporaryDriverError("Prometheus does not answer")
+
+    run.world.counters = counters  # type: ignore[method-assign]
+
+    await run.play()
+
+    failed = run.ledger.timeline.of_kind(Kind.MEASUREMENT_FAILED)
+    assert {f.data["what"] for f in failed} == {"counters"}
+    assert Kind.RUN_ABORTED not in run.kinds()
+
+
+async def test_without_a_responder_the_page_is_all_that_is_waited_for(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.responder = None
+
+    await run.play()
+
+    assert Kind.PAGE_RECEIVED in run.kinds()
+    assert Kind.PAGE_DELIVERED not in run.kinds()
+    assert run.world.present == set()
+
+
+async def test_a_fault_that_outlives_its_duration_is_recovered_as_expired(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+
+    async def sleeps_through() -> None:
+        await run.clock.sleep(timedelta(hours=1))
+
+    run.responder = Scripted(sleeps_through)
+    run.plan = replace(
+        run.plan, faults=(replace(run.plan.faults[0], duration=timedelta(seconds=60)),)
+    )
+
+    await run.play()
+
+    recovered = run.ledger.timeline.of_kind(Kind.FAULT_RECOVERED)
+    assert [f.data["by"] for f in recovered] == ["expired"]
+    assert run.store.open_undos() == ()
+
+
+async def test_a_fault_that_cannot_be_recovered_when_it_expires_is_tried_again_at_the_end(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path)
+
+    async def sleeps_through() -> None:
+        await run.clock.sleep(timedelta(minutes=2))
+        run.world.stuck = False
+        await run.clock.sleep(timedelta(hours=1))
+
+    run.world.stuck = True
+    run.responder = Scripted(sleeps_through)
+    run.plan = replace(
+        run.plan, faults=(replace(run.plan.faults[0], duration=timedelta(seconds=60)),)
+    )
+
+    await run.play()
+
+    assert Kind.RECOVERY_STUCK in run.kinds()
+    assert run.kinds()[-1] == Kind.RECOVERY_PROVEN
+    assert run.store.open_undos() == ()
+
+
+async def test_a_fault_that_cannot_be_read_back_is_neither_there_nor_gone(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    is_present = run.world.is_present
+
+    async def unreadable(undo: Undo) -> bool:
+        if run.world.mitigated_at is None:
+            raise TemporaryDriverError("the proxy does not answer")
+        return await is_present(undo)
+
+    run.world.is_present = unreadable  # type: ignore[method-assign]
+
+    await run.play()
+
+    assert run.ledger.timeline.of_kind(Kind.FAULT_READ)[0].data["present"] is None
+
+
+async def test_a_fault_still_seen_after_it_was_taken_back_is_taken_back_again(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path)
+    answers = iter([True, True, True, True])
+    is_present = run.world.is_present
+
+    async def lingers(undo: Undo) -> bool:
+        return next(answers, False) or await is_present(undo)
+
+    run.world.is_present = lingers  # type: ignore[method-assign]
+
+    await run.play()
+
+    assert run.world.calls.count("recover u1") == 2
+    assert run.kinds().count(Kind.FAULT_RECOVERED) == 1
+
+
+async def test_a_target_that_cannot_be_restored_is_recorded_and_ends_the_run(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path)
+
+    async def restore() -> None:
+        raise PermanentDriverError("no such deploy")
+
+    run.world.restore = restore  # type: ignore[method-assign]
+
+    await run.play()
+
+    assert run.ledger.timeline.of_kind(Kind.MEASUREMENT_FAILED)[-1].data["what"] == "restore"
+
+
+async def test_a_declared_recovery_time_is_how_long_the_alert_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path, expect={"errorRatio": 0.5, "recovered": {"within": "60s"}})
+    run.world.resets_after = timedelta(hours=1)
+
+    await run.play()
+
+    mitigated = run.ledger.timeline.last(Kind.MITIGATION_APPLIED)
+    assert mitigated is not None
+    waited = run.clock.now() - mitigated.happened_at
+    assert timedelta(seconds=75) <= waited <= timedelta(seconds=85)
+    assert Kind.ALERT_RESOLVED not in run.kinds()
+
+
+async def test_a_responder_that_stays_is_let_go_once_the_alert_has_cleared(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+
+    async def stays() -> None:
+        await run.mitigates()
+        await run.clock.sleep(timedelta(hours=1))
+
+    run.responder = Scripted(stays)
+
+    await run.play()
+
+    assert run.responder.left
+    assert Kind.RESPONDER_ENDED not in run.kinds()
+
+
+async def test_an_alert_of_before_the_injection_and_one_only_pending_are_not_recorded(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path)
+    run.world.fires_after = None
+
+    async def alerts(*, slo: str, since: datetime, until: datetime) -> Sequence[AlertState]:
+        labels = {"slo": slo, "severity": "page", "long_window": "1h"}
+        return (
+            AlertState(labels, since - 9 * SECOND, since - 5 * SECOND, since - SECOND),
+            AlertState(labels, since + SECOND, None),
+        )
+
+    run.world.alerts = alerts  # type: ignore[method-assign]
+
+    await run.play()
+
+    assert Kind.ALERT_FIRED not in run.kinds()
+
+
+async def test_what_must_end_raises_its_own_error_also_when_it_was_cancelled() -> None:
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise PermanentDriverError("no")
+
+    with pytest.raises(PermanentDriverError):
+        await to_the_end(fails())
+
+    task = asyncio.ensure_future(to_the_end(fails()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(PermanentDriverError):
+        await task
+
+
+async def test_a_fault_that_ran_out_is_not_read_as_in_place(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.plan = replace(
+        run.plan, faults=(replace(run.plan.faults[0], duration=timedelta(seconds=22)),)
+    )
+
+    await run.play()
+
+    reads = run.ledger.timeline.of_kind(Kind.FAULT_READ)
+    assert [f.data["present"] for f in reads] == [True]
+    assert run.ledger.timeline.of_kind(Kind.FAULT_RECOVERED)[0].data["by"] == "expired"

@@ -111,3 +111,20 @@ def test_a_plan_as_json_names_every_branch_and_every_undo() -> None:
 
     assert [b["long"] for b in shown["branches"]] == ["1h", "6h", "1d", "3d"]
     assert shown["faults"][0]["undo_command"] == "gameday recover run"
+
+
+def test_without_regions_the_whole_service_is_expected_to_fail() -> None:
+    assert planned(regions=[]).error_ratio == 1.0
+
+
+def test_a_declared_detection_time_is_the_deadline() -> None:
+    made = planned(expect={"alert": {"within": "30s"}})
+
+    assert made.detection_due == timedelta(seconds=30)
+
+
+def test_a_recovery_target_that_can_be_met_is_planned() -> None:
+    made = planned(expect={"recovered": {"within": "10m"}})
+
+    assert [w.long for w in made.page_windows] == [timedelta(minutes=1), timedelta(minutes=6)]
+    assert made.real_objective.period == timedelta(hours=12)
