@@ -170,7 +170,6 @@ class Bot:
             since=link.since or page.burn_from,
             onset=case.red.onset() if case.red else None,
             slower=link.min_duration or SLOW,
-            regions=case.red.affected() if case.red else (),
             failures=case.red is None or "errors" in case.red.moved() or not case.red.movements,
         )
         found = await self._patiently(lambda: sample(store, hunt, self._clock))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from gameday.ports import Clock, TraceSource
-from gameday.responder.exclusive import region_of, seen_from
+from gameday.responder.exclusive import seen_from
 from gameday.signals import Trace
 
 FEW, MANY = 5, 10
@@ -41,7 +41,6 @@ class Hunt:
     Attributes:
         service: whose traces; since: start of the burn window; onset: of the trouble, if known.
         slower: from which duration on a trace is bad (the SLO's threshold).
-        regions: the affected regions; empty: any.
         failures: whether failed requests are to be looked for beside slow ones.
     """
 
@@ -49,16 +48,15 @@ class Hunt:
     since: datetime
     onset: datetime | None
     slower: timedelta
-    regions: tuple[str, ...] = ()
     failures: bool = True
 
     def is_bad(self, trace: Trace) -> bool:
-        """Return whether the request was slow or failed, and came from an affected region."""
+        """Return whether the request was slow or failed.
+
+        In whatever region: RED was read earlier, and trouble spreads.
+        """
         root = trace.root()
-        if not (root.error or root.duration >= self.slower):
-            return False
-        region = region_of(root)
-        return not self.regions or region is None or region in self.regions
+        return root.error or root.duration >= self.slower
 
 
 async def sample(store: TraceSource, hunt: Hunt, clock: Clock) -> Sample:
