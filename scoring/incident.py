@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scoring.expectation import Expectation
+from scoring.slo import Severity
 from scoring.timeline import Fact, Kind, Timeline
 
 SEEN = ("alerts", "burn_rate", "counters")
@@ -66,10 +67,12 @@ class Incident:
 
     def _is_ours(self, fact: Fact) -> bool:
         data = fact.data
-        wanted = self.expectation.alert
+        # Where silence is expected it is the pager's: a ticket wakes nobody, and its branch, whose
+        # threshold is the budget's own pace, is there to see just the slow burn that must not page.
+        wanted = self.expectation.alert or Severity.PAGE
         return (
             data.get("slo", fact.subject) == self.expectation.slo
-            and (wanted is None or data.get("severity", wanted) == wanted)
+            and data.get("severity", wanted) == wanted
             and data.get("alert") not in self.expectation.collateral
         )
 

@@ -292,10 +292,13 @@ def test_silence_of_a_pipeline_not_proven_alive_is_unknown(facts: list[Fact]) ->
     assert (RunVerdict.MISSED, Verdict.UNKNOWN) == (found.verdict, found.detection.verdict)
 
 
-def test_silence_broken_by_any_branch_is_missed() -> None:
-    ticket = plus(quiet_run(), fact(Kind.ALERT_FIRED, 9, **{**PAGE, "severity": "ticket"}))
+def test_silence_is_broken_by_a_page_and_not_by_a_ticket() -> None:
+    def with_alert(severity: str) -> Timeline:
+        fired = fact(Kind.ALERT_FIRED, 9, **{**PAGE, "severity": severity})
+        return plus(quiet_run(), fired, measured("pipeline", 38, alive=True))
 
-    assert Verdict.MISSED == detection(ticket, SILENT).verdict
+    assert Verdict.MISSED == detection(with_alert("page"), SILENT).verdict
+    assert Verdict.MET == detection(with_alert("ticket"), SILENT).verdict
 
 
 def test_silence_that_could_not_be_heard_is_unknown() -> None:
