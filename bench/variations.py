@@ -4,7 +4,7 @@ Every row is a real run on the real sandbox: `gameday run` on a scenario written
 its parameters drawn by the row's seed, from an empty history. Rows are kept as they are finished,
 so a table that was stopped goes on where it was; a row counts only for the code it was run on.
 
-    python bench/variations.py [--seeds 3] [--only NAME] [--minutes 28] [--fresh]
+    python bench/variations.py [--seeds 3] [--only NAME] [--minutes 28] [--workers 1] [--fresh]
                                [--write docs/measured/variations.md]
 """
 
@@ -17,8 +17,10 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +32,7 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parent.parent
 REGIONS = ("eu-west", "us-east")
 SERVICES = ("storefront", "checkout", "inventory")
+KEPT = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gameday-bench"
 GAMEDAY = [sys.executable, "-m", "gameday"]
 
 
@@ -52,17 +55,32 @@ Draw = Callable[[random.Random, "Sandbox"], Drawn]
 class Sandbox:
     """The running sandbox, as this script needs it."""
 
-    def __init__(self) -> None:
-        up = subprocess.run([*GAMEDAY, "sandbox", "up", "--json"], capture_output=True, text=True)
+    def __init__(self, number: int) -> None:
+        self.folder = KEPT / f"worker-{number}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.environment = {**os.environ, "GAMEDAY_STATE": str(self.folder / "state")}
+        up = self.gameday("sandbox", "up", "--json")
         if up.returncode:
             sys.exit(f"the sandbox does not start: {up.stderr}")
         self.state = json.loads(up.stdout)
 
+    def gameday(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command of gameday against this sandbox."""
+        return subprocess.run(
+            [*GAMEDAY, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+            env=self.environment,
+        )
+
+    def down(self) -> None:
+        """End it."""
+        self.gameday("sandbox", "down")
+
     def reset(self) -> None:
         """Put the shop back and forget all telemetry: a cold start."""
-        done = subprocess.run(
-            [*GAMEDAY, "sandbox", "reset", "--history"], capture_output=True, text=True
-        )
+        done = self.gameday("sandbox", "reset", "--history")
         if done.returncode:
             sys.exit(f"the sandbox cannot be reset: {done.stderr}")
 
@@ -237,16 +255,14 @@ def scenario(name: str, drawn: Drawn) -> dict[str, Any]:
     }
 
 
-def play(name: str, seed: int, sandbox: Sandbox, folder: Path) -> dict[str, Any]:
+def play(name: str, seed: int, sandbox: Sandbox) -> dict[str, Any]:
     """Play one row and return it."""
     sandbox.reset()
     drawn = VARIATIONS[name](random.Random(f"{name}/{seed}"), sandbox)
-    path = folder / "scenario.yaml"
+    path = sandbox.folder / "scenario.yaml"
     path.write_text(yaml.safe_dump(scenario(name, drawn), sort_keys=False))
     started = time.monotonic()
-    ran = subprocess.run(
-        [*GAMEDAY, "run", str(path), "--json"], capture_output=True, text=True, cwd=REPOSITORY
-    )
+    ran = sandbox.gameday("run", str(path), "--json")
     row: dict[str, Any] = {
         "variation": name,
         "seed": seed,
@@ -330,13 +346,13 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", help="one variation by its name, or its beginning")
     parser.add_argument("--minutes", type=float, default=28, help="stop before this; go on later")
+    parser.add_argument("--workers", type=int, default=1, help="sandboxes at a time")
     parser.add_argument("--fresh", action="store_true", help="forget the rows played before")
     parser.add_argument("--write", type=Path, help="write the table here")
     options = parser.parse_args()
 
-    state = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gameday-bench"
-    state.mkdir(parents=True, exist_ok=True)
-    kept = state / "variations.jsonl"
+    KEPT.mkdir(parents=True, exist_ok=True)
+    kept = KEPT / "variations.jsonl"
     if options.fresh:
         kept.unlink(missing_ok=True)
     now = code()
@@ -350,19 +366,34 @@ def main() -> int:
     ]
     done = {(r["variation"], r["seed"]) for r in rows}
     deadline = time.monotonic() + options.minutes * 60
-    sandbox: Sandbox | None = None
-    for name, seed in wanted:
-        if (name, seed) in done:
-            continue
-        if time.monotonic() > deadline - 120:
-            break
-        sandbox = sandbox or Sandbox()
-        row = {**play(name, seed, sandbox, state), "code": now, "commit": commit()}
-        with kept.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        rows.append(row)
-        word = "right" if row["right"] else f"WRONG ({row['found']}, {row.get('steps')})"
-        print(f"{name} #{seed} [{row['drawn']}]: {word}, {row['seconds']} s", file=sys.stderr)
+    waiting = [key for key in wanted if key not in done]
+    lock = threading.Lock()
+
+    def work(number: int) -> None:
+        sandbox: Sandbox | None = None
+        while True:
+            with lock:
+                if not waiting or time.monotonic() > deadline - 120:
+                    break
+                name, seed = waiting.pop(0)
+            sandbox = sandbox or Sandbox(number)
+            row = {**play(name, seed, sandbox), "code": now, "commit": commit()}
+            word = "right" if row["right"] else f"WRONG ({row['found']}, {row.get('steps')})"
+            with lock:
+                rows.append(row)
+                with kept.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+                print(
+                    f"{name} #{seed} [{row['drawn']}]: {word}, {row['seconds']} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
+        if sandbox is not None:
+            sandbox.down()
+
+    with ThreadPoolExecutor(options.workers) as pool:
+        for done_working in [pool.submit(work, n) for n in range(options.workers)]:
+            done_working.result()
     order = {key: number for number, key in enumerate(wanted)}
     rows = [r for r in rows if (r["variation"], r["seed"]) in order]
     rows.sort(key=lambda r: (list(VARIATIONS).index(r["variation"]), r["seed"]))
@@ -372,7 +403,7 @@ def main() -> int:
     if missing:
         print(f"{missing} rows are still to be played: run this again", file=sys.stderr)
     if options.write:
-        command = f"python bench/variations.py --seeds {options.seeds}"
+        command = f"python bench/variations.py --seeds {options.seeds} --workers {options.workers}"
         stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         options.write.write_text(
             f"# Is the bot right about what nobody tuned it for?\n\n"

@@ -107,12 +107,20 @@ class LiveView:
         ledger.listen(self._facts.append)
 
     def _at(self, wanted: str) -> Fact | None:
-        for fact in self._facts:
-            if fact.kind == wanted or (
-                fact.kind == Kind.FINDING and fact.data.get("step") == wanted
-            ):
-                return fact
-        return None
+        """Return the fact that a line of the view stands for.
+
+        The first of its kind; for the clearing the last, once every page branch has cleared.
+        """
+        loud = [f for f in self._facts if f.data.get("severity") != "ticket"]
+        found = [
+            f
+            for f in loud
+            if f.kind == wanted or (f.kind == Kind.FINDING and f.data.get("step") == wanted)
+        ]
+        if wanted == Kind.ALERT_RESOLVED:
+            fired = sum(f.kind == Kind.ALERT_FIRED for f in loud)
+            return found[-1] if found and len(found) >= fired else None
+        return found[0] if found else None
 
     def _render(self) -> Any:
         from rich.console import Group

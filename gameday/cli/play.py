@@ -231,8 +231,17 @@ def _play(
     try:
         result, error = asyncio.run(main())
     except asyncio.CancelledError:
-        return store.result(run), None, True
+        return _stored(store, run), None, True
     return result, error, False
+
+
+def _stored(store: Any, run: str) -> Mapping[str, Any] | None:
+    """Return the result of an interrupted run; None where it had not even begun."""
+    try:
+        result: Mapping[str, Any] | None = store.result(run)
+    except UsageError:
+        return None
+    return result
 
 
 def _tell(plan: Any, ledger: Any, _conductor: Any) -> None:

@@ -42,7 +42,7 @@ TRIES = 3
 STEP = timedelta(seconds=1)
 MOST_POINTS = 600
 RED_PATIENCE = timedelta(seconds=12)
-RED_PAUSE = timedelta(seconds=1)
+RED_PAUSE = timedelta(seconds=1.5)
 PROFILE_LAG = timedelta(seconds=15)
 """How long to wait for the profile of a cause in code; profilers push every few seconds."""
 PROFILE_LAG_WAITING = timedelta(seconds=6)
@@ -112,13 +112,17 @@ class Bot:
         case.dashboard = dashboard
         window = page.burn_until - page.burn_from
         since = page.burn_from - window / 2
-        # The page may be younger than the rates drawn: look until something moved.
+        # The page may be younger than the rates drawn: look until something moved that users feel,
+        # and once more after that, since not every region shows it in the same second.
         give_up = self._clock.now() + RED_PATIENCE
+        was_plain = False
         while True:
             now = self._clock.now()
             dashboard, reading = await self._closest_reading(case, dashboard, since, now)
-            if reading.movements or now >= give_up:
+            is_plain = reading.is_plain(SLOW)
+            if (is_plain and was_plain) or now >= give_up:
                 break
+            was_plain = is_plain
             await self._clock.sleep(RED_PAUSE)
         case.dashboard, case.red = dashboard, reading
         return findings.red(reading)

@@ -46,11 +46,12 @@ class Case:
     def region(self) -> str | None:
         """Return the one region affected; None where several are.
 
-        The metrics count every request and go before the traces, which are a sample.
+        The bad traces tell, wherever they come from: they are read later than the metrics, which
+        may have shown the first of two regions only, or the noise of a well one.
         """
-        if self.red is not None and self.red.movements:
-            return self.red.region()
-        return self.suspect.region if self.suspect else None
+        if self.suspect is not None:
+            return self.suspect.region
+        return self.red.region() if self.red is not None and self.red.movements else None
 
     def is_code(self) -> bool:
         """Return whether the suspect spends the time itself."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from gameday.incident import Finding, Step
+from gameday.incident import Finding, RedShape, Step
 from gameday.responder import stacks
 from gameday.responder.red import RedReading
 from gameday.responder.remedy import Remedy
@@ -39,7 +39,9 @@ def red(reading: RedReading) -> Finding:
     levels = "; ".join(
         f"{m.signal} {m.region} {m.text()}".replace("  ", " ") for m in reading.movements
     )
-    summary = f"{_listed(moved)} moved in {where}, {reading.shape().value} ({levels})"
+    shape = reading.shape()
+    form = "too early to name a shape" if shape is RedShape.UNKNOWN else f"a {shape.value}"
+    summary = f"{_listed(moved)} moved in {where}, {form} ({levels})"
     return Finding(step=Step.RED, summary=summary, detail=detail)
 
 

@@ -89,6 +89,13 @@ class RedReading:
         found = {m.signal for m in self.movements}
         return tuple(name for name in ORDER if name in found)
 
+    def is_plain(self, limit: timedelta) -> bool:
+        """Return whether users must feel it: errors moved, or a duration went past the limit."""
+        return any(
+            m.signal == "errors" or (m.signal == "duration" and m.after >= limit.total_seconds())
+            for m in self.movements
+        )
+
     def leading(self) -> Movement | None:
         """Return the movement that says most: errors or duration before rate; None if none."""
         for name in ("errors", "duration", "rate"):
