@@ -174,7 +174,9 @@ class Bot:
             since=link.since or page.burn_from,
             onset=case.red.onset() if case.red else None,
             slower=link.min_duration or SLOW,
-            failures=case.red is None or "errors" in case.red.moved() or not case.red.movements,
+            failures=case.red is None
+            or "errors" in case.red.moved()
+            or not case.red.is_plain(SLOW),
         )
         found = await self._patiently(lambda: sample(store, hunt, self._clock))
         suspect = accuse(found.bad, found.quiet)

@@ -176,7 +176,7 @@ def _warm(samples: Samples, since: datetime, short_window: timedelta) -> Samples
     begins = samples[0][0]
     if begins < since.timestamp() + short_window.total_seconds():
         return samples
-    return [(t, v) for t, v in samples if t >= begins + 2 * short_window.total_seconds()]
+    return [(t, v) for t, v in samples if t >= begins + short_window.total_seconds()]
 
 
 def _movement(

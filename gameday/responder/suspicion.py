@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from statistics import median
 
 from gameday.responder.exclusive import (
-    Part,
     Place,
     deepest_failure,
     parts_of,
@@ -25,6 +24,12 @@ from gameday.signals import Span, Trace
 
 QUICK_FAILURE = timedelta(milliseconds=50)
 """A failed trace that took at most this much longer than a quiet one failed without waiting."""
+
+BUSY = timedelta(milliseconds=50)
+"""Own work beyond the usual from which on a request keeps others from being served."""
+
+MUCH_LONGER = 1.5
+"""A wait longer than this many times the work it overlaps has a cause of its own."""
 
 ONE_REGION = 0.8
 """Share of the traces that must come from one region for the cause to lie there."""
@@ -72,6 +77,7 @@ class _Testimony:
     shares: Mapping[Place, float]
     spans: Mapping[Place, Span]
     times: Mapping[Place, timedelta]
+    excess: Mapping[Place, timedelta] = field(default_factory=dict)
 
 
 def accuse(bad: Sequence[Trace], quiet: Sequence[Trace]) -> Suspect | None:
@@ -85,7 +91,7 @@ def accuse(bad: Sequence[Trace], quiet: Sequence[Trace]) -> Suspect | None:
     quiet_time = _middle([t.root().duration for t in quiet]) if quiet else timedelta(0)
     ordered = sorted(bad, key=lambda t: (t.root().started_at, t.trace_id))
     testimonies = [_testify(trace, usual, quiet_time) for trace in ordered]
-    testimonies = [t for t in testimonies if t.shares]
+    testimonies = _relieved([t for t in testimonies if t.shares])
     if not testimonies:
         return None
     weights = _weights(testimonies)
@@ -133,18 +139,64 @@ def _testify(trace: Trace, usual: Mapping[Place, timedelta], quiet_time: timedel
     if failure is not None and slower <= QUICK_FAILURE:
         place = place_of(failure)
         return _Testimony(trace, {place: 1.0}, {**spans, place: failure}, times)
-    return _Testimony(trace, _excess(parts, usual), spans, times)
-
-
-def _excess(parts: Mapping[Place, Part], usual: Mapping[Place, timedelta]) -> dict[Place, float]:
     excess = {
         place: max(timedelta(0), part.time - usual.get(place, timedelta(0)))
         for place, part in parts.items()
     }
+    return _Testimony(trace, _shares(excess), spans, times, excess)
+
+
+def _shares(excess: Mapping[Place, timedelta]) -> dict[Place, float]:
     whole = sum(excess.values(), timedelta(0))
     if not whole:
         return {}
     return {place: time / whole for place, time in excess.items() if time}
+
+
+def _relieved(testimonies: Sequence[_Testimony]) -> list[_Testimony]:
+    """Return the testimonies with the waits that another request caused laid at that one's door.
+
+    A process that works hard on one request answers every other one late: their spans show them
+    waiting for its downstream, or for itself, although the hop is well. Such a wait is its work,
+    if it overlaps that work and is not much longer.
+    """
+    busy: dict[tuple[str, str | None], list[tuple[Span, timedelta]]] = {}
+    for testimony in testimonies:
+        for place, time in testimony.excess.items():
+            if not place.downstream and time >= BUSY:
+                span = testimony.spans[place]
+                busy.setdefault((place.service, region_of(span)), []).append((span, time))
+
+    def worker(testimony: _Testimony, place: Place) -> Place:
+        span = testimony.spans[place]
+        for service in (place.service, place.downstream):
+            for other, time in busy.get((service, region_of(span)), ()):
+                is_explained = testimony.excess[place] <= MUCH_LONGER * time
+                if other.trace_id != span.trace_id and is_explained and _overlap(span, other):
+                    return Place(service)
+        return place
+
+    relieved = []
+    for testimony in testimonies:
+        excess: dict[Place, timedelta] = {}
+        spans = dict(testimony.spans)
+        for place, time in testimony.excess.items():
+            to = worker(testimony, place) if place.downstream and time else place
+            spans.setdefault(to, testimony.spans[place])
+            excess[to] = excess.get(to, timedelta(0)) + time
+        relieved.append(
+            replace(testimony, shares=_shares(excess), spans=spans, excess=excess)
+            if excess
+            else testimony
+        )
+    return relieved
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return (
+        one.started_at < other.started_at + other.duration
+        and other.started_at < one.started_at + one.duration
+    )
 
 
 def _weights(testimonies: Sequence[_Testimony]) -> dict[Place, float]:
