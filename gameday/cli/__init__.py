@@ -6,6 +6,7 @@ answers at once. Exit codes are decided in `main` and nowhere else.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -19,4 +20,7 @@ def main() -> None:
         # Before a run has begun there is nothing to recover; a run handles its own interruption.
         print("interrupted", file=sys.stderr)
         code = 130
+    # What is left is the interpreter's own end: one more Ctrl-C there would kill it half-way and
+    # take the exit code along.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)

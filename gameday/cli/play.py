@@ -231,6 +231,8 @@ def _play(
     try:
         result, error = asyncio.run(main())
     except asyncio.CancelledError:
+        # The loop gave the signal back; an impatient second Ctrl-C has nothing left to stop.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         return _stored(store, run), None, True
     return result, error, False
 
