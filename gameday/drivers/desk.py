@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
-from gameday.incident import Finding, Page
+from gameday.incident import Finding
 from gameday.signals import Deploy
 
 __all__ = ["HttpDesk"]
@@ -25,21 +25,30 @@ class HttpDesk:
 
     def __init__(
         self,
-        page: Page,
+        incident: str,
         *,
         timeout: timedelta = timedelta(seconds=30),
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Take the addresses from the page; nothing is opened until the first call.
+        """Remember the address; nothing is opened until the first call.
 
         Args:
-            page: the page as it was received.
+            incident: URL of the incident, as the page gives it.
             timeout: of one call; a mitigation may take several seconds.
             transport: another way than the network, for tests.
         """
-        self._incident = page.incident.rstrip("/")
+        self._incident = incident.rstrip("/")
         self._timeout = timeout
         self._transport = transport
+
+    async def summary(self) -> Mapping[str, Any]:
+        """Return the page and what the responder did so far, as the API shows them."""
+        what = "the incident"
+        try:
+            said = self._checked(await self._send("GET", self._incident, what=what), what).json()
+        except ValueError as error:
+            raise PermanentDriverError(f"{what} cannot be read: {error!r}") from error
+        return said if isinstance(said, dict) else {}
 
     async def acknowledge(self) -> None:
         """Say: I have it."""

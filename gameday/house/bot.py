@@ -41,7 +41,7 @@ async def _answer(page: Page) -> None:
     from gameday.responder.bot import Bot
 
     bot = Bot(
-        desk=HttpDesk(page),
+        desk=HttpDesk(page.incident),
         open_metrics=Prometheus,
         open_traces=JaegerTraces,
         open_profiles=PyroscopeProfiles,

@@ -24,7 +24,7 @@ class Person:
             f"      traces   {links.traces}\n"
             f"      profile  {links.profile}\n"
             f"      runbook  {links.runbook}\n"
-            f"      answer   curl -X POST {page.incident}/ack\n",
+            "      answer   gameday incident ack, then finding STEP, then gameday mitigate\n",
             file=sys.stderr,
         )
         yield _Session()

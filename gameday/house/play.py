@@ -8,7 +8,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 from gameday import deeplinks, plan
 from gameday.conductor import Conductor
 from gameday.errors import DriverError, GamedayError, StoreError
+from gameday.house.desk import announced
 from gameday.house.judgement import Documents, judge
 from gameday.house.system import SystemClock
 from gameday.incident import Page
@@ -150,7 +151,9 @@ async def play(
     hook = secrets.token_urlsafe(16)
     error: GamedayError | None = None
     cancelled: asyncio.CancelledError | None = None
-    async with serve(incident, hook) as base_url:
+    async with AsyncExitStack() as open_:
+        base_url = await open_.enter_async_context(serve(incident, hook))
+        open_.enter_context(announced(settings, run, f"{base_url}/incidents/{incident.token}"))
         conductor = Conductor(
             planned,
             ledger=ledger,

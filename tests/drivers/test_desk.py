@@ -78,7 +78,7 @@ class Server:
 
 
 def desk(server: Server) -> HttpDesk:
-    return HttpDesk(PAGE, transport=httpx.MockTransport(server))
+    return HttpDesk(PAGE.incident, transport=httpx.MockTransport(server))
 
 
 async def test_a_responder_acknowledges_and_reports() -> None:
@@ -129,6 +129,6 @@ async def test_a_desk_that_is_gone_is_said_in_a_sentence() -> None:
         raise httpx.ConnectError("refused", request=request)
 
     with pytest.raises(TemporaryDriverError, match="does not answer") as caught:
-        await HttpDesk(PAGE, transport=httpx.MockTransport(gone)).acknowledge()
+        await HttpDesk(PAGE.incident, transport=httpx.MockTransport(gone)).acknowledge()
 
     assert "secret" not in str(caught.value)

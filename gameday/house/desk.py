@@ -1,0 +1,85 @@
+"""How whoever sits at this machine finds the incident of the run that is going on.
+
+A run leaves a small file with the incident's address in the state folder, readable by its owner
+only: the address is a capability. It goes when the run ends; one of a process that died is passed
+over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from gameday.drivers.desk import HttpDesk
+from gameday.errors import StoreError, UsageError
+from gameday.settings import Settings
+
+FOLDER = "incidents"
+
+
+@contextmanager
+def announced(settings: Settings, run: str, url: str) -> Iterator[None]:
+    """Let `open_desk` find this run's incident for as long as the context lasts.
+
+    Raises:
+        StoreError: the state folder cannot be written.
+    """
+    path = settings.state / FOLDER / f"{run}.json"
+    own = psutil.Process()
+    said = {"run": run, "url": url, "pid": own.pid, "pid_created": own.create_time()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(said, file)
+    except OSError as error:
+        raise StoreError(f"the incident's note {str(path)!r} cannot be written: {error}") from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def open_desk(settings: Settings, run: str | None = None) -> HttpDesk:
+    """Return the desk of the incident that is open here.
+
+    Args:
+        run: beginning of a run's id, where several runs go on at once.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    notes = [note for path in _notes(settings) if (note := _alive(path))]
+    found = [(name, url) for name, url in notes if name.startswith(run or "")]
+    if not found:
+        raise UsageError(
+            f"run {run!r} has no open incident; `gameday runs` lists them"
+            if run and notes
+            else "no incident is open here; one is while a run is going on"
+        )
+    if len(found) > 1:
+        names = ", ".join(name for name, _ in found)
+        raise UsageError(f"several incidents are open: {names}; choose with --run")
+    return HttpDesk(found[0][1])
+
+
+def _notes(settings: Settings) -> list[Path]:
+    return sorted((settings.state / FOLDER).glob("*.json"))
+
+
+def _alive(path: Path) -> tuple[str, str] | None:
+    """Return (run, URL) of a note; None where its process is gone or it cannot be read."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        process = psutil.Process(int(said["pid"]))
+        if abs(process.create_time() - float(said["pid_created"])) > 1:
+            return None
+        return str(said["run"]), str(said["url"])
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return None

@@ -1,0 +1,145 @@
+"""`gameday incident` and `gameday mitigate`: typed in one terminal, on a run in another."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from gameday.cli.app import run
+from gameday.house.desk import announced
+from gameday.settings import Settings
+
+
+class Desk(BaseHTTPRequestHandler):
+    """The API of one incident; remembers what was posted."""
+
+    posted: list[tuple[str, dict[str, Any]]]
+    refuse = ""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.posted.append((self.path, body))
+        self._answer(409 if self.refuse else 200, {"ok": not self.refuse, "detail": self.refuse})
+
+    def do_GET(self) -> None:
+        self._answer(200, {"page": None, "facts": []})
+
+    def _answer(self, status: int, said: dict[str, Any]) -> None:
+        raw = json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+@contextmanager
+def serving(refuse: str = "") -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
+    posted: list[tuple[str, dict[str, Any]]] = []
+    handler = type("Handler", (Desk,), {"posted": posted, "refuse": refuse})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/incidents/secret", posted
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path))
+    return Settings.from_environment()
+
+
+def test_a_mitigation_reaches_the_open_incident(settings: Settings) -> None:
+    with serving() as (url, posted), announced(settings, "20261123-1000-aaaa", url):
+        code = run(["mitigate", "failover-db", "region=eu-west"])
+
+    assert code == 0
+    assert posted == [
+        (
+            "/incidents/secret/mitigations",
+            {"name": "failover-db", "parameters": {"region": "eu-west"}},
+        )
+    ]
+
+
+def test_a_refused_mitigation_says_why(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving("no such region") as (url, _), announced(settings, "20261123-1000-aaaa", url):
+        code = run(["mitigate", "failover-db", "region=mars"])
+
+    assert code == 6
+    assert "no such region" in capsys.readouterr().err
+
+
+def test_ack_and_finding_are_handed_in(settings: Settings) -> None:
+    with serving() as (url, posted), announced(settings, "20261123-1000-aaaa", url):
+        assert run(["incident", "ack"]) == 0
+        assert run(["incident", "finding", "red", "duration up", "--set", "shape=plateau"]) == 0
+        assert run(["incident", "show"]) == 0
+
+    assert [path for path, _ in posted] == [
+        "/incidents/secret/ack",
+        "/incidents/secret/findings",
+    ]
+    assert posted[1][1]["detail"] == {"shape": "plateau"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["mitigate", "failover-db", "region"], "KEY=VALUE"),
+        (["mitigate", "failover-db", "region={region?}"], "placeholder"),
+        (["mitigate", "failover-db"], "no incident is open"),
+        (["incident", "finding", "readd", "x"], "red, trace"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_2(
+    settings: Settings, capsys: pytest.CaptureFixture[str], arguments: list[str], word: str
+) -> None:
+    assert run(arguments) == 2
+    assert word in capsys.readouterr().err
+
+
+def test_two_open_incidents_have_to_be_told_apart(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        serving() as (url, posted),
+        announced(settings, "20261123-1000-aaaa", url),
+        announced(settings, "20261123-1001-bbbb", url),
+    ):
+        assert run(["incident", "ack"]) == 2
+        assert "20261123-1001-bbbb" in capsys.readouterr().err
+        assert run(["incident", "ack", "--run", "20261123-1001"]) == 0
+
+    assert len(posted) == 1
+
+
+def test_the_note_is_private_and_goes_with_the_run(settings: Settings) -> None:
+    with announced(settings, "r", "http://127.0.0.1:1/x"):
+        note = settings.state / "incidents" / "r.json"
+        assert note.stat().st_mode & 0o777 == 0o600
+
+    assert not note.exists()
+
+
+def test_the_note_of_a_dead_process_is_passed_over(settings: Settings) -> None:
+    folder = settings.state / "incidents"
+    folder.mkdir(parents=True)
+    said = {"run": "r", "url": "http://127.0.0.1:1/x", "pid": os.getpid(), "pid_created": 1.0}
+    (folder / "r.json").write_text(json.dumps(said))
+    (folder / "s.json").write_text("half a no")
+
+    assert run(["incident", "ack"]) == 2
