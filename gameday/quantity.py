@@ -76,7 +76,7 @@ def duration(value: object) -> timedelta:
     result = value if isinstance(value, timedelta) else _read_duration(value)
     if not timedelta(0) <= result <= LONGEST:
         raise QuantityError(
-            f"'{_shown(value)}' is {'negative' if result < timedelta(0) else 'over ten years'}",
+            f"'{shown(value)}' is {'negative' if result < timedelta(0) else 'over ten years'}",
             "write a duration such as 10s, 5m or 1h",
         )
     return result
@@ -85,22 +85,22 @@ def duration(value: object) -> timedelta:
 def _read_duration(value: object) -> timedelta:
     example = f"write a number and a unit, one of {_UNIT_NAMES}: 400ms, 10s, 5m, 1h"
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise QuantityError(f"'{_shown(value)}' is not a duration", example)
+        raise QuantityError(f"'{shown(value)}' is not a duration", example)
     text = str(value).strip()
     match = _DURATION.match(text)
     if match is None:
-        raise QuantityError(f"'{_shown(text)}' is not a duration", example)
+        raise QuantityError(f"'{shown(text)}' is not a duration", example)
     number, unit = match.groups()
     if not unit:
         raise QuantityError(
-            f"'{_shown(text)}' has no unit",
+            f"'{shown(text)}' has no unit",
             f"write one of {_UNIT_NAMES} after the number: {number}s, {number}ms",
         )
     if unit not in UNITS:
         meant = _SPELLED.get(unit.lower(), unit.lower())
         known = f"valid units are {_UNIT_NAMES}"
         raise QuantityError(
-            f"'{_shown(text)}' has the unknown unit '{_shown(unit)}'",
+            f"'{shown(text)}' has the unknown unit '{shown(unit)}'",
             f"did you mean {number}{meant}? {known}" if meant in UNITS else known,
         )
     try:
@@ -131,13 +131,13 @@ def ratio(value: object) -> float:
     if isinstance(value, str):
         match = _PERCENT.match(value.strip())
         if match is None:
-            raise QuantityError(f"'{_shown(value)}' is not a ratio", example)
+            raise QuantityError(f"'{shown(value)}' is not a ratio", example)
         percent = float(match.group(1))
         if percent > 100:
-            raise QuantityError(f"'{_shown(value)}' is more than everything", "at most 100%")
+            raise QuantityError(f"'{shown(value)}' is more than everything", "at most 100%")
         return percent / 100
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise QuantityError(f"'{_shown(value)}' is not a ratio", example)
+        raise QuantityError(f"'{shown(value)}' is not a ratio", example)
     if 1 < value <= 100:
         raise QuantityError(f"'{value}' is not a ratio from 0 to 1", f"did you mean {value}%?")
     if not math.isfinite(value) or not 0 <= value <= 1:
@@ -158,23 +158,23 @@ def share_or_count(value: object) -> float | int:
     return ratio(value)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as a message shows it: on one line, printable, cut where it is long."""
     text = "".join(c if c.isprintable() else "�" for c in str(value)[:60])
     return text if len(str(value)) <= 60 else f"{text}…"
 
 
-def _refusal(error: QuantityError) -> PydanticCustomError:
+def refusal(message: str, hint: str) -> PydanticCustomError:
+    """Return the error by which a field refuses its value, with what to write instead."""
     # Through the context, for a brace in the value must not be read as a template.
-    return PydanticCustomError(
-        "quantity", "{message}", {"message": error.message, "hint": error.hint}
-    )
+    return PydanticCustomError("quantity", "{message}", {"message": message, "hint": hint})
 
 
 def _duration_field(value: Any) -> timedelta:
     try:
         return duration(value)
     except QuantityError as error:
-        raise _refusal(error) from error
+        raise refusal(error.message, error.hint) from error
 
 
 def _within_field(value: Any) -> timedelta | str:
@@ -184,21 +184,21 @@ def _within_field(value: Any) -> timedelta | str:
         return duration(value)
     except QuantityError as error:
         hint = f"{error.hint}; or 'theory': computed from the SLO and the fault"
-        raise _refusal(QuantityError(error.message, hint)) from error
+        raise refusal(error.message, hint) from error
 
 
 def _ratio_field(value: Any) -> float:
     try:
         return ratio(value)
     except QuantityError as error:
-        raise _refusal(error) from error
+        raise refusal(error.message, error.hint) from error
 
 
 def _share_or_count_field(value: Any) -> float | int:
     try:
         return share_or_count(value)
     except QuantityError as error:
-        raise _refusal(error) from error
+        raise refusal(error.message, error.hint) from error
 
 
 def _written_field(value: timedelta | str) -> str:

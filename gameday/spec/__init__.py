@@ -10,6 +10,7 @@ from __future__ import annotations
 from gameday.spec.catalogue import (
     Catalogue,
     find_experiment,
+    find_programme,
     find_rubric,
     find_runbook,
     find_scenario,
@@ -17,6 +18,7 @@ from gameday.spec.catalogue import (
 )
 from gameday.spec.document import Document, read_document, read_documents
 from gameday.spec.names import did_you_mean, nearest
+from gameday.spec.programme import read_programme
 from gameday.spec.runbook import check_runbook, parse_runbook, read_runbook
 from gameday.spec.scenario import read_scenario
 from gameday.spec.schemas import schema
@@ -29,6 +31,7 @@ __all__ = [
     "check_runbook",
     "did_you_mean",
     "find_experiment",
+    "find_programme",
     "find_rubric",
     "find_runbook",
     "find_scenario",
@@ -37,6 +40,7 @@ __all__ = [
     "parse_runbook",
     "read_document",
     "read_documents",
+    "read_programme",
     "read_runbook",
     "read_scenario",
     "read_slos",

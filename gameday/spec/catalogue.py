@@ -1,6 +1,6 @@
-"""Where scenarios, experiments, SLOs, runbooks and rubrics are found, by name or by path.
+"""Where scenarios, experiments, SLOs, runbooks, rubrics and the programme are found.
 
-A name is looked for in three places, the user's before ours:
+By name or by path. A name is looked for in three places, the user's before ours:
 
 1. the working directory (``./scenarios``, ``./slos`` …),
 2. the folder of the scenario that refers to it, and that folder's parent,
@@ -25,6 +25,8 @@ from gameday.spec.tree import quoted
 
 _YAML = (".yaml", ".yml")
 _EXPERIMENTS = (".yaml", ".yml", ".json")
+PROGRAMME_FILES = ("programme.yaml", "programme.yml")
+"""What a programme is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,22 @@ def shipped() -> Path:
 def find_scenario(arg: str) -> Path:
     """Return the file of the scenario a command line names; `UsageError` where there is none."""
     return Catalogue.around().scenario(arg)
+
+
+def find_programme(scenario: Path | None = None) -> Path | None:
+    """Return the programme in force, or None where there is none.
+
+    It stands in the working directory, or beside the folder of the scenario. What gameday ships is
+    not looked at: an example must not govern somebody's systems.
+    """
+    around = [Path()] + ([scenario.parent.parent, scenario.parent] if scenario else [])
+    for folder in around:
+        for name in PROGRAMME_FILES:
+            path = folder / name
+            # A link that leads nowhere counts: who reads it finds out, and nothing is let pass.
+            if _is_file(path) or path.is_symlink():
+                return path
+    return None
 
 
 def find_experiment(name: str, *, scenario: Path | None = None) -> Path:

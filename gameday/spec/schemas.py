@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gameday.errors import UsageError
-from gameday.scenario import Scenario
+from gameday.programme import Programme
+from gameday.scenario import Noun, Scenario
 from gameday.spec.names import did_you_mean
 
-KINDS = ("scenario", "runbook")
+KINDS = ("scenario", "programme", "runbook")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -20,6 +21,8 @@ def schema(kind: str) -> dict[str, Any]:
     """
     if kind == "scenario":
         return _scenario()
+    if kind == "programme":
+        return _programme()
     if kind == "runbook":
         return _runbook()
     raise UsageError(
@@ -27,16 +30,32 @@ def schema(kind: str) -> dict[str, Any]:
     )
 
 
-def _scenario() -> dict[str, Any]:
-    found = Scenario.model_json_schema(by_alias=True)
+def _written(noun: type[Noun]) -> dict[str, Any]:
+    """Return the schema of a noun as people write it, with the two fields every file has."""
+    found = noun.model_json_schema(by_alias=True)
     # Set by gameday when it reads the file; nobody writes it.
     found["properties"].pop("path", None)
     found["required"] = ["apiVersion", "kind", *found.get("required", [])]
+    return {"$schema": _DIALECT, **found}
+
+
+def _programme() -> dict[str, Any]:
+    found = _written(Programme)
+    targets = found["$defs"]["ProgrammeSpec"]["properties"]["targets"]
+    ((pattern, terms),) = targets.pop("patternProperties").items()
+    targets["propertyNames"] = {"pattern": pattern}
+    # A target may be listed without terms: `sandbox:` and nothing behind it.
+    targets["additionalProperties"] = {"anyOf": [terms, {"type": "null"}]}
+    return found
+
+
+def _scenario() -> dict[str, Any]:
+    found = _written(Scenario)
     alert = found["$defs"]["Expect"]["properties"]["alert"]
     alert["anyOf"] = [
         {"const": "none"} if choice == {"type": "null"} else choice for choice in alert["anyOf"]
     ]
-    return {"$schema": _DIALECT, **found}
+    return found
 
 
 def _runbook() -> dict[str, Any]:

@@ -5,23 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from gameday.errors import Problem, SpecError
-from gameday.spec.catalogue import Catalogue
+from gameday.spec.catalogue import PROGRAMME_FILES, Catalogue
 from gameday.spec.document import Document, read_documents, read_text, separated
 from gameday.spec.experiment import experiment_problems, is_experiment
 from gameday.spec.names import did_you_mean
+from gameday.spec.programme import read_programme
 from gameday.spec.runbook import check_runbook
 from gameday.spec.scenario import read_scenario
 from gameday.spec.slo import is_openslo, slos_of
 from gameday.spec.tree import quoted
 
-_KINDS = ("Scenario", "SLO")
+_KINDS = ("Scenario", "Programme", "SLO")
 
 
 def validate_file(path: Path | str, *, catalogue: Catalogue | None = None) -> list[Problem]:
     """Return every problem of one file, ordered by line; empty where it is fine.
 
-    What the file is, it says itself: a scenario, an OpenSLO document, a Chaos Toolkit experiment;
-    Markdown is read as a runbook. Never raises for what a file holds.
+    What the file is, it says itself: a scenario, a programme, an OpenSLO document, a Chaos Toolkit
+    experiment; Markdown is read as a runbook. Never raises for what a file holds.
 
     Args:
         catalogue: where a scenario's references are looked for; the usual places by default.
@@ -42,12 +43,21 @@ def _problems(path: Path, catalogue: Catalogue | None) -> list[Problem]:
     if any(is_openslo(entry) for entry in entries):
         slos_of(entries, path)
         return []
+    if _is_programme(first, path):
+        read_programme(path)
+        return []
     if _is_scenario(first):
         read_scenario(path, catalogue=catalogue)
         return []
     if is_experiment(first):
         return experiment_problems(first)
     return [*first.problems, _unknown(first)]
+
+
+def _is_programme(document: Document, path: Path) -> bool:
+    data = document.data
+    kind = data.get("kind") if isinstance(data, dict) else None
+    return kind == "Programme" or (path.name in PROGRAMME_FILES and kind != "Scenario")
 
 
 def _is_scenario(document: Document) -> bool:
@@ -71,6 +81,7 @@ def _unknown(document: Document) -> Problem:
         )
     return document.problem(
         (),
-        "is neither a scenario, nor an OpenSLO document, nor a Chaos Toolkit experiment",
+        "is neither a scenario, nor a programme, nor an OpenSLO document, nor a Chaos Toolkit "
+        "experiment",
         "a scenario starts with 'apiVersion: gameday/v1' and 'kind: Scenario'",
     )
