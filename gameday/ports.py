@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Protocol
 
 from gameday.incident import Finding, Page
@@ -72,7 +73,21 @@ class Injection:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-class FaultDriver(Protocol):
+MITIGATIONS = "mitigations"
+"""Kind of the undo that takes back what a responder did to the target; recovered after faults."""
+
+
+class Undoer(Protocol):
+    """Takes back what an undo names, and tells whether it is gone."""
+
+    async def is_present(self, undo: Undo) -> bool:
+        """Return whether anything this undo takes back is still there, read from the target."""
+
+    async def recover(self, undo: Undo) -> None:
+        """Take it back. Idempotent; undoes only what this undo names."""
+
+
+class FaultDriver(Undoer, Protocol):
     """Puts faults in and takes them out."""
 
     def prepare(
@@ -91,11 +106,26 @@ class FaultDriver(Protocol):
     async def inject(self, fault: PlannedFault) -> Injection:
         """Put the fault in place; `DriverError` if it is not certainly in place."""
 
-    async def is_present(self, undo: Undo) -> bool:
-        """Return whether anything this undo takes back is still there, read from the target."""
+    async def steady(self, path: str) -> bool:
+        """Return whether the steady-state hypothesis of an experiment holds now."""
 
-    async def recover(self, undo: Undo) -> None:
-        """Take the fault back. Idempotent; undoes only what this undo names."""
+
+class Lease(Protocol):
+    """What takes a run's faults back when the run itself cannot: its sentinel.
+
+    The run holds the lease by being alive; how its heartbeat travels is the sentinel's business.
+    """
+
+    async def hold(self, undo: Undo, *, at_most: timedelta) -> None:
+        """Return once the sentinel holds the undo; `DriverError` if none does.
+
+        Args:
+            at_most: the sentinel recovers it after this time, whatever the run says; a second
+                call for the same undo sets the time anew.
+        """
+
+    async def release(self, undo: str) -> None:
+        """Tell the sentinel that this undo is proven done; never raises."""
 
 
 # --- watching -----------------------------------------------------------------------------------
@@ -128,6 +158,9 @@ class AlertSource(Protocol):
 
     async def timing(self, *, slo: str) -> tuple[timedelta, timedelta]:
         """Return (scrape interval, evaluation interval) in force for the SLO's rules."""
+
+    async def values(self, query: str) -> Sequence[float]:
+        """Return the values a PromQL expression has now, one per series; empty: no data."""
 
 
 class SignalSource(Protocol):
@@ -226,8 +259,8 @@ class Target(Protocol):
     async def route_pages(self, url: str) -> None:
         """Have the target's Alertmanager send its pages to this webhook."""
 
-    async def restore(self) -> None:
-        """Take back the mitigations, so that the target is as it was before the run."""
+    def undo_of_mitigations(self, run: str) -> Undo:
+        """Return what takes back every mitigation of a run, so that all is as it was before."""
 
 
 class Responder(Protocol):
@@ -260,6 +293,30 @@ class RunRecord:
     percent: float | None
 
 
+class OrderKind(StrEnum):
+    """What may be ordered from outside a run."""
+
+    ABORT = "abort"  # this run recovers and ends
+    STOP = "stop"  # every run does, and none may begin, until it is lifted
+    FENCE = "fence"  # this run's process may write no more: its sentinel took over
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Something a run must obey, given from outside it.
+
+    Attributes:
+        run: whom it is for; None: every run.
+        by: role or name of who gave it.
+    """
+
+    kind: OrderKind
+    run: str | None
+    reason: str
+    by: str
+    given_at: datetime
+
+
 class Store(Protocol):
     """Durable memory. When a method returns, its write has been committed."""
 
@@ -274,20 +331,42 @@ class Store(Protocol):
     ) -> None:
         """Begin a run; ``documents`` are the texts it was planned from, by name."""
 
-    def append(self, run: str, fact: Fact) -> None:
-        """Append one fact."""
+    def append(self, run: str, fact: Fact, *, fenced: bool = False) -> None:
+        """Append one fact.
+
+        Args:
+            fenced: also where the run is fenced off; only its sentinel and its heirs say so.
+
+        Raises:
+            StoreError: it could not be written, or the run is fenced off.
+        """
 
     def save_undo(self, undo: Undo) -> None:
-        """Commit an undo before its fault is injected."""
+        """Commit an undo before its fault is injected; refused where the run is fenced off."""
 
     def close_undo(self, undo: str, *, proven_at: datetime) -> None:
         """Mark an undo as done and proven."""
 
-    def open_undos(self, run: str | None = None) -> Sequence[Undo]:
-        """Return undos not yet proven, newest first; of one run or of all."""
+    def open_undos(self, run: str | None = None, *, target: str | None = None) -> Sequence[Undo]:
+        """Return undos not yet proven, newest first; of one run, of one target, or of all."""
+
+    def give(self, order: Order) -> None:
+        """Give an order; it holds until it is lifted."""
+
+    def orders(self, run: str | None = None) -> Sequence[Order]:
+        """Return the orders in force for a run, oldest first: its own and those for every run."""
+
+    def lift_stop(self, *, at: datetime) -> bool:
+        """Lift the stop; return whether there was one."""
 
     def close_run(
-        self, run: str, *, ended_at: datetime, verdict: str, result: Mapping[str, Any]
+        self,
+        run: str,
+        *,
+        ended_at: datetime,
+        verdict: str,
+        result: Mapping[str, Any],
+        fenced: bool = False,
     ) -> None:
         """End a run with its result (the object ``run --json`` prints)."""
 

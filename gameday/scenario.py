@@ -114,14 +114,31 @@ class AbortRule(Noun):
     error_budget_spent_above: Ratio | None = None
     """Of the whole period's budget, spent by this run."""
     burn_rate_above: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    query: Text | None = None
+    """A PromQL expression; the run stops where a value of it passes ``above`` or ``below``."""
+    above: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    below: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    probe: Text | None = None
+    """An experiment whose steady-state hypothesis must hold while the fault is in place."""
 
     @model_validator(mode="after")
-    def _states_a_condition(self) -> AbortRule:
-        if self.error_budget_spent_above is None and self.burn_rate_above is None:
+    def _states_one_condition(self) -> AbortRule:
+        stated = [self.error_budget_spent_above, self.burn_rate_above, self.query, self.probe]
+        if sum(value is not None for value in stated) != 1:
             raise PydanticCustomError(
                 "abort_rule",
-                "states no condition",
-                {"hint": "write errorBudgetSpentAbove: 30% or burnRateAbove: 50"},
+                "states no condition" if stated == [None] * 4 else "states several conditions",
+                {
+                    "hint": "one entry each: errorBudgetSpentAbove: 30%, burnRateAbove: 50, "
+                    "query with above or below, or probe"
+                },
+            )
+        limits = self.above is not None or self.below is not None
+        if limits != (self.query is not None):
+            raise PydanticCustomError(
+                "abort_rule",
+                "has a query without a limit" if self.query else "has a limit without a query",
+                {"hint": "write query: 'sum(rate(errors[1m]))' with above: 5 or below: 5"},
             )
         return self
 

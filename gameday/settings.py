@@ -37,6 +37,9 @@ class Settings:
     recovery_budget: timedelta = timedelta(seconds=30)
     """How long recovery is retried before a fault is called stuck; not part of the run's time."""
 
+    lease: timedelta = timedelta(seconds=5)
+    """How long a run's heartbeat may be silent before its sentinel takes over."""
+
     answer_patience: timedelta = timedelta(seconds=180)
     """How long a run waits for a mitigation, counted from the page: the loop's T+3 min."""
 

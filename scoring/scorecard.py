@@ -406,7 +406,7 @@ def _run_verdict(incident: Incident, detection: Detection, score: Score) -> RunV
     stated = str(ended.data.get("verdict", "")) if ended else ""
     if stated in (RunVerdict.ABORTED, RunVerdict.REFUSED, RunVerdict.FAILED):
         return RunVerdict(stated)
-    proven = {f.subject for f in timeline.of_kind(Kind.RECOVERY_PROVEN)}
+    proven = {f.subject for f in timeline.of_kind(Kind.RECOVERY_PROVEN, Kind.MITIGATIONS_RESTORED)}
     stuck = {f.subject for f in timeline.of_kind(Kind.RECOVERY_STUCK)}
     if stuck - proven or timeline.first(Kind.INJECTION_FAILED) is not None:
         return RunVerdict.FAILED

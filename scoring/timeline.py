@@ -38,11 +38,12 @@ class Kind(StrEnum):
     FAULT_READ = "fault.read"  # undo, present (bool | None): read back from the target
     MEASUREMENT = "measurement.taken"  # what: burn_rate|counters|budget …, and its values
     MEASUREMENT_FAILED = "measurement.failed"  # what (alerts|burn_rate|counters), error
-    FAULT_RECOVERED = "fault.recovered"  # undo, by: conductor | expired
+    FAULT_RECOVERED = "fault.recovered"  # undo, by: conductor | expired | sentinel …
     RECOVERY_PROVEN = "recovery.proven"  # undo: read back and gone
     RECOVERY_STUCK = "recovery.stuck"  # undo, error, command
+    MITIGATIONS_RESTORED = "mitigations.restored"  # undo: the target is as before the responder
     RESPONDER_ENDED = "responder.ended"  # code, detail
-    RUN_ABORTED = "run.aborted"  # reason
+    RUN_ABORTED = "run.aborted"  # reason, by
     RUN_ENDED = "run.ended"  # verdict
     POSTMORTEM_DRAFTED = "postmortem.drafted"  # path
 

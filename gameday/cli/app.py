@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from gameday.cli import files, incident, runs, sandbox, slos
+from gameday.cli import files, incident, orders, runs, sandbox, slos
 from gameday.cli.doctor import doctor
 from gameday.cli.play import plan_command, run_command
 from gameday.errors import ExitCode, GamedayError
@@ -38,6 +38,8 @@ app.command("show")(runs.show)
 app.command("score")(runs.score)
 app.command("report")(runs.report)
 app.command("recover")(runs.recover)
+app.command("abort")(orders.abort)
+app.command("stop")(orders.stop)
 app.command("mitigate")(incident.mitigate)
 app.command("doctor")(doctor)
 app.add_typer(incident.app, name="incident")

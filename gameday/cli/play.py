@@ -53,12 +53,14 @@ def run_command(
     if dry_run:
         return plan_command(scenario, target=target, region=region, json=json)
     from gameday.house.opening import only_run, open_store
+    from gameday.house.orders import refuse_if_stopped
     from gameday.settings import Settings
 
     story = _story(scenario, target=target, region=region, responder=responder)
     settings = Settings.from_environment()
     with only_run(settings, str(story.scenario.spec.target)), open_store(settings) as store:
-        _refuse_over_open_faults(store.open_undos())
+        refuse_if_stopped(store)
+        _refuse_over_open_faults(store.open_undos(target=str(story.scenario.spec.target)))
         system = _system(story)
         result, error, interrupted = _play(story, system, store, settings)
         if report is not None and result is not None:

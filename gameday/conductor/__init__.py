@@ -7,5 +7,6 @@ may be cancelled at any await: whatever it injected is recovered before the canc
 
 from gameday.conductor.recovery import Recovery
 from gameday.conductor.run import Conductor
+from gameday.conductor.sentinel import Outcome, Sentinel
 
-__all__ = ["Conductor", "Recovery"]
+__all__ = ["Conductor", "Outcome", "Recovery", "Sentinel"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
+from gameday.conductor.guard import Guard, Probe
+from gameday.conductor.limit import CALL, limited
 from gameday.conductor.recovery import Recovery
+from gameday.conductor.steady import SteadyState
 from gameday.conductor.watch import Watch
-from gameday.errors import DriverError, PlanRefused, RecoveryError, RunAborted
+from gameday.errors import DriverError, RecoveryError, RunAborted
 from gameday.incident import Page
 from gameday.ledger import Ledger
 from gameday.plan import PATIENCE_RATIO, Plan
@@ -18,11 +21,13 @@ from gameday.ports import (
     AlertSource,
     Clock,
     FaultDriver,
+    Lease,
     PlannedFault,
     Responder,
     Store,
     Target,
     Undo,
+    Undoer,
 )
 from gameday.settings import Settings
 from scoring.slo import nominal
@@ -32,6 +37,12 @@ T = TypeVar("T")
 
 BEAT_WITHIN = timedelta(seconds=15)
 """How old the watchdog's last beat may be for silence to mean anything."""
+
+INJECTION = timedelta(seconds=75)
+"""How long putting one fault in place may take; the driver's own limit is shorter and says more."""
+
+GRACE = timedelta(seconds=5)
+"""Past a fault's duration the sentinel leaves the run this long to recover it itself."""
 
 FAREWELL = timedelta(seconds=5)
 """How long a responder may still note what they saw once the alert has cleared."""
@@ -44,13 +55,18 @@ class Conductor:
     """Plays one plan and leaves nothing behind.
 
     1. Check the target, route its pages here, wait for the steady state.
-    2. For each fault: commit its undo, inject it, note when it was in place.
-    3. Watch Prometheus; abort when a rule says so.
+    2. For each fault: commit its undo, hand it to the sentinel, inject it, note when it was there.
+    3. Watch Prometheus.
     4. When the page arrives, hand it to the responder.
     5. Wait until the responder mitigated and the alert cleared, or until it is too late.
     6. Recover every fault, last first, and prove it; take the mitigations back.
 
-    Steps 2 to 5 may be cancelled at any moment; step 6 always runs to its end.
+    The guard ends steps 1 to 5 where an abort rule, an order or a real page says so, and they may
+    be cancelled at any moment; step 6 always runs to its end.
+
+    Args:
+        lease: the run's sentinel.
+        probes: per name in the scenario's abort rules, what tells whether its steady state holds.
     """
 
     def __init__(
@@ -66,6 +82,9 @@ class Conductor:
         responder: Responder | None,
         page_of: PageOf,
         settings: Settings,
+        lease: Lease,
+        probes: Mapping[str, Probe] | None = None,
+        undoer: Undoer | None = None,
     ) -> None:
         self._plan = plan
         self._ledger = ledger
@@ -79,10 +98,25 @@ class Conductor:
         self._settings = settings
         self._stored: list[Undo] = []
         self._ended: set[str] = set()
+        self._lease = lease
+        self._restores: Undo | None = None
         self._recovery = Recovery(
-            driver=faults, store=store, clock=clock, budget=settings.recovery_budget
+            undoer=undoer or faults,
+            store=store,
+            clock=clock,
+            budget=settings.recovery_budget,
+            lease=lease,
         )
         self.watch = Watch(plan, ledger=ledger, alerts=alerts, clock=clock, every=settings.poll)
+        self._guard = Guard(
+            plan,
+            ledger=ledger,
+            store=store,
+            alerts=alerts,
+            watch=self.watch,
+            clock=clock,
+            probes=probes or {},
+        )
 
     async def play(self, *, webhook: str) -> None:
         """Play the plan from the steady state to the proven recovery.
@@ -92,77 +126,59 @@ class Conductor:
 
         Raises:
             PlanRefused: the steady state did not hold; nothing was injected.
-            RunAborted: an abort rule stopped the run; everything was recovered.
+            RunAborted: an abort rule, an order or a real page stopped the run; everything was
+                recovered.
             RecoveryError: a fault is still in place.
             DriverError: the target cannot be reached or a fault could not be injected; what was
                 injected before is recovered.
         """
-        await self._target.check()
-        await self._target.route_pages(webhook)
-        await self._await_steady_state()
         try:
-            await self._between_injection_and_recovery()
+            await self._unless_aborted(self._drill(webhook))
         finally:
             stuck = await to_the_end(self._leave_nothing_behind())
         if stuck:
             names = "; ".join(f"{u.description} ({error})" for u, error in stuck)
             raise RecoveryError(f"still in place: {names}. Run `{stuck[0][0].command}`")
+        aborted = self._ledger.timeline.last(Kind.RUN_ABORTED)
+        if aborted is not None:
+            raise RunAborted(str(aborted.data["reason"]))
 
-    # --- 1. steady state --------------------------------------------------------------------
-
-    async def _await_steady_state(self) -> None:
-        wanted = self._plan.scenario.spec.steady_state
-        pages = [
-            nominal(w.long)
-            for w, real in zip(self._plan.slo.windows, self._plan.windows, strict=True)
-            if real in self._plan.page_windows
-        ]
-        started = self._clock.now()
-        held_since: datetime | None = None
-        while True:
-            rates = await self._alerts.burn_rates(slo=self._plan.slo.id)
-            seen = {long: rates.get(long) for long in pages}
-            now = self._clock.now()
-            met = all(r is not None and r < wanted.burn_rate_below for r in seen.values())
-            if not met:
-                held_since = None
-            elif held_since is None:
-                held_since = now
-            if held_since is not None and now - held_since >= wanted.for_:
-                self._record_steady_state(True, seen)
+    async def _unless_aborted(self, drill: Coroutine[Any, Any, None]) -> None:
+        """Await the drill; end it where the guard finds a reason to, and record that."""
+        playing = asyncio.ensure_future(drill)
+        guarding = asyncio.ensure_future(self._guard.reason())
+        both: set[asyncio.Future[Any]] = {playing, guarding}
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if playing.done():
+                playing.result()
                 return
-            if held_since is None and now - started > wanted.within:
-                self._record_steady_state(
-                    None if any(r is None for r in seen.values()) else False, seen
-                )
-                raise PlanRefused(self._why_unsteady(seen))
-            await self._clock.sleep(self._settings.poll)
-
-    def _record_steady_state(self, met: bool | None, rates: dict[str, float | None]) -> None:
-        self._ledger.record(
-            Kind.STEADY_STATE_CHECKED,
-            source="prometheus",
-            subject=self._plan.slo.id,
-            data={"met": met, "burn_rates": rates},
-        )
-
-    def _why_unsteady(self, rates: dict[str, float | None]) -> str:
-        limit = self._plan.scenario.spec.steady_state.burn_rate_below
-        missing = [long for long, rate in rates.items() if rate is None]
-        if missing:
-            return (
-                f"steady state is unknown: Prometheus has no burn rate of {self._plan.slo.id!r} "
-                f"over {', '.join(missing)}. Are its rules loaded and is there traffic?"
+            reason = guarding.result()
+            self._ledger.record(
+                Kind.RUN_ABORTED,
+                source="conductor",
+                data={"reason": reason.text, "by": reason.by},
             )
-        high = {long: rate for long, rate in rates.items() if rate is not None and rate >= limit}
-        shown = ", ".join(f"{rate:.1f} over {long}" for long, rate in high.items())
-        longest = max(w.long for w in self._plan.page_windows)
-        return (
-            f"steady state not met: the burn rate of {self._plan.slo.id!r} is {shown}; it must be "
-            f"below {limit:g}. An earlier fault leaves the windows after at most "
-            f"{longest.total_seconds():.0f} s: wait, or on the sandbox start from an empty history "
-            "with `gameday sandbox reset --history`"
+        finally:
+            for task in both:
+                task.cancel()
+            await to_the_end(asyncio.wait(both))
+            for task in both:
+                if not task.cancelled():
+                    task.exception()  # heard; what ended the drill is raised above
+
+    async def _drill(self, webhook: str) -> None:
+        await self._limited(self._target.check(), "the target")
+        await self._limited(self._target.route_pages(webhook), "the target's Alertmanager")
+        steady = SteadyState(
+            self._plan,
+            ledger=self._ledger,
+            alerts=self._alerts,
+            clock=self._clock,
+            every=self._settings.poll,
         )
+        await steady.awaited()
+        await self._between_injection_and_recovery()
 
     # --- 2. to 5. ---------------------------------------------------------------------------
 
@@ -178,9 +194,6 @@ class Conductor:
                 play.cancel()
         except BaseExceptionGroup as group:
             raise _root(group) from group
-        aborted = self._ledger.timeline.last(Kind.RUN_ABORTED)
-        if aborted is not None:
-            raise RunAborted(str(aborted.data["reason"]))
 
     async def _first_injection(self) -> Fact:
         fact = await self._ledger.expect(lambda f: f.kind == Kind.FAULT_INJECTED)
@@ -194,16 +207,12 @@ class Conductor:
 
     async def _play_fault(self, fault: PlannedFault) -> None:
         await self._clock.sleep(fault.at)
-        self._store.save_undo(fault.undo)
+        await self._keep(fault.undo, at_most=fault.duration + INJECTION + GRACE)
         self._stored.append(fault.undo)
-        self._ledger.record(
-            Kind.UNDO_STORED,
-            source="conductor",
-            subject=fault.undo.id,
-            data={"undo": fault.undo.id, "description": fault.undo.description},
-        )
         try:
-            injection = await self._faults.inject(fault)
+            injection = await self._limited(
+                self._faults.inject(fault), f"the target of {fault.experiment}", INJECTION
+            )
         except DriverError as error:
             self._ledger.record(
                 Kind.INJECTION_FAILED,
@@ -219,8 +228,37 @@ class Conductor:
             data={"fault": fault.experiment, "undo": fault.undo.id, **injection.detail},
             happened_at=injection.injected_at,
         )
+        await self._lease.hold(fault.undo, at_most=fault.duration + GRACE)
         await self._clock.sleep(fault.duration)
         await to_the_end(self._expire(fault.undo))
+
+    async def _keep(self, undo: Undo, *, at_most: timedelta) -> None:
+        """Have an undo stored and held by the sentinel before anything is changed."""
+        self._store.save_undo(undo)
+        await self._limited(self._lease.hold(undo, at_most=at_most), "the sentinel")
+        self._ledger.record(
+            Kind.UNDO_STORED,
+            source="conductor",
+            subject=undo.id,
+            data={"undo": undo.id, "description": undo.description, "kind": undo.kind},
+        )
+
+    async def before_mitigation(self) -> None:
+        """Have what takes the mitigations back stored and held, before the first is applied.
+
+        Raises:
+            DriverError: no sentinel holds it; the mitigation must not be applied then.
+        """
+        if self._restores is None:
+            undo = self._target.undo_of_mitigations(self._plan.run)
+            await self._keep(undo, at_most=self._longest())
+            self._restores = undo
+
+    def _longest(self) -> timedelta:
+        """Return how long the whole run may take from here on, generously."""
+        ends = max((f.at + f.duration for f in self._plan.faults), default=timedelta(0))
+        due = self._plan.detection_due or timedelta(0)
+        return ends + due + self._settings.answer_patience + self._clears_within() + INJECTION
 
     async def _expire(self, undo: Undo) -> None:
         if not await self._recovery.recover([undo], record=self._ledger.record, by="expired"):
@@ -356,7 +394,7 @@ class Conductor:
             seen = [f for f in reads if f.subject == undo.id]
             present: bool | None
             try:
-                present = await self._faults.is_present(undo)
+                present = await self._limited(self._faults.is_present(undo), "the target")
             except DriverError:
                 present = None
             was_in_place = any(f.data.get("present") is True for f in seen)
@@ -373,19 +411,15 @@ class Conductor:
 
     async def _leave_nothing_behind(self) -> list[tuple[Undo, str]]:
         open_undos = [u for u in self._stored if u.id not in self._ended]
+        if self._restores is not None:
+            open_undos.append(self._restores)
         stuck = await self._recovery.recover(open_undos, record=self._ledger.record, by="conductor")
-        mitigated = self._ledger.timeline.first(Kind.MITIGATION_STARTED) is not None
-        if mitigated:
-            try:
-                await self._target.restore()
-            except DriverError as error:
-                # The fault is gone and the users are well; what is left is a mitigation in force.
-                self._ledger.record(
-                    Kind.MEASUREMENT_FAILED,
-                    source="target",
-                    data={"what": "restore", "error": str(error)},
-                )
         return list(stuck)
+
+    async def _limited(
+        self, call: Coroutine[Any, Any, T], what: str, within: timedelta = CALL
+    ) -> T:
+        return await limited(self._clock, call, what, within)
 
 
 def _root(group: BaseExceptionGroup[BaseException]) -> BaseException:

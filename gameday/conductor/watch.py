@@ -1,4 +1,4 @@
-"""Watching Prometheus during a run: alerts, burn rates, and the rules that abort it."""
+"""Watching Prometheus during a run: its alerts and burn rates."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from gameday.errors import DriverError
 from gameday.ledger import Ledger
 from gameday.plan import Plan
 from gameday.ports import AlertSource, Clock
-from gameday.signals import AlertState, samples
-from scoring.detection import recompute
-from scoring.slo import NoData
+from gameday.signals import AlertState
 from scoring.timeline import Kind
 
 REPEAT_FAILURES = timedelta(seconds=5)
 """A measurement that keeps failing is recorded again this often, so that a gap has a length."""
-
-BUDGET_EVERY = timedelta(seconds=5)
 
 
 class Watch:
@@ -38,17 +34,12 @@ class Watch:
         self._every = every
         self._seen: set[tuple[str, str]] = set()
         self._failed_at: dict[str, datetime] = {}
-        self._budget_at: datetime | None = None
         self.burn_rates: Mapping[str, float | None] = {}
 
     async def watch(self, since: datetime) -> None:
         """Poll until cancelled; ``since`` is the instant of the first injection."""
         while True:
             await self.look(since)
-            reason = await self._abort_reason(since)
-            if reason:
-                self._ledger.record(Kind.RUN_ABORTED, source="conductor", data={"reason": reason})
-                return
             await self._clock.sleep(self._every)
 
     async def look(self, since: datetime) -> None:
@@ -124,44 +115,3 @@ class Watch:
                 subject=self._plan.slo.id,
                 data={"what": what, "error": str(error)},
             )
-
-    async def _abort_reason(self, since: datetime) -> str:
-        for rule in self._plan.scenario.spec.abort:
-            limit = rule.burn_rate_above
-            highest = max((b for b in self.burn_rates.values() if b is not None), default=0.0)
-            if limit is not None and highest > limit:
-                return f"the burn rate is {highest:.1f}, above the abort rule's {limit:g}"
-            if rule.error_budget_spent_above is not None:
-                spent = await self._budget_spent(since)
-                if spent is not None and spent > rule.error_budget_spent_above:
-                    return (
-                        f"this run spent {spent:.1%} of the period's error budget, above the abort "
-                        f"rule's {rule.error_budget_spent_above:.0%}"
-                    )
-        return ""
-
-    async def _budget_spent(self, since: datetime) -> float | None:
-        now = self._clock.now()
-        if self._budget_at is not None and now - self._budget_at < BUDGET_EVERY:
-            return None
-        self._budget_at = now
-        try:
-            counters = await self._alerts.counters(
-                good_query=self._plan.slo.good_query,
-                total_query=self._plan.slo.total_query,
-                since=since,
-                until=now,
-            )
-        except DriverError as error:
-            self._record_failure("counters", error, now)
-            return None
-        spent = recompute(
-            samples(counters.good),
-            samples(counters.total),
-            self._plan.page_windows,
-            self._plan.real_objective,
-            timing=self._plan.target.timing,
-            injected_at=since.timestamp(),
-            until=now.timestamp(),
-        )
-        return None if isinstance(spent, NoData) else spent.budget_spent_ratio

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gameday.errors import StoreError, UsageError
-from gameday.ports import RunRecord, Undo
+from gameday.ports import Order, OrderKind, RunRecord, Undo
 from scoring.timeline import Fact
 
 if TYPE_CHECKING:
@@ -63,6 +63,17 @@ class Database:
             sa.Column("stored_at", sa.String, nullable=False),
             sa.Column("proven_at", sa.String),
         )
+        self._orders = sa.Table(
+            "orders",
+            self._metadata,
+            sa.Column("number", sa.Integer, primary_key=True),
+            sa.Column("kind", sa.String, nullable=False),
+            sa.Column("run", sa.String, index=True),
+            sa.Column("reason", sa.String, nullable=False),
+            sa.Column("by", sa.String, nullable=False),
+            sa.Column("given_at", sa.String, nullable=False),
+            sa.Column("lifted_at", sa.String),
+        )
         self._engine = self._open(url)
 
     def _open(self, url: str) -> Engine:
@@ -87,7 +98,8 @@ class Database:
                             f"(schema {found}, this one knows {SCHEMA_VERSION}): upgrade gameday, "
                             "or set GAMEDAY_STATE to another folder"
                         )
-                    connection.execute(sa.text(f"PRAGMA user_version={SCHEMA_VERSION}"))
+                    if found < SCHEMA_VERSION:
+                        connection.execute(sa.text(f"PRAGMA user_version={SCHEMA_VERSION}"))
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise StoreError(
                 f"the store {url!r} cannot be opened: {_first_line(error)}; "
@@ -128,10 +140,12 @@ class Database:
                 )
             )
 
-    def append(self, run: str, fact: Fact) -> None:
+    def append(self, run: str, fact: Fact, *, fenced: bool = False) -> None:
         """Append one fact; its number is its place in the run."""
         sa = self._sa
         with self._writing() as connection:
+            if not fenced:
+                self._refuse_if_fenced(connection, run)
             number = (
                 sa.select(sa.func.coalesce(sa.func.max(self._facts.c.number), 0) + 1)
                 .where(self._facts.c.run == run)
@@ -146,6 +160,7 @@ class Database:
     def save_undo(self, undo: Undo) -> None:
         """Commit an undo before its fault is injected."""
         with self._writing() as connection:
+            self._refuse_if_fenced(connection, undo.run)
             connection.execute(
                 self._undos.insert().values(
                     id=undo.id,
@@ -167,24 +182,90 @@ class Database:
                 .values(proven_at=proven_at.isoformat())
             )
 
-    def open_undos(self, run: str | None = None) -> Sequence[Undo]:
+    def open_undos(self, run: str | None = None, *, target: str | None = None) -> Sequence[Undo]:
         """Return undos not yet proven, newest first."""
         sa = self._sa
         query = sa.select(self._undos).where(self._undos.c.proven_at.is_(None))
         if run is not None:
             query = query.where(self._undos.c.run == run)
+        if target is not None:
+            # One whose run is not known may lie on any target.
+            query = query.outerjoin(self._runs, self._runs.c.id == self._undos.c.run).where(
+                sa.or_(self._runs.c.target == target, self._runs.c.target.is_(None))
+            )
         with self._writing() as connection:
             rows = connection.execute(query.order_by(self._undos.c.stored_at.desc())).all()
         return tuple(
             Undo(r.id, r.kind, r.run, r.description, r.command, json.loads(r.data)) for r in rows
         )
 
+    def _refuse_if_fenced(self, connection: Connection, run: str) -> None:
+        orders = self._orders.c
+        fence = connection.execute(
+            self._sa.select(orders.by)
+            .where(orders.run == run, orders.kind == str(OrderKind.FENCE))
+            .limit(1)
+        ).one_or_none()
+        if fence is not None:
+            raise StoreError(
+                f"run {run} was taken over by its {fence.by} and may write no more; "
+                f"`gameday show {run}` tells what was recovered"
+            )
+
+    def give(self, order: Order) -> None:
+        """Give an order; it holds until it is lifted."""
+        with self._writing() as connection:
+            connection.execute(
+                self._orders.insert().values(
+                    kind=str(order.kind),
+                    run=order.run,
+                    reason=order.reason,
+                    by=order.by,
+                    given_at=order.given_at.isoformat(),
+                )
+            )
+
+    def orders(self, run: str | None = None) -> Sequence[Order]:
+        """Return the orders in force for a run, oldest first: its own and those for every run."""
+        orders = self._orders.c
+        mine = orders.run.is_(None) if run is None else orders.run.is_(None) | (orders.run == run)
+        query = (
+            self._sa.select(self._orders)
+            .where(mine, orders.lifted_at.is_(None))
+            .order_by(orders.number)
+        )
+        with self._writing() as connection:
+            rows = connection.execute(query).all()
+        return tuple(
+            Order(OrderKind(r.kind), r.run, r.reason, r.by, datetime.fromisoformat(r.given_at))
+            for r in rows
+        )
+
+    def lift_stop(self, *, at: datetime) -> bool:
+        """Lift the stop; return whether there was one."""
+        orders = self._orders.c
+        with self._writing() as connection:
+            done = connection.execute(
+                self._orders.update()
+                .where(orders.kind == str(OrderKind.STOP), orders.lifted_at.is_(None))
+                .values(lifted_at=at.isoformat())
+            )
+        return bool(done.rowcount)
+
     def close_run(
-        self, run: str, *, ended_at: datetime, verdict: str, result: Mapping[str, Any]
+        self,
+        run: str,
+        *,
+        ended_at: datetime,
+        verdict: str,
+        result: Mapping[str, Any],
+        fenced: bool = False,
     ) -> None:
         """End a run, or judge an ended one again."""
         percent = (result.get("score") or {}).get("percent")
         with self._writing() as connection:
+            if not fenced:
+                self._refuse_if_fenced(connection, run)
             connection.execute(
                 self._runs.update()
                 .where(self._runs.c.id == run)
@@ -273,10 +354,11 @@ class Database:
 
 def _make_durable(connection: Any, _record: object) -> None:
     # WAL lets `gameday show` read while a run writes; FULL makes a commit survive the loss of
-    # power, which is what "durable before acknowledged" means.
+    # power, which is what "durable before acknowledged" means. A run waits for a locked file less
+    # long than its heartbeat may be late.
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA busy_timeout=5000")
+    connection.execute("PRAGMA busy_timeout=3000")
 
 
 def _first_line(error: Exception) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.ports import MITIGATIONS, Undo
 from gameday.signals import Deploy
 
-__all__ = ["SandboxAddress", "SandboxChange", "SandboxTarget"]
+__all__ = ["SandboxAddress", "SandboxChange", "SandboxMitigations", "SandboxTarget"]
 
 
 class SandboxAddress(Protocol):
@@ -91,11 +94,22 @@ class SandboxTarget:
         """Have Alertmanager send the pages to this webhook, from now on."""
         await self._call("PUT", "/pages", {"url": url})
 
+    def undo_of_mitigations(self, run: str) -> Undo:
+        """Return what takes back every mitigation of a run; needs nothing but the control API."""
+        return Undo(
+            id=f"gd-{run}-mitigations",
+            kind=MITIGATIONS,
+            run=run,
+            description="mitigations on the sandbox",
+            command="gameday sandbox reset",
+            data={"control_url": self._url, "time_scale": self.time_scale},
+        )
+
+    # --- only a sandbox can do this -----------------------------------------------------------
+
     async def restore(self) -> None:
         """Take back mitigations, deploys and stops; faults are for whoever injected them."""
         await self._call("POST", "/restore")
-
-    # --- only a sandbox can do this -----------------------------------------------------------
 
     async def status(self) -> dict[str, Any]:
         """Return ready, components, database, drained, baseline and deploys."""
@@ -198,6 +212,52 @@ class SandboxTarget:
         if answer.status_code == 503:
             raise TemporaryDriverError(f"the sandbox cannot do that now: {reason}")
         raise PermanentDriverError(f"the sandbox refused: {reason}")
+
+
+class SandboxMitigations:
+    """Takes a run's mitigations back, from the undo alone; fulfils `gameday.ports.Undoer`."""
+
+    async def is_present(self, undo: Undo) -> bool:
+        """Return whether a region is drained, a standby in use, or another version live."""
+        try:
+            said = await self._target(undo).status()
+        except TemporaryDriverError:
+            if _has_ended(undo.data["control_url"]):
+                return False
+            raise
+        astray = any(revision != said["baseline"] for revision in said["live"].values())
+        standby = any(role != "primary" for role in said["database"].values())
+        return bool(said["drained"]) or standby or astray
+
+    async def recover(self, undo: Undo) -> None:
+        """Have the sandbox as it was at the start; without effect where it is."""
+        try:
+            await self._target(undo).restore()
+        except TemporaryDriverError:
+            if not _has_ended(undo.data["control_url"]):
+                raise
+
+    @staticmethod
+    def _target(undo: Undo) -> SandboxTarget:
+        return SandboxTarget(_Address(undo.data["control_url"], undo.data["time_scale"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    control_url: str
+    time_scale: float
+
+
+def _has_ended(control_url: str) -> bool:
+    """Return whether nobody listens there any more: a sandbox that is down left nothing behind."""
+    where = urlsplit(control_url)
+    try:
+        with socket.create_connection((where.hostname or "", where.port or 80), timeout=2):
+            return False
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
 
 
 def _deploy(said: Mapping[str, Any]) -> Deploy:

@@ -69,6 +69,11 @@ def open_desk(settings: Settings, run: str | None = None) -> HttpDesk:
     return HttpDesk(found[0][1])
 
 
+def going_on(settings: Settings) -> list[str]:
+    """Return the ids of the runs whose processes live on this machine, oldest first."""
+    return [note[0] for path in _notes(settings) if (note := _alive(path))]
+
+
 def _notes(settings: Settings) -> list[Path]:
     return sorted((settings.state / FOLDER).glob("*.json"))
 

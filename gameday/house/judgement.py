@@ -171,9 +171,10 @@ def judge(
 
 
 def open_faults(timeline: Timeline) -> int:
-    """Return how many faults were injected, or may have been, and are not proven gone."""
+    """Return how much the run changed, or may have changed, that is not proven taken back."""
     stored = {f.data.get("undo") for f in timeline.of_kind(Kind.UNDO_STORED)}
-    proven = {f.data.get("undo") for f in timeline.of_kind(Kind.RECOVERY_PROVEN)}
+    done = timeline.of_kind(Kind.RECOVERY_PROVEN, Kind.MITIGATIONS_RESTORED)
+    proven = {f.data.get("undo") for f in done}
     return len(stored - proven)
 
 

@@ -9,8 +9,9 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from gameday.conductor import Conductor
 from gameday.errors import DriverError, GamedayError, StoreError
 from gameday.house.desk import announced
 from gameday.house.judgement import Documents, judge
+from gameday.house.sentinel_process import sentinel
 from gameday.house.system import SystemClock
+from gameday.house.undoers import Undoers
 from gameday.incident import Page
 from gameday.ledger import Ledger
 from gameday.loop import Incident
@@ -62,12 +65,14 @@ class Story:
         experiments: path of each fault's experiment, in the order of the faults.
         documents: the texts the run is planned from; kept with the run, so that it can be judged
             again when the files have changed.
+        probes: path of the experiment behind each probe that an abort rule names.
     """
 
     scenario: Scenario
     slo: Slo
     experiments: tuple[Path, ...]
     documents: Documents
+    probes: Mapping[str, Path] = field(default_factory=dict)
 
 
 def new_run_id(now_text: str) -> str:
@@ -153,6 +158,7 @@ async def play(
     cancelled: asyncio.CancelledError | None = None
     async with AsyncExitStack() as open_:
         base_url = await open_.enter_async_context(serve(incident, hook))
+        lease = await open_.enter_async_context(sentinel(run, lease=settings.lease))
         open_.enter_context(announced(settings, run, f"{base_url}/incidents/{incident.token}"))
         conductor = Conductor(
             planned,
@@ -165,7 +171,14 @@ async def play(
             responder=_responder(story.scenario.spec.responder),
             page_of=_pager(incident, system, story.slo, base_url),
             settings=settings,
+            lease=lease,
+            probes={
+                name: partial(system.faults.steady, str(path))
+                for name, path in story.probes.items()
+            },
+            undoer=Undoers(system.faults),
         )
+        incident.before_mitigation = conductor.before_mitigation
         on_plan(planned, ledger, conductor)
         try:
             await conductor.play(webhook=f"{base_url}/hooks/alertmanager/{hook}")

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from gameday.conductor import Recovery
-from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.house.system import SystemClock
+from gameday.house.undoers import Undoers
 from gameday.ports import Store
 from gameday.settings import Settings
 
@@ -18,10 +18,11 @@ def recover_open(store: Store, settings: Settings, run: str | None) -> list[dict
 
     async def recover() -> dict[str, str]:
         recovery = Recovery(
-            driver=ChaosToolkit(),
+            undoer=Undoers(),
             store=store,
             clock=SystemClock(),
             budget=settings.recovery_budget,
+            source="operator",
         )
         stuck = await recovery.recover(undos, record=lambda *_, **__: None, by="operator")
         return {undo.id: error for undo, error in stuck}

@@ -42,6 +42,7 @@ def read_story(argument: str) -> Story:
             runbook_path=str(runbook or ""),
             rubric=_text(rubric),
         ),
+        probes={r.probe: around.experiment(r.probe) for r in spec.abort if r.probe},
     )
 
 

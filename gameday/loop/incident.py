@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gameday import deeplinks
-from gameday.errors import DriverError, UsageError
+from gameday.errors import DriverError, StoreError, UsageError
 from gameday.incident import Finding, Links, Page
 from gameday.ledger import Ledger
 from gameday.ports import DeployLog, Target
@@ -60,6 +60,8 @@ class Incident:
         self._seen: set[tuple[str, str, str]] = set()
         self._beat_at: datetime | None = None
         self._page: Page | None = None
+        self.before_mitigation: Callable[[], Awaitable[None]] | None = None
+        """Awaited before anything is done to the target, so that it can be taken back."""
         self._real_windows = {nominal(w.long): w.long / target.time_scale for w in slo.windows}
 
     # --- in: the pager's webhook -------------------------------------------------------------
@@ -221,8 +223,10 @@ class Incident:
         asked = {"name": name, "parameters": dict(parameters), "by": "on-call"}
         self._ledger.record(Kind.MITIGATION_STARTED, source="responder", subject=name, data=asked)
         try:
+            if self.before_mitigation is not None:
+                await self.before_mitigation()
             ok, detail = True, await self._target.mitigate(name, parameters)
-        except DriverError as error:
+        except (DriverError, StoreError) as error:
             ok, detail = False, str(error)
         self._ledger.record(
             Kind.MITIGATION_APPLIED,

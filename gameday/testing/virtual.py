@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-SETTLE = 25
+SETTLE = 80
 """Turns of the event loop after which everybody who can go on has gone on, at the latest."""
 
 

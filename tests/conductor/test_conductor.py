@@ -14,6 +14,7 @@ import pytest
 
 from gameday import plan
 from gameday.conductor import Conductor
+from gameday.conductor.guard import Probe
 from gameday.conductor.run import to_the_end
 from gameday.drivers.database import Database
 from gameday.errors import (
@@ -25,11 +26,12 @@ from gameday.errors import (
 )
 from gameday.incident import Links, Page
 from gameday.ledger import Ledger
-from gameday.ports import Counters, Injection, PlannedFault, Undo
+from gameday.ports import MITIGATIONS, Counters, Injection, PlannedFault, Undo
 from gameday.scenario import Scenario
 from gameday.settings import Settings
 from gameday.signals import AlertState, Sample, Series
 from gameday.slo import Slo
+from gameday.testing.lease import RecordingLease
 from gameday.testing.virtual import START, VirtualClock
 from scoring.detection import Timing
 from scoring.slo import Objective, workbook_windows
@@ -81,6 +83,7 @@ class World:
         self.stuck = False
         self.inject_error: Exception | None = None
         self.restored = 0
+        self.cannot_restore = False
         self.calls: list[str] = []
         self.on_webhook: Callable[[], None] = lambda: None
         self.webhook_sent = False
@@ -96,8 +99,8 @@ class World:
     async def route_pages(self, url: str) -> None:
         self.calls.append(f"route {url}")
 
-    async def restore(self) -> None:
-        self.restored += 1
+    def undo_of_mitigations(self, run: str) -> Undo:
+        return Undo("m1", MITIGATIONS, run, "mitigations", "gameday sandbox reset")
 
     # faults
     def prepare(self, fault: str, **_: Any) -> PlannedFault:
@@ -117,6 +120,11 @@ class World:
 
     async def recover(self, undo: Undo) -> None:
         self.calls.append(f"recover {undo.id}")
+        if undo.kind == MITIGATIONS:
+            if self.cannot_restore:
+                raise PermanentDriverError("no such deploy")
+            self.restored += 1
+            return
         if self.stuck:
             raise TemporaryDriverError("the proxy does not answer")
         self.present.discard(undo.id)
@@ -202,6 +210,9 @@ class Run:
             faults=[self.world.prepare("slow")],
         )
         self.responder: Scripted | None = Scripted(self.mitigates)
+        self.lease = RecordingLease()
+        self.probes: dict[str, Probe] = {}
+        self.played: Conductor | None = None
 
     def page(self) -> None:
         self.ledger.record(
@@ -212,6 +223,8 @@ class Run:
 
     async def mitigates(self) -> None:
         await self.clock.sleep(10 * SECOND)
+        assert self.played is not None
+        await self.played.before_mitigation()
         detail = await self.world.mitigate("failover-db", {})
         data = {"name": "failover-db", "ok": True, "detail": detail}
         self.ledger.record(Kind.MITIGATION_STARTED, source="responder", data=data)
@@ -231,7 +244,7 @@ class Run:
                 links=Links(red="r", traces="t", profile="p", runbook="b"),
             )
 
-        return Conductor(
+        self.played = Conductor(
             self.plan,
             ledger=self.ledger,
             store=self.store,
@@ -242,7 +255,10 @@ class Run:
             responder=self.responder,
             page_of=page_of,
             settings=Settings(state=Path(), database_url=""),
+            lease=self.lease,
+            probes=self.probes,
         )
+        return self.played
 
     async def play(self) -> None:
         await self.clock.run(self.conductor().play(webhook="http://hook"))
@@ -265,6 +281,7 @@ async def test_a_mitigated_run_leaves_its_facts_in_order(tmp_path: Path) -> None
         Kind.ALERT_FIRED,
         Kind.FAULT_READ,
         Kind.PAGE_DELIVERED,
+        Kind.UNDO_STORED,
         Kind.MITIGATION_STARTED,
         Kind.MITIGATION_APPLIED,
         Kind.FAULT_READ,
@@ -273,6 +290,7 @@ async def test_a_mitigated_run_leaves_its_facts_in_order(tmp_path: Path) -> None
         Kind.RESPONDER_ENDED,
         Kind.FAULT_RECOVERED,
         Kind.RECOVERY_PROVEN,
+        Kind.MITIGATIONS_RESTORED,
     ]
     assert [f.data["present"] for f in run.ledger.timeline.of_kind(Kind.FAULT_READ)] == [True] * 3
     assert run.store.open_undos() == ()
@@ -349,8 +367,9 @@ async def test_a_fault_that_stays_is_a_stuck_recovery_with_its_command(tmp_path:
     with pytest.raises(RecoveryError, match="gameday recover run"):
         await run.play()
 
-    assert run.kinds()[-1] == Kind.RECOVERY_STUCK
-    assert [u.id for u in run.store.open_undos()] == ["u1"]
+    assert run.kinds()[-2:] == [Kind.RECOVERY_STUCK] * 2
+    assert run.world.restored == 0  # the mitigation keeps users well while the fault is there
+    assert [u.id for u in run.store.open_undos()] == ["m1", "u1"]
 
 
 async def test_a_cancelled_run_recovers_before_the_cancellation_goes_on(tmp_path: Path) -> None:
@@ -534,7 +553,7 @@ async def test_a_budget_that_cannot_be_counted_aborts_nothing_and_is_recorded(
     await run.play()
 
     failed = run.ledger.timeline.of_kind(Kind.MEASUREMENT_FAILED)
-    assert {f.data["what"] for f in failed} == {"counters"}
+    assert {f.data["what"] for f in failed} == {"abort_rule"}
     assert Kind.RUN_ABORTED not in run.kinds()
 
 
@@ -624,19 +643,15 @@ async def test_a_fault_still_seen_after_it_was_taken_back_is_taken_back_again(
     assert run.kinds().count(Kind.FAULT_RECOVERED) == 1
 
 
-async def test_a_target_that_cannot_be_restored_is_recorded_and_ends_the_run(
-    tmp_path: Path,
-) -> None:
+async def test_mitigations_that_cannot_be_taken_back_are_stuck(tmp_path: Path) -> None:
     run = Run(tmp_path)
+    run.world.cannot_restore = True
 
-    async def restore() -> None:
-        raise PermanentDriverError("no such deploy")
+    with pytest.raises(RecoveryError, match="gameday sandbox reset"):
+        await run.play()
 
-    run.world.restore = restore  # type: ignore[method-assign]
-
-    await run.play()
-
-    assert run.ledger.timeline.of_kind(Kind.MEASUREMENT_FAILED)[-1].data["what"] == "restore"
+    assert [u.id for u in run.store.open_undos()] == ["m1"]
+    assert run.world.present == set()
 
 
 async def test_a_declared_recovery_time_is_how_long_the_alert_is_waited_for(

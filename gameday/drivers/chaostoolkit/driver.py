@@ -158,6 +158,28 @@ class ChaosToolkit:
             raise DriverError(f"whether {undo.description!r} is in place is unknown: {reason}")
         return bool(seen["met"]) is (probe is not None)
 
+    async def steady(self, path: str) -> bool:
+        """Return whether the steady-state hypothesis of an experiment holds now.
+
+        Raises:
+            UsageError: the file holds no experiment.
+            DriverError: it has no hypothesis, or a probe of it failed.
+        """
+        document = experiments.read(path)
+        if not experiments.has_hypothesis(document):
+            raise PermanentDriverError(f"{path} has no steady-state hypothesis")
+        values = experiments.parameters(
+            document, {}, undo="", duration=timedelta(0), addresses=self._addresses
+        )
+        watched = {k: v for k, v in document.items() if k != "extensions"}
+        events = await process.play("check", watched, values, within=self._recover_within)
+        _check_played(events, path)
+        seen = next((e for e in events if e["event"] == "hypothesis"), None)
+        if seen is None or seen["error"]:
+            reason = seen["error"] if seen else "its probe did not run"
+            raise DriverError(f"whether the steady state of {path} holds is unknown: {reason}")
+        return bool(seen["met"])
+
     async def recover(self, undo: Undo) -> None:
         """Take the fault back; idempotent.
 

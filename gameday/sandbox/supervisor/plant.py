@@ -103,6 +103,7 @@ class Plant:
             "database": dict(self._roles),
             "drained": sorted(self._drained),
             "baseline": self.baseline,
+            "live": {f"{s}-{r}": self.book.live(s, r) for s in SERVICES for r in REGIONS},
             "deploys": [record.to_json() for record in self.book.records],
         }
 

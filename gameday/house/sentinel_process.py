@@ -1,0 +1,154 @@
+"""The run's side of its sentinel: starting it, beating, and handing undos over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import psutil
+
+from gameday.errors import TemporaryDriverError
+from gameday.ports import Undo
+
+READY_WITHIN = 20.0
+"""Seconds a sentinel may take to start; a busy machine needs several to load an interpreter."""
+
+HELD_WITHIN = 5.0
+BEATS_PER_LEASE = 5
+
+GOODBYE = 2.0
+"""Seconds the run waits for its sentinel to go, so that no process is left when it ends."""
+
+MOMENT = 0.02
+
+
+@asynccontextmanager
+async def sentinel(run: str, *, lease: timedelta) -> AsyncIterator[SentinelProcess]:
+    """Start the sentinel of a run; it watches until the context is left.
+
+    Raises:
+        TemporaryDriverError: it did not start.
+    """
+    # Not asyncio's own: that kills a child that outlives the loop, and this one may have to.
+    process = subprocess.Popen(
+        (sys.executable, "-P", "-m", "gameday.cli.sentinel"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # what ends the run must not end it
+    )
+    held = SentinelProcess(process)
+    try:
+        await held.start(run, lease)
+        yield held
+    finally:
+        await held.farewell()
+
+
+class SentinelProcess:
+    """A `gameday.ports.Lease` held by a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._stdin: asyncio.WriteTransport | None = None
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self.pid = process.pid
+
+    async def start(self, run: str, lease: timedelta) -> None:
+        """Say whose sentinel it is, and begin to beat."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), self._process.stdout
+        )
+        self._stdin, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, self._process.stdin)
+        self._tasks.append(asyncio.create_task(self._listen(reader)))
+        own = psutil.Process()
+        ready = self._expect("ready")
+        self._tell(
+            run=run,
+            pid=own.pid,
+            pid_created=own.create_time(),
+            lease_seconds=lease.total_seconds(),
+        )
+        await self._answered(ready, READY_WITHIN, "did not start")
+        every = lease.total_seconds() / BEATS_PER_LEASE
+        self._tasks.append(asyncio.create_task(self._beat(every)))
+
+    async def hold(self, undo: Undo, *, at_most: timedelta) -> None:
+        """Return once the sentinel holds the undo.
+
+        Raises:
+            TemporaryDriverError: it is gone or does not answer.
+        """
+        held = self._expect(undo.id)
+        self._tell(
+            say="hold",
+            undo={**asdict(undo), "data": dict(undo.data)},
+            at_most=at_most.total_seconds(),
+        )
+        await self._answered(held, HELD_WITHIN, "does not answer")
+
+    async def release(self, undo: str) -> None:
+        """Tell it that this undo is proven done."""
+        with suppress(TemporaryDriverError):
+            self._tell(say="release", undo=undo)
+
+    async def farewell(self) -> None:
+        """Tell it that the run ends; it recovers what it still holds, and goes."""
+        with suppress(TemporaryDriverError):
+            self._tell(say="farewell")
+        for _ in range(round(GOODBYE / MOMENT)):
+            # One that still has something to recover outlives the run.
+            if self._stdin is None or self._process.poll() is not None:
+                break
+            await asyncio.sleep(MOMENT)
+        for task in self._tasks:
+            task.cancel()
+        if self._stdin is not None:
+            self._stdin.close()
+
+    async def _beat(self, every: float) -> None:
+        with suppress(TemporaryDriverError):
+            while True:
+                await asyncio.sleep(every)
+                self._tell(say="beat")
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        async for line in reader:
+            for future in self._waiting.pop(line.decode().strip(), []):
+                if not future.done():
+                    future.set_result(None)
+        for waiting in self._waiting.values():
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(_gone())
+
+    def _expect(self, word: str) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(word, []).append(future)
+        return future
+
+    async def _answered(self, future: asyncio.Future[None], within: float, what: str) -> None:
+        try:
+            await asyncio.wait_for(future, within)
+        except TimeoutError as error:
+            raise TemporaryDriverError(
+                f"the run's sentinel {what} within {within:g} s; without it no fault is injected"
+            ) from error
+
+    def _tell(self, **said: Any) -> None:
+        if self._stdin is None or self._stdin.is_closing() or self._process.poll() is not None:
+            raise _gone()
+        self._stdin.write(json.dumps(said).encode() + b"\n")
+
+
+def _gone() -> TemporaryDriverError:
+    return TemporaryDriverError("the run's sentinel has ended; without it no fault is injected")
