@@ -26,7 +26,18 @@ from gameday.house.undoers import Undoers
 from gameday.incident import Page
 from gameday.ledger import Ledger
 from gameday.loop import Incident
-from gameday.ports import AlertSource, DeployLog, FaultDriver, PlannedFault, Store, Target
+from gameday.ports import (
+    AlertSource,
+    Clock,
+    DeployLog,
+    FaultDriver,
+    Lease,
+    PlannedFault,
+    Responder,
+    Store,
+    Target,
+    Undoer,
+)
 from gameday.scenario import ResponderKind, Scenario
 from gameday.settings import Settings
 from gameday.signals import samples
@@ -75,6 +86,35 @@ class Story:
     probes: Mapping[str, Path] = field(default_factory=dict)
 
 
+def _responder(kind: ResponderKind) -> Any:
+    if kind is ResponderKind.NONE:
+        return None
+    if kind is ResponderKind.BOT:
+        from gameday.house.bot_process import BotProcess
+
+        return BotProcess()
+    from gameday.house.person import Person
+
+    return Person()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a run needs beside the system it plays on; a rehearsal brings its own.
+
+    Attributes:
+        clock: whose time it is.
+        sentinel: starts the run's sentinel, given the run's id and its lease.
+        responder: whoever answers pages, given what the scenario asks for.
+        undoer: understands every kind of undo, given the system's own driver of faults.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    sentinel: Callable[..., AbstractAsyncContextManager[Lease]] = sentinel
+    responder: Callable[[ResponderKind], Responder | None] = _responder
+    undoer: Callable[[FaultDriver], Undoer] = Undoers
+
+
 def new_run_id(now_text: str) -> str:
     """Return an id that sorts by time and can be typed: ``20261123-0812-5f3a``."""
     return f"{now_text}-{secrets.token_hex(2)}"
@@ -121,6 +161,7 @@ async def play(
     serve: Serve,
     run: str,
     on_plan: Callable[[plan.Plan, Ledger, Conductor], None] = lambda *_: None,
+    around: Surroundings | None = None,
 ) -> tuple[Mapping[str, Any], GamedayError | None]:
     """Play a scenario and return (its result, the error that ended it early or None).
 
@@ -129,11 +170,13 @@ async def play(
 
     Args:
         on_plan: told about the run before it begins; the live view hangs on this.
+        around: the clock, the sentinel and the responder; the real ones where None.
 
     Raises:
         PlanRefused: the plan itself was refused; nothing was stored.
     """
-    clock = SystemClock()
+    around = around or Surroundings()
+    clock = around.clock
     planned = await make_plan(story, system, run=run)
     store.open_run(
         run,
@@ -158,7 +201,7 @@ async def play(
     cancelled: asyncio.CancelledError | None = None
     async with AsyncExitStack() as open_:
         base_url = await open_.enter_async_context(serve(incident, hook))
-        lease = await open_.enter_async_context(sentinel(run, lease=settings.lease))
+        lease = await open_.enter_async_context(around.sentinel(run, lease=settings.lease))
         open_.enter_context(announced(settings, run, f"{base_url}/incidents/{incident.token}"))
         conductor = Conductor(
             planned,
@@ -168,7 +211,7 @@ async def play(
             faults=system.faults,
             alerts=system.alerts,
             target=system.target,
-            responder=_responder(story.scenario.spec.responder),
+            responder=around.responder(story.scenario.spec.responder),
             page_of=_pager(incident, system, story.slo, base_url),
             settings=settings,
             lease=lease,
@@ -176,7 +219,7 @@ async def play(
                 name: partial(system.faults.steady, str(path))
                 for name, path in story.probes.items()
             },
-            undoer=Undoers(system.faults),
+            undoer=around.undoer(system.faults),
         )
         incident.before_mitigation = conductor.before_mitigation
         on_plan(planned, ledger, conductor)
@@ -229,18 +272,6 @@ def _record_start(ledger: Ledger, planned: plan.Plan, story: Story) -> None:
         },
     )
     ledger.record(Kind.PLAN_MADE, source="conductor", subject=story.slo.id, data=planned.to_json())
-
-
-def _responder(kind: ResponderKind) -> Any:
-    if kind is ResponderKind.NONE:
-        return None
-    if kind is ResponderKind.BOT:
-        from gameday.house.bot_process import BotProcess
-
-        return BotProcess()
-    from gameday.house.person import Person
-
-    return Person()
 
 
 def _pager(incident: Incident, system: System, slo: Slo, base_url: str) -> Any:
