@@ -5,12 +5,14 @@ from __future__ import annotations
 import typer
 
 from gameday.cli.output import print_json, print_table
+from gameday.cli.predict import predict
 
 app = typer.Typer(
     help="Service level objectives and their burn-rate alerts.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.command("predict")(predict)
 
 
 @app.command("list")
