@@ -10,7 +10,7 @@ import pytest
 
 from gameday.drivers.database import Database
 from gameday.errors import StoreError, UsageError
-from gameday.ports import Undo
+from gameday.ports import Order, OrderKind, Undo
 from scoring.timeline import Fact
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -125,3 +125,46 @@ def test_a_file_that_is_no_database_is_a_store_error(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="cannot be opened"):
         Database(f"sqlite:///{path}")
+
+
+def test_orders_hold_for_their_run_or_for_all_until_lifted(store: Database) -> None:
+    abort = Order(OrderKind.ABORT, "r1", "enough", "ann", NOW)
+    stop = Order(OrderKind.STOP, None, "real incident", "bob", NOW)
+    store.give(abort)
+    store.give(stop)
+
+    assert store.orders("r1") == (abort, stop)
+    assert store.orders("r2") == (stop,)
+    assert store.orders() == (stop,)
+    assert store.lift_stop(at=NOW)
+    assert not store.lift_stop(at=NOW)
+    assert store.orders("r1") == (abort,)
+
+
+def test_a_fenced_run_writes_nothing_more_but_its_sentinel_does(store: Database) -> None:
+    opened(store, "r1")
+    store.give(Order(OrderKind.FENCE, "r1", "its heartbeat was silent", "sentinel", NOW))
+    fact = Fact("f1", "run.aborted", NOW, NOW, "sentinel")
+    undo = Undo("u1", "experiment", "r1", "slow", "gameday recover r1", {})
+    end = {"ended_at": NOW, "verdict": "aborted", "result": {"verdict": "aborted"}}
+
+    with pytest.raises(StoreError, match="taken over by its sentinel"):
+        store.append("r1", fact)
+    with pytest.raises(StoreError, match="taken over"):
+        store.save_undo(undo)
+    with pytest.raises(StoreError, match="taken over"):
+        store.close_run("r1", **end)  # type: ignore[arg-type]
+    store.append("r1", fact, fenced=True)
+    store.close_run("r1", **end, fenced=True)  # type: ignore[arg-type]
+
+    assert store.facts("r1") == (fact,)
+    assert store.open_undos() == ()
+
+
+def test_the_open_undos_of_a_target_are_its_own_and_those_of_no_known_run(store: Database) -> None:
+    for run, target in (("r1", "sandbox"), ("r2", "kubernetes")):
+        store.open_run(run, scenario="s", target=target, started_at=NOW, documents={})
+    for run in ("r1", "r2", "unknown"):
+        store.save_undo(Undo(f"u-{run}", "experiment", run, "slow", "c", {}))
+
+    assert {u.run for u in store.open_undos(target="sandbox")} == {"r1", "unknown"}
