@@ -174,10 +174,8 @@ class Blackout(Noun):
     def ends_at(self, at: datetime) -> datetime | None:
         """Return when it ends (UTC) if it is in force at this instant, else None."""
         now = at.astimezone(UTC)
-        for span in self.spans(now, now + timedelta(microseconds=1)):
-            if span.holds(now):
-                return span.end
-        return None
+        span = next(self.spans(now, now + timedelta(microseconds=1)), None)
+        return span.end if span is not None else None
 
     def concerns(self, target: str, regions: Sequence[str]) -> bool:
         """Return whether it holds for a run on this target.
