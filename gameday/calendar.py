@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from gameday.quantity import refusal, shown
+from gameday.quantity import QuantityError, refusal, shown
 
 _YEARS = range(2000, 2200)
 """Anything outside is a slip of the keyboard, and far from the edges of `datetime`."""
@@ -86,18 +86,18 @@ WHOLE_DAY = Hours(0, _DAY_MINUTES)
 """From midnight to midnight."""
 
 
-def instant(moment: date | datetime, zone: ZoneInfo | None, *, ends: bool) -> datetime:
+def instant(when: date | datetime, zone: ZoneInfo | None, *, ends: bool) -> datetime:
     """Return the instant (UTC) at which a moment of a file begins or ends something.
 
     Args:
-        moment: an instant with its offset, a local time, or a day. A day ends something at its own
+        when: an instant with its offset, a local time, or a day. A day ends something at its own
             end: until the 4th means that the 4th is still in it.
         zone: where a day or a local time is meant.
         ends: whether it ends something.
     """
-    if isinstance(moment, datetime):
-        return moment.astimezone(UTC) if moment.tzinfo else _utc(moment, zone, ends=ends)
-    day = moment + timedelta(days=1) if ends else moment
+    if isinstance(when, datetime):
+        return when.astimezone(UTC) if when.tzinfo else _utc(when, zone, ends=ends)
+    day = when + timedelta(days=1) if ends else when
     return _utc(datetime.combine(day, time()), zone, ends=ends)
 
 
@@ -190,28 +190,42 @@ def _zone_field(value: Any) -> ZoneInfo:
     raise refusal(f"'{shown(value)}' is no timezone", hint)
 
 
-def _moment_field(value: Any) -> date | datetime:
+def moment(value: object) -> date | datetime:
+    """Return a day, a local time or an instant from its text.
+
+    Raises:
+        QuantityError: it is none of them, does not exist, or lies centuries away.
+    """
     if isinstance(value, date):
         return value
     text = str(value).strip()
     parts = _INSTANT.match(text)
     if parts is None and not _DATE.match(text):
-        raise refusal(
+        raise QuantityError(
             f"'{shown(value)}' is neither a day nor an instant",
             "write 2026-12-24, 2026-12-24T18:00 or 2026-12-24T18:00:00+01:00",
         )
-    moment: date | datetime
+    found: date | datetime
     try:
         if parts is None:
-            moment = date.fromisoformat(text)
+            found = date.fromisoformat(text)
         else:
             day, clock, offset = parts.groups()
-            moment = datetime.fromisoformat(f"{day}T{clock}{offset or ''}")
+            found = datetime.fromisoformat(f"{day}T{clock}{offset or ''}")
     except ValueError as error:
-        raise refusal(f"'{shown(value)}' does not exist", "check day, month and hour") from error
-    if moment.year not in _YEARS:
-        raise refusal(f"'{shown(value)}' is far from now", "years run from 2000 to 2199")
-    return moment
+        raise QuantityError(
+            f"'{shown(value)}' does not exist", "check day, month and hour"
+        ) from error
+    if found.year not in _YEARS:
+        raise QuantityError(f"'{shown(value)}' is far from now", "years run from 2000 to 2199")
+    return found
+
+
+def _moment_field(value: Any) -> date | datetime:
+    try:
+        return moment(value)
+    except QuantityError as error:
+        raise refusal(error.message, error.hint) from error
 
 
 def _hours_field(value: Any) -> Hours:

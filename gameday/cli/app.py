@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from gameday.cli import files, incident, orders, runs, sandbox, slos
+from gameday.cli import files, incident, orders, programme, runs, sandbox, slos
 from gameday.cli.doctor import doctor
 from gameday.cli.play import plan_command, run_command
 from gameday.errors import ExitCode, GamedayError
@@ -43,6 +43,7 @@ app.command("stop")(orders.stop)
 app.command("mitigate")(incident.mitigate)
 app.command("doctor")(doctor)
 app.add_typer(incident.app, name="incident")
+app.add_typer(programme.app, name="programme")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(slos.app, name="slo")
 

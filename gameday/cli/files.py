@@ -11,7 +11,7 @@ from gameday.cli.output import print_json, say
 
 def validate(
     paths: list[Path] = typer.Argument(
-        help="Files or folders: scenarios, OpenSLO documents, runbooks, experiments."
+        help="Files or folders: scenarios, programmes, OpenSLO documents, runbooks, experiments."
     ),
     json: bool = typer.Option(False, "--json", help="Print the problems as JSON."),
 ) -> int:
@@ -38,7 +38,7 @@ def validate(
     return 2 if problems else 0
 
 
-def schema(kind: str = typer.Argument(help="scenario or runbook")) -> None:
+def schema(kind: str = typer.Argument(help="scenario, programme or runbook")) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
     from gameday.spec import schema as schema_of
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from gameday.house.play import Story, System
 from gameday.permission import Permission, Start, judge
 from gameday.ports import SignalSource
 from gameday.programme import Programme
-from gameday.scenario import Scenario
+from gameday.sandbox import state
+from gameday.scenario import Scenario, TargetKind
 from gameday.signals import Series
 from gameday.slo import Slo
 from gameday.spec import find_programme, read_programme
@@ -69,25 +71,62 @@ async def permission(
     Raises:
         SpecError: there is a programme, and it is wrong.
     """
-    programme = programme_in_force(story.scenario.path)
-    target = system.target
-    budgets = []
-    if programme is not None and _has_a_line(programme):
-        source = signals or Prometheus(system.tools.prometheus, timeout=PATIENCE)
-        budgets.append(await read_budget(source, story.slo, time_scale=target.time_scale, now=now))
     start = Start(
-        target=address(story.scenario, target.name),
+        target=address(story.scenario, system.target.name),
         regions=story.scenario.spec.regions or system.regions,
         at=now,
         approved_by=approved_by,
     )
+    counted = Counted(
+        signals or Prometheus(system.tools.prometheus, timeout=PATIENCE), system.target.time_scale
+    )
+    return await ask(programme_in_force(story.scenario.path), start, [story.slo], counted=counted)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Where a target's events are counted, and how many times faster its time runs."""
+
+    signals: SignalSource
+    time_scale: float
+
+
+async def ask(
+    programme: Programme | None, start: Start, slos: Sequence[Slo], *, counted: Counted | None
+) -> Permission:
+    """Return whether a run that spends on these SLOs may start; asks for budgets where it matters.
+
+    Args:
+        counted: None: nobody knows where, so the budgets are unknown.
+    """
+    budgets: list[BudgetLeft | BudgetUnknown] = []
+    if programme is not None and _has_a_line(programme, start.target):
+        for slo in slos:
+            if counted is None:
+                budgets.append(BudgetUnknown(slo.id, "no Prometheus is known that counts for it"))
+                continue
+            scale = counted.time_scale
+            budgets.append(await read_budget(counted.signals, slo, time_scale=scale, now=start.at))
     return judge(programme, start, budgets)
 
 
-def _has_a_line(programme: Programme) -> bool:
-    terms = programme.spec.targets.values()
-    lines = [programme.spec.error_budget_left_above, *(t.error_budget_left_above for t in terms)]
-    return any(line is not None for line in lines)
+def counted_for(target: str, *, prometheus: str | None) -> Counted | None:
+    """Return where a target's events are counted, without opening it.
+
+    Args:
+        prometheus: base URL; None: the sandbox's own where that is up.
+    Returns:
+        None where nothing is known to count.
+    """
+    found = state.read() if target == TargetKind.SANDBOX else None
+    scale = found.time_scale if found is not None else 1.0
+    url = prometheus or (found.prometheus_url if found is not None else None)
+    return Counted(Prometheus(url, timeout=PATIENCE), scale) if url else None
+
+
+def _has_a_line(programme: Programme, target: str) -> bool:
+    """Return whether a budget would be looked at, be it for a notice only."""
+    return programme.line(target) is not None or programme.spec.error_budget_left_above is not None
 
 
 async def read_budget(
