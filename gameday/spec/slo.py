@@ -1,26 +1,55 @@
 """OpenSLO v1 → `gameday.slo.Slo`: the part of the standard gameday can keep its word on.
 
-Read: kind SLO with an inline ratio indicator of two Prometheus counters (good or bad, total), one
-rolling time window, budgeting by occurrences, one objective. Whatever else the standard allows is
-refused by name and line, never half understood. Burn-rate windows are those of the SRE Workbook.
+Read: SLOs with a ratio, raw or threshold indicator of Prometheus, budgeting by occurrences or by
+time slices, one rolling window, one or several objectives, alert policies; and the SLIs, data
+sources, policies, conditions and targets they refer to, in the same file or in one beside it.
+Whatever else the standard allows is refused by name and line, never half understood. Without alert
+policies the burn-rate windows are those of the SRE Workbook.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from gameday.errors import Problem, SpecError
-from gameday.slo import Slo
-from gameday.spec.document import Document, not_a_mapping, read_documents, separated
-from gameday.spec.names import did_you_mean, nearest
+from gameday.slo import NO_DATA_AFTER, Ratio, Reading, Sli, Slo
+from gameday.spec.document import (
+    Document,
+    not_a_mapping,
+    parse_documents,
+    read_documents,
+    read_text,
+    separated,
+)
+from gameday.spec.names import did_you_mean
+from gameday.spec.openslo import alerting
+from gameday.spec.openslo.annotations import ON_SLO, Annotations
+from gameday.spec.openslo.fields import API_VERSION, Fields, optional_text, parsed_duration
+from gameday.spec.openslo.indicator import Indicator, check_data_source, read_sli
+from gameday.spec.openslo.library import Library, Shelf, identity, written
+from gameday.spec.openslo.objective import read_goals
+from gameday.spec.openslo.promql import selector_fault
 from gameday.spec.tree import FieldPath, quoted
-from scoring.slo import Objective, workbook_windows
+from scoring.slo import BurnWindow, Objective, Severity, nominal, workbook_windows
 
-API_VERSION = "openslo/v1"
+__all__ = [
+    "API_VERSION",
+    "KINDS",
+    "Shelf",
+    "is_openslo",
+    "is_slo",
+    "openslo_problems",
+    "read_slos",
+    "selector_fault",
+    "slo_ids",
+    "slos_of",
+    "whole_text",
+]
+
 KINDS = (
     "SLO",
     "SLI",
@@ -31,52 +60,12 @@ KINDS = (
     "AlertNotificationTarget",
 )
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
-_WINDOW = re.compile(r"([0-9]{1,4})([a-zA-Z]+)\Z")
-_WINDOW_UNITS = {
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "w": timedelta(weeks=1),
-}
-_METRIC = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)?\s*")
-_MATCHER = re.compile(
-    r"""\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')\s*"""
-)
-
 _TOP = ("apiVersion", "kind", "metadata", "spec")
-_METADATA = ("name", "displayName", "labels", "annotations")
-_SPEC = ("description", "service", "indicator", "timeWindow", "budgetingMethod", "objectives")
-_RATIO = ("counter", "good", "bad", "total")
-_OBJECTIVE = ("displayName", "target", "targetPercent")
-
-_NOT_YET: Mapping[str, str] = {
-    "thresholdMetric": "a threshold metric (thresholdMetric) is not supported",
-    "indicatorRef": "a reference to an SLI (indicatorRef) is not supported",
-    "alertPolicies": "alert policies are not supported; the Workbook's burn windows are used",
-    "metricSourceRef": "a reference to a DataSource (metricSourceRef) is not supported",
-    "rawType": "a raw ratio (rawType) is not supported",
-    "raw": "a raw ratio (raw) is not supported",
-    "calendar": "a calendar window is not supported",
-    "timeSliceTarget": "time slices (timeSliceTarget) are not supported",
-    "timeSliceWindow": "time slices (timeSliceWindow) are not supported",
-    "compositeWeight": "composite SLOs (compositeWeight) are not supported",
-    "op": "an operator (op) belongs to threshold metrics, which are not supported",
-    "value": "a threshold (value) belongs to threshold metrics, which are not supported",
-    "indicator": "an indicator per objective is not supported",
-}
-_INSTEAD: Mapping[str, str] = {
-    "thresholdMetric": "use ratioMetric: good and total counters",
-    "indicatorRef": "write the indicator inline",
-    "metricSourceRef": "write type: Prometheus and the query here",
-    "rawType": "use good (or bad) and total counters",
-    "raw": "use good (or bad) and total counters",
-    "calendar": "use isRolling: true",
-    "indicator": "move it to spec.indicator",
-}
-
-_KNOWN = {*_NOT_YET, *_TOP, *_METADATA, *_SPEC, *_RATIO, *_OBJECTIVE}
-_KNOWN |= {"metricSource", "type", "query", "ratioMetric", "duration", "isRolling"}
+_SPEC = (
+    "description", "service", "indicator", "indicatorRef", "timeWindow", "budgetingMethod",
+    "objectives", "alertPolicies",
+)  # fmt: skip
+_LONGEST_NAME = 63
 
 
 def is_slo(document: Document) -> bool:
@@ -91,62 +80,128 @@ def is_openslo(document: Document) -> bool:
     return isinstance(data, dict) and str(data.get("apiVersion", "")).startswith("openslo")
 
 
-def read_slos(path: Path | str) -> tuple[Slo, ...]:
+def slo_ids(document: Document) -> list[str]:
+    """Return the ids of the SLOs a document of kind SLO stands for; empty where it has no name.
+
+    With one objective that is its name; with several, each has the objective's display name or
+    number after it (``checkout-within-100-ms``).
+    """
+    name = identity(document)[1]
+    data = document.data if isinstance(document.data, dict) else {}
+    spec = data.get("spec")
+    objectives = spec.get("objectives") if isinstance(spec, dict) else None
+    if not name:
+        return []
+    if not isinstance(objectives, list) or len(objectives) < 2:
+        return [name]
+    ids: list[str] = []
+    for number, objective in enumerate(objectives, start=1):
+        said = optional_text(objective, "displayName") if isinstance(objective, dict) else ""
+        slug = re.sub(r"[^a-z0-9]+", "-", said.lower()).strip("-") or str(number)
+        room = _LONGEST_NAME - len(name) - 1
+        id = f"{name}-{slug[: max(room, 0)]}".rstrip("-")
+        if id in ids or room < len(str(number)):
+            id = f"{name[: _LONGEST_NAME - len(str(number)) - 1]}-{number}"
+        ids.append(id)
+    return ids
+
+
+def read_slos(path: Path | str, *, shelf: Shelf | None = None) -> tuple[Slo, ...]:
     """Return the SLOs of an OpenSLO file, in order; at least one.
+
+    Args:
+        shelf: what lies beside the file, for references; the file's folder where it is not given.
+            Whoever reads many files of one folder hands in the same shelf.
 
     Raises:
         SpecError: every problem of the file, with line and field.
     """
-    return slos_of(read_documents(path), Path(path))
+    return slos_of(read_documents(path), Path(path), shelf=shelf)
 
 
-def slos_of(documents: tuple[Document, ...], path: Path) -> tuple[Slo, ...]:
+def slos_of(
+    documents: tuple[Document, ...], path: Path, *, shelf: Shelf | None = None
+) -> tuple[Slo, ...]:
     """Return the SLOs these documents hold; `SpecError` lists what is wrong with any of them."""
-    documents = separated(documents)
-    problems: list[Problem] = []
-    slos: list[Slo] = []
-    seen: dict[str, int] = {}
-    for document in documents:
-        problems += document.problems
-        reader = _Reader(document, path)
-        slo = reader.slo()
-        problems += reader.problems
-        if slo is not None:
-            if slo.id in seen:
-                problems.append(
-                    document.problem(
-                        ("metadata", "name"),
-                        f"the SLO {quoted(slo.id)} is given twice",
-                        f"it already stands in line {seen[slo.id]}",
-                    )
+    file = _File(documents, path, shelf)
+    if not file.problems and not file.slos:
+        file.problems.append(
+            documents[0].problem((), "the file holds no SLO", "kind: SLO is missing")
+        )
+    if file.problems:
+        raise SpecError(file.problems)
+    return tuple(file.slos)
+
+
+def openslo_problems(documents: tuple[Document, ...], path: Path) -> list[Problem]:
+    """Return what is wrong with the documents of a file, which need not hold an SLO."""
+    return _File(documents, path, None).problems
+
+
+def whole_text(path: Path) -> str:
+    """Return the text of an OpenSLO file, with what it refers to in other files written after it.
+
+    Raises:
+        SpecError: the file cannot be read.
+    """
+    text = read_text(path)
+    used = _File(parse_documents(text, str(path)), path, None).library.used
+    parts = [text.rstrip("\n"), *(written(d).rstrip("\n") for d in used.values())]
+    return "\n---\n".join(parts) + "\n"
+
+
+class _File:
+    """The documents of one file, read: its SLOs, and every problem of any document."""
+
+    def __init__(self, documents: tuple[Document, ...], path: Path, shelf: Shelf | None) -> None:
+        documents = separated(documents)
+        self.library = Library(documents, path, shelf)
+        self.slos: list[Slo] = []
+        found: dict[Problem, None] = {}
+        seen: dict[tuple[str, str], int] = {}
+        for document in documents:
+            reader = _Reader(document, path, self.library)
+            slos = reader.slos()
+            self._note_twice(document, reader.fields, seen)
+            # A document that others refer to is read once for itself and once for each of them.
+            found.update(dict.fromkeys((*document.problems, *reader.fields.problems)))
+            self.slos += slos
+        self.problems = sorted(found, key=lambda problem: problem.line)
+
+    def _note_twice(
+        self, document: Document, fields: Fields, seen: dict[tuple[str, str], int]
+    ) -> None:
+        kind, _ = identity(document)
+        # Services say no more than the SLO's own spec.service.
+        names = slo_ids(document) if kind == "SLO" else [identity(document)[1]]
+        for name in names if kind in KINDS and kind != "Service" else ():
+            line = document.line(("metadata", "name"))
+            if name and (kind, name) in seen:
+                fields.complain(
+                    ("metadata", "name"),
+                    f"the {kind} {quoted(name)} is given twice",
+                    f"it already stands in line {seen[(kind, name)]}",
                 )
-            seen[slo.id] = document.line(("metadata", "name"))
-            slos.append(slo)
-    if not problems and not slos:
-        problems.append(documents[0].problem((), "the file holds no SLO", "kind: SLO is missing"))
-    if problems:
-        raise SpecError(sorted(problems, key=lambda problem: problem.line))
-    return tuple(slos)
+            seen[(kind, name)] = line
 
 
 class _Reader:
     """Reads one document, collecting every problem on the way."""
 
-    def __init__(self, document: Document, path: Path) -> None:
+    def __init__(self, document: Document, path: Path, library: Library) -> None:
         self.document = document
         self.path = path
-        self.problems: list[Problem] = []
+        self.library = library
+        self.fields = Fields(document)
+        self.complain = self.fields.complain
 
-    def complain(self, path: FieldPath, message: str, hint: str = "") -> None:
-        self.problems.append(self.document.problem(path, message, hint))
-
-    def slo(self) -> Slo | None:
-        """Return the SLO, or None: problems were found, or the document is of another kind."""
+    def slos(self) -> list[Slo]:
+        """Return the SLOs of the document; none where it has problems or is of another kind."""
         data = self.document.data
         if not isinstance(data, dict):
-            self.problems.append(not_a_mapping(self.document))
-            return None
-        self.fields((), data, _TOP)
+            self.fields.problems.append(not_a_mapping(self.document))
+            return []
+        self.fields.known((), data, _TOP)
         version = data.get("apiVersion")
         if version != API_VERSION:
             self.complain(
@@ -154,137 +209,80 @@ class _Reader:
                 f"{quoted(version)} is not supported" if version else "is missing",
                 f"write {API_VERSION}",
             )
-            return None
+            return []
         kind = data.get("kind")
-        if kind not in KINDS:
+        if kind == "SLO":
+            return self._slos(data)
+        if not isinstance(kind, str) or kind not in _OTHERS:
             self.complain(
                 ("kind",),
                 f"{quoted(kind)} is no kind of OpenSLO v1",
                 did_you_mean(str(kind), KINDS, what="kinds"),
             )
-            return None
-        if kind == "Service":
-            return None  # says no more than the SLO's own spec.service
-        if kind != "SLO":
-            self.complain(
-                ("kind",),
-                f"a document of kind {kind} is not supported",
-                "gameday reads SLOs with an inline indicator",
-            )
-            return None
-        return self._slo(data)
+            return []
+        _OTHERS[kind](self.fields, data, self.library)
+        return []
 
-    def _slo(self, data: dict[str, Any]) -> Slo | None:
-        metadata = self.mapping((), data, "metadata")
-        self.fields(("metadata",), metadata, _METADATA)
-        spec = self.mapping((), data, "spec")
-        self.fields(("spec",), spec, _SPEC)
-        name = self.text(("metadata",), metadata, "name")
-        if name and not _NAME.match(name):
-            self.complain(
-                ("metadata", "name"),
-                f"{quoted(name)} is no name",
-                "small letters, digits and dashes, at most 63",
-            )
-        service = self.text(("spec",), spec, "service")
-        good, total = self._queries(spec)
+    def _slos(self, data: dict[str, Any]) -> list[Slo]:
+        metadata = self.fields.metadata((), data)
+        noted = Annotations(self.fields, ("metadata",), metadata, ON_SLO)
+        spec = self.fields.mapping((), data, "spec")
+        self.fields.known(("spec",), spec, _SPEC)
+        service = self.fields.text(("spec",), spec, "service")
+        indicator = self._indicator(spec)
         period = self._period(spec)
-        target = self._target(spec)
-        method = spec.get("budgetingMethod")
-        if spec and method != "Occurrences":
-            self.complain(
-                ("spec", "budgetingMethod"),
-                f"the budgeting method {quoted(method)} is not supported"
-                if method
-                else "is missing",
-                "write budgetingMethod: Occurrences",
+        windows, on_no_data = self._windows(spec, period)
+        goals = read_goals(self.fields, spec, indicator.sli, windows)
+        common: dict[str, Any] = {
+            "service": service,
+            "windows": windows,
+            "owner": noted.text("owner"),
+            "runbook": noted.text("runbook"),
+            "links": noted.links(),
+            "min_events": noted.count("min-events"),
+            "min_bad_events": noted.count("min-bad-events"),
+            "no_data_after": self._no_data_after(noted, on_no_data),
+            "queries": indicator.queries,
+            "annotations": noted.written,
+            "path": self.path,
+        }
+        self._check_guard(noted, indicator)
+        ids = slo_ids(self.document)
+        if self.fields.problems or period is None or len(ids) != len(goals):
+            return []
+        title = optional_text(metadata, "displayName")
+        return [
+            Slo(
+                id=id,
+                objective=Objective(goal.target_ratio, period),
+                title=_title(title, goal.title, len(goals) > 1),
+                **_counted(goal.sli),
+                **common,
             )
-        annotations = self._annotations(metadata)
-        if self.problems or target is None or period is None or not (good and total):
-            return None
-        return Slo(
-            id=name,
-            service=service,
-            objective=Objective(target, period),
-            good_query=good,
-            total_query=total,
-            windows=workbook_windows(period),
-            title=self._optional(metadata, "displayName"),
-            owner=annotations.get("gameday/owner", ""),
-            runbook=annotations.get("gameday/runbook", ""),
-            annotations=annotations,
-            path=self.path,
-        )
+            for id, goal in zip(ids, goals, strict=True)
+        ]
 
     # --- parts --------------------------------------------------------------------------------
 
-    def _queries(self, spec: dict[str, Any]) -> tuple[str, str]:
-        if "indicatorRef" in spec:
-            return "", ""  # already refused by name
-        at: FieldPath = ("spec", "indicator")
-        indicator = self.mapping(("spec",), spec, "indicator")
-        if not indicator:
-            return "", ""
-        self.fields(at, indicator, ("metadata", "spec"))
-        body = self.mapping(at, indicator, "spec")
-        at = (*at, "spec")
-        self.fields(at, body, ("description", "ratioMetric"))
-        if not body or "thresholdMetric" in body:
-            return "", ""
-        ratio = self.mapping(at, body, "ratioMetric")
-        at = (*at, "ratioMetric")
-        self.fields(at, ratio, _RATIO)
-        if not ratio or "raw" in ratio:
-            return "", ""
-        if ratio.get("counter") is not True:
-            self.complain((*at, "counter"), "the metrics must be counters", "write counter: true")
-        total = self._query(at, ratio, "total")
-        if "good" in ratio and "bad" in ratio:
-            self.complain((*at, "bad"), "good and bad are both given", "keep one of them")
-        if "bad" in ratio and "good" not in ratio:
-            bad = self._query(at, ratio, "bad")
-            if bad:
-                self.complain(
-                    (*at, "bad"),
-                    "a counter of bad events (bad) is not supported",
-                    "write good: the selector of the events that are good",
-                )
-            return "", total
-        return self._query(at, ratio, "good"), total
-
-    def _query(self, at: FieldPath, ratio: dict[str, Any], name: str) -> str:
-        metric = self.mapping(at, ratio, name)
-        at = (*at, name)
-        if not metric:
-            return ""
-        self.fields(at, metric, ("metricSource",))
-        source = self.mapping(at, metric, "metricSource")
-        at = (*at, "metricSource")
-        self.fields(at, source, ("type", "spec"))
-        if not source or "metricSourceRef" in source:
-            return ""
-        kind = source.get("type", "Prometheus")
-        if str(kind).lower() != "prometheus":
-            self.complain(
-                (*at, "type"),
-                f"the metric source {quoted(kind)} is not supported",
-                "gameday reads Prometheus",
-            )
-            return ""
-        body = self.mapping(at, source, "spec")
-        at = (*at, "spec")
-        self.fields(at, body, ("query",))
-        query = self.text(at, body, "query")
-        if not query:
-            return ""
-        fault = selector_fault(query)
-        if fault:
-            self.complain(
-                (*at, "query"),
-                f"{quoted(query)} {fault}",
-                'write a plain counter selector, name{label="value"}: gameday adds rate and sum',
-            )
-        return query.strip()
+    def _indicator(self, spec: dict[str, Any]) -> Indicator:
+        if "indicatorRef" not in spec:
+            inline = self.fields.mapping(("spec",), spec, "indicator")
+            at: FieldPath = ("spec", "indicator")
+            if not inline:
+                return Indicator(None)
+            self.fields.known(at, inline, ("kind", "metadata", "spec"))
+            return read_sli(self.fields, at, inline, self.library)
+        at = ("spec", "indicatorRef")
+        if "indicator" in spec:
+            self.complain(at, "indicator and indicatorRef are both given", "keep one of them")
+        name = self.fields.text(("spec",), spec, "indicatorRef")
+        found = self.library.find(self.fields, at, "SLI", name) if name else None
+        if found is None:
+            return Indicator(None)
+        fields = Fields(found)
+        read = read_sli(fields, (), found.data, self.library)
+        self.fields.problems += fields.problems
+        return read
 
     def _period(self, spec: dict[str, Any]) -> timedelta | None:
         at: FieldPath = ("spec", "timeWindow")
@@ -300,171 +298,142 @@ class _Reader:
             return None
         window = windows[0]
         at = (*at, 0)
-        self.fields(at, window, ("duration", "isRolling"))
+        self.fields.known(at, window, ("duration", "isRolling"))
         if window.get("isRolling") is not True and "calendar" not in window:
             self.complain(
                 (*at, "isRolling"), "only rolling windows are supported", "write isRolling: true"
             )
-        text = self.text(at, window, "duration")
-        match = _WINDOW.match(text)
-        if not text:
-            return None
-        if match is None or match.group(2) not in _WINDOW_UNITS or int(match.group(1)) == 0:
-            unit = match.group(2) if match else ""
-            why = (
-                "months, quarters and years have no fixed length; "
-                if unit in "MQY" and unit
-                else ""
-            )
+        if "calendar" in window:
+            return None  # its duration means something else
+        text = self.fields.text(at, window, "duration")
+        period = parsed_duration(text) if text else None
+        if text and not period:
             self.complain(
                 (*at, "duration"),
                 f"{quoted(text)} is no rolling period",
-                f"{why}valid units are m, h, d and w: 30d, 4w",
+                "valid units are m, h, d, w, M (30 days), Q (90 days) and Y: 30d, 4w",
             )
-            return None
-        return int(match.group(1)) * _WINDOW_UNITS[match.group(2)]
+        return period or None
 
-    def _target(self, spec: dict[str, Any]) -> float | None:
-        at: FieldPath = ("spec", "objectives")
-        objectives = spec.get("objectives")
-        if not spec:
-            return None
-        if not isinstance(objectives, list) or not objectives:
-            self.complain(at, "is missing", "write objectives: [{target: 0.99}]")
-            return None
-        if len(objectives) > 1:
-            self.complain(
-                (*at, 1),
-                "several objectives in one SLO are not supported",
-                "give each objective an SLO of its own",
-            )
-        objective = objectives[0]
-        at = (*at, 0)
-        if not isinstance(objective, dict):
-            self.complain(at, f"{quoted(objective)} is no objective", "write {target: 0.99}")
-            return None
-        self.fields(at, objective, _OBJECTIVE)
-        if ("target" in objective) == ("targetPercent" in objective):
-            self.complain(at, "exactly one of target and targetPercent is needed", "target: 0.99")
-            return None
-        return self._ratio(at, objective)
-
-    def _ratio(self, at: FieldPath, objective: dict[str, Any]) -> float | None:
-        name = "target" if "target" in objective else "targetPercent"
-        value = objective[name]
-        at = (*at, name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self.complain(at, f"{quoted(value)} is not a number", "write target: 0.99")
-            return None
-        if name == "target":
-            if 0 < value < 1:
-                return float(value)
-            hint = "write target: 0.99"
-            if 1 < value < 100:
-                hint = f"did you mean targetPercent: {value:g} or target: {value / 100:.10g}?"
-            self.complain(at, f"'{value:g}' is not strictly between 0 and 1", hint)
-            return None
-        if 0 < value < 100:
-            # Rounded: 99.9 / 100 is 0.9990000000000001, and people read targets.
-            return round(value / 100, 12)
-        self.complain(at, f"'{value:g}' is not strictly between 0 and 100", "targetPercent: 99")
-        return None
-
-    def _annotations(self, metadata: dict[str, Any]) -> dict[str, str]:
-        raw = metadata.get("annotations")
-        if raw is None:
-            return {}
-        if not isinstance(raw, dict):
-            self.complain(("metadata", "annotations"), "must be a mapping")
-            return {}
-        for key, value in raw.items():
-            if not isinstance(value, str):
-                self.complain(
-                    ("metadata", "annotations", key),
-                    f"{quoted(value)} is not text",
-                    "put it in quotes",
-                )
-            if key.startswith("gameday/") and key not in ("gameday/owner", "gameday/runbook"):
-                self.complain(
-                    ("metadata", "annotations", key),
-                    f"gameday knows no annotation {quoted(key)}",
-                    did_you_mean(key, ("gameday/owner", "gameday/runbook")),
-                )
-        return {k: v for k, v in raw.items() if isinstance(v, str)}
-
-    # --- shapes -------------------------------------------------------------------------------
-
-    def fields(self, at: FieldPath, mapping: dict[str, Any], known: tuple[str, ...]) -> None:
-        """Complain about every field that is not known here, by name where we know the feature."""
-        for key in mapping:
-            if key in known:
+    def _windows(
+        self, spec: dict[str, Any], period: timedelta | None
+    ) -> tuple[tuple[BurnWindow, ...], bool | None]:
+        """Return the branches, page first, and whether missing data is to be told."""
+        policies = alerting.read_policies(self.fields, spec, self.library)
+        told = [p.on_no_data for _, p in policies if p.on_no_data is not None]
+        on_no_data = any(told) if told else None
+        if period is None:
+            return (), on_no_data
+        if not spec.get("alertPolicies"):
+            return self._workbook(period), on_no_data
+        branches: dict[tuple[Severity, timedelta], BurnWindow] = {}
+        for at, policy in policies:
+            window = policy.window
+            if window is None:
                 continue
-            if key in _NOT_YET:
-                self.complain((*at, key), _NOT_YET[key], _INSTEAD.get(key, "remove it"))
-            else:
+            if window.long > period:
                 self.complain(
-                    (*at, key),
-                    f"unknown field {quoted(key)}",
-                    did_you_mean(key, known, what="valid fields"),
+                    at,
+                    f"its window of {nominal(window.long)} is longer than the period of"
+                    f" {nominal(period)}",
+                    "a window lies within the period",
+                )
+            if (window.severity, window.long) in branches:
+                self.complain(
+                    at,
+                    f"there is a {window.severity} over {nominal(window.long)} already",
+                    "one threshold per window and severity",
+                )
+            branches[(window.severity, window.long)] = window
+        if policies and not branches:
+            self.complain(
+                ("spec", "alertPolicies"),
+                "none of the policies alerts on a breach",
+                "write alertWhenBreaching: true, or leave alertPolicies out",
+            )
+        return tuple(branches[key] for key in sorted(branches)), on_no_data
+
+    def _workbook(self, period: timedelta) -> tuple[BurnWindow, ...]:
+        # A window longer than the period would look at budgets that are spent and forgotten.
+        windows = tuple(w for w in workbook_windows(period) if w.long <= period)
+        if not windows:
+            self.complain(
+                ("spec", "timeWindow", 0, "duration"),
+                f"a period of {nominal(period)} is shorter than every alert window",
+                "write alertPolicies with windows of your own",
+            )
+        return windows
+
+    def _no_data_after(self, noted: Annotations, on_no_data: bool | None) -> timedelta | None:
+        """Return when missing data is told: as annotated, else as the policies say, else always."""
+        if noted.text("no-data") == "off":
+            return None
+        if found := noted.span("no-data"):
+            return found
+        return None if on_no_data is False else NO_DATA_AFTER
+
+    def _check_guard(self, noted: Annotations, indicator: Indicator) -> None:
+        sli = indicator.sli
+        counted = isinstance(sli, Ratio) and sli.reading is Reading.COUNTER
+        if sli is None or counted:
+            return
+        for name in ("min-events", "min-bad-events"):
+            if noted.text(name):
+                self.complain(
+                    ("metadata", "annotations"),
+                    f"{name} needs an SLI of counters",
+                    "remove it, or use a ratioMetric of counters",
                 )
 
-    def mapping(self, at: FieldPath, parent: dict[str, Any], name: str) -> dict[str, Any]:
-        value = parent.get(name)
-        if isinstance(value, dict) and value:
-            return value
-        if parent or not at:
-            self.absent(at, parent, name, "must be a mapping of fields")
-        return {}
 
-    def text(self, at: FieldPath, parent: dict[str, Any], name: str) -> str:
-        value = parent.get(name)
-        if isinstance(value, str) and value.strip():
-            return value
-        if parent:
-            self.absent(at, parent, name, f"{quoted(value)} is not text")
-        return ""
-
-    def absent(self, at: FieldPath, parent: dict[str, Any], name: str, otherwise: str) -> None:
-        if parent.get(name) not in (None, "", {}):
-            self.complain((*at, name), otherwise)
-        elif not any(k not in _KNOWN and nearest(k, (name,), cutoff=0.7) for k in parent):
-            # A misspelt sibling is already reported with this name as its hint.
-            self.complain((*at, name), "is missing", f"add {name}")
-
-    def _optional(self, parent: dict[str, Any], name: str) -> str:
-        value = parent.get(name)
-        return value if isinstance(value, str) else ""
+def _sli_document(fields: Fields, data: dict[str, Any], library: Library) -> None:
+    fields.metadata((), data)
+    read_sli(fields, (), data, library)
 
 
-def selector_fault(query: str) -> str:
-    """Return why a text is no plain selector (``name{label="value"}``), or nothing where it is."""
-    if len(query) > 4000:
-        return "is too long for a selector"
-    if re.match(r"\s*[a-z_]+\s*(by\s*\(|without\s*\(|\()", query):
-        return "is an expression with a function, not a selector"
-    match = _METRIC.match(query)
-    name = match.group(1) if match else None
-    at = match.end() if match else 0
-    matchers = 0
-    if at < len(query) and query[at] == "{":
-        at += 1
-        while found := _MATCHER.match(query, at):
-            matchers += 1
-            at = found.end()
-            if at < len(query) and query[at] == ",":
-                at += 1
-            else:
-                break
-        while at < len(query) and query[at].isspace():
-            at += 1
-        if at >= len(query) or query[at] != "}":
-            return f"has a label matcher that cannot be read at character {at + 1}"
-        at += 1
-    rest = query[at:].strip()
-    if rest.startswith("["):
-        return "has a range, which gameday adds itself"
-    if rest:
-        return f"goes on after the selector with {quoted(rest, 20)}"
-    if not name and not matchers:
-        return "names no metric"
-    return "" if name else "names no metric before the braces"
+def _service_document(fields: Fields, data: dict[str, Any], library: Library) -> None:
+    fields.metadata((), data)
+    spec = data.get("spec")
+    if spec is not None and not isinstance(spec, dict):
+        fields.complain(("spec",), "must be a mapping of fields")
+    fields.known(("spec",), spec if isinstance(spec, dict) else {}, ("description",))
+
+
+def _data_source_document(fields: Fields, data: dict[str, Any], library: Library) -> None:
+    fields.metadata((), data)
+    check_data_source(fields, data)
+
+
+def _policy_document(fields: Fields, data: dict[str, Any], library: Library) -> None:
+    alerting.read_policy(fields, (), data, library)
+
+
+def _condition_document(fields: Fields, data: dict[str, Any], library: Library) -> None:
+    alerting.read_condition(fields, (), data)
+
+
+def _target_document(fields: Fields, data: dict[str, Any], library: Library) -> None:
+    alerting.check_target(fields, (), data)
+
+
+_OTHERS: Mapping[str, Callable[[Fields, dict[str, Any], Library], None]] = {
+    "SLI": _sli_document,
+    "Service": _service_document,
+    "DataSource": _data_source_document,
+    "AlertPolicy": _policy_document,
+    "AlertCondition": _condition_document,
+    "AlertNotificationTarget": _target_document,
+}
+
+
+def _counted(sli: Sli) -> dict[str, Any]:
+    """Return the SLI as the fields of an `Slo`: counters by name, anything else as measured."""
+    if isinstance(sli, Ratio) and sli.reading is Reading.COUNTER:
+        return {"good_query": sli.good, "bad_query": sli.bad, "total_query": sli.total}
+    return {"measured": sli}
+
+
+def _title(name: str, objective: str, is_one_of_several: bool) -> str:
+    if not is_one_of_several or not objective:
+        return name
+    return f"{name}: {objective}" if name else objective

@@ -12,7 +12,7 @@ from gameday.spec.names import did_you_mean
 from gameday.spec.programme import read_programme
 from gameday.spec.runbook import check_runbook
 from gameday.spec.scenario import read_scenario
-from gameday.spec.slo import is_openslo, slos_of
+from gameday.spec.slo import is_openslo, openslo_problems
 from gameday.spec.tree import quoted
 
 _KINDS = ("Scenario", "Programme", "SLO")
@@ -41,8 +41,7 @@ def _problems(path: Path, catalogue: Catalogue | None) -> list[Problem]:
     first = documents[0]
     entries = separated(documents)
     if any(is_openslo(entry) for entry in entries):
-        slos_of(entries, path)
-        return []
+        return openslo_problems(entries, path)
     if _is_programme(first, path):
         read_programme(path)
         return []
