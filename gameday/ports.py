@@ -109,6 +109,9 @@ class FaultDriver(Undoer, Protocol):
     async def steady(self, path: str) -> bool:
         """Return whether the steady-state hypothesis of an experiment holds now."""
 
+    async def strays(self) -> Sequence[Undo]:
+        """Return what takes back everything on the target that bears the mark of some run."""
+
 
 class Lease(Protocol):
     """What takes a run's faults back when the run itself cannot: its sentinel.

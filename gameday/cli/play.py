@@ -54,14 +54,16 @@ def run_command(
         return plan_command(scenario, target=target, region=region, json=json)
     from gameday.house.opening import only_run, open_store
     from gameday.house.orders import refuse_if_stopped
+    from gameday.house.recover import refuse_over_leftovers, refuse_over_strays
     from gameday.settings import Settings
 
     story = _story(scenario, target=target, region=region, responder=responder)
     settings = Settings.from_environment()
     with only_run(settings, str(story.scenario.spec.target)), open_store(settings) as store:
         refuse_if_stopped(store)
-        _refuse_over_open_faults(store.open_undos(target=str(story.scenario.spec.target)))
+        refuse_over_leftovers(store, str(story.scenario.spec.target))
         system = _system(story)
+        asyncio.run(refuse_over_strays(system))
         result, error, interrupted = _play(story, system, store, settings)
         if report is not None and result is not None:
             from gameday.house.reports import write_reports
@@ -185,14 +187,6 @@ def _system(story: Story) -> System:
     from gameday.house.shop import open_sandbox, sandbox_system
 
     return sandbox_system(open_sandbox(reload_rules=False, on_progress=say))
-
-
-def _refuse_over_open_faults(undos: Any) -> None:
-    if undos:
-        raise PlanRefused(
-            f"run {undos[0].run} left a fault in place: {undos[0].description}. "
-            f"Recover it first: `{undos[0].command}`"
-        )
 
 
 def _play(

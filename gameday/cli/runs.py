@@ -120,6 +120,9 @@ def report(
 
 def recover(
     run: str | None = typer.Argument(None, help="Run id; every open fault where it is left out."),
+    strays: bool = typer.Option(
+        False, "--strays", help="Also take out what runs of other stores left on the sandbox."
+    ),
     json: bool = typer.Option(False, "--json", help="Print what was recovered as JSON."),
 ) -> int:
     """Take back faults that a crashed run left open, and prove it. Harmless when repeated."""
@@ -131,6 +134,11 @@ def recover(
     with open_store(settings) as store:
         wanted = store.find(run) if run else None
         outcomes = recover_open(store, settings, wanted)
+        if strays:
+            from gameday.house.recover import recover_strays
+            from gameday.house.shop import running_sandbox, sandbox_system
+
+            outcomes += recover_strays(store, settings, sandbox_system(running_sandbox()))
     if json:
         print_json(outcomes)
     else:

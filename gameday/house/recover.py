@@ -3,19 +3,62 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from gameday.conductor import Recovery
+from gameday.errors import PlanRefused
+from gameday.house.play import System
 from gameday.house.system import SystemClock
 from gameday.house.undoers import Undoers
-from gameday.ports import Store
+from gameday.ports import Store, Undo
 from gameday.settings import Settings
+
+
+def refuse_over_leftovers(store: Store, target: str) -> None:
+    """Let a run begin, or not.
+
+    Raises:
+        PlanRefused: an earlier run left something open on this target.
+    """
+    undos = store.open_undos(target=target)
+    if undos:
+        raise PlanRefused(
+            f"run {undos[0].run} left a fault in place: {undos[0].description}. "
+            f"Recover it first: `{undos[0].command}`"
+        )
+
+
+async def refuse_over_strays(system: System) -> None:
+    """Let a run begin, or not.
+
+    Raises:
+        PlanRefused: the target bears the mark of a run that no store here knows of.
+    """
+    strays = await system.faults.strays()
+    if strays:
+        raise PlanRefused(
+            f"{system.target.name} still has something of run {strays[0].run}, which is not in "
+            f"this store: {strays[0].description}. If nobody else plays there, take it out: "
+            f"`{strays[0].command}`"
+        )
+
+
+def recover_strays(store: Store, settings: Settings, system: System) -> list[dict[str, Any]]:
+    """Take out everything on the target that bears a run's mark; return each with its error."""
+    return _recovered(store, settings, list(asyncio.run(_listed(system))))
+
+
+async def _listed(system: System) -> Sequence[Undo]:
+    return await system.faults.strays()
 
 
 def recover_open(store: Store, settings: Settings, run: str | None) -> list[dict[str, Any]]:
     """Recover every open undo, of one run or of all; return each with its error ("" if proven)."""
-    undos = list(reversed(store.open_undos(run)))
+    return _recovered(store, settings, list(reversed(store.open_undos(run))))
 
+
+def _recovered(store: Store, settings: Settings, undos: list[Undo]) -> list[dict[str, Any]]:
     async def recover() -> dict[str, str]:
         recovery = Recovery(
             undoer=Undoers(),

@@ -69,6 +69,12 @@ def _reference_problems(document: Document, catalogue: Catalogue) -> list[Proble
     for number, fault in enumerate(faults if isinstance(faults, list) else []):
         if isinstance(fault, dict):
             problems += _fault_problems(document, ("spec", "faults", number), fault, catalogue)
+    rules = spec.get("abort")
+    for number, rule in enumerate(rules if isinstance(rules, list) else []):
+        probe = rule.get("probe") if isinstance(rule, dict) else None
+        if isinstance(probe, str) and probe:
+            path = ("spec", "abort", number, "probe")
+            problems += _lookup_problems(document, path, catalogue.experiment, probe)
     return problems
 
 

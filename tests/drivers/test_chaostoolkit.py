@@ -376,3 +376,48 @@ async def test_a_child_whose_parent_is_gone_ends_itself(tmp_path: Path) -> None:
     process.stdin.close()
 
     assert -signal.SIGKILL == await process.wait()
+
+
+async def test_what_bears_a_runs_mark_is_found_without_a_store_and_can_be_taken_out(
+    driver: ChaosToolkit, api: httpx.Client
+) -> None:
+    for name, kind in (("gd-20260101-0900-ab12-1", "latency"), ("theirs", "latency")):
+        toxic = {"name": name, "type": kind, "attributes": {"latency": 1}}
+        api.post(f"/proxies/{EU}/toxics", json=toxic).raise_for_status()
+
+    strays = await driver.strays()
+    for stray in strays:
+        await driver.recover(stray)
+
+    assert [(s.run, EU in s.description) for s in strays] == [("20260101-0900-ab12", True)]
+    assert [t["name"] for t in api.get(f"/proxies/{EU}/toxics").json()] == ["theirs"]
+
+
+@pytest.mark.parametrize("well", [True, False])
+async def test_the_steady_state_of_an_experiment_can_be_read_alone(
+    driver: ChaosToolkit, tmp_path: Path, well: bool
+) -> None:
+    open_ = tmp_path / "open"
+    if well:
+        open_.touch()
+    probe = {
+        "type": "probe",
+        "name": "open",
+        "tolerance": True,
+        "provider": {
+            "type": "python",
+            "module": "os.path",
+            "func": "exists",
+            "arguments": {"path": str(open_)},
+        },
+    }
+    file = write(tmp_path, **{"steady-state-hypothesis": {"title": "open", "probes": [probe]}})
+
+    assert await driver.steady(str(file)) is well
+
+
+async def test_an_experiment_without_a_hypothesis_has_no_steady_state(
+    driver: ChaosToolkit, tmp_path: Path
+) -> None:
+    with pytest.raises(PermanentDriverError, match="no steady-state hypothesis"):
+        await driver.steady(str(write(tmp_path)))

@@ -16,6 +16,9 @@ from gameday.ports import Injection, PlannedFault, Undo
 
 UNDO_KIND = "experiment"
 
+MARK = "gd-"
+"""What the name of everything a run adds to a target begins with."""
+
 
 class ChaosToolkit:
     """Puts faults in and takes them out by playing Chaos Toolkit experiments.
@@ -66,7 +69,7 @@ class ChaosToolkit:
             UsageError: the file holds no experiment.
         """
         document = experiments.read(path)
-        undo = f"gd-{run}-{number}"
+        undo = f"{MARK}{run}-{number}"
         values = experiments.parameters(
             document, configuration, undo=undo, duration=duration, addresses=self._addresses
         )
@@ -179,6 +182,31 @@ class ChaosToolkit:
             reason = seen["error"] if seen else "its probe did not run"
             raise DriverError(f"whether the steady state of {path} holds is unknown: {reason}")
         return bool(seen["met"])
+
+    async def strays(self) -> Sequence[Undo]:
+        """Return what takes back every toxic with a run's mark that is on the proxy now.
+
+        Raises:
+            DriverError: the proxy cannot be read.
+        """
+        url = self._addresses["toxiproxy_url"]
+        if not url:
+            return ()
+        return [
+            Undo(
+                id=name,
+                kind=UNDO_KIND,
+                run=name.removeprefix(MARK).rpartition("-")[0],
+                description=f"toxic {name} on {', '.join(proxies)}",
+                command="gameday recover --strays",
+                data={
+                    "experiment": {"method": []},
+                    "configuration": {},
+                    "toxiproxy_url": url,
+                },
+            )
+            for name, proxies in (await toxics.marked(url, MARK)).items()
+        ]
 
     async def recover(self, undo: Undo) -> None:
         """Take the fault back; idempotent.

@@ -31,6 +31,17 @@ async def proxies_with(url: str, name: str) -> Sequence[str]:
         return []
 
 
+async def marked(url: str, mark: str) -> Mapping[str, Sequence[str]]:
+    """Return the toxics whose names begin with a mark, each with its proxies; may be empty."""
+    names: dict[str, list[str]] = {}
+    try:
+        for proxy, toxic in await _found(url, mark, beginning=True):
+            names.setdefault(str(toxic["name"]), []).append(str(proxy["name"]))
+    except ServerGone:
+        return {}
+    return names
+
+
 async def remove(url: str, name: str) -> None:
     """Remove every toxic of this name; without effect where there is none.
 
@@ -54,10 +65,17 @@ def is_loopback(url: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-async def _found(url: str, name: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+async def _found(
+    url: str, name: str, *, beginning: bool = False
+) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     proxies = await _ask("GET", url, "/proxies")
     try:
-        return [(p, t) for p in proxies.values() for t in p["toxics"] or () if t["name"] == name]
+        return [
+            (p, t)
+            for p in proxies.values()
+            for t in p["toxics"] or ()
+            if t["name"] == name or (beginning and t["name"].startswith(name))
+        ]
     except (AttributeError, KeyError, TypeError) as problem:
         raise PermanentDriverError(f"{url} does not answer as Toxiproxy does") from problem
 
