@@ -18,6 +18,7 @@ class Kind(StrEnum):
     """The kinds of fact, in the order they usually happen. ``data`` keys stand beside each."""
 
     RUN_STARTED = "run.started"  # scenario, target, time_scale, responder, digest
+    START_PERMITTED = "start.permitted"  # programme, approved_by, notices, budgets
     PLAN_MADE = "plan.made"  # predicted_seconds (float | None), branches, faults, expects_alert
     STEADY_STATE_CHECKED = "steady_state.checked"  # met (bool|None), burn_rates {long: float|None}
     UNDO_STORED = "undo.stored"  # undo (id), description

@@ -61,6 +61,8 @@ def sentence(fact: Fact) -> str:
             return f"not measured ({d.get('what')}): {d.get('error')}"
         case Kind.RECOVERY_PROVEN:
             return "fault recovered, proven gone"
+        case Kind.MITIGATIONS_RESTORED:
+            return "mitigations taken back"
         case Kind.RECOVERY_STUCK:
             return f"RECOVERY STUCK: {d.get('error')}; run `{d.get('command')}`"
         case Kind.RUN_ABORTED:

@@ -42,6 +42,9 @@ def run_command(
         None, "--report", help="Write scorecard, postmortem draft and patches into this folder."
     ),
     junit: Path | None = typer.Option(None, "--junit", help="Write a JUnit file for CI."),
+    approved_by: str | None = typer.Option(
+        None, "--approved-by", metavar="ROLE", help="Who approved it, where the programme asks."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Plan only; inject nothing."),
     yes: bool = typer.Option(False, "--yes", help="Do not ask before injecting."),
 ) -> int:
@@ -64,7 +67,8 @@ def run_command(
         refuse_over_leftovers(store, str(story.scenario.spec.target))
         system = _system(story)
         asyncio.run(refuse_over_strays(system))
-        result, error, interrupted = _play(story, system, store, settings)
+        permission = _permission(story, system, approved_by)
+        result, error, interrupted = _play(story, system, store, settings, permission)
         if report is not None and result is not None:
             from gameday.house.reports import write_reports
 
@@ -189,8 +193,21 @@ def _system(story: Story) -> System:
     return sandbox_system(open_sandbox(reload_rules=False, on_progress=say))
 
 
+def _permission(story: Story, system: System, approved_by: str | None) -> Mapping[str, Any]:
+    """Ask the programme; say what should be known, and refuse with every reason."""
+    from datetime import UTC, datetime
+
+    from gameday.house.permission import permission
+
+    given = asyncio.run(permission(story, system, now=datetime.now(UTC), approved_by=approved_by))
+    for notice in given.notices:
+        say(notice)
+    given.require()
+    return given.to_json()
+
+
 def _play(
-    story: Story, system: System, store: Any, settings: Any
+    story: Story, system: System, store: Any, settings: Any, permission: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any] | None, GamedayError | None, bool]:
     """Play in an event loop whose interruption is a cancellation; return what came of it."""
     from datetime import UTC, datetime
@@ -222,6 +239,7 @@ def _play(
                 serve=lambda incident, hook: serving(incident_app(incident, hook_token=hook)),
                 run=run,
                 on_plan=told,
+                permission=permission,
             )
 
     try:

@@ -161,6 +161,7 @@ async def play(
     serve: Serve,
     run: str,
     on_plan: Callable[[plan.Plan, Ledger, Conductor], None] = lambda *_: None,
+    permission: Mapping[str, Any] | None = None,
     around: Surroundings | None = None,
 ) -> tuple[Mapping[str, Any], GamedayError | None]:
     """Play a scenario and return (its result, the error that ended it early or None).
@@ -170,6 +171,7 @@ async def play(
 
     Args:
         on_plan: told about the run before it begins; the live view hangs on this.
+        permission: on whose word the run starts, for its record.
         around: the clock, the sentinel and the responder; the real ones where None.
 
     Raises:
@@ -187,6 +189,8 @@ async def play(
     )
     ledger = Ledger(run, store=store, clock=clock)
     _record_start(ledger, planned, story)
+    if permission is not None:
+        ledger.record(Kind.START_PERMITTED, source="operator", data=permission)
     incident = Incident(
         ledger,
         slo=story.slo,

@@ -82,6 +82,8 @@ def _words(fact: Fact) -> tuple[Lane, str] | None:
         case Kind.MITIGATION_APPLIED:
             done = "applied" if data.get("ok") else "did not work"
             return Lane.RESPONDER, f"{data.get('name', 'mitigation')} {done}"
+        case Kind.MITIGATIONS_RESTORED:
+            return Lane.RESPONDER, "mitigations taken back"
         case Kind.RUN_ABORTED:
             return Lane.END, "run aborted"
         case _:
