@@ -141,12 +141,13 @@ async def read_budget(
         now: end of the period.
     """
     objective = slo.objective.scaled(time_scale)
-    if not slo.good_query or not slo.total_query:
+    counted = slo.good_query or slo.bad_query
+    if not counted or not slo.total_query:
         return BudgetUnknown(slo.id, "its events are not counted by two counters")
     slot = objective.period / SLOTS
     since = now - objective.period
     try:
-        good, total = await asyncio.gather(
+        some, total = await asyncio.gather(
             *(
                 signals.range(
                     f"sum(increase({query}[{round(slot.total_seconds() * 1000)}ms]))",
@@ -154,13 +155,18 @@ async def read_budget(
                     until=now,
                     step=slot,
                 )
-                for query in (slo.good_query, slo.total_query)
+                for query in (counted, slo.total_query)
             )
         )
     except DriverError as error:
         return BudgetUnknown(slo.id, str(error))
+    slots = _slots(some, since, slot)
     return budget_left(
-        slo.id, objective, good=_slots(good, since, slot), total=_slots(total, since, slot)
+        slo.id,
+        objective,
+        total=_slots(total, since, slot),
+        good=slots if slo.good_query else None,
+        bad=None if slo.good_query else slots,
     )
 
 

@@ -224,6 +224,17 @@ async def test_slots_that_prometheus_does_not_hold_are_history_that_is_missing(
     assert pytest.approx(1 - 50 / 360) == found.left_ratio
 
 
+async def test_an_slo_that_counts_bad_events_is_read_by_them(story: Story) -> None:
+    by_bad = replace(story.slo, good_query="", bad_query="failed_bucket")
+    signals = Counting(good={5: 50.0}, total=dict.fromkeys(range(SLOTS), 100.0))
+
+    found = await read_budget(signals, by_bad, time_scale=60, now=NOW)
+
+    # 50 of the 360 bad events that 1 % of 36,000 allow; slots without one had none.
+    assert isinstance(found, BudgetLeft)
+    assert pytest.approx(1 - 50 / 360) == found.left_ratio
+
+
 async def test_nothing_held_and_nothing_answered_are_unknown(story: Story) -> None:
     empty = await read_budget(Counting(), story.slo, time_scale=60, now=NOW)
     down = await read_budget(
