@@ -18,12 +18,18 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 __all__ = ["Killed", "Machine", "MachineClock", "Process", "StandsStill"]
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
+
+if TYPE_CHECKING:
+    # The stubs call abstract what at run time raises NotImplementedError: sockets, signals, pipes.
+    _Loop = asyncio.BaseEventLoop
+else:
+    _Loop = asyncio.AbstractEventLoop
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -94,7 +100,6 @@ class Process:
         if self._state is _State.DEAD:
             return
         self._state = _State.DEAD
-        self._parked.clear()
         for closed in self.on_death:
             closed()
 
@@ -115,10 +120,16 @@ class Process:
             self._parked = []
 
     def runs(self, handle: _Handle) -> bool:
-        """Return whether this is to be run now; a frozen process keeps it, a dead one drops it."""
-        if self.is_frozen:
-            self._parked.append(handle)
-        return self._state is _State.RUNNING
+        """Return whether this is to be run now; else it is kept, of a dead process for ever."""
+        if self._state is _State.RUNNING:
+            return True
+        self._parked.append(handle)
+        return False
+
+    def unwind(self) -> list[_Handle]:
+        """Die, and return what was to be run: to be run once all of it is without effect."""
+        self.kill()
+        return self._parked
 
 
 class _Task(asyncio.Task[Any]):
@@ -183,7 +194,7 @@ def _wake(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-class Machine(asyncio.AbstractEventLoop):
+class Machine(_Loop):
     """The event loop of one simulation: its processes, their tasks, and the time they share.
 
     Attributes:
@@ -202,6 +213,7 @@ class Machine(asyncio.AbstractEventLoop):
         self._timers: list[tuple[int, int, _Handle]] = []
         self._timer_numbers = itertools.count()
         self._tasks: list[_Task] = []
+        self._processes: list[Process] = []
         self._own_context = contextvars.Context()
         self._running = False
         self._closing = False
@@ -215,7 +227,9 @@ class Machine(asyncio.AbstractEventLoop):
 
     def process(self, name: str) -> Process:
         """Return a new process of this machine."""
-        return Process(self, name)
+        process = Process(self, name)
+        self._processes.append(process)
+        return process
 
     def pause(self, process: Process, duration: timedelta) -> None:
         """Freeze the process that calls this, in the middle of its call, for a time.
@@ -256,11 +270,15 @@ class Machine(asyncio.AbstractEventLoop):
             StandsStill: the work waits for something that cannot come any more.
             TimeoutError: it was not done within this much virtual time.
         """
-        with self._as_running():
-            future = self.create_task(work) if asyncio.iscoroutine(work) else work
-            assert isinstance(future, asyncio.Future)
-            self._turn_until(future.done, self._elapsed + within // MICROSECOND)
+        future = self.create_task(work) if asyncio.iscoroutine(work) else work
+        assert isinstance(future, asyncio.Future)
+        self.until(future.done, within=within)
         return future.result()
+
+    def until(self, done: Callable[[], bool], *, within: timedelta) -> None:
+        """Return once this is so; raises as `run` does."""
+        with self._as_running():
+            self._turn_until(done, self._elapsed + within // MICROSECOND)
 
     def rest(self, duration: timedelta) -> None:
         """Let this much time pass."""
@@ -308,9 +326,8 @@ class Machine(asyncio.AbstractEventLoop):
                 self.complaints.append(f"nobody waited for the end of a task: {error!r}")
         with self._as_running():
             left = [task for task in self._tasks if not task.done()]
-            for task in left:
-                if task.process is not None:
-                    task.process.kill()
+            for process in self._processes:
+                self._ready.extend(process.unwind())
             for task in left:
                 task.cancel()
             for _ in range(LAST_TURNS):

@@ -1,0 +1,394 @@
+"""Whole game days in milliseconds: the real conductor and the real sentinel in a simulated world.
+
+`rehearse` plays what a seed draws, from the plan to the judged result, and checks afterwards that
+the promises of a run were kept. All that is not simulated is the product itself: `house.play`, the
+conductor, the ledger, the incident, the sentinel, the judges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from gameday import deeplinks
+from gameday.conductor import Outcome, Recovery
+from gameday.errors import GamedayError
+from gameday.house.judgement import Documents
+from gameday.house.play import Story, Surroundings, System, play
+from gameday.house.stories import rubric_text
+from gameday.ports import AlertSource, FaultDriver, Order, OrderKind, Store, Target, Undo, Undoer
+from gameday.scenario import ResponderKind
+from gameday.settings import Settings
+from gameday.testing.burning import SimulatedAlertmanager, SimulatedPrometheus
+from gameday.testing.drawing import LANDS_WITHIN, OPERATOR, RUN, SENTINEL, Drawn, draw
+from gameday.testing.failures import RAISING, Calls, Failure, Port, Way
+from gameday.testing.machine import Machine, StandsStill
+from gameday.testing.memory import MemoryStore
+from gameday.testing.oncall import IncidentServer, OnCall
+from gameday.testing.promises import THEIRS, Promises
+from gameday.testing.sentinel import SentinelPost
+from gameday.testing.world import SimulatedFaults, SimulatedTarget, SimulatedUndoer, World
+
+__all__ = ["Parts", "Rehearsed", "rehearse"]
+
+RUN_ID = "rehearsed"
+TIME_SCALE = 60.0
+LONGEST = timedelta(minutes=30)
+"""Nothing a seed draws may keep a run, a sentinel or an operator busy for longer."""
+
+BY_HAND = 10
+"""How often somebody types ``gameday recover`` before they give up."""
+
+STORE = (
+    *("open_run", "append", "save_undo", "close_undo", "open_undos", "give", "orders"),
+    *("close_run", "facts", "documents"),
+)
+ALERTS = ("alerts", "counters", "burn_rates", "timing", "values")
+FAULTS = ("inject", "steady", "is_present", "recover")
+TARGET = ("check", "mitigate", "route_pages")
+UNDOER = ("is_present", "recover")
+
+SLO = """\
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: checkout}
+spec:
+  service: storefront
+  indicator:
+    metadata: {name: checkout}
+    spec:
+      ratioMetric:
+        counter: true
+        good: {metricSource: {type: Prometheus, spec: {query: good}}}
+        total: {metricSource: {type: Prometheus, spec: {query: total}}}
+  timeWindow: [{duration: 30d, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives: [{target: 0.99}]
+"""
+
+Play = Callable[..., Coroutine[Any, Any, tuple[Mapping[str, Any], GamedayError | None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a rehearsal that a test may replace: to see whether the promises notice.
+
+    Attributes:
+        faults: the driver that injects, given the world.
+        undoer: of run, sentinel and operator, given the world.
+        play: how a run is played.
+    """
+
+    faults: Callable[[World], FaultDriver] = SimulatedFaults
+    undoer: Callable[[World], Undoer] = SimulatedUndoer
+    play: Play = play
+
+
+@dataclass(slots=True)
+class Rehearsed:
+    """One rehearsal and what came of it.
+
+    Attributes:
+        outcome: how the run ended: a verdict, ``interrupted``, ``killed``, or the name of the error
+            that went on to its caller.
+        verdict: of the stored result; None where none was stored.
+        sentinel: how its watch ended; ``killed``, or ``never started``.
+        by_hand: how often ``gameday recover`` was needed.
+        happened: what went wrong, as (second, failure).
+        violations: promises that were not kept; empty when all is well.
+        timeline: the stored facts, a line of JSON each, then every change of the world.
+        seconds: of virtual time.
+        calls: how often each outside call was made.
+    """
+
+    seed: int
+    drawn: Drawn
+    outcome: str = ""
+    verdict: str | None = None
+    sentinel: str = "never started"
+    by_hand: int = 0
+    happened: list[tuple[float, Failure]] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    timeline: str = ""
+    seconds: float = 0.0
+    calls: Counter[str] = field(default_factory=Counter)
+
+
+def rehearse(seed: int, *, drawn: Drawn | None = None, parts: Parts | None = None) -> Rehearsed:
+    """Play what a seed draws and return what came of it; never raises for what a run does.
+
+    Args:
+        drawn: something else than what the seed draws.
+        parts: what is to replace the real thing.
+    """
+    scene = _Scene(seed, drawn or draw(seed), parts or Parts())
+    return scene.play()
+
+
+@cache
+def _settings() -> Settings:
+    folder = Path(tempfile.mkdtemp(prefix="gameday-rehearsal-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Settings(
+        state=folder,
+        database_url="",
+        recovery_budget=timedelta(seconds=6),
+        answer_patience=timedelta(seconds=40),
+        detection_slack=timedelta(seconds=3),
+    )
+
+
+@cache
+def _rubric() -> str:
+    return rubric_text("default")
+
+
+def _story(text: str) -> Story:
+    documents = Documents(
+        scenario=text,
+        scenario_path="rehearsal.yaml",
+        slo=SLO,
+        slo_path="checkout.yaml",
+        runbook="",
+        runbook_path="",
+        rubric=_rubric(),
+    )
+    scenario = documents.read_scenario()
+    return Story(
+        scenario=scenario,
+        slo=documents.read_slo(scenario.spec.slo),
+        experiments=tuple(Path(f"{f.experiment}.yaml") for f in scenario.spec.faults),
+        documents=documents,
+        probes={r.probe: Path(r.probe) for r in scenario.spec.abort if r.probe},
+    )
+
+
+class _Scene:
+    """One rehearsal on its stage."""
+
+    def __init__(self, seed: int, drawn: Drawn, parts: Parts) -> None:
+        self.drawn = drawn
+        self.parts = parts
+        self.report = Rehearsed(seed, drawn)
+        self.machine = Machine()
+        self.world = World(self.machine)
+        self.store = MemoryStore()
+        self.promises = Promises(self.machine, self.world, self.store, run=RUN_ID)
+        self.story = _story(drawn.scenario)
+        orders = {
+            Way.INTERRUPTED: self._interrupt,
+            Way.ABORTED: lambda: self._order(OrderKind.ABORT, RUN_ID),
+            Way.STOPPED: lambda: self._order(OrderKind.STOP, None),
+        }
+        self.calls = {
+            name: Calls(self.machine, self.machine.process(name), drawn.failures, orders)
+            for name in (RUN, SENTINEL, OPERATOR)
+        }
+        self.run = self.calls[RUN].process
+        self.main: asyncio.Task[None] | None = None
+        self.error: BaseException | None = None
+        self.server = IncidentServer(self.machine, self.run)
+        self.post = SentinelPost(
+            machine=self.machine,
+            run_process=self.run,
+            process=self.calls[SENTINEL].process,
+            run_calls=self.calls[RUN],
+            undoer=self._undoer(SENTINEL),
+            store=self._store(SENTINEL),
+            budget=_settings().recovery_budget,
+            run_is_over=lambda: self.main is not None and self.main.done(),
+            kills_in_vain=drawn.kills_in_vain,
+        )
+        if drawn.theirs is not None:
+            self.world.put(THEIRS, drawn.theirs)
+
+    # --- who calls what ----------------------------------------------------------------------
+
+    def _store(self, process: str) -> Store:
+        return cast(Store, Port("store", self.store, self.calls[process], STORE))
+
+    def _undoer(self, process: str) -> Undoer:
+        inner = self.parts.undoer(self.world)
+        return cast(Undoer, Port("undoer", inner, self.calls[process], UNDOER))
+
+    def _system(self) -> System:
+        calls, world = self.calls[RUN], self.world
+        alertmanager = SimulatedAlertmanager(world, self.server.deliver)
+        prometheus = SimulatedPrometheus(
+            world,
+            self.story.slo,
+            time_scale=TIME_SCALE,
+            evaluation=timedelta(seconds=1),
+            notify=alertmanager.send,
+        )
+        target = SimulatedTarget(world, time_scale=TIME_SCALE)
+        return System(
+            target=cast(Target, Port("target", target, calls, TARGET)),
+            alerts=cast(AlertSource, Port("alerts", prometheus, calls, ALERTS)),
+            faults=cast(FaultDriver, Port("faults", self.parts.faults(world), calls, FAULTS)),
+            deploys=None,
+            tools=deeplinks.Tools("http://p.invalid", "http://t.invalid", "http://f.invalid"),
+            regions=(),
+        )
+
+    def _responder(self, kind: ResponderKind) -> OnCall | None:
+        if kind is ResponderKind.NONE:
+            return None
+        (helps, *_) = self.story.scenario.spec.expect.mitigation
+        return OnCall(
+            self.machine, self.server, self.drawn.character, mitigation=helps, service="inventory"
+        )
+
+    # --- what happens to it from outside -----------------------------------------------------
+
+    def _interrupt(self) -> None:
+        assert self.main is not None
+        for number in range(self.drawn.interrupts):
+            self.machine.after(timedelta(seconds=0.3 * number), self.main.cancel)
+
+    def _order(self, kind: OrderKind, run: str | None) -> None:
+        self.store.give(Order(kind, run, "enough", "operator", self.machine.clock.now()))
+
+    def _real_incident(self) -> None:
+        labels = {"alertname": "CartDown", "slo": "cart", "service": "cart", "severity": "page"}
+        alert = {"status": "firing", "labels": labels, "fingerprint": "cart"}
+        self.server.deliver({"alerts": [alert]}, lambda _: None)
+
+    # --- playing -----------------------------------------------------------------------------
+
+    def play(self) -> Rehearsed:
+        """Play to the end, check the promises, and report."""
+        try:
+            self._play_run()
+            self._await_sentinel()
+            self._check_end()
+            self._recover_by_hand()
+        except (StandsStill, TimeoutError) as error:
+            self.promises.break_(f"somebody waits without a limit: {error}")
+        finally:
+            self._report()
+            self.machine.close()
+            self.promises.broken += self.machine.complaints
+        self.report.violations = self.promises.broken
+        return self.report
+
+    async def _main(self) -> None:
+        try:
+            result, error = await self.parts.play(
+                self.story,
+                self._system(),
+                store=self._store(RUN),
+                settings=_settings(),
+                serve=self.server.serve,
+                run=RUN_ID,
+                around=Surroundings(
+                    clock=self.machine.clock,
+                    sentinel=self.post,
+                    responder=self._responder,
+                    undoer=lambda _: self._undoer(RUN),
+                ),
+            )
+            self.error, outcome = error, str(result["verdict"])
+        except GamedayError as error:
+            self.error, outcome = error, type(error).__name__
+        except asyncio.CancelledError:
+            outcome = "interrupted"
+        self.run.check()
+        self.report.outcome = outcome
+
+    def _play_run(self) -> None:
+        if self.drawn.real_incident_at is not None:
+            at = timedelta(seconds=self.drawn.real_incident_at)
+            self.machine.after(at, self._real_incident)
+        main = self.main = self.run.start(self._main())
+        self.machine.until(lambda: main.done() or not self.run.is_alive, within=LONGEST)
+        if not self.run.is_alive:
+            self.report.outcome = "killed"
+            return
+        self.server.end()
+        self.machine.rest(timedelta(0))
+        self.run.kill()  # it ends, and its sockets close
+        problem = main.exception()
+        if problem is not None:
+            self.report.outcome = type(problem).__name__
+            self.promises.break_(f"the run ended with {problem!r}")
+
+    def _await_sentinel(self) -> None:
+        watching = self.post.watching
+        if watching is None:
+            return
+        process = self.post.process
+        self.machine.until(lambda: watching.done() or not process.is_alive, within=LONGEST)
+        if not process.is_alive:
+            self.report.sentinel = "killed"
+            return
+        problem = watching.exception()
+        if problem is not None:
+            self.promises.break_(f"the sentinel ended with {problem!r}")
+        self.report.sentinel = str(self.post.outcome or "broken")
+
+    def _check_end(self) -> None:
+        self.machine.rest(timedelta(seconds=LANDS_WITHIN))
+        orderly = self.report.outcome != "killed"
+        self.promises.check_end(
+            error=self.error,
+            somebody_left=orderly or self.post.outcome is not None,
+            stuck=self.post.outcome is Outcome.STUCK,
+        )
+        if not self.calls[SENTINEL].happened and self.post.watching and not self.post.tried:
+            self.promises.check_takeover(self.calls[RUN].happened, lease=_settings().lease)
+        result = self.store.result(RUN_ID) if self.store.has_run(RUN_ID) else None
+        self.report.verdict = None if result is None else str(result["verdict"])
+        self.promises.check_verdict(self.report.verdict, alerts_read=self._alerts_read())
+
+    def _alerts_read(self) -> int:
+        calls = self.calls[RUN]
+        failed = [f for _, f in calls.happened if f.call == "alerts.alerts" and f.way in RAISING]
+        return calls.seen["alerts.alerts"] - len(failed)
+
+    def _recover_by_hand(self) -> None:
+        operator = self.calls[OPERATOR].process
+        recovery = Recovery(
+            undoer=self._undoer(OPERATOR),
+            store=self._store(OPERATOR),
+            clock=self.machine.clock,
+            budget=_settings().recovery_budget,
+            source="operator",
+        )
+        stuck: list[tuple[Undo, str]] = []
+        undos = list(reversed(self.store.open_undos()))
+        while undos and self.report.by_hand < BY_HAND:
+            self.report.by_hand += 1
+            work = recovery.recover(undos, record=lambda *_, **__: None, by="operator")
+            stuck = list(self.machine.run(operator.start(work), within=LONGEST))
+            undos = [undo for undo, _ in stuck]
+        self.promises.check_recovered(stuck)
+        self._recover_again()
+
+    def _recover_again(self) -> None:
+        before = self.world.state()
+        undoer = self.parts.undoer(self.world)
+        for undo in self.store.undos():
+            self.machine.run(undoer.recover(undo), within=LONGEST)
+        theirs = self.drawn.theirs is not None
+        self.promises.check_same(before, self.world.state(), theirs=theirs)
+
+    def _report(self) -> None:
+        report = self.report
+        report.seconds = self.machine.time()
+        for name, calls in self.calls.items():
+            report.happened += calls.happened
+            report.calls.update({f"{name}: {call}": n for call, n in calls.seen.items()})
+        report.happened.sort(key=lambda h: h[0])
+        changes = "\n".join(f"{second:.3f} {what}" for second, what in self.world.changes)
+        facts = self.store.timeline_text(RUN_ID) if self.store.has_run(RUN_ID) else ""
+        report.timeline = f"{facts}\n{changes}\n{report.outcome} {report.sentinel}\n"

@@ -1,0 +1,167 @@
+"""The real sentinel in a simulated process, and the pipe between it and its run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from gameday.conductor import Outcome, Sentinel
+from gameday.errors import StoreError, TemporaryDriverError
+from gameday.ports import Lease, Store, Undo, Undoer
+from gameday.testing.failures import Calls, Port
+from gameday.testing.machine import Machine, Process
+
+__all__ = ["SentinelPost"]
+
+BEATS_PER_LEASE = 5
+HELD_WITHIN = 5.0
+GOODBYE = timedelta(seconds=2)
+
+
+@dataclass(slots=True)
+class SentinelPost:
+    """Starts the sentinel of a run, and keeps how it ended.
+
+    Attributes:
+        run_process: the run's process, which the sentinel may have to end.
+        process: the sentinel's own.
+        run_calls: the calls of the run, of which those to its sentinel are some.
+        kills_in_vain: how often ending the run's process is tried in vain, as where it belongs to
+            somebody else.
+        tried: how often it was.
+        outcome: how the watch ended; None: it never did.
+    """
+
+    machine: Machine
+    run_process: Process
+    process: Process
+    run_calls: Calls
+    undoer: Undoer
+    store: Store
+    budget: timedelta
+    run_is_over: Callable[[], bool]
+    kills_in_vain: int = 0
+    close: Callable[[Store, str], None] = lambda _store, _run: None
+    outcome: Outcome | None = None
+    watching: asyncio.Task[None] | None = field(default=None)
+    tried: int = 0
+
+    @asynccontextmanager
+    async def __call__(self, run: str, *, lease: timedelta) -> AsyncIterator[Lease]:
+        """Start the sentinel, beat for as long as the context lasts, and say goodbye."""
+
+        async def started() -> None:
+            await self.machine.clock.sleep(timedelta(milliseconds=300))
+
+        sentinel = Sentinel(
+            run,
+            undoer=self.undoer,
+            store=self.store,
+            clock=self.machine.clock,
+            lease=lease,
+            budget=self.budget,
+            end_run=self._end_run,
+        )
+        pipe = _Pipe(self.machine, self.run_process, self.process, sentinel)
+        self.watching = self.process.start(self._watch(sentinel, run))
+        beats = asyncio.create_task(pipe.beat(lease / BEATS_PER_LEASE))
+        try:
+            await self.run_calls.asked("lease.start", started)
+            held: Lease = Port("lease", pipe, self.run_calls, ("hold", "release"))
+            yield held
+        finally:
+            pipe.tell(sentinel.farewell)
+            waited = timedelta(0)
+            while not self.watching.done() and waited < GOODBYE and self.process.is_alive:
+                await self.machine.clock.sleep(GOODBYE / 20)
+                waited += GOODBYE / 20
+            beats.cancel()
+            pipe.close()
+
+    async def _watch(self, sentinel: Sentinel, run: str) -> None:
+        self.outcome = await sentinel.watch()
+        if self.outcome is not Outcome.RELIEVED:
+            with suppress(StoreError):
+                self.close(self.store, run)
+
+    async def _end_run(self) -> bool:
+        self.process.check()
+        await self.machine.clock.sleep(timedelta(milliseconds=10))
+        if self.run_is_over() or not self.run_process.is_alive:
+            return True
+        if self.tried < self.kills_in_vain:
+            self.tried += 1
+            return False
+        self.run_process.kill()
+        return True
+
+
+class _Pipe:
+    """What the run says arrives in order; what is said to a frozen sentinel waits."""
+
+    def __init__(
+        self, machine: Machine, run: Process, process: Process, sentinel: Sentinel
+    ) -> None:
+        self._machine = machine
+        self._process = process
+        self._sentinel = sentinel
+        self._is_open = True
+        self._waiting: list[asyncio.Future[None]] = []
+        run.on_death.append(self.close)
+        process.on_death.append(self._broken)
+
+    def tell(self, said: Callable[..., None], *words: object, **named: object) -> None:
+        """Say something to the sentinel; nobody hears it where it is gone."""
+
+        async def heard() -> None:
+            said(*words, **named)
+
+        if self._is_open and self._process.is_alive:
+            self._process.start(heard())
+
+    async def hold(self, undo: Undo, *, at_most: timedelta) -> None:
+        """Return once the sentinel holds the undo."""
+        if not self._process.is_alive:
+            raise _gone()
+        held: asyncio.Future[None] = self._machine.create_future()
+
+        def hear() -> None:
+            self._sentinel.hold(undo, at_most=at_most)
+            if not held.done():
+                held.set_result(None)
+
+        self._waiting.append(held)
+        self.tell(hear)
+        try:
+            async with asyncio.timeout(HELD_WITHIN):
+                await held
+        except TimeoutError as error:
+            raise TemporaryDriverError("the run's sentinel does not answer") from error
+
+    async def release(self, undo: str) -> None:
+        """Tell the sentinel that this undo is proven done."""
+        self.tell(self._sentinel.release, undo)
+
+    async def beat(self, every: timedelta) -> None:
+        """Beat for ever."""
+        while True:
+            await self._machine.clock.sleep(every)
+            self.tell(self._sentinel.beat)
+
+    def close(self) -> None:
+        """Close the run's end, as its death does: the sentinel reads the end."""
+        self.tell(self._sentinel.lose, "its process is gone")
+        self._is_open = False
+
+    def _broken(self) -> None:
+        for held in self._waiting:
+            if not held.done():
+                held.set_exception(_gone())
+                held.exception()  # heard, also where nobody waits any more
+
+
+def _gone() -> TemporaryDriverError:
+    return TemporaryDriverError("the run's sentinel has ended; without it no fault is injected")
