@@ -99,6 +99,9 @@ class Plan:
             "expects_alert": self.expects_alert,
             "predicted_seconds": seconds(self.prediction.page_detects_after),
             "due_seconds": seconds(self.detection_due),
+            "scrape_seconds": seconds(self.target.timing.scrape),
+            "evaluation_seconds": seconds(self.target.timing.evaluation),
+            "group_wait_seconds": seconds(self.target.timing.group_wait),
             "branches": [
                 {
                     "long": nominal(declared.long),

@@ -42,14 +42,14 @@ class Expectation:
     """What a run is judged against.
 
     Attributes:
-        slo: id of the SLO whose alert is awaited; alerts of others are not looked at.
+        slo: id of the SLO whose alert is awaited; pages of others are wrong ones.
         service: the service whose promise it is.
         alert: severity of the alert that must fire (``page``); None: silence is expected.
-        within: how fast it must fire; None: by theory, see `scoring.scorecard`.
+        within: how fast it must fire; None: by theory, see `scoring.alerting`.
         culprit: what should be found; None: not judged.
         mitigations: names of those that count, any one of them; empty: any that works.
         recovered_within: how soon after the page the alert must clear; None: by theory.
-        collateral: names of other alerts that may fire.
+        collateral: other alerts that may page, by alert, SLO or service.
         error_ratio: what the fault should do to the SLI; told, not judged.
     """
 

@@ -176,6 +176,9 @@ class _Clock:
             return self._without("paged", Verdict.NOT_APPLICABLE, "the run was cut short")
         if not incident.is_over:
             return self._without("paged", Verdict.PENDING, "no page yet")
+        if seen_until is None or incident.heard_at(seen_until) is None:
+            reason = "no page came, and no beat of the watchdog shows that one could have"
+            return self._without("paged", Verdict.UNKNOWN, reason)
         return self._without("paged", Verdict.MISSED, "no page came")
 
     def _by_fact(self, name: str, fact: Fact | None) -> Phase:

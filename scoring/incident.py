@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from scoring.expectation import Expectation
@@ -16,6 +17,10 @@ from scoring.timeline import Fact, Kind, Timeline
 
 SEEN = ("alerts", "burn_rate", "counters")
 """Measurements that prove that Prometheus answered."""
+
+BEAT_WITHIN = timedelta(seconds=15)
+"""How near a beat must be for a page to have been able to come: beats come every few seconds, and
+three of them in a row are not lost by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,27 @@ class Incident:
     @property
     def fired(self) -> Fact | None:
         """Return the first evaluation at which a branch of the alert was firing."""
-        return next(iter(self._since_injection(Kind.ALERT_FIRED)), None)
+        return next(iter(self.firings), None)
+
+    @property
+    def firings(self) -> list[Fact]:
+        """Return every evaluation, from the injection on, at which a branch began to fire."""
+        return self._since_injection(Kind.ALERT_FIRED)
 
     @property
     def page(self) -> Fact | None:
         """Return the first page that arrived: T+0 of the funnel."""
         return next(iter(self._since_injection(Kind.PAGE_RECEIVED)), None)
+
+    @property
+    def pages(self) -> list[Fact]:
+        """Return every page that arrived in the run, of any alert, at any time; no tickets."""
+        wanted = self.expectation.alert or Severity.PAGE
+        return [
+            f
+            for f in self.timeline.of_kind(Kind.PAGE_RECEIVED)
+            if f.data.get("severity", wanted) == wanted
+        ]
 
     @property
     def fired_at(self) -> datetime | None:
@@ -103,8 +123,7 @@ class Incident:
         """
         if self.fired is not None:
             return self.fired.happened_at
-        stamp = self.page.data.get("starts_at") if self.page else None
-        return datetime.fromisoformat(stamp) if isinstance(stamp, str) and stamp else None
+        return starts_at(self.page) if self.page else None
 
     @property
     def cleared(self) -> Fact | None:
@@ -164,6 +183,31 @@ class Incident:
                 hidden = None
         return hidden
 
+    def heard_at(self, instant: datetime) -> Fact | None:
+        """Return what proves that a page could have come around this instant; None: nothing does.
+
+        That is a beat of the watchdog, or another page: all the way from Prometheus to here.
+        """
+        return next(
+            (
+                f
+                for f in self.timeline.of_kind(
+                    Kind.PIPELINE_BEAT, Kind.PAGE_RECEIVED, Kind.PAGE_RESOLVED
+                )
+                if abs(f.happened_at - instant) <= BEAT_WITHIN
+            ),
+            None,
+        )
+
+    def longest_without_beat(self, since: datetime, until: datetime) -> timedelta:
+        """Return the longest time between two beats, or between one and either end of the span."""
+        beats = [
+            f.happened_at
+            for f in self.timeline.of_kind(Kind.PIPELINE_BEAT)
+            if since <= f.happened_at <= until
+        ]
+        return max(after - before for before, after in pairwise([since, *beats, until]))
+
     def fault_while_clearing(self) -> tuple[bool | None, str, tuple[str, ...]]:
         """Return whether the fault was still in place when the alert cleared, why, and evidence.
 
@@ -216,6 +260,12 @@ def _in_place(
         if late and seen is not None:
             break
     return (True if seen is not None else None), seen
+
+
+def starts_at(page: Fact) -> datetime | None:
+    """Return when the alert of a page fired, as the page itself says; None where it does not."""
+    stamp = page.data.get("starts_at")
+    return datetime.fromisoformat(stamp) if isinstance(stamp, str) and stamp else None
 
 
 def seconds_between(earlier: datetime, later: datetime) -> float:

@@ -9,10 +9,12 @@ from typing import Any
 
 from scoring.finding import FINDING_STEPS
 from scoring.funnel import PHASES
+from scoring.paging import PAGE_CHECKS
 
-CHECKS = ("detection", "page", "runbook")
+CHECKS = ("detection", "page", *PAGE_CHECKS, "runbook")
 """What a criterion can judge besides a phase or a step: whether the alert fired in time (or kept
-silent), whether the page carried all it must, whether runbook steps were worked through."""
+silent), whether the page carried all it must, what `scoring.paging` checks of the pages, whether
+runbook steps were worked through."""
 
 
 class RubricError(ValueError):

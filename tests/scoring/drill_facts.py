@@ -53,6 +53,7 @@ def good_run() -> Timeline:
     return Timeline.of(
         [
             fact(Kind.RUN_STARTED, -12, responder="bot", scenario="slow-db"),
+            *(fact(Kind.PIPELINE_BEAT, second) for second in range(-10, 41, 4)),
             fact(Kind.PLAN_MADE, -11, predicted_seconds=18.3, expects_alert=True),
             fact(Kind.STEADY_STATE_CHECKED, -1, met=True),
             fact(Kind.UNDO_STORED, -0.5, undo="u1"),
