@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gameday.errors import SpecError
+from gameday.permission import Start, judge
 from gameday.spec import find_programme, read_programme, schema, validate_file
 from gameday.spec.document import Document
 from gameday.spec.programme import programme_of
@@ -81,6 +83,18 @@ def test_a_file_of_that_name_is_read_as_a_programme_whatever_its_kind(tmp_path: 
 
 def test_the_shipped_programme_is_valid() -> None:
     assert [] == validate_file(ROOT / "programme.yaml")
+
+
+def test_the_example_of_the_page_is_valid_and_says_what_the_page_shows(tmp_path: Path) -> None:
+    page = (ROOT / "docs/programme.md").read_text(encoding="utf-8")
+    path = tmp_path / "programme.yaml"
+    path.write_text(page.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    at = datetime.fromisoformat("2026-12-26T10:00:00+01:00")
+
+    found = judge(read_programme(path), Start("kubernetes/shop-eu", (), at))
+
+    assert 2 == len(found.refusals)
+    assert all(f"  {r.ground}: {r.message}\n" in page for r in found.refusals)
 
 
 def matches(pattern: str, text: str) -> bool:
