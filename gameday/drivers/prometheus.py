@@ -13,6 +13,7 @@ import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,16 +53,26 @@ class Prometheus:
         # A proxy from the environment must not be asked for this machine's own loopback.
         host = urlsplit(self.url).hostname or ""
         self._trust_env = not (host == "localhost" or host == "::1" or host.startswith("127."))
+        self._configured: dict[str, Any] | None = None
 
     # --- AlertSource ------------------------------------------------------------------------
 
     async def alerts(self, *, slo: str, since: datetime, until: datetime) -> Sequence[AlertState]:
         """Return each episode in which an alert of the SLO was pending or firing in this span.
 
-        Instants are evaluation slots: sample timestamps of ``ALERTS``. An alert is resolved at the
-        first evaluation without a firing sample; where no later evaluation is known (Prometheus
-        stopped), it is not resolved. Ordered by activation.
+        Instants are evaluation slots, to the millisecond: sample timestamps of ``ALERTS``, which
+        Prometheus writes itself, plus the ``rule_query_offset`` it sets them back by. (An offset
+        that a rule group sets for itself is not told by the API and is not added.) Nothing is known
+        between two slots: what made an alert pending or firing happened up to one evaluation
+        interval earlier. An alert is resolved at the first evaluation without a firing sample;
+        where no later evaluation is known (Prometheus stopped), it is not resolved. Ordered by
+        activation.
         """
+        offset = await self._query_offset()
+        found = await self._alerts(slo=slo, since=since - offset, until=until - offset)
+        return [_moved(state, offset) for state in found] if offset else found
+
+    async def _alerts(self, *, slo: str, since: datetime, until: datetime) -> Sequence[AlertState]:
         states = await self._raw(f"ALERTS{{slo={_quoted(slo)}}}", since=since, until=until)
         if not states:
             return ()
@@ -133,6 +144,11 @@ class Prometheus:
             )
         return timedelta(seconds=max(scrapes)), evaluation
 
+    async def values(self, query: str) -> Sequence[float]:
+        """Return the values a PromQL expression has now, one per series; empty: no data."""
+        found = [s.samples[-1].value for s in await self._instant(query) if s.samples]
+        return [value for value in found if not math.isnan(value)]
+
     async def rules(self, *, slo: str) -> bool:
         """Return whether alert rules of the SLO are loaded."""
         return any(
@@ -141,6 +157,29 @@ class Prometheus:
             for rule in group.get("rules", [])
             if rule.get("labels", {}).get("slo") == slo
         )
+
+    async def started_at(self) -> datetime | None:
+        """Return when this Prometheus was started; None where it does not say.
+
+        After a restart it rebuilds since when an alert has been active from ``ALERTS_FOR_STATE``,
+        which may shift the instants (``for-outage-tolerance``, ``for-grace-period``), and it knows
+        nothing of the time between: such a run is not to be scored.
+        """
+        stamp = (await self._get("/api/v1/status/runtimeinfo")).get("startTime")
+        return _instant(stamp)
+
+    async def time_scale(self, *, slo: str) -> float | None:
+        """Return how many times faster time runs by the labels of the SLO's recordings.
+
+        None where nothing is recorded, or by rules that do not say.
+        """
+        found = await self._instant(f"slo:objective:ratio{{slo={_quoted(slo)}}}")
+        for series in found:
+            try:
+                return float(series.labels["time_scale"])
+            except (KeyError, ValueError):
+                continue
+        return None
 
     async def alive(self) -> bool:
         """Return whether the server answers and is ready; never raises."""
@@ -247,11 +286,26 @@ class Prometheus:
         intervals = [float(g["interval"]) for g in await self._groups(slo) if "interval" in g]
         if intervals:
             return timedelta(seconds=max(intervals))
+        return timedelta(
+            seconds=_seconds(str((await self._global()).get("evaluation_interval", "1m")))
+        )
+
+    async def _query_offset(self) -> timedelta:
+        # Asked once: a configuration of megabytes is not to be parsed at every poll.
+        if self._configured is None:
+            try:
+                self._configured = await self._global()
+            except PermanentDriverError:  # what speaks PromQL need not have a configuration
+                self._configured = {}
+        return timedelta(seconds=_seconds(str(self._configured.get("rule_query_offset", "0s"))))
+
+    async def _global(self) -> dict[str, Any]:
+        """Return the ``global`` section of the configuration in force."""
         import yaml
 
         text = (await self._get("/api/v1/status/config")).get("yaml", "")
-        configured = (yaml.safe_load(text) or {}).get("global", {}).get("evaluation_interval", "1m")
-        return timedelta(seconds=_seconds(str(configured)))
+        found = (yaml.safe_load(text) or {}).get("global")
+        return found if isinstance(found, dict) else {}
 
     async def _service(self, slo: str) -> str | None:
         found = await self._instant(f'{{__name__=~"{_ERROR_RATIO}.+",slo={_quoted(slo)}}}')
@@ -331,6 +385,25 @@ def _state(
         fired_at=fired[0] if fired else None,
         resolved_at=clock.after(fired[-1]) if fired else None,
     )
+
+
+def _moved(state: AlertState, offset: timedelta) -> AlertState:
+    return replace(
+        state,
+        active_at=state.active_at + offset if state.active_at else None,
+        fired_at=state.fired_at + offset if state.fired_at else None,
+        resolved_at=state.resolved_at + offset if state.resolved_at else None,
+    )
+
+
+def _instant(stamp: object) -> datetime | None:
+    """Return an RFC 3339 instant (Go writes nanoseconds); None where it is none."""
+    if not isinstance(stamp, str):
+        return None
+    try:
+        return datetime.fromisoformat(stamp).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 class _Evaluations:

@@ -47,6 +47,7 @@ class Memory:
                 ]
             },
         }
+        self.refused: set[str] = set()
         self.status = 200
         self.raw: bytes | None = None
         self.asked: list[dict[str, str]] = []
@@ -58,6 +59,8 @@ class Memory:
             return self.status, self.raw
         if self.status != 200:
             return self.status, b'{"status":"error","error":"bad \\"query\\""}'
+        if split.path in self.refused:
+            return 404, b"not found"
         if split.path in self.paths:
             return 200, json.dumps({"status": "success", "data": self.paths[split.path]}).encode()
         self.asked.append(query)
@@ -168,6 +171,103 @@ async def test_branches_are_told_apart_by_their_labels(
 
     assert ("6h", None) == (slow.labels["long_window"], slow.fired_at)
     assert ("1h", second(3)) == (fast.labels["long_window"], fast.fired_at)
+
+
+async def test_a_pending_alert_tells_when_it_became_so_and_one_that_gave_up_never_fired(
+    memory: Memory, prometheus: Prometheus
+) -> None:
+    memory.samples("ALERTS{", [1, 2, 5, 6], alertstate="pending", **LABELS)
+    memory.samples("ALERTS{", [7], alertstate="firing", **LABELS)
+    memory.samples("{__name__=~", range(10), slo="checkout")
+
+    gave_up, fired = await prometheus.alerts(slo="checkout", since=START, until=second(9))
+
+    assert (second(1), None, None) == (gave_up.active_at, gave_up.fired_at, gave_up.resolved_at)
+    assert (second(5), second(7), second(8)) == (
+        fired.active_at,
+        fired.fired_at,
+        fired.resolved_at,
+    )
+
+
+async def test_an_alert_goes_on_over_a_restart_in_which_nothing_was_evaluated(
+    memory: Memory, prometheus: Prometheus
+) -> None:
+    memory.samples("ALERTS{", [3, 4, 30, 31], alertstate="firing", **LABELS)
+    memory.samples("{__name__=~", [2, 3, 4, 30, 31, 32], slo="checkout")
+
+    (alert,) = await prometheus.alerts(slo="checkout", since=START, until=second(40))
+
+    assert (second(3), second(32)) == (alert.fired_at, alert.resolved_at)
+
+
+async def test_samples_that_rules_set_back_are_set_forward_again(
+    memory: Memory, prometheus: Prometheus
+) -> None:
+    memory.paths["/api/v1/status/config"] = {"yaml": "global: {rule_query_offset: 1m30s}"}
+    memory.samples("ALERTS{", [2], alertstate="pending", **LABELS)
+    memory.samples("ALERTS{", [3], alertstate="firing", **LABELS)
+    memory.samples("{__name__=~", range(6), slo="checkout")
+
+    (alert,) = await prometheus.alerts(slo="checkout", since=START, until=second(120))
+
+    assert (second(92), second(93), second(94)) == (
+        alert.active_at,
+        alert.fired_at,
+        alert.resolved_at,
+    )
+    asked = {query["time"] for query in memory.asked}
+    assert {f"{second(30).timestamp():.3f}"} == asked
+
+
+async def test_a_server_without_a_configuration_sets_nothing_back(
+    memory: Memory, prometheus: Prometheus
+) -> None:
+    memory.refused.add("/api/v1/status/config")
+    memory.samples("ALERTS{", [3], alertstate="firing", **LABELS)
+    memory.samples("{__name__=~", range(6), slo="checkout")
+
+    (alert,) = await prometheus.alerts(slo="checkout", since=START, until=second(9))
+
+    assert second(3) == alert.fired_at
+
+
+@pytest.mark.parametrize(
+    ("stamp", "instant"),
+    [
+        ("2026-01-05T12:00:01.123456789Z", second(1.123456)),
+        ("2026-01-05T13:00:01+01:00", second(1)),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+async def test_a_restart_is_told_by_when_prometheus_was_started(
+    memory: Memory, prometheus: Prometheus, stamp: str | None, instant: datetime | None
+) -> None:
+    memory.paths["/api/v1/status/runtimeinfo"] = {"startTime": stamp}
+
+    assert instant == await prometheus.started_at()
+
+
+@pytest.mark.parametrize(("label", "scale"), [("60", 60.0), ("fast", None)])
+async def test_how_much_faster_time_runs_is_a_label_of_the_recordings(
+    memory: Memory, prometheus: Prometheus, label: str, scale: float | None
+) -> None:
+    assert await prometheus.time_scale(slo="checkout") is None
+
+    memory.now("slo:objective:ratio{", "0.99", time_scale=label)
+
+    assert scale == await prometheus.time_scale(slo="checkout")
+
+
+async def test_values_are_those_of_every_series_that_has_one(
+    memory: Memory, prometheus: Prometheus
+) -> None:
+    memory.now("up", "1", instance="a")
+    memory.now("up", "NaN", instance="b")
+
+    assert [1.0] == list(await prometheus.values("up"))
+    assert [] == list(await prometheus.values("down"))
 
 
 async def test_no_alert_is_no_error(prometheus: Prometheus) -> None:
