@@ -66,14 +66,26 @@ class Incident:
 
     # --- in: the pager's webhook -------------------------------------------------------------
 
-    def receive(self, payload: Mapping[str, Any]) -> Sequence[Fact]:
+    def now(self) -> datetime:
+        """Return the present instant by the run's clock."""
+        return self._ledger.now()
+
+    def receive(
+        self, payload: Mapping[str, Any], *, arrived_at: datetime | None = None
+    ) -> Sequence[Fact]:
         """Record an Alertmanager webhook (version 4) and return the new facts; repeats give none.
 
         Unknown keys are ignored and absent ones tolerated: the payload has grown over the years.
 
+        Args:
+            arrived_at: when the request came, by `now`; reading, parsing and writing down take
+                time of their own. None: now.
+
         Raises:
             UsageError: it is not shaped like a webhook of Alertmanager.
+            StoreError: it could not be written down; Alertmanager is to send it again.
         """
+        arrived_at = arrived_at or self.now()
         alerts = payload.get("alerts")
         if not isinstance(alerts, list) or not all(isinstance(a, dict) for a in alerts):
             raise UsageError("the webhook has no list `alerts`; is the sender Alertmanager?")
@@ -81,7 +93,7 @@ class Incident:
         for alert in alerts:
             labels = alert.get("labels") or {}
             if labels.get("alertname") == WATCHDOG:
-                self._beat()
+                self._beat(arrived_at)
                 continue
             status = str(alert.get("status", payload.get("status", "firing")))
             starts_at = _instant(alert.get("startsAt"))
@@ -89,7 +101,6 @@ class Incident:
             key = (str(alert.get("fingerprint") or sorted(labels.items())), status, str(starts_at))
             if key in self._seen:
                 continue
-            self._seen.add(key)
             resolved = status == "resolved"
             facts.append(
                 self._ledger.record(
@@ -108,15 +119,22 @@ class Incident:
                         "ends_at": ends_at.isoformat() if ends_at else None,
                         "fingerprint": str(alert.get("fingerprint", "")),
                     },
+                    happened_at=arrived_at,
                 )
             )
+            # Only now: what could not be written down has to be taken when it is sent again.
+            self._seen.add(key)
         return facts
 
-    def _beat(self) -> None:
-        now = self._ledger.now()
-        if self._beat_at is None or now - self._beat_at >= BEAT_EVERY:
-            self._beat_at = now
-            self._ledger.record(Kind.PIPELINE_BEAT, source="alertmanager", subject=WATCHDOG)
+    def _beat(self, arrived_at: datetime) -> None:
+        if self._beat_at is None or arrived_at - self._beat_at >= BEAT_EVERY:
+            self._ledger.record(
+                Kind.PIPELINE_BEAT,
+                source="alertmanager",
+                subject=WATCHDOG,
+                happened_at=arrived_at,
+            )
+            self._beat_at = arrived_at
 
     # --- out: the page -----------------------------------------------------------------------
 

@@ -55,9 +55,10 @@ def incident_app(incident: Incident, *, hook_token: str) -> FastAPI:
 
     @app.post("/hooks/alertmanager/{token}")
     async def alertmanager(token: str, request: Request) -> Response:
+        arrived_at = incident.now()
         if not known(token, hook_token):
             return no()
-        facts = incident.receive(await body(request))
+        facts = incident.receive(await body(request), arrived_at=arrived_at)
         return JSONResponse({"recorded": len(facts)})
 
     @app.get("/go/{token}/{link}")

@@ -13,14 +13,14 @@ import pytest
 
 from gameday.deeplinks import Tools
 from gameday.drivers.database import Database
-from gameday.errors import PermanentDriverError
+from gameday.errors import PermanentDriverError, StoreError
 from gameday.ledger import Ledger
 from gameday.loop import Incident
 from gameday.server import incident_app
 from gameday.slo import Slo
 from gameday.testing.virtual import VirtualClock
 from scoring.slo import Objective, workbook_windows
-from scoring.timeline import Kind
+from scoring.timeline import Fact, Kind
 
 MONTH = timedelta(days=30)
 SLO = Slo(
@@ -50,12 +50,24 @@ class Shop:
     async def restore(self) -> None: ...
 
 
+class FullDisk(Database):
+    """A store that cannot write the first fact it is given."""
+
+    is_full = True
+
+    def append(self, run: str, fact: Fact, *, fenced: bool = False) -> None:
+        if self.is_full:
+            self.is_full = False
+            raise StoreError("the disk is full")
+        super().append(run, fact, fenced=fenced)
+
+
 class Desk:
     """An incident, its ledger and a client that speaks to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: type[Database] = Database) -> None:
         clock = VirtualClock()
-        store = Database(f"sqlite:///{folder / 'runs.db'}")
+        store = kind(f"sqlite:///{folder / 'runs.db'}")
         store.open_run("r", scenario="s", target="t", started_at=clock.now(), documents={})
         self.ledger = Ledger("r", store=store, clock=clock)
         self.incident = Incident(
@@ -119,6 +131,31 @@ async def test_a_page_is_recorded_once_however_often_it_is_sent(desk: Desk) -> N
 
     assert (first.json(), again.json()) == ({"recorded": 1}, {"recorded": 0})
     assert desk.kinds() == [Kind.PAGE_RECEIVED]
+
+
+async def test_a_page_that_could_not_be_written_down_is_taken_when_it_is_sent_again(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path, FullDisk)
+
+    first = await desk.http.post("/hooks/alertmanager/hook", json=webhook())
+    again = await desk.http.post("/hooks/alertmanager/hook", json=webhook())
+
+    assert (503, {"recorded": 1}) == (first.status_code, again.json())
+    assert desk.kinds() == [Kind.PAGE_RECEIVED]
+
+
+def test_a_page_counts_from_its_arrival_not_from_when_it_was_written_down(desk: Desk) -> None:
+    arrived_at = desk.incident.now() - timedelta(milliseconds=70)
+    watchdog = webhook(labels={"alertname": "Watchdog"})
+
+    (page,) = desk.incident.receive(webhook(), arrived_at=arrived_at)
+    desk.incident.receive(watchdog, arrived_at=arrived_at)
+
+    beat = desk.ledger.timeline.first(Kind.PIPELINE_BEAT)
+    assert beat is not None
+    assert [arrived_at, arrived_at] == [page.happened_at, beat.happened_at]
+    assert page.recorded_at > arrived_at
 
 
 async def test_a_resolved_page_keeps_the_end_that_prometheus_gave(desk: Desk) -> None:
