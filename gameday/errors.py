@@ -9,6 +9,7 @@
     ├── DriverError                   6  the target or a tool cannot be reached
     │   ├── TemporaryDriverError         worth another try, after ``retry_after``
     │   └── PermanentDriverError         another try will not help
+    │       └── SteadyStateNotMet        the experiment's own condition; nothing was changed
     └── StoreError                    6  the store cannot be read or written
 
 An own tree, because the libraries beneath (HTTP, SQL, Chaos Toolkit) may change and their
@@ -119,6 +120,10 @@ class TemporaryDriverError(DriverError):
 
 class PermanentDriverError(DriverError):
     """Another try will not help: the tool answered, and the answer is no."""
+
+
+class SteadyStateNotMet(PermanentDriverError):
+    """The experiment's own steady state does not hold: it never began, and changed nothing."""
 
 
 class StoreError(GamedayError):

@@ -104,7 +104,10 @@ class FaultDriver(Undoer, Protocol):
         """Return the fault with its names chosen and its undo as data; changes nothing."""
 
     async def inject(self, fault: PlannedFault) -> Injection:
-        """Put the fault in place; `DriverError` if it is not certainly in place."""
+        """Put the fault in place; `DriverError` if it is not certainly in place.
+
+        `SteadyStateNotMet` says that the target was left as it was.
+        """
 
     async def steady(self, path: str) -> bool:
         """Return whether the steady-state hypothesis of an experiment holds now."""

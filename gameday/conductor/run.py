@@ -13,7 +13,13 @@ from gameday.conductor.limit import CALL, limited
 from gameday.conductor.recovery import Recovery
 from gameday.conductor.steady import SteadyState
 from gameday.conductor.watch import Watch
-from gameday.errors import DriverError, RecoveryError, RunAborted
+from gameday.errors import (
+    DriverError,
+    PlanRefused,
+    RecoveryError,
+    RunAborted,
+    SteadyStateNotMet,
+)
 from gameday.incident import Page
 from gameday.ledger import Ledger
 from gameday.plan import PATIENCE_RATIO, Plan
@@ -125,7 +131,8 @@ class Conductor:
             webhook: where the target's Alertmanager shall send its pages.
 
         Raises:
-            PlanRefused: the steady state did not hold; nothing was injected.
+            PlanRefused: the steady state did not hold, the system's or that of the only experiment
+                begun; nothing was injected.
             RunAborted: an abort rule, an order or a real page stopped the run; everything was
                 recovered.
             RecoveryError: a fault is still in place.
@@ -214,6 +221,16 @@ class Conductor:
                 self._faults.inject(fault), f"the target of {fault.experiment}", INJECTION
             )
         except DriverError as error:
+            if isinstance(error, SteadyStateNotMet):
+                await to_the_end(self._leave_alone(fault.undo))
+                if not self._stored:
+                    self._ledger.record(
+                        Kind.STEADY_STATE_CHECKED,
+                        source="chaostoolkit",
+                        subject=fault.experiment,
+                        data={"met": False, "burn_rates": {}},
+                    )
+                    raise PlanRefused(str(error)) from error
             self._ledger.record(
                 Kind.INJECTION_FAILED,
                 source="chaostoolkit",
@@ -241,6 +258,19 @@ class Conductor:
             source="conductor",
             subject=undo.id,
             data={"undo": undo.id, "description": undo.description, "kind": undo.kind},
+        )
+
+    async def _leave_alone(self, undo: Undo) -> None:
+        """Close the undo of a fault that never began: its rollbacks would be a change of their own.
+
+        Where the store cannot be told, it is recovered with the others, which says why.
+        """
+        if self._recovery.close(undo):
+            return
+        self._stored.remove(undo)
+        await self._lease.release(undo.id)
+        self._ledger.record(
+            Kind.RECOVERY_PROVEN, source="conductor", subject=undo.id, data={"undo": undo.id}
         )
 
     async def before_mitigation(self) -> None:

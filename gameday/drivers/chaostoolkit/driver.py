@@ -11,7 +11,7 @@ from typing import Any
 from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.drivers.chaostoolkit import process, toxics
 from gameday.drivers.chaostoolkit.process import Event
-from gameday.errors import DriverError, PermanentDriverError
+from gameday.errors import DriverError, PermanentDriverError, SteadyStateNotMet
 from gameday.ports import Injection, PlannedFault, Undo
 
 UNDO_KIND = "experiment"
@@ -103,7 +103,8 @@ class ChaosToolkit:
         Cancelling ends the experiment; what it had done by then is for `recover`.
 
         Raises:
-            PermanentDriverError: the experiment is not valid, or its steady state was not met.
+            SteadyStateNotMet: its own steady state does not hold; nothing of it was played.
+            PermanentDriverError: the experiment is not valid.
             DriverError: an action failed, nothing was done, or it took too long.
         """
         events = await process.play(
@@ -116,7 +117,7 @@ class ChaosToolkit:
         hypothesis = next((e for e in events if e["event"] == "hypothesis"), None)
         if hypothesis is not None and not hypothesis["met"]:
             reason = hypothesis["error"] or f"it says {hypothesis['output']}"
-            raise PermanentDriverError(
+            raise SteadyStateNotMet(
                 f"steady state not met before {fault.experiment!r}:"
                 f" probe {hypothesis['probe']!r}: {reason}"
             )
