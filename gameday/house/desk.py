@@ -31,6 +31,9 @@ def announced(settings: Settings, run: str, url: str) -> Iterator[None]:
         StoreError: the state folder cannot be written.
     """
     path = settings.state / FOLDER / f"{run}.json"
+    for note in _notes(settings):
+        if _alive(note) is None:  # of a run that was killed
+            note.unlink(missing_ok=True)
     own = psutil.Process()
     said = {"run": run, "url": url, "pid": own.pid, "pid_created": own.create_time()}
     try:

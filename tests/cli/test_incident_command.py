@@ -143,3 +143,7 @@ def test_the_note_of_a_dead_process_is_passed_over(settings: Settings) -> None:
     (folder / "s.json").write_text("half a no")
 
     assert run(["incident", "ack"]) == 2
+    with announced(settings, "t", "http://127.0.0.1:1/x"):
+        assert [path.name for path in folder.iterdir()] == ["t.json"]
+    with announced(settings, "t", "http://127.0.0.1:1/x"):
+        assert [path.name for path in folder.iterdir()] == ["t.json"]

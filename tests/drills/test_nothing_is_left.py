@@ -6,6 +6,7 @@ How long it takes is measured by bench/kills.py and bench/aborts.py; here only t
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -16,10 +17,11 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from test_drills import Shell, shell, wait_for
+from test_drills import Shell, wait_for
+
+from gameday.sandbox.state import SandboxState
 
 pytestmark = pytest.mark.sandbox
-__all__ = ["shell"]
 
 QUIET = {
     "apiVersion": "gameday/v1",
@@ -48,6 +50,17 @@ QUIET = {
 
 
 @pytest.fixture
+def shell(sandbox: SandboxState) -> Iterator[Shell]:
+    """Return a terminal on a sandbox where nothing is out of order; its history does not matter."""
+    environment = {**os.environ, "GAMEDAY_STATE": str(Path(sandbox.folder).parent)}
+    found = Shell(environment, sandbox)
+    found.gameday("recover", "--strays")
+    found.gameday("sandbox", "reset", expect=0)
+    yield found
+    assert left(found) == []
+
+
+@pytest.fixture
 def harm(shell: Shell, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     """Start a run and return once its toxic and its deploy are in place, and a region drained."""
     path = tmp_path / "quiet.yaml"
@@ -58,8 +71,9 @@ def harm(shell: Shell, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen
         process = shell.start("run", str(path), "--json")
         started.append(process)
         wait_for(lambda: shell.toxics() and astray(shell), "the faults to be in place")
-        notes = Path(shell.environment["GAMEDAY_STATE"]) / "incidents"
-        url = json.loads(next(notes.glob("*.json")).read_text())["url"]
+        folder = Path(shell.environment["GAMEDAY_STATE"]) / "incidents"
+        notes = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+        url = next(note["url"] for note in notes if note["pid"] == process.pid)
         drain = {"name": "drain-region", "parameters": {"region": "us-east"}}
         httpx.post(f"{url}/mitigations", json=drain, timeout=30).raise_for_status()
         assert status(shell)["drained"] == ["us-east"]

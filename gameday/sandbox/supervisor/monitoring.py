@@ -114,6 +114,9 @@ def prometheus(folder: Path, port: int) -> Component:
             "--web.enable-lifecycle",
             "--web.enable-admin-api",
             "--enable-feature=exemplar-storage",
+            # An alert that Alertmanager did not take is sent again after this, by default a minute:
+            # after a reset of the history the watchdog's beat would be away that long.
+            "--rules.alert.resend-delay=5s",
             "--log.level=warn",
         ),
         port=port,
