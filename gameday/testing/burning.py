@@ -61,20 +61,30 @@ class SimulatedAlertmanager:
         }
         self._post({"version": "4", "status": alert["status"], "alerts": [alert]}, RETRIES)
 
+    def page_of(self, service: str) -> None:
+        """Send the page of another service's alert: somebody has a real incident."""
+        labels = {"alertname": "RealTrouble", "slo": service, "service": service}
+        alert = {
+            "status": "firing",
+            "labels": {**labels, "severity": "page"},
+            "fingerprint": service,
+        }
+        self._post({"version": "4", "alerts": [alert]}, RETRIES * 20)
+
     def _beat(self) -> None:
         alert = {"status": "firing", "labels": {"alertname": "Watchdog"}}
         self._post({"version": "4", "alerts": [alert]}, ())
         self._world.machine.after(BEAT, self._beat)
 
     def _post(self, payload: Mapping[str, Any], again: Sequence[timedelta]) -> None:
-        if self._world.webhook is None:
-            return
-
         def told(taken: bool) -> None:
             if not taken and again:
                 self._world.machine.after(again[0], self._post, payload, again[1:])
 
-        self._deliver(payload, told)
+        if self._world.webhook is None:
+            told(False)
+        else:
+            self._deliver(payload, told)
 
 
 class SimulatedPrometheus:

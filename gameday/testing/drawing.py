@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from gameday.testing.failures import DEADLY, NEEDS_AWAIT, RAISING, Failure, Way
+from gameday.testing.failures import DEADLY, KILLING, NEEDS_AWAIT, ORDERS, RAISING, Failure, Way
 from gameday.testing.oncall import Character
 from gameday.testing.world import ROLLBACK, SHIELD
 
-__all__ = ["CALLS", "Drawn", "draw"]
+__all__ = ["CALLS", "Drawn", "Moment", "draw"]
 
 RUN, SENTINEL, OPERATOR = "run", "sentinel", "operator"
 
@@ -41,6 +41,8 @@ CALLS: dict[str, dict[str, int]] = {
         "faults.is_present": 4,
         "undoer.is_present": 3,
         "undoer.recover": 3,
+        "responder.answer": 1,
+        "responder.ended": 1,
     },
     SENTINEL: {
         "store.append": 6,
@@ -62,11 +64,31 @@ CALLS: dict[str, dict[str, int]] = {
 NOT_AWAITED = "store."
 NEVER_RAISES = frozenset({"lease.release"})
 
-ORDERS = frozenset({Way.INTERRUPTED, Way.ABORTED, Way.STOPPED})
 FOR_EVER = 1_000_000
 
 LANDS_WITHIN = 3.0
 """Seconds after which what is under way has landed: less than a lease, or nobody could know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happens at an instant of its own, whatever is being called then.
+
+    Attributes:
+        second: after the beginning.
+        process: whom it hits.
+        way: killed before, frozen before, or one of those that end a run early.
+        lasts: how long a standstill takes.
+    """
+
+    second: float
+    process: str
+    way: Way
+    lasts: timedelta
+
+    def __str__(self) -> str:
+        long = f", {self.lasts.total_seconds():g} s" if self.way is Way.FROZEN_BEFORE else ""
+        return f"{self.process}: {self.way.split()[0]}{long}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +99,22 @@ class Drawn:
         scenario: text of the scenario's file.
         character: who answers the page.
         failures: what goes wrong, at which calls.
+        moments: what goes wrong at an instant of its own.
         theirs: error ratio of a fault that somebody else has in place; None: there is none.
-        real_incident_at: second at which an unrelated page comes; None: never.
         interrupts: how often Ctrl-C is pressed, where it is.
         kills_in_vain: how often the sentinel tries in vain to end the run's process.
+        hand_after: how many seconds after the run died somebody types ``gameday recover``, beside
+            the sentinel that is at work; None: not before all is over.
     """
 
     scenario: str
     character: Character
     failures: tuple[Failure, ...]
+    moments: tuple[Moment, ...]
     theirs: float | None
-    real_incident_at: float | None
     interrupts: int
     kills_in_vain: int
+    hand_after: float | None
 
 
 def draw(seed: int) -> Drawn:
@@ -102,10 +127,11 @@ def draw(seed: int) -> Drawn:
         scenario=json.dumps(scenario),
         character=character,
         failures=tuple(_failures(dice)),
+        moments=tuple(_moments(dice)),
         theirs=theirs,
-        real_incident_at=dice.uniform(3, 60) if dice.random() < 0.05 else None,
         interrupts=dice.choice([1, 1, 2, 3]),
         kills_in_vain=dice.choice([0, 0, 0, 1, 5, 40]),
+        hand_after=dice.uniform(0, 6) if dice.random() < 0.2 else None,
     )
 
 
@@ -199,9 +225,25 @@ def _failure(dice: random.Random, process: str, ways: Iterable[Way] = tuple(Way)
     )
 
 
+MOMENTS = (
+    *(Way.KILLED_BEFORE, Way.FROZEN_BEFORE, Way.FROZEN_BEFORE),
+    *sorted(ORDERS),
+)
+
+
+def _moments(dice: random.Random) -> Sequence[Moment]:
+    if dice.random() > 0.2:
+        return ()
+    process = dice.choice([RUN, RUN, RUN, SENTINEL])
+    way = dice.choice([w for w in MOMENTS if process == RUN or w in DEADLY])
+    return (Moment(round(dice.uniform(0, 60), 2), process, way, _lasts(dice, way)),)
+
+
 def _fits(way: Way, call: str, process: str) -> bool:
     if process != RUN and way in ORDERS:
         return False
+    if process == OPERATOR and way in KILLING:
+        return False  # whoever types a command types it again
     if call.startswith(NOT_AWAITED) and way in NEEDS_AWAIT:
         return False
     return not (call in NEVER_RAISES and way in RAISING)

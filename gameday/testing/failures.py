@@ -44,7 +44,11 @@ class Way(StrEnum):
     INTERRUPTED = "interrupted"  # Ctrl-C at the call
     ABORTED = "aborted"  # somebody orders this run to end
     STOPPED = "stopped"  # somebody orders all runs to end
+    PAGED = "paged"  # a page comes that the drill does not explain: a real incident
 
+
+ORDERS = frozenset({Way.INTERRUPTED, Way.ABORTED, Way.STOPPED, Way.PAGED})
+"""Ways after which a run has to end early; the call itself goes well."""
 
 KILLING = frozenset({Way.KILLED_BEFORE, Way.KILLED_AFTER, Way.KILLED_LATE})
 DEADLY = KILLING | {Way.FROZEN_BEFORE, Way.FROZEN_AFTER}
@@ -88,7 +92,7 @@ class Calls:
     """The outside calls of one process, and what goes wrong with them.
 
     Args:
-        orders: what `Way.INTERRUPTED`, `Way.ABORTED` and `Way.STOPPED` do.
+        orders: what each way of `ORDERS` does.
 
     Attributes:
         seen: how often each call was made.
@@ -120,7 +124,8 @@ class Calls:
         self.seen[call] = number + 1
         for failure in self._failures.get(call, ()):
             if failure.skips <= number < failure.skips + failure.times:
-                self.happened.append((self._machine.time(), failure))
+                if failure.way not in (Way.KILLED_AFTER, Way.FROZEN_AFTER):
+                    self.happened.append((self._machine.time(), failure))
                 return failure
         return None
 
@@ -143,17 +148,16 @@ class Calls:
             self._machine.pause(self.process, min(lasts, LOCKED_FOR) if way is Way.SLOW else lasts)
         if way in self._orders:
             self._orders[way]()
-        answer = effect()
-        if way is Way.LOST:
-            raise StoreError("the store cannot be used: the connection was closed")
-        if way is Way.TWICE:
-            with suppress(StoreError):
-                effect()
-        if way is Way.KILLED_AFTER:
-            self._die()
-        if way is Way.FROZEN_AFTER:
-            self._machine.pause(self.process, lasts)
-        return answer
+        try:
+            answer = effect()
+            if way is Way.LOST:
+                raise StoreError("the store cannot be used: the connection was closed")
+            if way is Way.TWICE:
+                with suppress(StoreError):
+                    effect()
+            return answer
+        finally:
+            self._afterwards(failure)
 
     # --- calls that are awaited --------------------------------------------------------------
 
@@ -185,18 +189,26 @@ class Calls:
         if way is Way.HALF:
             self._begin(effect)
             raise _unanswered(call)
-        answer = await effect()
+        try:
+            answer = await effect()
+            self.process.check()
+            if way is Way.LOST:
+                raise _unanswered(call)
+            if way is Way.TWICE:
+                with suppress(GamedayError):
+                    await effect()
+            return answer
+        finally:
+            self._afterwards(failure)
+
+    def _afterwards(self, failure: Failure) -> None:
         self.process.check()
-        if way is Way.LOST:
-            raise _unanswered(call)
-        if way is Way.TWICE:
-            with suppress(GamedayError):
-                answer = await effect()
-        if way is Way.KILLED_AFTER:
+        if failure.way is Way.KILLED_AFTER:
+            self.happened.append((self._machine.time(), failure))
             self._die()
-        if way is Way.FROZEN_AFTER:
-            self._machine.pause(self.process, lasts)
-        return answer
+        if failure.way is Way.FROZEN_AFTER:
+            self.happened.append((self._machine.time(), failure))
+            self._machine.pause(self.process, failure.lasts)
 
     def _die(self) -> None:
         self.process.kill()

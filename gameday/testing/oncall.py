@@ -16,6 +16,7 @@ from gameday.errors import GamedayError
 from gameday.incident import Finding, Page, Step
 from gameday.loop import Incident
 from gameday.ports import ResponderSession
+from gameday.testing.failures import Calls
 from gameday.testing.machine import Machine, Process
 
 __all__ = ["Character", "IncidentServer", "OnCall"]
@@ -117,16 +118,23 @@ class Character(StrEnum):
 @dataclass(slots=True)
 class _Session:
     done: asyncio.Future[tuple[int, str]]
+    calls: Calls
 
     async def ended(self) -> tuple[int, str]:
         """Return the exit code and the last words."""
-        return await asyncio.shield(self.done)
+
+        async def ended() -> tuple[int, str]:
+            return await asyncio.shield(self.done)
+
+        code, words = await self.calls.asked("responder.ended", ended)
+        return int(code), str(words)
 
 
 class OnCall:
     """A `gameday.ports.Responder` in a process of its own.
 
     Args:
+        calls: the run's, of which handing over a page is one.
         mitigation: what helps.
         service: the culprit, as a good responder finds it.
     """
@@ -137,12 +145,14 @@ class OnCall:
         server: IncidentServer,
         character: Character,
         *,
+        calls: Calls,
         mitigation: str,
         service: str,
     ) -> None:
         self._machine = machine
         self._server = server
         self._character = character
+        self._calls = calls
         self._mitigation = mitigation
         self._service = service
 
@@ -151,9 +161,13 @@ class OnCall:
         """Hand the page over; the responder's process is killed when the context is left."""
         process = self._machine.process("responder")
         done: asyncio.Future[tuple[int, str]] = self._machine.create_future()
-        process.start(self._work(page, done))
+
+        async def started() -> None:
+            process.start(self._work(page, done))
+
         try:
-            yield _Session(done)
+            await self._calls.asked("responder.answer", started)
+            yield _Session(done, self._calls)
         finally:
             process.kill()
 

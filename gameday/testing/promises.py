@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from gameday.errors import RecoveryError
 from gameday.ports import Undo
-from gameday.testing.failures import DEADLY, KILLING, Failure
+from gameday.testing.drawing import Moment
+from gameday.testing.failures import DEADLY, KILLING, Failure, Way
 from gameday.testing.machine import Machine
 from gameday.testing.memory import MemoryStore
 from gameday.testing.world import World
@@ -20,6 +21,10 @@ THEIRS = "theirs@0"
 
 TAKEN_OVER_WITHIN = timedelta(seconds=2)
 """Past the lease: how soon a run that is gone has left nothing behind."""
+
+
+OBEYED_WITHIN = timedelta(seconds=3)
+"""From an order to end to the last fault recovered."""
 
 
 class Promises:
@@ -93,7 +98,7 @@ class Promises:
             self.break_(f"{', '.join(sorted(open_undos))}: gone, still open, and nobody said so")
 
     def check_takeover(
-        self, happened: Iterable[tuple[float, Failure]], *, lease: timedelta
+        self, happened: Iterable[tuple[float, Failure | Moment]], *, lease: timedelta
     ) -> None:
         """Check that nothing was left of a run that was killed or frozen, one lease and 2 s later.
 
@@ -110,6 +115,24 @@ class Promises:
                     f"{', '.join(names)}: in place at {due:.2f} s, though the run was gone "
                     f"at {second:.2f} s ({failure})"
                 )
+
+    def check_obeyed(self, happened: tuple[float, Failure | Moment], *, real: str) -> None:
+        """Check that an order to end was obeyed in time; only to be asked where it was all.
+
+        Args:
+            real: the service that has a real incident; its page may take a while to come.
+        """
+        second, order = happened
+        if order.way is Way.PAGED:
+            facts = self._store.facts(self._run)
+            pages = [f for f in facts if f.kind == Kind.PAGE_RECEIVED and f.subject == real]
+            if not pages:
+                return
+            began = self._machine.clock.now() - self._machine.elapsed
+            second = (pages[0].recorded_at - began).total_seconds()
+        due = second + OBEYED_WITHIN.total_seconds()
+        if names := self.in_place_at(due):
+            self.break_(f"{', '.join(names)}: in place {OBEYED_WITHIN} after {order}")
 
     def check_verdict(self, verdict: str | None, *, alerts_read: int) -> None:
         """Check that a run passed only if it was measured, and left nothing behind."""

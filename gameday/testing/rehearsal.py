@@ -12,7 +12,7 @@ import atexit
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -29,8 +29,8 @@ from gameday.ports import AlertSource, FaultDriver, Order, OrderKind, Store, Tar
 from gameday.scenario import ResponderKind
 from gameday.settings import Settings
 from gameday.testing.burning import SimulatedAlertmanager, SimulatedPrometheus
-from gameday.testing.drawing import LANDS_WITHIN, OPERATOR, RUN, SENTINEL, Drawn, draw
-from gameday.testing.failures import RAISING, Calls, Failure, Port, Way
+from gameday.testing.drawing import LANDS_WITHIN, OPERATOR, RUN, SENTINEL, Drawn, Moment, draw
+from gameday.testing.failures import KILLING, ORDERS, RAISING, Calls, Failure, Port, Way
 from gameday.testing.machine import Machine, StandsStill
 from gameday.testing.memory import MemoryStore
 from gameday.testing.oncall import IncidentServer, OnCall
@@ -44,6 +44,9 @@ RUN_ID = "rehearsed"
 TIME_SCALE = 60.0
 LONGEST = timedelta(minutes=30)
 """Nothing a seed draws may keep a run, a sentinel or an operator busy for longer."""
+
+REAL = "cart"
+"""The service that has a real incident."""
 
 BY_HAND = 10
 """How often somebody types ``gameday recover`` before they give up."""
@@ -116,7 +119,7 @@ class Rehearsed:
     verdict: str | None = None
     sentinel: str = "never started"
     by_hand: int = 0
-    happened: list[tuple[float, Failure]] = field(default_factory=list)
+    happened: list[tuple[float, Failure | Moment]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     timeline: str = ""
     seconds: float = 0.0
@@ -180,23 +183,27 @@ class _Scene:
         self.parts = parts
         self.report = Rehearsed(seed, drawn)
         self.machine = Machine()
+        self.moments: list[tuple[float, Moment]] = []
         self.world = World(self.machine)
         self.store = MemoryStore()
         self.promises = Promises(self.machine, self.world, self.store, run=RUN_ID)
         self.story = _story(drawn.scenario)
-        orders = {
+        self.orders: dict[Way, Callable[[], None]] = {
             Way.INTERRUPTED: self._interrupt,
             Way.ABORTED: lambda: self._order(OrderKind.ABORT, RUN_ID),
             Way.STOPPED: lambda: self._order(OrderKind.STOP, None),
+            Way.PAGED: self._page,
         }
         self.calls = {
-            name: Calls(self.machine, self.machine.process(name), drawn.failures, orders)
+            name: Calls(self.machine, self.machine.process(name), drawn.failures, self.orders)
             for name in (RUN, SENTINEL, OPERATOR)
         }
         self.run = self.calls[RUN].process
         self.main: asyncio.Task[None] | None = None
+        self.hand: asyncio.Task[Sequence[tuple[Undo, str]]] | None = None
         self.error: BaseException | None = None
         self.server = IncidentServer(self.machine, self.run)
+        self.alertmanager = SimulatedAlertmanager(self.world, self.server.deliver)
         self.post = SentinelPost(
             machine=self.machine,
             run_process=self.run,
@@ -222,13 +229,12 @@ class _Scene:
 
     def _system(self) -> System:
         calls, world = self.calls[RUN], self.world
-        alertmanager = SimulatedAlertmanager(world, self.server.deliver)
         prometheus = SimulatedPrometheus(
             world,
             self.story.slo,
             time_scale=TIME_SCALE,
             evaluation=timedelta(seconds=1),
-            notify=alertmanager.send,
+            notify=self.alertmanager.send,
         )
         target = SimulatedTarget(world, time_scale=TIME_SCALE)
         return System(
@@ -245,7 +251,12 @@ class _Scene:
             return None
         (helps, *_) = self.story.scenario.spec.expect.mitigation
         return OnCall(
-            self.machine, self.server, self.drawn.character, mitigation=helps, service="inventory"
+            self.machine,
+            self.server,
+            self.drawn.character,
+            calls=self.calls[RUN],
+            mitigation=helps,
+            service="inventory",
         )
 
     # --- what happens to it from outside -----------------------------------------------------
@@ -258,10 +269,32 @@ class _Scene:
     def _order(self, kind: OrderKind, run: str | None) -> None:
         self.store.give(Order(kind, run, "enough", "operator", self.machine.clock.now()))
 
-    def _real_incident(self) -> None:
-        labels = {"alertname": "CartDown", "slo": "cart", "service": "cart", "severity": "page"}
-        alert = {"status": "firing", "labels": labels, "fingerprint": "cart"}
-        self.server.deliver({"alerts": [alert]}, lambda _: None)
+    def _moment(self, moment: Moment) -> None:
+        process = self.calls[moment.process].process
+        if not process.is_alive or (self.main is not None and self.main.done()):
+            return
+        self.moments.append((self.machine.time(), moment))
+        if moment.way in self.orders:
+            self.orders[moment.way]()
+        elif moment.way in KILLING:
+            process.kill()
+        else:
+            process.freeze()
+            self.machine.after(moment.lasts, process.thaw)
+
+    def _by_hand(self) -> None:
+        """Recover by hand while the sentinel is at work; whatever comes of it, it does no harm."""
+        if self.report.outcome == "killed":
+            self.hand = self.calls[OPERATOR].process.start(self._recover())
+
+    def _page(self) -> None:
+        self.alertmanager.page_of(REAL)
+
+    def _happened(self) -> list[tuple[float, Failure | Moment]]:
+        found: list[tuple[float, Failure | Moment]] = list(self.moments)
+        for calls in self.calls.values():
+            found += calls.happened
+        return sorted(found, key=lambda h: h[0])
 
     # --- playing -----------------------------------------------------------------------------
 
@@ -306,9 +339,11 @@ class _Scene:
         self.report.outcome = outcome
 
     def _play_run(self) -> None:
-        if self.drawn.real_incident_at is not None:
-            at = timedelta(seconds=self.drawn.real_incident_at)
-            self.machine.after(at, self._real_incident)
+        for moment in self.drawn.moments:
+            self.machine.after(timedelta(seconds=moment.second), self._moment, moment)
+        if self.drawn.hand_after is not None:
+            wait = timedelta(seconds=self.drawn.hand_after)
+            self.run.on_death.append(lambda: self.machine.after(wait, self._by_hand))
         main = self.main = self.run.start(self._main())
         self.machine.until(lambda: main.done() or not self.run.is_alive, within=LONGEST)
         if not self.run.is_alive:
@@ -317,7 +352,8 @@ class _Scene:
         self.server.end()
         self.machine.rest(timedelta(0))
         self.run.kill()  # it ends, and its sockets close
-        problem = main.exception()
+        # A Ctrl-C in the very last turn cancels a task that has already said how it ended.
+        problem = None if main.cancelled() else main.exception()
         if problem is not None:
             self.report.outcome = type(problem).__name__
             self.promises.break_(f"the run ended with {problem!r}")
@@ -337,15 +373,21 @@ class _Scene:
         self.report.sentinel = str(self.post.outcome or "broken")
 
     def _check_end(self) -> None:
-        self.machine.rest(timedelta(seconds=LANDS_WITHIN))
+        self.machine.rest(timedelta(seconds=max(LANDS_WITHIN, self.drawn.hand_after or 0)))
+        if self.hand is not None:
+            self.machine.run(self.hand, within=LONGEST)
         orderly = self.report.outcome != "killed"
         self.promises.check_end(
             error=self.error,
             somebody_left=orderly or self.post.outcome is not None,
             stuck=self.post.outcome is Outcome.STUCK,
         )
-        if not self.calls[SENTINEL].happened and self.post.watching and not self.post.tried:
-            self.promises.check_takeover(self.calls[RUN].happened, lease=_settings().lease)
+        happened = self._happened()
+        others = [h for _, h in happened if h.process != RUN]
+        if not others and self.post.watching and not self.post.tried:
+            self.promises.check_takeover(happened, lease=_settings().lease)
+        if len(happened) == 1 and happened[0][1].way in ORDERS:
+            self.promises.check_obeyed(happened[0], real=REAL)
         result = self.store.result(RUN_ID) if self.store.has_run(RUN_ID) else None
         self.report.verdict = None if result is None else str(result["verdict"])
         self.promises.check_verdict(self.report.verdict, alerts_read=self._alerts_read())
@@ -355,8 +397,8 @@ class _Scene:
         failed = [f for _, f in calls.happened if f.call == "alerts.alerts" and f.way in RAISING]
         return calls.seen["alerts.alerts"] - len(failed)
 
-    def _recover_by_hand(self) -> None:
-        operator = self.calls[OPERATOR].process
+    async def _recover(self) -> Sequence[tuple[Undo, str]]:
+        """Recover what is open, as ``gameday recover`` does; return what is stuck."""
         recovery = Recovery(
             undoer=self._undoer(OPERATOR),
             store=self._store(OPERATOR),
@@ -364,13 +406,15 @@ class _Scene:
             budget=_settings().recovery_budget,
             source="operator",
         )
-        stuck: list[tuple[Undo, str]] = []
         undos = list(reversed(self.store.open_undos()))
-        while undos and self.report.by_hand < BY_HAND:
+        return await recovery.recover(undos, record=lambda *_, **__: None, by="operator")
+
+    def _recover_by_hand(self) -> None:
+        operator = self.calls[OPERATOR].process
+        stuck: Sequence[tuple[Undo, str]] = ()
+        while self.store.open_undos() and self.report.by_hand < BY_HAND:
             self.report.by_hand += 1
-            work = recovery.recover(undos, record=lambda *_, **__: None, by="operator")
-            stuck = list(self.machine.run(operator.start(work), within=LONGEST))
-            undos = [undo for undo, _ in stuck]
+            stuck = self.machine.run(operator.start(self._recover()), within=LONGEST)
         self.promises.check_recovered(stuck)
         self._recover_again()
 
@@ -385,10 +429,9 @@ class _Scene:
     def _report(self) -> None:
         report = self.report
         report.seconds = self.machine.time()
+        report.happened = self._happened()
         for name, calls in self.calls.items():
-            report.happened += calls.happened
             report.calls.update({f"{name}: {call}": n for call, n in calls.seen.items()})
-        report.happened.sort(key=lambda h: h[0])
         changes = "\n".join(f"{second:.3f} {what}" for second, what in self.world.changes)
         facts = self.store.timeline_text(RUN_ID) if self.store.has_run(RUN_ID) else ""
         report.timeline = f"{facts}\n{changes}\n{report.outcome} {report.sentinel}\n"

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from gameday.conductor import Outcome, Sentinel
 from gameday.errors import StoreError, TemporaryDriverError
 from gameday.ports import Lease, Store, Undo, Undoer
-from gameday.testing.failures import Calls, Port
+from gameday.testing.failures import Calls
 from gameday.testing.machine import Machine, Process
 
 __all__ = ["SentinelPost"]
 
+# As `gameday.house.sentinel_process` has them.
 BEATS_PER_LEASE = 5
+READY_WITHIN = 20.0
 HELD_WITHIN = 5.0
 GOODBYE = timedelta(seconds=2)
 
@@ -69,9 +72,8 @@ class SentinelPost:
         self.watching = self.process.start(self._watch(sentinel, run))
         beats = asyncio.create_task(pipe.beat(lease / BEATS_PER_LEASE))
         try:
-            await self.run_calls.asked("lease.start", started)
-            held: Lease = Port("lease", pipe, self.run_calls, ("hold", "release"))
-            yield held
+            await _within(READY_WITHIN, self.run_calls.asked("lease.start", started))
+            yield _Lease(pipe, self.run_calls)
         finally:
             pipe.tell(sentinel.farewell)
             waited = timedelta(0)
@@ -97,6 +99,23 @@ class SentinelPost:
             return False
         self.run_process.kill()
         return True
+
+
+@dataclass(slots=True)
+class _Lease:
+    """What the run holds of its sentinel."""
+
+    pipe: _Pipe
+    calls: Calls
+
+    async def hold(self, undo: Undo, *, at_most: timedelta) -> None:
+        """Return once the sentinel holds the undo, or say after a while that it does not."""
+        holding = partial(self.pipe.hold, undo, at_most=at_most)
+        await _within(HELD_WITHIN, self.calls.asked("lease.hold", holding))
+
+    async def release(self, undo: str) -> None:
+        """Tell the sentinel that this undo is proven done."""
+        await self.calls.asked("lease.release", partial(self.pipe.release, undo))
 
 
 class _Pipe:
@@ -135,11 +154,7 @@ class _Pipe:
 
         self._waiting.append(held)
         self.tell(hear)
-        try:
-            async with asyncio.timeout(HELD_WITHIN):
-                await held
-        except TimeoutError as error:
-            raise TemporaryDriverError("the run's sentinel does not answer") from error
+        await held
 
     async def release(self, undo: str) -> None:
         """Tell the sentinel that this undo is proven done."""
@@ -161,6 +176,14 @@ class _Pipe:
             if not held.done():
                 held.set_exception(_gone())
                 held.exception()  # heard, also where nobody waits any more
+
+
+async def _within(seconds: float, answer: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await answer
+    except TimeoutError as error:
+        raise TemporaryDriverError("the run's sentinel does not answer") from error
 
 
 def _gone() -> TemporaryDriverError:

@@ -7,7 +7,7 @@ simulation reads it. Time comes from the machine it stands on.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +23,9 @@ SHIELD = "failover-db"
 
 ROLLBACK = "rollback-deploy"
 """A mitigation that takes the fault itself away."""
+
+MARK = "gd-"
+"""What the name of everything a run puts in place begins with."""
 
 ONE_STEP = timedelta(milliseconds=40)
 """How long the target takes to do one thing."""
@@ -94,7 +97,7 @@ class World:
     def mitigate(self, name: str) -> None:
         """Put a mitigation in force."""
         if name == ROLLBACK:
-            for fault in [f for f in self.faults if not f.startswith("theirs")]:
+            for fault in [f for f in self.faults if f.startswith(MARK)]:
                 self.remove(fault)
         if name not in self.mitigations:
             self.mitigations.append(name)
@@ -186,14 +189,7 @@ class SimulatedFaults(SimulatedUndoer):
         number: int,
     ) -> PlannedFault:
         """Return the fault with its undo; changes nothing."""
-        undo = Undo(
-            id=f"gd-{run}-{number}",
-            kind="experiment",
-            run=run,
-            description=f"{fault} of {run}",
-            command=f"gameday recover {run}",
-            data={"fault": fault},
-        )
+        undo = _undo(f"{MARK}{run}-{number}", run, fault)
         return PlannedFault(fault, path, dict(configuration), at, duration, undo)
 
     async def inject(self, fault: PlannedFault) -> Injection:
@@ -210,6 +206,18 @@ class SimulatedFaults(SimulatedUndoer):
         """Return whether nobody is hurt now."""
         await self._world.machine.clock.sleep(ONE_STEP)
         return self._world.ratio == 0
+
+    async def strays(self) -> Sequence[Undo]:
+        """Return what takes back everything that bears the mark of some run."""
+        await self._world.machine.clock.sleep(ONE_STEP)
+        marked = sorted({n.partition("@")[0] for n in self._world.faults if n.startswith(MARK)})
+        return [_undo(name, name.removeprefix(MARK).rpartition("-")[0], name) for name in marked]
+
+
+def _undo(id: str, run: str, what: str) -> Undo:
+    return Undo(
+        id, "experiment", run, f"{what} of {run}", f"gameday recover {run}", {"fault": what}
+    )
 
 
 class SimulatedTarget:
@@ -241,7 +249,7 @@ class SimulatedTarget:
     def undo_of_mitigations(self, run: str) -> Undo:
         """Return what takes the mitigations of a run back."""
         return Undo(
-            id=f"gd-{run}-mitigations",
+            id=f"{MARK}{run}-mitigations",
             kind=MITIGATIONS,
             run=run,
             description="mitigations in the world",
