@@ -6,6 +6,7 @@ import typer
 
 from gameday.cli.output import print_json, print_table
 from gameday.cli.predict import predict
+from gameday.cli.slo_status import status
 
 app = typer.Typer(
     help="Service level objectives and their burn-rate alerts.",
@@ -13,6 +14,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("predict")(predict)
+app.command("status")(status)
 
 
 @app.command("list")
