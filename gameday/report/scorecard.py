@@ -25,6 +25,7 @@ from gameday.report.wording import (
     percent,
     phase_in_words,
     rows,
+    seconds,
     section,
     table,
     time_scale_of,
@@ -220,8 +221,8 @@ def _detection(result: Mapping[str, Any], scale: float) -> list[tuple[str, str]]
     ratio = found.get("ratio")
     lines = [
         ("Fault in place", clock(found.get("injected_at"))),
-        ("Alert fired", clock(found.get("fired_at"))),
-        ("Page", clock(found.get("paged_at"))),
+        ("Alert fired", clock(found.get("fired_at")) + _to_within(found)),
+        ("Page", clock(found.get("paged_at")) + _under_way(found)),
         ("Took", both_times(found.get("seconds"), scale)),
         ("The plan said", both_times(found.get("planned_seconds"), scale)),
         ("The counters say", both_times(found.get("predicted_seconds"), scale)),
@@ -238,6 +239,18 @@ def _detection(result: Mapping[str, Any], scale: float) -> list[tuple[str, str]]
         held = f" ({percent(history)} of the period's history is held)" if history else ""
         lines.append(("Error budget spent", percent(found["budget_spent_ratio"]) + held))
     return lines
+
+
+def _to_within(found: Mapping[str, Any]) -> str:
+    """Return how coarse Prometheus' instants are: it knows nothing between two evaluations."""
+    coarse = found.get("resolution_seconds")
+    known = found.get("fired_at") and isinstance(coarse, (int, float))
+    return f" (to within {seconds(coarse)})" if known else ""
+
+
+def _under_way(found: Mapping[str, Any]) -> str:
+    took = found.get("delivery_seconds")
+    return f" ({seconds(took)} after it fired)" if isinstance(took, (int, float)) else ""
 
 
 def _yes_or_no(value: object) -> str:

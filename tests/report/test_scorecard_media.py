@@ -53,6 +53,15 @@ def test_markdown_says_both_times_where_alert_windows_decide(result: dict[str, A
     assert "| acked | 1 s | 30 s | met |" in text
 
 
+def test_instants_are_shown_with_how_sure_they_are(result: dict[str, Any]) -> None:
+    result["detection"] |= {"resolution_seconds": 1.0, "delivery_seconds": 0.012}
+
+    text = markdown(result)
+
+    assert " (to within 1 s) |" in text
+    assert " (0.01 s after it fired) |" in text
+
+
 def test_recovery_scales_only_what_follows_the_mitigation(result: dict[str, Any]) -> None:
     # 25 s after the page, 16 of them the responder's: 16 s + 9 s × 60.
     assert "| recovered | 25 s (nominal 9 min 16 s) |" in markdown(result)
