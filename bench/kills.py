@@ -42,19 +42,19 @@ FAULTS: dict[str, dict[str, Any]] = {
     "toxic": {
         "experiment": "slow-downstream",
         "with": {"service": "inventory", "downstream": "db", "latency": "20ms"},
-        "duration": "3s",
     },
     "proxy off": {
         "experiment": "broken-downstream",
         "with": {"service": "inventory", "downstream": "db", "mode": "down"},
-        "duration": "3s",
     },
     "deploy": {
         "experiment": "deploy-change",
         "with": {"service": "checkout", "kind": "harmless", "seed": 7},
-        "duration": "3s",
     },
 }
+DURATIONS = {"frozen": "12s"}
+"""Longer than the lease: a toxic's time to live must not do the sentinel's work."""
+
 KINDS = ("toxic", "proxy off", "deploy", "toxic + drained region", "toxic + failover")
 SHARES = {"killed": 1.0, "frozen": 0.3, "locked": 0.1, "full": 0.1, "alone": 0.1}
 """Runs per way of ending, as a share of --kills."""
@@ -126,10 +126,10 @@ def full(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def small_disk() -> Iterator[Path | None]:
-    """Yield a folder on a disk of a few megabytes; None where this user may not mount one."""
+    """Yield a folder on a small disk; None where this user may not mount one."""
     folder = KEPT / "kills-disk"
     folder.mkdir(parents=True, exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True).returncode:
         yield None
         return
@@ -139,9 +139,9 @@ def small_disk() -> Iterator[Path | None]:
         subprocess.run(["umount", "-l", str(folder)], capture_output=True)
 
 
-def scenario(target: Target, kind: str) -> str:
+def scenario(target: Target, how: str, kind: str) -> str:
     """Write the scenario of a kind of run; return its path."""
-    fault = FAULTS[kind.split(" + ")[0]]
+    fault = {**FAULTS[kind.split(" + ")[0]], "duration": DURATIONS.get(how, "4s")}
     regions = ["eu-west"] if kind != "deploy" else ["eu-west", "us-east"]
     return str(
         target.scenario(kind.replace(" ", "-").replace("+", "and"), [fault], regions=regions)
@@ -168,10 +168,10 @@ def mitigate(target: Target, kind: str, run: str) -> None:
         target.mitigate(run, "failover-db", region="eu-west")
 
 
-def length(target: Target, store: Store, kind: str) -> float:
+def length(target: Target, store: Store, how: str, kind: str) -> float:
     """Return the seconds from the first undo to the last recovery of a run left in peace."""
     known = {r for r, _, _ in store.undos()}
-    with target.start("run", scenario(target, kind)) as process:
+    with target.start("run", scenario(target, how, kind)) as process:
         run = first_undo(store, known, process)
         mitigate(target, kind, run)
         process.wait()
@@ -182,14 +182,14 @@ def length(target: Target, store: Store, kind: str) -> float:
 
 
 def play(
-    target: Target, store: Store, how: str, number: int, lengths: dict[str, float]
+    target: Target, store: Store, how: str, number: int, lengths: dict[tuple[str, str], float]
 ) -> Row | None:
     """End one run and see what it leaves; None where it had ended before its moment came."""
     draw = random.Random(f"{how} {number}")
     kind = KINDS[number % len(KINDS)]
-    moment = draw.uniform(0, lengths[kind])
+    moment = draw.uniform(0, lengths[how, kind])
     known = {r for r, _, _ in store.undos()}
-    with target.start("run", scenario(target, kind)) as process, ExitStack() as trouble:
+    with target.start("run", scenario(target, how, kind)) as process, ExitStack() as trouble:
         run = first_undo(store, known, process)
         begun = time.monotonic()
         if " + " in kind and moment > 1.0:
@@ -329,9 +329,13 @@ def _play_all(
     try:
         target.gameday("recover")
         target.gameday("sandbox", "reset")
-        lengths = {kind: length(target, store, kind) for kind in KINDS}
-        shown = ", ".join(f"{kind} {seconds:.1f} s" for kind, seconds in lengths.items())
-        print(f"from the first undo to the last recovery: {shown}", file=sys.stderr)
+        lengths: dict[tuple[str, str], float] = {}
+        for how in dict.fromkeys(how for how, _ in waiting):
+            for kind in KINDS:
+                known = [s for (h, k), s in lengths.items() if k == kind and not DURATIONS.get(how)]
+                lengths[how, kind] = known[0] if known else length(target, store, how, kind)
+            shown = ", ".join(f"{kind} {lengths[how, kind]:.1f} s" for kind in KINDS)
+            print(f"{how}, first undo to last recovery: {shown}", file=sys.stderr)
         for how, number in waiting:
             if time.monotonic() > deadline - 60:
                 break
