@@ -53,7 +53,7 @@ GRACE = timedelta(seconds=5)
 FAREWELL = timedelta(seconds=5)
 """How long a responder may still note what they saw once the alert has cleared."""
 
-PageOf = Callable[[Fact], Awaitable[Page]]
+PageOf = Callable[[Fact], Coroutine[Any, Any, Page]]
 """Builds the page a responder gets from the fact that the alert's webhook arrived."""
 
 
@@ -245,7 +245,8 @@ class Conductor:
             data={"fault": fault.experiment, "undo": fault.undo.id, **injection.detail},
             happened_at=injection.injected_at,
         )
-        await self._lease.hold(fault.undo, at_most=fault.duration + GRACE)
+        held = self._lease.hold(fault.undo, at_most=fault.duration + GRACE)
+        await self._limited(held, "the sentinel")
         await self._clock.sleep(fault.duration)
         await to_the_end(self._expire(fault.undo))
 
@@ -315,7 +316,7 @@ class Conductor:
         if page is None or self._responder is None:
             return
         await self._read_faults()
-        handed = await self._page_of(page)
+        handed = await self._limited(self._page_of(page), "whoever writes the page")
         self._ledger.record(
             Kind.PAGE_DELIVERED,
             source="conductor",
@@ -323,7 +324,8 @@ class Conductor:
             data={"to": "on-call", "page": handed.model_dump(mode="json")},
         )
         async with AsyncExitStack() as stack:
-            session = await stack.enter_async_context(self._responder.answer(handed))
+            answering = stack.enter_async_context(self._responder.answer(handed))
+            session = await self._limited(answering, "the responder")
             ended = asyncio.ensure_future(session.ended())
             try:
                 mitigation = await self._mitigation(ended)

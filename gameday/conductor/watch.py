@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from gameday.conductor.limit import limited
 from gameday.errors import DriverError
 from gameday.ledger import Ledger
 from gameday.plan import Plan
 from gameday.ports import AlertSource, Clock
 from gameday.signals import AlertState
 from scoring.timeline import Kind
+
+READING = timedelta(seconds=10)
+"""The longest one reading may take: abort rules rest on the last one."""
 
 REPEAT_FAILURES = timedelta(seconds=5)
 """A measurement that keeps failing is recorded again this often, so that a gap has a length."""
@@ -47,12 +51,14 @@ class Watch:
         now = self._clock.now()
         slo = self._plan.slo.id
         try:
-            for state in await self._alerts.alerts(slo=slo, since=since, until=now):
+            reading = self._alerts.alerts(slo=slo, since=since, until=now)
+            for state in await limited(self._clock, reading, "Prometheus", READING):
                 self._record(state, since)
         except DriverError as error:
             self._record_failure("alerts", error, now)
         try:
-            self.burn_rates = await self._alerts.burn_rates(slo=slo)
+            asking = self._alerts.burn_rates(slo=slo)
+            self.burn_rates = await limited(self._clock, asking, "Prometheus", READING)
         except DriverError as error:
             self.burn_rates = {}
             self._record_failure("burn_rate", error, now)

@@ -17,6 +17,7 @@ from typing import Any
 
 from gameday import deeplinks, plan
 from gameday.conductor import Conductor
+from gameday.conductor.limit import limited
 from gameday.errors import DriverError, GamedayError, StoreError
 from gameday.house.desk import announced
 from gameday.house.judgement import Documents, judge
@@ -45,6 +46,9 @@ from gameday.slo import Slo
 from scoring.detection import Timing, recompute
 from scoring.slo import NoData, nominal
 from scoring.timeline import Fact, Kind, Timeline
+
+RATES_WITHIN = timedelta(seconds=3)
+"""A page waits no longer than this for the burn rate that it shows."""
 
 Serve = Callable[[Incident, str], AbstractAsyncContextManager[str]]
 """Serves an incident behind a webhook token; yields the base URL. The server is a floor above."""
@@ -120,9 +124,12 @@ def new_run_id(now_text: str) -> str:
     return f"{now_text}-{secrets.token_hex(2)}"
 
 
-async def make_plan(story: Story, system: System, *, run: str) -> plan.Plan:
+async def make_plan(
+    story: Story, system: System, *, run: str, clock: Clock | None = None
+) -> plan.Plan:
     """Return the plan of a story on a system, or refuse it with every reason."""
-    scrape, evaluation = await system.alerts.timing(slo=story.slo.id)
+    asking = system.alerts.timing(slo=story.slo.id)
+    scrape, evaluation = await limited(clock or SystemClock(), asking, "Prometheus")
     profile = plan.TargetProfile(
         name=system.target.name,
         time_scale=system.target.time_scale,
@@ -179,7 +186,7 @@ async def play(
     """
     around = around or Surroundings()
     clock = around.clock
-    planned = await make_plan(story, system, run=run)
+    planned = await make_plan(story, system, run=run, clock=clock)
     store.open_run(
         run,
         scenario=story.scenario.metadata.name,
@@ -216,7 +223,7 @@ async def play(
             alerts=system.alerts,
             target=system.target,
             responder=around.responder(story.scenario.spec.responder),
-            page_of=_pager(incident, system, story.slo, base_url),
+            page_of=_pager(incident, system, story.slo, base_url, clock),
             settings=settings,
             lease=lease,
             probes={
@@ -235,7 +242,7 @@ async def play(
             cancelled = interruption
             ledger.record(Kind.RUN_ABORTED, source="operator", data={"reason": "interrupted"})
         if cancelled is None:
-            await _measure(planned, ledger, system.alerts)
+            await _measure(planned, ledger, system.alerts, clock)
     if isinstance(error, DriverError):
         # The timeline alone cannot tell an unreachable target from a refusal.
         ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": "failed"})
@@ -278,11 +285,12 @@ def _record_start(ledger: Ledger, planned: plan.Plan, story: Story) -> None:
     ledger.record(Kind.PLAN_MADE, source="conductor", subject=story.slo.id, data=planned.to_json())
 
 
-def _pager(incident: Incident, system: System, slo: Slo, base_url: str) -> Any:
+def _pager(incident: Incident, system: System, slo: Slo, base_url: str, clock: Clock) -> Any:
     async def page_of(received: Fact) -> Page:
         long = str(received.data.get("long", ""))
         try:
-            rates = await system.alerts.burn_rates(slo=slo.id)
+            asking = system.alerts.burn_rates(slo=slo.id)
+            rates = await limited(clock, asking, "Prometheus", RATES_WITHIN)
         except DriverError:
             rates = {}
         return incident.page(received, base_url=base_url, burn_rate=rates.get(long))
@@ -296,7 +304,7 @@ def latency_limit(slo: Slo) -> timedelta | None:
     return timedelta(seconds=float(found.group(1))) if found else None
 
 
-async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource) -> None:
+async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, clock: Clock) -> None:
     """Recompute from the raw counters when the alert had to fire and to clear, and record it."""
     injected = ledger.timeline.first(Kind.FAULT_INJECTED)
     if injected is None:
@@ -304,12 +312,13 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource) -> N
     now = ledger.now()
     longest = max(w.long for w in planned.page_windows)
     try:
-        counters = await alerts.counters(
+        reading = alerts.counters(
             good_query=planned.slo.good_query,
             total_query=planned.slo.total_query,
             since=injected.happened_at - longest - timedelta(seconds=15),
             until=now,
         )
+        counters = await limited(clock, reading, "Prometheus")
     except DriverError as error:
         _unmeasured(ledger, str(error))
         return
