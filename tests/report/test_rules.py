@@ -40,6 +40,11 @@ def slo(**changes: Any) -> Slo:
     return Slo(**{**values, **changes})
 
 
+def alert_of(text: str) -> dict[str, Any]:
+    """Return the first alert of a rule file."""
+    return next(r for r in rules_of(text) if "alert" in r)
+
+
 def rules_of(text: str) -> list[dict[str, Any]]:
     (group,) = yaml.safe_load(text)["groups"]
     rules: list[dict[str, Any]] = group["rules"]
@@ -84,7 +89,7 @@ def test_there_is_one_group_and_its_recordings_stand_before_its_alerts() -> None
     kinds = ["record" if "record" in r else "alert" for r in rules_of(prometheus_rules(slo()))]
 
     assert sorted(kinds, reverse=True) == kinds
-    assert 4 == kinds.count("alert")
+    assert 5 == kinds.count("alert")
 
 
 def test_every_window_is_recorded_once_with_its_labels() -> None:
@@ -94,7 +99,7 @@ def test_every_window_is_recorded_once_with_its_labels() -> None:
         if r.get("record", "").startswith("slo:sli_error:")
     ]
 
-    assert ["5m", "30m", "1h", "2h", "6h", "1d", "3d"] == [
+    assert ["5m", "30m", "1h", "2h", "6h", "1d", "3d", "30d"] == [
         r["labels"]["sloth_window"] for r in recorded
     ]
     assert {
@@ -110,7 +115,7 @@ def test_every_window_is_recorded_once_with_its_labels() -> None:
 
 
 def test_time_compression_shrinks_ranges_but_not_names_thresholds_or_labels() -> None:
-    alert = next(r for r in rules_of(prometheus_rules(slo(), time_scale=60)) if "alert" in r)
+    alert = alert_of(prometheus_rules(slo(), time_scale=60))
 
     assert "ratio_rate1h{" in alert["expr"]
     assert "> (14.4 * 0.01)" in alert["expr"]
@@ -129,7 +134,7 @@ def test_time_compression_shrinks_ranges_but_not_names_thresholds_or_labels() ->
 def test_for_is_compressed_too() -> None:
     branch = BurnWindow(timedelta(hours=1), timedelta(minutes=5), 14.4, for_=timedelta(minutes=2))
 
-    alert = rules_of(prometheus_rules(slo(windows=(branch,)), time_scale=60))[-1]
+    alert = alert_of(prometheus_rules(slo(windows=(branch,)), time_scale=60))
 
     assert "2s" == alert["for"]
 

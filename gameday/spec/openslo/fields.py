@@ -46,8 +46,8 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
 """Features of the standard that are known and refused, with what to write instead."""
 
 _KNOWN = {
-    *_REFUSED, *METADATA, "apiVersion", "kind", "metadata", "spec", "description", "service", "timeWindow",
-    "budgetingMethod", "objectives", "alertPolicies", "counter", "good", "bad", "total", "raw",
+    *_REFUSED, *METADATA, "apiVersion", "kind", "metadata", "spec", "description", "service",
+    "timeWindow", "budgetingMethod", "objectives", "alertPolicies", "counter", "good", "bad", "total", "raw",
     "rawType", "metricSource", "metricSourceRef", "type", "query", "ratioMetric",
     "thresholdMetric", "duration", "isRolling", "target", "targetPercent", "timeSliceTarget",
     "timeSliceWindow", "op", "value", "condition", "conditions", "severity", "threshold",

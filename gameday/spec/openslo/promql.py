@@ -8,7 +8,9 @@ slo rules --prometheus URL`).
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gameday.slo import WINDOW
 from gameday.spec.tree import quoted
@@ -66,18 +68,18 @@ class Matcher:
         """Return whether a label with this value meets the condition; an absent label is empty.
 
         Prometheus anchors its expressions at both ends. Its dialect (RE2) and Python's agree on
-        all that is usual in a selector; an expression Python cannot read matches nothing.
+        all that is usual in a selector; an expression Python reads otherwise, or not at all, is
+        met by nothing.
         """
         match self.op:
             case "=":
                 return value == self.value
             case "!=":
                 return value != self.value
-        try:
-            found = re.fullmatch(self.value, value) is not None
-        except re.error:
+        pattern = _compiled(self.value)
+        if pattern is None:
             return False
-        return found == (self.op == "=~")
+        return (pattern.fullmatch(value) is not None) == (self.op == "=~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +293,17 @@ class _Walk:
         self.wants_value = False
         # `sum(x) by (y)` groups after the call; a second call is none.
         return ""
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    with warnings.catch_warnings():
+        # Python warns where it reads a class such as [[:alpha:]] in its own way.
+        warnings.simplefilter("error")
+        try:
+            return re.compile(pattern)
+        except (re.error, FutureWarning, DeprecationWarning, OverflowError, RecursionError):
+            return None
 
 
 def _matchers_end(query: str, at: int, entry: re.Pattern[str]) -> tuple[int, str]:
