@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
 
-from gameday.cli.output import print_json, print_table
+from gameday.cli.output import print_json, print_table, say
 from gameday.cli.predict import predict
 from gameday.cli.slo_status import status
+
+if TYPE_CHECKING:
+    from gameday.slo import Slo
 
 app = typer.Typer(
     help="Service level objectives and their burn-rate alerts.",
@@ -28,6 +34,7 @@ def list_(json: bool = typer.Option(False, "--json", help="Print them as JSON.")
             "service": s.service,
             "target": s.objective.target_ratio,
             "period_days": s.objective.period.total_seconds() / 86400,
+            "sli": _kind(s),
             "title": s.title,
         }
         for s in slos()
@@ -36,22 +43,80 @@ def list_(json: bool = typer.Option(False, "--json", help="Print them as JSON.")
         print_json(found)
     else:
         print_table(
-            ("id", "service", "target", "period", "title"),
+            ("id", "service", "target", "period", "SLI", "title"),
             [
-                (s["id"], s["service"], s["target"], f"{s['period_days']:g} d", s["title"])
+                (
+                    s["id"],
+                    s["service"],
+                    s["target"],
+                    f"{s['period_days']:g} d",
+                    s["sli"],
+                    s["title"],
+                )
                 for s in found
             ],
             empty="no SLO found; they are OpenSLO documents under slos/",
         )
 
 
+def _kind(slo: Slo) -> str:
+    """Return in two words how an SLO is measured."""
+    from gameday.slo import Ratio, Raw, Slices, Threshold
+
+    match slo.sli:
+        case Slices():
+            return "time slices"
+        case Threshold():
+            return "threshold"
+        case Raw():
+            return "raw ratio"
+        case Ratio() as ratio:
+            return f"{ratio.reading} ratio"
+
+
 @app.command()
 def rules(
-    slo: str = typer.Argument(help="SLO id, or the path of an OpenSLO document."),
+    slos: list[str] = typer.Argument(
+        metavar="SLO…", help="SLO ids, OpenSLO files, or folders of them."
+    ),
     time_scale: float = typer.Option(1, help="Compress windows by this factor."),
+    out: Path | None = typer.Option(
+        None, help="Write one file per SLO into this folder instead of printing."
+    ),
+    tests: bool = typer.Option(
+        False, "--tests", help="With --out: also write unit tests for `promtool test rules`."
+    ),
+    dashboard: str = typer.Option("", help="URL template of the RED dashboard."),
+    traces: str = typer.Option("", help="URL template of the traces."),
+    profile: str = typer.Option("", help="URL template of the profiles."),
+    runbook: str = typer.Option("", help="URL template of the runbook."),
+    prometheus: str = typer.Option(
+        "", help="Have this server parse the SLIs' PromQL; else promtool does, if it is there."
+    ),
+    check: bool = typer.Option(True, help="Whether the PromQL is parsed at all."),
 ) -> None:
-    """Print the Prometheus rules of an SLO: recordings and one alert per burn-rate branch."""
-    from gameday.house.stories import find_slo
-    from gameday.report.rules import prometheus_rules
+    """Print the Prometheus rules of SLOs: recordings and one alert per burn-rate branch.
 
-    print(prometheus_rules(find_slo(slo), time_scale=time_scale), end="")
+    URL templates may hold {service}, {slo}, {window}, {short_window}, {range}, {burn_rate},
+    {severity} and {owner}; without them the annotations of the SLO are used.
+    """
+    from gameday.errors import UsageError
+    from gameday.house.slo_rules import check_queries, write_rules
+    from gameday.house.stories import find_slos
+    from gameday.report.rules import prometheus_rules, rules_of_many
+
+    if tests and out is None:
+        raise UsageError("--tests writes files: say where with --out DIR")
+    found = find_slos(slos)
+    if check:
+        check_queries(found, prometheus=prometheus)
+    links = {"red": dashboard, "traces": traces, "profile": profile, "runbook": runbook}
+    given = {name: url for name, url in links.items() if url}
+    if out is not None:
+        paths = write_rules(found, out, time_scale=time_scale, deeplinks=given, with_tests=tests)
+        say(f"{len(paths)} files of {len(found)} SLOs in {out}")
+    elif len(found) == 1:
+        print(prometheus_rules(found[0], time_scale=time_scale, deeplinks=given), end="")
+    else:
+        for piece in rules_of_many(found, time_scale=time_scale, deeplinks=given):
+            print(piece, end="")

@@ -14,14 +14,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from gameday.errors import SpecError, UsageError
+from gameday.errors import Problem, SpecError, UsageError
 from gameday.slo import Slo
 from gameday.spec.document import read_documents, separated
 from gameday.spec.names import did_you_mean
-from gameday.spec.slo import is_slo, read_slos
-from gameday.spec.tree import quoted
+from gameday.spec.slo import Shelf, is_openslo, is_slo, read_slos, slo_ids, slos_of
+from gameday.spec.tree import MAX_PROBLEMS, quoted
 
 _YAML = (".yaml", ".yml")
 _EXPERIMENTS = (".yaml", ".yml", ".json")
@@ -84,6 +83,18 @@ class Catalogue:
                 hint += f"; {unreadable[0]} cannot be read: gameday validate {unreadable[0]}"
             raise UsageError(f"there is no SLO {quoted(id)} ({hint})")
         return next(slo for slo in read_slos(ids[id]) if slo.id == id)
+
+    def every_slo(self) -> list[Slo]:
+        """Return every SLO, by id, each file read once; of two with one id the nearer one.
+
+        Raises:
+            SpecError: a file of an ``slos/`` folder is wrong.
+        """
+        found: dict[str, Slo] = {}
+        for place in self._folders("slos"):
+            for slo in _read(_listed(place, _YAML)):
+                found.setdefault(slo.id, slo)
+        return [found[id] for id in sorted(found)]
 
     def scenarios(self) -> list[str]:
         """Return the names of every scenario in the catalogue, sorted."""
@@ -154,7 +165,7 @@ class Catalogue:
                     unreadable.append(path)
                     continue
                 for document in documents:
-                    if is_slo(document) and (id := _name_of(document.data)):
+                    for id in slo_ids(document) if is_slo(document) else ():
                         ids.setdefault(id, path)
         return ids, unreadable
 
@@ -197,6 +208,59 @@ def find_slo(id: str, *, scenario: Path | None = None) -> Slo:
     return Catalogue.around(scenario).slo(id)
 
 
+def slos_under(folder: Path) -> list[Slo]:
+    """Return the SLOs of every OpenSLO file under a folder, ordered by file.
+
+    Files that hold no OpenSLO document are left alone.
+
+    Raises:
+        SpecError: what is wrong with any of the files; or two of them give one id.
+        UsageError: there is no SLO at all.
+    """
+    paths = sorted(p for p in folder.rglob("*") if p.suffix in _YAML)
+    found = _read(paths)
+    if not found:
+        raise UsageError(f"there is no SLO under {quoted(str(folder))}")
+    seen: dict[str, Slo] = {}
+    problems = []
+    for slo in found:
+        other = seen.setdefault(slo.id, slo)
+        if other is not slo:
+            problems.append(
+                Problem(
+                    str(slo.path),
+                    0,
+                    "",
+                    f"the SLO {quoted(slo.id)} is given twice",
+                    f"{other.path} gives it too",
+                )
+            )
+    if problems:
+        raise SpecError(problems[:MAX_PROBLEMS])
+    return found
+
+
+def _read(paths: Sequence[Path]) -> list[Slo]:
+    """Return the SLOs of those files that are OpenSLO; `SpecError` with the problems of all."""
+    shelves: dict[Path, Shelf] = {}
+    found: list[Slo] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            documents = read_documents(path)
+            if not any(is_slo(d) and is_openslo(d) for d in separated(documents)):
+                continue
+            shelf = shelves.setdefault(path.parent, Shelf(path.parent))
+            found += slos_of(documents, path, shelf=shelf)
+        except SpecError as error:
+            problems += error.problems
+            if len(problems) >= MAX_PROBLEMS:
+                break
+    if problems:
+        raise SpecError(list(dict.fromkeys(problems))[:MAX_PROBLEMS])
+    return found
+
+
 def find_runbook(name: str, *, scenario: Path | None = None) -> Path:
     """Return the file of a runbook; `UsageError` where there is none."""
     return Catalogue.around(scenario).runbook(name)
@@ -209,12 +273,6 @@ def find_rubric(name: str, *, scenario: Path | None = None) -> Path:
 
 def _package_folder(package: str) -> Path:
     return Path(str(resources.files(package)))
-
-
-def _name_of(data: dict[str, Any]) -> str:
-    metadata = data.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return name if isinstance(name, str) else ""
 
 
 def _is_file(path: Path) -> bool:

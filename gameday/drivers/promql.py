@@ -1,0 +1,139 @@
+"""Prometheus' own judgement of an expression: by a server, or by promtool.
+
+Both name what is wrong and where in the expression; neither needs a rule to be loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from gameday.errors import PermanentDriverError, TemporaryDriverError
+
+__all__ = ["Promtool", "PromqlServer"]
+
+AT_ONCE = 8
+"""Questions a server is asked at the same time."""
+
+_REFUSED_RULE = re.compile(r'rule (\d+), "[^"]*": could not parse expression: (.*)')
+
+
+class PromqlServer:
+    """A Prometheus server that is asked whether it can read expressions."""
+
+    def __init__(self, url: str, *, timeout: timedelta = timedelta(seconds=10)) -> None:
+        """Name the server; nothing is opened until the first question."""
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+        try:
+            host = urlsplit(self.url).hostname or ""
+        except ValueError:
+            host = ""  # no URL at all; the first question will say so
+        self._trust_env = not (host in ("localhost", "::1") or host.startswith("127."))
+
+    async def faults(self, expressions: Sequence[str]) -> list[str]:
+        """Return what the server's parser says of each expression; empty where it can read it.
+
+        Raises:
+            TemporaryDriverError: the server does not answer.
+            PermanentDriverError: what answers there is no Prometheus.
+        """
+        limit = asyncio.Semaphore(AT_ONCE)
+        try:
+            async with httpx.AsyncClient(
+                timeout=self._timeout.total_seconds(), trust_env=self._trust_env
+            ) as client:
+
+                async def one(expression: str) -> str:
+                    async with limit:
+                        return await self._fault(client, expression)
+
+                return list(await asyncio.gather(*(one(e) for e in expressions)))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TemporaryDriverError(
+                f"Prometheus at {self.url} does not answer ({type(error).__name__}): check that it"
+                " runs and that the URL is right"
+            ) from error
+
+    async def _fault(self, client: httpx.AsyncClient, expression: str) -> str:
+        answer = await client.post(f"{self.url}/api/v1/format_query", data={"query": expression})
+        if answer.status_code in (404, 405):
+            # Before 2.37 there is nothing but a query to ask; at the beginning of time it finds
+            # no data and costs nothing.
+            answer = await client.post(
+                f"{self.url}/api/v1/query", data={"query": expression, "time": "0"}
+            )
+        try:
+            said = answer.json()
+            status, message = said["status"], str(said.get("error", ""))
+        except (ValueError, KeyError, TypeError) as error:
+            raise PermanentDriverError(
+                f"{self.url} answers, but not as Prometheus does: check the URL"
+            ) from error
+        if status == "success":
+            return ""
+        if answer.status_code != 400:
+            raise TemporaryDriverError(f"Prometheus at {self.url} refuses to parse: {message}")
+        return _plain(message)
+
+
+class Promtool:
+    """The parser of the promtool that is installed beside Prometheus."""
+
+    def __init__(self, program: str = "promtool") -> None:
+        self._program = shutil.which(program)
+
+    def is_installed(self) -> bool:
+        """Return whether there is one."""
+        return self._program is not None
+
+    def faults(self, expressions: Sequence[str]) -> list[str]:
+        """Return what promtool says of each expression; empty where it can read it.
+
+        Raises:
+            PermanentDriverError: there is no promtool, or it says something else than which
+                expressions it refuses.
+        """
+        if self._program is None:
+            raise PermanentDriverError("promtool is not installed; it comes with Prometheus")
+        if not expressions:
+            return []
+        # JSON is YAML, and its writer is quick.
+        rules = [{"record": f"r{n}", "expr": e} for n, e in enumerate(expressions)]
+        with tempfile.TemporaryDirectory(prefix="gameday-") as folder:
+            path = Path(folder) / "expressions.yaml"
+            path.write_text(json.dumps({"groups": [{"name": "g", "rules": rules}]}), "utf-8")
+            try:
+                done = subprocess.run(
+                    [self._program, "check", "rules", str(path)],
+                    capture_output=True,
+                    text=True,
+                    timeout=120,
+                    check=False,
+                )
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise PermanentDriverError(f"promtool cannot be run: {error}") from error
+        faults = [""] * len(expressions)
+        for number, message in _REFUSED_RULE.findall(done.stdout + done.stderr):
+            faults[int(number) - 1] = _plain(message)
+        if done.returncode and not any(faults):
+            raise PermanentDriverError(f"promtool refuses the expressions: {done.stderr.strip()}")
+        return faults
+
+
+def _plain(message: str) -> str:
+    found = re.search(r"(\d+):(\d+): parse error: (.*)", message, re.DOTALL)
+    if found:
+        line, column, said = found.groups()
+        return f"{' '.join(said.split())} (line {line}, character {column})"
+    return " ".join(message.removeprefix('invalid parameter "query": ').split()) or "refused"
