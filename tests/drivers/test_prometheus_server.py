@@ -141,6 +141,8 @@ async def test_an_alert_is_timed_by_prometheus_own_evaluations(shop: Shop) -> No
     await until(evaluated)
     assert await prometheus.rules(slo="checkout")
     assert not await prometheus.rules(slo="other")
+    restarted_at = await prometheus.started_at()
+    assert restarted_at is not None and restarted_at < datetime.now(UTC)
     half = timedelta(seconds=0.5)
     assert (half, half) == await prometheus.timing(slo="checkout")
 
