@@ -19,6 +19,9 @@ Record = Callable[..., object]
 
 BETWEEN_TRIES = timedelta(milliseconds=300)
 
+LOOK_AGAIN = timedelta(milliseconds=500)
+"""How often a target is read again on which something may still land."""
+
 LEFT_IN_FORCE = "left in force on purpose: a fault is still in place, and this keeps users well"
 
 ONE_CALL = timedelta(seconds=35)
@@ -68,21 +71,39 @@ class Recovery:
         self._source = source
 
     async def recover(
-        self, undos: Sequence[Undo], *, record: Record, by: str
+        self,
+        undos: Sequence[Undo],
+        *,
+        record: Record,
+        by: str,
+        settle: timedelta = timedelta(0),
     ) -> Sequence[tuple[Undo, str]]:
         """Take these back, last first, and prove each by reading the target.
 
         Returns those that are stuck, each with the reason; empty when all is proven gone. A stuck
         undo stays open in the store, so that ``gameday recover`` finds it.
+
+        Args:
+            settle: how long the target is looked at again before anything is called done, for what
+                was asked of it without an answer may still land.
         """
-        stuck: list[tuple[Undo, str]] = []
+        errors: dict[str, str] = {}
         for undo in in_order(undos):
-            if undo.kind == MITIGATIONS and stuck:
-                error = LEFT_IN_FORCE
-                why = {"undo": undo.id, "error": error, "command": undo.command}
+            if undo.kind == MITIGATIONS and any(errors.values()):
+                errors[undo.id] = LEFT_IN_FORCE
+                why = {"undo": undo.id, "error": LEFT_IN_FORCE, "command": undo.command}
                 self._note(record, Kind.RECOVERY_STUCK, undo, self._source, why)
             else:
-                error = await self.take_back(undo, record=record, by=by) or self.close(undo)
+                errors[undo.id] = await self.take_back(undo, record=record, by=by)
+        settled_at = self._clock.now() + settle
+        while self._clock.now() < settled_at:
+            await self._clock.sleep(LOOK_AGAIN)
+            for undo in in_order(undos):
+                if not errors[undo.id] and await self.is_back(undo):
+                    errors[undo.id] = await self.take_back(undo, record=record, by=by)
+        stuck: list[tuple[Undo, str]] = []
+        for undo in in_order(undos):
+            error = errors[undo.id] or self.close(undo)
             if error:
                 stuck.append((undo, error))
             elif self._lease is not None:
@@ -117,6 +138,13 @@ class Recovery:
     async def is_present(self, undo: Undo) -> bool:
         """Return whether anything of this undo is still there, read from the target."""
         return await self._limited(self._undoer.is_present(undo), undo)
+
+    async def is_back(self, undo: Undo) -> bool:
+        """Return whether what was gone is there again, or nobody can tell."""
+        try:
+            return await self.is_present(undo)
+        except DriverError:
+            return True  # not known to be gone: take it back again
 
     def close(self, undo: Undo) -> str:
         """Tell the store that an undo is proven done; return why it could not be told."""

@@ -12,11 +12,11 @@ from gameday.conductor.guard import Guard, Probe
 from gameday.conductor.limit import CALL, limited
 from gameday.conductor.recovery import Recovery
 from gameday.conductor.steady import SteadyState
+from gameday.conductor.undos import Undos
 from gameday.conductor.watch import Watch
 from gameday.errors import (
     DriverError,
     PlanRefused,
-    RecoveryError,
     RunAborted,
     SteadyStateNotMet,
 )
@@ -102,16 +102,20 @@ class Conductor:
         self._responder = responder
         self._page_of = page_of
         self._settings = settings
-        self._stored: list[Undo] = []
-        self._ended: set[str] = set()
-        self._lease = lease
         self._restores: Undo | None = None
-        self._recovery = Recovery(
-            undoer=undoer or faults,
+        self._undos = Undos(
+            ledger=ledger,
             store=store,
-            clock=clock,
-            budget=settings.recovery_budget,
             lease=lease,
+            clock=clock,
+            recovery=Recovery(
+                undoer=undoer or faults,
+                store=store,
+                clock=clock,
+                budget=settings.recovery_budget,
+                lease=lease,
+            ),
+            settle=settings.lease,
         )
         self.watch = Watch(plan, ledger=ledger, alerts=alerts, clock=clock, every=settings.poll)
         self._guard = Guard(
@@ -142,10 +146,8 @@ class Conductor:
         try:
             await self._unless_aborted(self._drill(webhook))
         finally:
-            stuck = await to_the_end(self._leave_nothing_behind())
-        if stuck:
-            names = "; ".join(f"{u.description} ({error})" for u, error in stuck)
-            raise RecoveryError(f"still in place: {names}. Run `{stuck[0][0].command}`")
+            # Its error goes before whatever ended the drill: what is left in place matters most.
+            await to_the_end(self._undos.take_back())
         aborted = self._ledger.timeline.last(Kind.RUN_ABORTED)
         if aborted is not None:
             raise RunAborted(str(aborted.data["reason"]))
@@ -214,16 +216,16 @@ class Conductor:
 
     async def _play_fault(self, fault: PlannedFault) -> None:
         await self._clock.sleep(fault.at)
-        await self._keep(fault.undo, at_most=fault.duration + INJECTION + GRACE)
-        self._stored.append(fault.undo)
+        await self._undos.keep(fault.undo, at_most=fault.duration + INJECTION + GRACE)
+        self._undos.asked(fault.undo)
         try:
             injection = await self._limited(
                 self._faults.inject(fault), f"the target of {fault.experiment}", INJECTION
             )
         except DriverError as error:
             if isinstance(error, SteadyStateNotMet):
-                await to_the_end(self._leave_alone(fault.undo))
-                if not self._stored:
+                await to_the_end(self._undos.leave_alone(fault.undo))
+                if not self._undos.of_faults:
                     self._ledger.record(
                         Kind.STEADY_STATE_CHECKED,
                         source="chaostoolkit",
@@ -245,34 +247,9 @@ class Conductor:
             data={"fault": fault.experiment, "undo": fault.undo.id, **injection.detail},
             happened_at=injection.injected_at,
         )
-        held = self._lease.hold(fault.undo, at_most=fault.duration + GRACE)
-        await self._limited(held, "the sentinel")
+        await self._undos.answered(fault.undo, at_most=fault.duration + GRACE)
         await self._clock.sleep(fault.duration)
-        await to_the_end(self._expire(fault.undo))
-
-    async def _keep(self, undo: Undo, *, at_most: timedelta) -> None:
-        """Have an undo stored and held by the sentinel before anything is changed."""
-        self._store.save_undo(undo)
-        await self._limited(self._lease.hold(undo, at_most=at_most), "the sentinel")
-        self._ledger.record(
-            Kind.UNDO_STORED,
-            source="conductor",
-            subject=undo.id,
-            data={"undo": undo.id, "description": undo.description, "kind": undo.kind},
-        )
-
-    async def _leave_alone(self, undo: Undo) -> None:
-        """Close the undo of a fault that never began: its rollbacks would be a change of their own.
-
-        Where the store cannot be told, it is recovered with the others, which says why.
-        """
-        if self._recovery.close(undo):
-            return
-        self._stored.remove(undo)
-        await self._lease.release(undo.id)
-        self._ledger.record(
-            Kind.RECOVERY_PROVEN, source="conductor", subject=undo.id, data={"undo": undo.id}
-        )
+        await to_the_end(self._undos.expire(fault.undo))
 
     async def before_mitigation(self) -> None:
         """Have what takes the mitigations back stored and held, before the first is applied.
@@ -282,7 +259,7 @@ class Conductor:
         """
         if self._restores is None:
             undo = self._target.undo_of_mitigations(self._plan.run)
-            await self._keep(undo, at_most=self._longest())
+            await self._undos.keep(undo, at_most=self._longest())
             self._restores = undo
 
     def _longest(self) -> timedelta:
@@ -290,10 +267,6 @@ class Conductor:
         ends = max((f.at + f.duration for f in self._plan.faults), default=timedelta(0))
         due = self._plan.detection_due or timedelta(0)
         return ends + due + self._settings.answer_patience + self._clears_within() + INJECTION
-
-    async def _expire(self, undo: Undo) -> None:
-        if not await self._recovery.recover([undo], record=self._ledger.record, by="expired"):
-            self._ended.add(undo.id)
 
     async def _outcome(self, injected: Fact) -> None:
         if not self._plan.expects_alert:
@@ -419,9 +392,7 @@ class Conductor:
         and that is gone once the mitigation is applied, was taken away *by* the mitigation: a
         rollback ends the bad deploy itself.
         """
-        for undo in self._stored:
-            if undo.id in self._ended:
-                continue
+        for undo in self._undos.of_faults:
             reads = self._ledger.timeline.of_kind(Kind.FAULT_READ)
             seen = [f for f in reads if f.subject == undo.id]
             present: bool | None
@@ -438,15 +409,6 @@ class Conductor:
                 subject=undo.id,
                 data={"undo": undo.id, "present": present, **by},
             )
-
-    # --- 6. recovery ------------------------------------------------------------------------
-
-    async def _leave_nothing_behind(self) -> list[tuple[Undo, str]]:
-        open_undos = [u for u in self._stored if u.id not in self._ended]
-        if self._restores is not None:
-            open_undos.append(self._restores)
-        stuck = await self._recovery.recover(open_undos, record=self._ledger.record, by="conductor")
-        return list(stuck)
 
     async def _limited(
         self, call: Coroutine[Any, Any, T], what: str, within: timedelta = CALL

@@ -19,13 +19,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from gameday.conductor.recovery import LEFT_IN_FORCE, Recovery, in_order
-from gameday.errors import DriverError, StoreError
+from gameday.conductor.recovery import LEFT_IN_FORCE, LOOK_AGAIN, Recovery, in_order
+from gameday.errors import StoreError
 from gameday.ports import MITIGATIONS, Clock, Order, OrderKind, Store, Undo, Undoer
 from scoring.timeline import Fact, Kind
-
-LOOK_AGAIN = timedelta(milliseconds=500)
-"""After a takeover the target is read again this often, until one lease later."""
 
 OVERSLEPT = timedelta(seconds=1)
 """A sentinel that woke this much too late was frozen itself, and cannot tell who else was."""
@@ -177,7 +174,7 @@ class Sentinel:
             await self._clock.sleep(LOOK_AGAIN)
             ended = ended or await self._end()
             errors |= await self._take_back(
-                [u for u in undos if errors[u.id] or await self._is_back(u)]
+                [u for u in undos if errors[u.id] or await self._recovery.is_back(u)]
             )
         stuck = [u for u in undos if errors[u.id] or self._recovery.close(u)]
         self._record(Kind.RUN_ENDED, source="sentinel", data={"verdict": "aborted"})
@@ -212,12 +209,6 @@ class Sentinel:
                     undo, record=self._record, by="sentinel"
                 )
         return errors
-
-    async def _is_back(self, undo: Undo) -> bool:
-        try:
-            return await self._recovery.is_present(undo)
-        except DriverError:
-            return True  # not known to be gone: take it back again
 
     def _record(
         self, kind: str, *, source: str, subject: str = "", data: Mapping[str, Any] | None = None
