@@ -13,7 +13,7 @@ from gameday.testing.failures import DEADLY, KILLING, NEEDS_AWAIT, ORDERS, RAISI
 from gameday.testing.oncall import Character
 from gameday.testing.world import ROLLBACK, SHIELD
 
-__all__ = ["CALLS", "Drawn", "Moment", "draw"]
+__all__ = ["CALLS", "Drawn", "Moment", "draw", "possible"]
 
 RUN, SENTINEL, OPERATOR = "run", "sentinel", "operator"
 
@@ -247,6 +247,17 @@ def _fits(way: Way, call: str, process: str) -> bool:
     if call.startswith(NOT_AWAITED) and way in NEEDS_AWAIT:
         return False
     return not (call in NEVER_RAISES and way in RAISING)
+
+
+def possible() -> set[tuple[str, str]]:
+    """Return what can be drawn: (process and call, way), as tables name them."""
+    return {
+        (f"{process}: {call}", str(way))
+        for process, calls in CALLS.items()
+        for call in calls
+        for way in Way
+        if _fits(way, call, process)
+    }
 
 
 def _lasts(dice: random.Random, way: Way) -> timedelta:

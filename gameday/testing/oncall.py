@@ -112,7 +112,7 @@ class Character(StrEnum):
     ABSENT = "absent"
     CRASHES = "crashes"  # half-way through the funnel
     WRONG = "wrong"  # blames another service, and tries a mitigation that does not exist
-    EAGER = "eager"  # mitigates twice
+    EAGER = "eager"  # mitigates twice at once
 
 
 @dataclass(slots=True)
@@ -202,9 +202,13 @@ class OnCall:
         }.get(self._character, [self._mitigation])
         await sleep(pace)
         await ask(methodcaller("report", self._finding(Step.MITIGATE, page)))
-        for name in names:
-            with suppress(TimeoutError):
-                await ask(methodcaller("mitigate", name, {}))
+        mitigating = [methodcaller("mitigate", name, {}) for name in names]
+        if self._character is Character.EAGER:
+            await asyncio.gather(*map(ask, mitigating))
+        else:
+            for mitigate in mitigating:
+                with suppress(TimeoutError):
+                    await ask(mitigate)
         await sleep(pace)
 
     def _finding(self, step: Step, page: Page) -> Finding:
