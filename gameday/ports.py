@@ -390,3 +390,99 @@ class Store(Protocol):
 
     def find(self, prefix: str) -> str:
         """Return the id of the one run that starts with this; ``last`` is the newest. Raises."""
+
+
+# --- the store of incidents ---------------------------------------------------------------------
+
+
+class Role(StrEnum):
+    """What the bearer of a token may do; each may also do what stands above it."""
+
+    WEBHOOK = "webhook"  # hand in alerts and deploys; reads nothing
+    OBSERVER = "observer"  # read incidents
+    RESPONDER = "responder"  # ack, find, mitigate, resolve
+    FACILITATOR = "facilitator"  # also sees what a drill injected
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as it is kept: what it opens, never what it is.
+
+    Attributes:
+        id: short, for people; not a secret.
+        hash: hex SHA-256 of the token, which is random and long, so that a plain hash is enough.
+    """
+
+    id: str
+    hash: str
+    role: Role
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One change, and who made it."""
+
+    at: datetime
+    who: str
+    what: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineFact:
+    """A fact and the line it belongs to; the fact's id is unique in the whole store."""
+
+    line: str
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One incident in a list.
+
+    Attributes:
+        line: service and SLO, as `gameday.loop` writes them in one.
+        drill: the run it was made by on purpose; None: it is real.
+        merged_into: the incident that took this one in, or None.
+    """
+
+    id: str
+    line: str
+    service: str
+    slo: str
+    severity: str
+    opened_at: datetime
+    state: str
+    drill: str | None = None
+    merged_into: str | None = None
+
+
+class IncidentStore(Protocol):
+    """Durable memory of incidents. When a method returns, its write has been committed."""
+
+    def commit(
+        self,
+        facts: Sequence[LineFact],
+        *,
+        rows: Sequence[IncidentRow] = (),
+        audit: Sequence[AuditEntry] = (),
+    ) -> None:
+        """Write all of this in one transaction; a fact whose id is known already is passed over."""
+
+    def facts(self, line: str) -> Sequence[Fact]:
+        """Return the facts of one line in the order they were recorded."""
+
+    def open_lines(self) -> Sequence[str]:
+        """Return the lines with an open incident, and those whose facts have no incident yet."""
+
+    def incidents(self, *, limit: int = 100, only_open: bool = False) -> Sequence[IncidentRow]:
+        """Return incidents, newest first, without the ones merged into another."""
+
+    def incident(self, id: str) -> IncidentRow | None:
+        """Return one incident, or None where there is none of this id."""
+
+    def tokens(self) -> Sequence[Token]:
+        """Return every token, also revoked ones, oldest first."""
