@@ -7,8 +7,8 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -18,7 +18,7 @@ from typing import Any
 from gameday import deeplinks, plan
 from gameday.conductor import Conductor
 from gameday.conductor.limit import limited
-from gameday.errors import DriverError, GamedayError, StoreError
+from gameday.errors import DriverError, GamedayError, RecoveryError, StoreError
 from gameday.house.desk import announced
 from gameday.house.judgement import Documents, judge
 from gameday.house.sentinel_process import sentinel
@@ -183,6 +183,8 @@ async def play(
 
     Raises:
         PlanRefused: the plan itself was refused; nothing was stored.
+        StoreError: the run could not be written down to its end.
+        RecoveryError: something is still in place, and the run could not be written down either.
     """
     around = around or Surroundings()
     clock = around.clock
@@ -240,21 +242,40 @@ async def play(
             error = failure
         except asyncio.CancelledError as interruption:
             cancelled = interruption
-            ledger.record(Kind.RUN_ABORTED, source="operator", data={"reason": "interrupted"})
-        if cancelled is None:
-            await _measure(planned, ledger, system.alerts, clock)
-    if isinstance(error, DriverError):
-        # The timeline alone cannot tell an unreachable target from a refusal.
-        ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": "failed"})
-    path = settings.state / "runs" / f"{run}.jsonl"
-    result = judge(run, ledger.timeline, story.documents, timeline_path=str(path))
-    if ledger.timeline.last(Kind.RUN_ENDED) is None:
-        ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": result["verdict"]})
-    _write_timeline(path, ledger.timeline)
-    store.close_run(run, ended_at=clock.now(), verdict=result["verdict"], result=result)
+        with _hiding_nothing(error):
+            if cancelled is None:
+                await _measure(planned, ledger, system.alerts, clock)
+            else:
+                ledger.record(Kind.RUN_ABORTED, source="operator", data={"reason": "interrupted"})
+    with _hiding_nothing(error):
+        if isinstance(error, DriverError):
+            # The timeline alone cannot tell an unreachable target from a refusal.
+            ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": "failed"})
+        path = settings.state / "runs" / f"{run}.jsonl"
+        result = judge(run, ledger.timeline, story.documents, timeline_path=str(path))
+        if ledger.timeline.last(Kind.RUN_ENDED) is None:
+            ended = {"verdict": result["verdict"]}
+            ledger.record(Kind.RUN_ENDED, source="conductor", data=ended)
+        _write_timeline(path, ledger.timeline)
+        store.close_run(run, ended_at=clock.now(), verdict=result["verdict"], result=result)
     if cancelled is not None:
         raise cancelled
     return result, error
+
+
+@contextmanager
+def _hiding_nothing(error: GamedayError | None) -> Iterator[None]:
+    """Keep a store that cannot be written from hiding that something is still in place.
+
+    Raises:
+        RecoveryError: the error given, where it is one, instead of the store's.
+    """
+    try:
+        yield
+    except StoreError as problem:
+        if isinstance(error, RecoveryError):
+            raise error from problem
+        raise
 
 
 def _write_timeline(path: Path, timeline: Timeline) -> None:
