@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from gameday.incident import Finding, Page
+from gameday.pager import Pager as Pager
 from gameday.signals import AlertState, Blame, Deploy, Profile, Series, Trace
 from scoring.timeline import Fact
 

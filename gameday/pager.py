@@ -1,0 +1,158 @@
+"""How a page reaches people: the window, and what passes through it. No I/O.
+
+A pager carries the page of one incident to a tool that wakes people or tells them: PagerDuty,
+Slack, a webhook of your own. `gameday.ports` shows `Pager` with the other windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from gameday.incident import Links, Page
+
+__all__ = ["Action", "Notification", "Pager", "Receipt", "Severity", "notification"]
+
+DRILL = "[DRILL] "
+"""Before the summary of every drill: nobody may take one for real, nor the other way round."""
+
+
+class Severity(StrEnum):
+    """How bad it is, in the words of the PagerDuty Common Event Format."""
+
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Action(StrEnum):
+    """What a pager is asked to do about an incident."""
+
+    PAGE = "page"
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One incident as a pager carries it; the same value serves all three actions.
+
+    Pagers cut what their tool does not take, and say so in the receipt's notes.
+
+    Attributes:
+        key: names the incident, the same for all that is said about it; a new incident needs a
+            new one. Any text; where a tool takes less, it is shortened without collisions.
+        summary: one sentence.
+        service: the service whose promise is being broken.
+        source: who noticed, e.g. the URL or name of the Prometheus.
+        links: the four deeplinks; an empty one is left out.
+        happened_at: when the alert fired; None: the tool takes the time of arrival.
+        incident: URL of the incident for people; empty for none. Never the URL of a page's API,
+            which lets whoever knows it speak for the responder.
+        drill: whether it belongs to a game day.
+        details: what else is known; JSON-shaped, anything else is written as text.
+    """
+
+    key: str
+    summary: str
+    service: str
+    source: str
+    links: Links
+    severity: Severity = Severity.CRITICAL
+    happened_at: datetime | None = None
+    incident: str = ""
+    drill: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def headline(self) -> str:
+        """The summary, marked where it is a drill."""
+        return f"{DRILL}{self.summary}" if self.drill else self.summary
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a tool has accepted. Accepted is not read: only an acknowledgement says that.
+
+    Attributes:
+        pager: which tool.
+        key: the key by which the tool knows the incident.
+        accepted_at: when its answer had come.
+        said: its own words; may be empty.
+        tries: how many requests it took; 0: it had the very same already, nothing was sent.
+        notes: what was cut or left out on the way, a sentence each.
+    """
+
+    pager: str
+    action: Action
+    key: str
+    accepted_at: datetime
+    said: str = ""
+    tries: int = 1
+    notes: tuple[str, ...] = ()
+
+
+class Pager(Protocol):
+    """Carries pages to people, each in the order it was given for one incident.
+
+    Every call may be repeated safely: the tool sees the same key again. A `TemporaryDriverError`
+    says that it was tried for as long as the pager's patience lasts; somebody else must be paged
+    then, or the same tool later. A `PermanentDriverError` says that the tool answered no.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the tool is called in messages and receipts."""
+
+    async def page(self, notification: Notification) -> Receipt:
+        """Open the incident with the tool; while it is open there, this changes nothing."""
+
+    async def acknowledge(self, notification: Notification) -> Receipt:
+        """Say that a responder has it."""
+
+    async def resolve(self, notification: Notification) -> Receipt:
+        """Say that it is over. A page with the same key after this opens a new incident."""
+
+
+def notification(
+    page: Page,
+    *,
+    key: str,
+    source: str,
+    incident: str = "",
+    details: Mapping[str, Any] | None = None,
+) -> Notification:
+    """Return a page as a pager carries it: a page is critical, a ticket a warning.
+
+    Args:
+        key: see `Notification`.
+        source: who noticed.
+        incident: URL of the incident for people; the page's own is a secret and stays out.
+        details: added to what the page knows; wins where both know.
+    """
+    known: dict[str, Any] = {
+        "alert": page.alert,
+        "slo": page.slo,
+        "burn_rate": page.burn_rate,
+        "window": page.window,
+        "fired_at": page.fired_at.astimezone(UTC).isoformat(),
+        "drill": page.drill,
+    }
+    burning = f" {page.burn_rate:.1f} times too fast" if page.burn_rate is not None else " too fast"
+    summary = page.summary or f"{page.service} spends the error budget of {page.slo}{burning}"
+    return Notification(
+        key=key,
+        summary=summary,
+        service=page.service,
+        source=source,
+        links=page.links,
+        severity=Severity.CRITICAL if page.severity == "page" else Severity.WARNING,
+        happened_at=page.fired_at,
+        incident=incident,
+        drill=page.drill,
+        details={k: v for k, v in known.items() if v not in (None, "")} | dict(details or {}),
+    )
