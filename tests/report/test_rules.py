@@ -17,9 +17,10 @@ from gameday.report.rules import (
     number,
     prometheus_duration,
     prometheus_rules,
+    rules_of_many,
     watchdog_rules,
 )
-from gameday.slo import Slo
+from gameday.slo import Slo, Threshold
 from scoring.slo import BurnWindow, Objective, workbook_windows
 
 MONTH = timedelta(days=30)
@@ -166,6 +167,104 @@ def test_the_watchdog_always_fires() -> None:
     (rule,) = rules_of(watchdog_rules())
 
     assert ("Watchdog", "vector(1)") == (rule["alert"], rule["expr"])
+
+
+def alerts_of(slo: Slo, **options: Any) -> list[dict[str, Any]]:
+    return [r for r in rules_of(prometheus_rules(slo, **options)) if "alert" in r]
+
+
+def test_missing_data_is_a_ticket_after_half_an_hour() -> None:
+    alert = alerts_of(slo(owner="shop"), time_scale=60)[-1]
+
+    assert "CheckoutLatencyNoData" == alert["alert"]
+    assert (
+        'absent(slo:sli_error:ratio_rate5m{slo="checkout-latency",service="storefront"})'
+        == alert["expr"]
+    )
+    assert "30s" == alert["for"]
+    assert {
+        "slo": "checkout-latency",
+        "service": "storefront",
+        "severity": "ticket",
+        "time_scale": "60",
+    } == alert["labels"]
+    assert "for more than 30m there has been no data" in alert["annotations"]["summary"]
+    assert "shop" == alert["annotations"]["owner"]
+
+
+def test_missing_data_is_told_when_the_slo_says_or_never() -> None:
+    assert "2h" == alerts_of(slo(no_data_after=timedelta(hours=2)))[-1]["for"]
+    assert 4 == len(alerts_of(slo(no_data_after=None)))
+    assert [] == alerts_of(slo(windows=()))
+
+
+def test_a_guard_asks_for_events_in_the_long_window_of_pages_only() -> None:
+    guarded = slo(min_events=120, min_bad_events=6)
+
+    page, _, ticket, *_ = alerts_of(guarded, time_scale=60)
+
+    of = '{slo="checkout-latency",service="storefront"}'
+    events = f"max by (slo, service) (slo:sli_total:increase1h{of})"
+    ratio = f"max by (slo, service) (slo:sli_error:ratio_rate1h{of})"
+    lines = page["expr"].split("\n")
+    # At the same traffic a minute holds a sixtieth of the events of an hour.
+    assert [f"({events} >= 2)", f"({ratio} * {events} >= 0.1)"] == lines[4::2]
+    assert "increase" not in ticket["expr"]
+    recorded = [r for r in rules_of(prometheus_rules(guarded)) if "record" in r]
+    counted = {r["record"]: r["expr"] for r in recorded if "increase" in r["record"]}
+    assert {
+        "slo:sli_total:increase1h": f"sum(increase({TOTAL}[1h]))",
+        "slo:sli_total:increase6h": f"sum(increase({TOTAL}[6h]))",
+    } == counted
+
+
+def test_links_of_the_slo_are_filled_in_and_those_given_come_first() -> None:
+    links = {
+        "red": "https://d/{service}/{slo}?w={window}&s={short_window}&r={range}",
+        "traces": "https://t/{burn_rate}/{severity}/{owner}/{other}/{{service}}",
+    }
+
+    page, *_, missing = alerts_of(
+        slo(links=links, owner="shop"), time_scale=60, deeplinks={"profile": "https://p/{window}"}
+    )
+
+    assert (
+        "https://d/storefront/checkout-latency?w=1h&s=5m&r=1m"
+        == (page["annotations"]["dashboard_url"])
+    )
+    assert (
+        'https://t/14.4/page/shop/{other}/{{ "{{" }}service}}'
+        == (page["annotations"]["traces_url"])
+    )
+    assert "https://p/1h" == page["annotations"]["profile_url"]
+    assert "https://p/5m" == missing["annotations"]["profile_url"]
+    (other, *_) = alerts_of(slo(links=links), deeplinks={"red": "https://mine"})
+    assert "https://mine" == other["annotations"]["dashboard_url"]
+
+
+def test_what_was_bad_is_said_in_the_slis_own_terms() -> None:
+    page, *_ = alerts_of(slo(measured=Threshold("lag", "<", 3)))
+
+    assert "of the time was bad over 1h" in page["annotations"]["summary"]
+
+
+def test_branches_that_fire_while_the_promise_is_kept_are_named_in_the_file() -> None:
+    week = timedelta(days=7)
+    text = prometheus_rules(slo(objective=Objective(0.99, week), windows=workbook_windows(week)))
+
+    assert "# May fire in a period that keeps its promise: 1d/2h at burn rate 0.7 is" in text
+    assert "May fire" not in prometheus_rules(slo())
+
+
+def test_many_slos_are_one_file_with_a_group_each() -> None:
+    other = slo(id="other", service='a"b\\c')
+
+    text = "".join(rules_of_many([slo(), other], time_scale=60))
+
+    groups = yaml.safe_load(text)["groups"]
+    assert ["slo-checkout-latency", "slo-other"] == [g["name"] for g in groups]
+    assert 'service="a\\"b\\\\c"' in groups[1]["rules"][-1]["expr"]
+    assert groups[0] == yaml.safe_load(prometheus_rules(slo(), time_scale=60))["groups"][0]
 
 
 def promtool(*arguments: str, folder: Path) -> None:
