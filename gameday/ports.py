@@ -476,8 +476,8 @@ class IncidentStore(Protocol):
     def facts(self, line: str) -> Sequence[Fact]:
         """Return the facts of one line in the order they were recorded."""
 
-    def open_lines(self) -> Sequence[str]:
-        """Return the lines with an open incident, and those whose facts have no incident yet."""
+    def open_lines(self, *, since: datetime) -> Sequence[str]:
+        """Return the lines with an incident that is open or younger, or with facts of none yet."""
 
     def incidents(self, *, limit: int = 100, only_open: bool = False) -> Sequence[IncidentRow]:
         """Return incidents, newest first, without the ones merged into another."""

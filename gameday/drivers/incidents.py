@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 """Of the tables of this file; kept in a table of its own, since the runs' has a version too."""
 
-CLOSED = ("resolved", "false alarm")
+CLOSED = ("resolved", "false alarm", "merged")
 
 
 class IncidentDatabase:
@@ -198,12 +198,15 @@ class IncidentDatabase:
         with self._writing() as connection:
             return tuple(Fact.from_json(json.loads(t)) for t in connection.scalars(query))
 
-    def open_lines(self) -> Sequence[str]:
-        """Return the lines with an open incident, and those whose facts have no incident yet."""
+    def open_lines(self, *, since: datetime) -> Sequence[str]:
+        """Return the lines with an incident that is open or younger, or with facts of none yet."""
         sa = self._sa
-        known = sa.select(self._incidents.c.line)
+        rows = self._incidents.c
+        known = sa.select(rows.line)
         queries = (
-            sa.select(self._incidents.c.line).where(self._incidents.c.state.not_in(CLOSED)),
+            sa.select(rows.line).where(
+                rows.state.not_in(CLOSED) | (rows.opened_at >= since.isoformat())
+            ),
             sa.select(self._facts.c.line).where(
                 self._facts.c.line.not_in(known), self._facts.c.kind == "page.received"
             ),
