@@ -24,9 +24,17 @@ test: setup
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest -m "sandbox and not long"
 
-# Resumable: rows that are done for this commit are kept. Exit code 5 of pytest: nothing is marked.
+# Each part takes under half an hour. The last two stop before that and are resumable: rows that are
+# done for this commit are kept, run it again. Exit code 5 of pytest: nothing is marked.
 test-long: setup
 	$(BIN)/pytest --long -m long || test $$? -eq 5
+	$(BIN)/python bench/rehearsal.py --write docs/measured/rehearsal.md
+	$(BIN)/python bench/slo_rules.py --write docs/measured/slo-rules.md
+	$(BIN)/python bench/detection_grid.py --write docs/measured/detection-grid.md
+	$(BIN)/python bench/alert_instants.py --write docs/measured/alert-instants.md
+	$(BIN)/python bench/slow_db.py --write docs/measured/slow-db.md
+	$(BIN)/python bench/aborts.py --write docs/measured/aborts.md
+	$(BIN)/python bench/kills.py --write docs/measured/kills.md
 	$(BIN)/python bench/variations.py --write docs/measured/variations.md
 
 check:
