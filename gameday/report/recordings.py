@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from gameday.errors import UsageError
 from gameday.report.rule_file import Rule
@@ -30,6 +31,7 @@ _SECOND = timedelta(seconds=1)
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
+@lru_cache(maxsize=4096)
 def prometheus_duration(duration: timedelta) -> str:
     """Return a duration as Prometheus writes it, to the millisecond: ``1m30s``, ``24m``, ``416ms``.
 

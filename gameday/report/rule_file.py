@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./:-]*(?<!:)\Z")
 # What YAML 1.1 reads as a boolean or as nothing; Prometheus' parser still knows them all.
@@ -57,6 +58,7 @@ def rule_file(groups: Iterable[Group], *, comment: str = "") -> Iterator[str]:
         yield "".join(_group(group))
 
 
+@lru_cache(maxsize=4096)
 def scalar(text: str) -> str:
     """Return a text as a YAML value on one line, quoted where it has to be."""
     if _PLAIN.match(text) and text.lower() not in _WORDS:

@@ -94,15 +94,16 @@ class Tree:
         """Return the root of each document; raises YAMLError or, past a limit, SpecError."""
         roots: list[Node] = []
         for event in self._events(text):
-            if isinstance(event, yaml.DocumentStartEvent):
+            # The most frequent first: thousands of files are read at once.
+            if isinstance(event, yaml.NodeEvent):
+                self._take(event)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._close()
+            elif isinstance(event, yaml.DocumentStartEvent):
                 self._start_document()
             elif isinstance(event, yaml.DocumentEndEvent):
                 if self.root is not None and not (self.root.value is None and self._is_bare()):
                     roots.append(self.root)
-            elif isinstance(event, yaml.NodeEvent):
-                self._take(event)
-            elif isinstance(event, yaml.CollectionEndEvent):
-                self._close()
         return roots
 
     def _events(self, text: str) -> Iterator[yaml.Event]:
