@@ -195,9 +195,10 @@ def test_silence_is_broken_by_a_page_for_something_else_too() -> None:
 
 def test_a_branch_that_fires_again_flaps_and_two_branches_do_not() -> None:
     both = plus(good_run(), fired(20, "6h"))
-    again = plus(good_run(), fired(22), fired(26))
+    again = plus(both, fired(22), fired(26))
 
     assert Verdict.MET == check(both, "steady").verdict
+    assert ("alert.fired@18", "fired-6h@20") == check(both, "steady").evidence
     assert (Verdict.MISSED, "its 1h branch fired 3 times") == (
         check(again, "steady").verdict,
         check(again, "steady").reason,
@@ -229,8 +230,10 @@ def reset(timeline: Timeline, seconds: float | None) -> Timeline:
     ("pages", "verdict", "reason"),
     [
         ([page(-3)], Verdict.MISSED, "a page came before the fault"),
+        ([page(0.5, fired=0)], Verdict.MET, ""),
         # The mitigation worked at 27.5 s; the alert is to be silent 5 s × 1.25 later, from 33.75 s.
         ([page(34, long="6h", fired=33.5)], Verdict.MET, ""),
+        ([page(34, long="6h", fired=33.75)], Verdict.MET, ""),
         ([page(34.5, long="6h", fired=34)], Verdict.MISSED, "when the fault was over"),
         # What fired in time and is told again later is no page outside the fault.
         ([page(39, fired=18)], Verdict.MET, ""),
@@ -262,6 +265,13 @@ def test_without_a_mitigation_the_fault_is_over_when_it_was_taken_out() -> None:
     # Taken out at 36 s; silent from 38 × 1.25 s after the injection.
     assert Verdict.MET == verdict(page(47, long="6h"))
     assert Verdict.MISSED == verdict(page(48.5, long="6h"))
+
+
+def test_a_fault_of_two_parts_is_over_when_the_last_was_taken_out() -> None:
+    unmitigated = reset(without(good_run(), Kind.MITIGATION_APPLIED), 10.0)
+    two = plus(unmitigated, fact(Kind.FAULT_RECOVERED, 20, undo="u0", by="expired"))
+
+    assert Verdict.MET == check(plus(two, page(30.5, long="6h")), "within_fault").verdict
 
 
 def test_a_page_after_the_fault_is_unknown_where_nobody_knows_when_it_had_to_be_silent() -> None:
