@@ -30,11 +30,12 @@ class Severity(StrEnum):
 
 
 class Action(StrEnum):
-    """What a pager is asked to do about an incident."""
+    """What a pager is asked to do."""
 
     PAGE = "page"
     ACKNOWLEDGE = "acknowledge"
     RESOLVE = "resolve"
+    MARK = "mark"  # show a deploy; about no incident
 
 
 @dataclass(frozen=True, slots=True)
