@@ -96,7 +96,9 @@ class Recovery:
             else:
                 errors[undo.id] = await self.take_back(undo, record=record, by=by)
         settled_at = self._clock.now() + settle
-        while self._clock.now() < settled_at:
+        settled = not settle
+        while not settled:
+            settled = self._clock.now() >= settled_at
             await self._clock.sleep(LOOK_AGAIN)
             for undo in in_order(undos):
                 if not errors[undo.id] and await self.is_back(undo):

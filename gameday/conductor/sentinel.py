@@ -80,11 +80,18 @@ class Sentinel:
 
     # --- what the run says --------------------------------------------------------------------
 
-    def hold(self, undo: Undo, *, at_most: timedelta) -> None:
-        """Hold an undo from now on; recover it after this time, whatever the run says."""
+    def hold(self, undo: Undo, *, at_most: timedelta) -> bool:
+        """Hold an undo from now on; recover it after this time, whatever the run says.
+
+        Returns whether it is held: not once this sentinel has taken over, for a run that was frozen
+        goes on where it stood, and must not begin another fault.
+        """
+        if self._lost:
+            return False
         self.beat()
         self._held[undo.id] = _Held(undo, self._clock.now() + at_most)
         self._changed.set()
+        return True
 
     def release(self, undo: str) -> None:
         """Let an undo go: it is proven done."""
@@ -160,17 +167,20 @@ class Sentinel:
         # a recovery. A process that lives on is fenced off before, since it may still write.
         ended = await self._end()
         self._record(Kind.RUN_ABORTED, source="sentinel", data={"reason": why, "by": "sentinel"})
-        if not ended:
-            self._fence(why)
+        fenced = not ended and self._fence(why)
         undos = [h.undo for h in self._held.values()]
         errors = await self._take_back(undos)
-        if ended:
-            self._fence(why)
         look_until = self._clock.now() + self._lease
-        undos[:0] = beside = self._stored_beside(undos)
-        errors |= await self._take_back(beside)
-        self._write()
-        while self._clock.now() < look_until or not ended:
+        settled = False
+        while not settled:
+            # Each time anew: the store may not have answered, or a run that is not ended wrote on.
+            fenced = fenced or self._fence(why)
+            beside = self._stored_beside(undos)
+            undos += beside
+            errors |= await self._take_back(beside)
+            self._write()
+            # The last look comes after the lease, however long this one stood still meanwhile.
+            settled = ended and self._clock.now() >= look_until
             await self._clock.sleep(LOOK_AGAIN)
             ended = ended or await self._end()
             errors |= await self._take_back(
@@ -186,10 +196,13 @@ class Sentinel:
             return await self._end_run()
         return False
 
-    def _fence(self, why: str) -> None:
+    def _fence(self, why: str) -> bool:
+        """Fence the run off in the store; return whether the store knows."""
         order = Order(OrderKind.FENCE, self._run, why, "sentinel", self._clock.now())
         with suppress(StoreError):
             self._store.give(order)
+            return True
+        return False
 
     def _stored_beside(self, held: Sequence[Undo]) -> list[Undo]:
         """Return what the store knows beside what is held; nothing where it cannot be read."""

@@ -67,7 +67,10 @@ def _recovered(store: Store, settings: Settings, undos: list[Undo]) -> list[dict
             budget=settings.recovery_budget,
             source="operator",
         )
-        stuck = await recovery.recover(undos, record=lambda *_, **__: None, by="operator")
+        # What a run that died had under way may still land, up to one lease later.
+        stuck = await recovery.recover(
+            undos, record=lambda *_, **__: None, by="operator", settle=settings.lease
+        )
         return {undo.id: error for undo, error in stuck}
 
     stuck = asyncio.run(recover()) if undos else {}

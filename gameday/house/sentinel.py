@@ -90,8 +90,8 @@ async def _hear(reader: asyncio.StreamReader, sentinel: Sentinel) -> None:
         match said.get("say"):
             case "hold":
                 undo = Undo(**said["undo"])
-                sentinel.hold(undo, at_most=timedelta(seconds=float(said["at_most"])))
-                _say(undo.id)
+                if sentinel.hold(undo, at_most=timedelta(seconds=float(said["at_most"]))):
+                    _say(undo.id)
             case "release":
                 sentinel.release(str(said["undo"]))
             case "farewell":
