@@ -65,6 +65,7 @@ NOT_AWAITED = "store."
 NEVER_RAISES = frozenset({"lease.release"})
 
 FOR_EVER = 1_000_000
+BY_HAND = 5  # longer than this nobody's tools are out while they type a command again and again
 
 LANDS_WITHIN = 3.0
 """Seconds after which what is under way has landed: less than a lease, or nobody could know."""
@@ -105,6 +106,7 @@ class Drawn:
         kills_in_vain: how often the sentinel tries in vain to end the run's process.
         hand_after: how many seconds after the run died somebody types ``gameday recover``, beside
             the sentinel that is at work; None: not before all is over.
+        pager_is_out: whether no page ever comes through.
     """
 
     scenario: str
@@ -115,6 +117,7 @@ class Drawn:
     interrupts: int
     kills_in_vain: int
     hand_after: float | None
+    pager_is_out: bool
 
 
 def draw(seed: int) -> Drawn:
@@ -132,6 +135,7 @@ def draw(seed: int) -> Drawn:
         interrupts=dice.choice([1, 1, 2, 3]),
         kills_in_vain=dice.choice([0, 0, 0, 1, 5, 40]),
         hand_after=dice.uniform(0, 6) if dice.random() < 0.2 else None,
+        pager_is_out=dice.random() < 0.05,
     )
 
 
@@ -206,7 +210,30 @@ def _failures(dice: random.Random) -> Sequence[Failure]:
             _failure(dice, RUN, DEADLY),
             *(_failure(dice, who) for who in helpers for _ in range(dice.choice([0, 1, 1, 2]))),
         )
+    if kind < 0.44:  # tools are out at once, and stay so
+        out = dice.sample(OUTAGES, dice.choice([2, 3]))
+        return tuple(_outage(dice, process, call) for process, call in out)
     return tuple(_failure(dice, RUN) for _ in range(dice.choice([1, 1, 2, 2, 3])))
+
+
+OUTAGES = (
+    *((RUN, "undoer.recover"), (RUN, "undoer.is_present"), (RUN, "store.append")),
+    *((RUN, "store.close_undo"), (RUN, "store.close_run"), (RUN, "alerts.alerts")),
+    *((SENTINEL, "undoer.recover"), (SENTINEL, "undoer.is_present"), (SENTINEL, "store.append")),
+    *((SENTINEL, "store.close_undo"), (SENTINEL, "store.open_undos"), (OPERATOR, "undoer.recover")),
+)
+
+
+def _outage(dice: random.Random, process: str, call: str) -> Failure:
+    usual = CALLS[process][call]
+    return Failure(
+        process=process,
+        call=call,
+        way=dice.choice(sorted(w for w in RAISING if _fits(w, call, process))),
+        skips=int(usual * dice.random() ** 2) if process == RUN else 0,
+        times=BY_HAND if process == OPERATOR else FOR_EVER,
+        lasts=timedelta(seconds=round(dice.uniform(0.1, LANDS_WITHIN), 2)),
+    )
 
 
 def _failure(dice: random.Random, process: str, ways: Iterable[Way] = tuple(Way)) -> Failure:
@@ -214,7 +241,9 @@ def _failure(dice: random.Random, process: str, ways: Iterable[Way] = tuple(Way)
     way = dice.choice(sorted(w for w in ways if _fits(w, call, process)))
     usual = CALLS[process][call]
     once = way in DEADLY or way in ORDERS
-    often = 1 if once else dice.choice([1, 1, 1, 2, 5, 5 if process == OPERATOR else FOR_EVER])
+    often = (
+        1 if once else dice.choice([1, 1, 1, 2, 5, BY_HAND if process == OPERATOR else FOR_EVER])
+    )
     return Failure(
         process=process,
         call=call,

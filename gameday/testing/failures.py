@@ -117,6 +117,11 @@ class Calls:
             if failure.process == process.name:
                 self._failures[failure.call].append(failure)
 
+    def went_well(self, call: str) -> bool:
+        """Return whether a call of this name was ever answered."""
+        unanswered = sum(f.call == call and f.way in RAISING for _, f in self.happened)
+        return self.seen[call] > unanswered
+
     def _next(self, call: str) -> Failure | None:
         """Count the call and return what goes wrong with it."""
         self.process.check()

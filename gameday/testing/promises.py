@@ -23,6 +23,9 @@ TAKEN_OVER_WITHIN = timedelta(seconds=2)
 """Past the lease: how soon a run that is gone has left nothing behind."""
 
 
+FIRED = (Kind.ALERT_FIRED, Kind.PAGE_RECEIVED)
+"""Facts that hold when an alert fired: read from Prometheus, or told by its page."""
+
 OBEYED_WITHIN = timedelta(seconds=3)
 """From an order to end to the last fault recovered."""
 
@@ -72,9 +75,16 @@ class Promises:
             found = names
         return found
 
+    def check_said(self, error: BaseException | None) -> None:
+        """Check that a run that ends with something in place says so, before everything else."""
+        if (left := self.in_place()) and not isinstance(error, RecoveryError):
+            self.break_(f"the run ends with {error!r}, and {', '.join(left)} is in place")
+
     # --- at its end --------------------------------------------------------------------------
 
-    def check_end(self, *, error: BaseException | None, somebody_left: bool, stuck: bool) -> None:
+    def check_end(
+        self, *, error: BaseException | None, somebody_left: bool, stuck: bool, blind: bool
+    ) -> None:
         """Check what is left once the run and its sentinel are over, however they ended.
 
         Args:
@@ -82,6 +92,7 @@ class Promises:
             somebody_left: whether the run or its sentinel came to an orderly end; where both died,
                 a person has to recover, and what is in place is only to be known.
             stuck: whether the sentinel said that something is stuck.
+            blind: whether the sentinel could never read the store; it knows of what it held only.
         """
         left = self.in_place()
         open_undos = {u.id for u in self._store.open_undos(self._run)}
@@ -94,7 +105,8 @@ class Promises:
                 self.break_(f"{name} is left in place, and no open undo in the store knows of it")
             elif somebody_left and not (told or undo in reported):
                 self.break_(f"{name} is left in place, and nobody said so")
-        if somebody_left and open_undos and not left and not told and not open_undos <= reported:
+        told = told or open_undos <= reported
+        if somebody_left and open_undos and not left and not told and not blind:
             self.break_(f"{', '.join(sorted(open_undos))}: gone, still open, and nobody said so")
 
     def check_takeover(
@@ -134,18 +146,27 @@ class Promises:
         if names := self.in_place_at(due):
             self.break_(f"{', '.join(names)}: in place {OBEYED_WITHIN} after {order}")
 
-    def check_verdict(self, verdict: str | None, *, alerts_read: int) -> None:
-        """Check that a run passed only if it was measured, and left nothing behind."""
+    def check_verdict(
+        self, verdict: str | None, *, silent: bool, error: BaseException | None
+    ) -> None:
+        """Check that a run passed only if it was measured, and left nothing behind.
+
+        Args:
+            silent: whether silence was expected; what proves it is the beat of the path of pages.
+            error: what the run says of its end beside its verdict.
+        """
         if verdict != "passed":
             return
         facts = self._store.facts(self._run)
-        if not alerts_read:
-            self.break_("passed, though its alerts could never be read")
+        if silent and not any(f.data.get("alive") for f in facts if f.kind == Kind.MEASUREMENT):
+            self.break_("passed, though nobody knows whether a page could have come")
+        if not silent and not any(f.kind in FIRED for f in facts):
+            self.break_("passed, though nobody knows when its alert fired")
         if not any(f.kind == Kind.FAULT_INJECTED for f in facts):
             self.break_("passed, though no fault was injected")
         if any(f.kind == Kind.RUN_ABORTED for f in facts):
             self.break_("passed, though it was aborted")
-        if self._store.open_undos(self._run):
+        if self._store.open_undos(self._run) and not isinstance(error, RecoveryError):
             self.break_("passed, though an undo is open")
 
     def check_recovered(self, stuck: Iterable[tuple[Undo, str]]) -> None:

@@ -30,7 +30,7 @@ from gameday.scenario import ResponderKind
 from gameday.settings import Settings
 from gameday.testing.burning import SimulatedAlertmanager, SimulatedPrometheus
 from gameday.testing.drawing import LANDS_WITHIN, OPERATOR, RUN, SENTINEL, Drawn, Moment, draw
-from gameday.testing.failures import KILLING, ORDERS, RAISING, Calls, Failure, Port, Way
+from gameday.testing.failures import KILLING, ORDERS, Calls, Failure, Port, Way
 from gameday.testing.machine import Machine, StandsStill
 from gameday.testing.memory import MemoryStore
 from gameday.testing.oncall import IncidentServer, OnCall
@@ -203,7 +203,9 @@ class _Scene:
         self.hand: asyncio.Task[Sequence[tuple[Undo, str]]] | None = None
         self.error: BaseException | None = None
         self.server = IncidentServer(self.machine, self.run)
-        self.alertmanager = SimulatedAlertmanager(self.world, self.server.deliver)
+        self.alertmanager = SimulatedAlertmanager(
+            self.world, self._lose if drawn.pager_is_out else self.server.deliver
+        )
         self.post = SentinelPost(
             machine=self.machine,
             run_process=self.run,
@@ -258,6 +260,9 @@ class _Scene:
             mitigation=helps,
             service="inventory",
         )
+
+    def _lose(self, payload: Mapping[str, Any], told: Callable[[bool], None]) -> None:
+        told(False)
 
     # --- what happens to it from outside -----------------------------------------------------
 
@@ -349,6 +354,7 @@ class _Scene:
         if not self.run.is_alive:
             self.report.outcome = "killed"
             return
+        self.promises.check_said(self.error)
         self.server.end()
         self.machine.rest(timedelta(0))
         self.run.kill()  # it ends, and its sockets close
@@ -381,6 +387,8 @@ class _Scene:
             error=self.error,
             somebody_left=orderly or self.post.outcome is not None,
             stuck=self.post.outcome is Outcome.STUCK,
+            blind=self.post.outcome is Outcome.TOOK_OVER
+            and not self.calls[SENTINEL].went_well("store.open_undos"),
         )
         happened = self._happened()
         others = [h for _, h in happened if h.process != RUN]
@@ -390,12 +398,11 @@ class _Scene:
             self.promises.check_obeyed(happened[0], real=REAL)
         result = self.store.result(RUN_ID) if self.store.has_run(RUN_ID) else None
         self.report.verdict = None if result is None else str(result["verdict"])
-        self.promises.check_verdict(self.report.verdict, alerts_read=self._alerts_read())
-
-    def _alerts_read(self) -> int:
-        calls = self.calls[RUN]
-        failed = [f for _, f in calls.happened if f.call == "alerts.alerts" and f.way in RAISING]
-        return calls.seen["alerts.alerts"] - len(failed)
+        self.promises.check_verdict(
+            self.report.verdict,
+            silent=self.story.scenario.spec.expect.alert is None,
+            error=self.error,
+        )
 
     async def _recover(self) -> Sequence[tuple[Undo, str]]:
         """Recover what is open, as ``gameday recover`` does; return what is stuck."""
@@ -407,7 +414,9 @@ class _Scene:
             source="operator",
         )
         undos = list(reversed(self.store.open_undos()))
-        return await recovery.recover(undos, record=lambda *_, **__: None, by="operator")
+        return await recovery.recover(
+            undos, record=lambda *_, **__: None, by="operator", settle=_settings().lease
+        )
 
     def _recover_by_hand(self) -> None:
         operator = self.calls[OPERATOR].process

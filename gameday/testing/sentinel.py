@@ -148,8 +148,7 @@ class _Pipe:
         held: asyncio.Future[None] = self._machine.create_future()
 
         def hear() -> None:
-            self._sentinel.hold(undo, at_most=at_most)
-            if not held.done():
+            if self._sentinel.hold(undo, at_most=at_most) and not held.done():
                 held.set_result(None)
 
         self._waiting.append(held)
