@@ -1,7 +1,7 @@
-"""Are the promises of a run kept, whatever goes wrong? Twenty thousand game days in a simulated world.
+"""Are the promises of a run kept, whatever goes wrong? Thousands of runs in a simulated world.
 
-Every seed draws a scenario, a responder and what goes wrong at which outside call; the run is played
-by the real conductor and watched over by the real sentinel in virtual time (docs/rehearsal.md).
+Every seed draws a scenario, a responder and what goes wrong at which outside call. The run is
+played by the real conductor and watched by the real sentinel, in virtual time (docs/rehearsal.md).
 Every fiftieth seed is played twice: its timeline must be the same, byte for byte.
 
     python bench/rehearsal.py [--seeds 20000] [--from 0] [--processes 2]

@@ -14,7 +14,8 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -72,7 +73,9 @@ async def _watch() -> int:
         hearing.cancel()
         await warming
         if outcome is not Outcome.RELIEVED:
-            await asyncio.to_thread(_close, store, run, settings.state / "runs" / f"{run}.jsonl")
+            timeline = settings.state / "runs" / f"{run}.jsonl"
+            now = SystemClock().now()
+            await asyncio.to_thread(conclude, store, run, timeline=timeline, ended_at=now)
     return int(outcome is Outcome.STUCK)
 
 
@@ -148,8 +151,11 @@ def _is_gone(process: psutil.Process) -> bool:
         return True
 
 
-def _close(store: Store, run: str, timeline: Any) -> None:
-    """Give the run its end in the store, judged by what it recorded; it could not do so itself."""
+def conclude(store: Store, run: str, *, timeline: Path, ended_at: datetime) -> None:
+    """Give the run its end in the store, judged by what it recorded; it could not do so itself.
+
+    What a store that cannot be written does not take is left out.
+    """
     from gameday.house.judgement import Documents, judge
     from scoring.timeline import Timeline
 
@@ -158,9 +164,5 @@ def _close(store: Store, run: str, timeline: Any) -> None:
         documents = Documents.of(store.documents(run))
         result = judge(run, facts, documents, timeline_path=str(timeline))
         store.close_run(
-            run,
-            ended_at=SystemClock().now(),
-            verdict=str(result["verdict"]),
-            result=result,
-            fenced=True,
+            run, ended_at=ended_at, verdict=str(result["verdict"]), result=result, fenced=True
         )

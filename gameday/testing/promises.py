@@ -169,6 +169,11 @@ class Promises:
         if self._store.open_undos(self._run) and not isinstance(error, RecoveryError):
             self.break_("passed, though an undo is open")
 
+    def check_concluded(self, verdict: str | None) -> None:
+        """Check that a run that was taken over has an end, and none that flatters."""
+        if verdict not in ("aborted", "failed"):
+            self.break_(f"the run was taken over, and its verdict is {verdict}")
+
     def check_recovered(self, stuck: Iterable[tuple[Undo, str]]) -> None:
         """Check that after ``gameday recover`` nothing is left, unless it said what is."""
         said = {undo.id for undo, _ in stuck}

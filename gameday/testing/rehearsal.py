@@ -398,6 +398,11 @@ class _Scene:
             self.promises.check_obeyed(happened[0], real=REAL)
         result = self.store.result(RUN_ID) if self.store.has_run(RUN_ID) else None
         self.report.verdict = None if result is None else str(result["verdict"])
+        store_failed = any(
+            str(f.call).startswith("store.") for _, f in self.calls[SENTINEL].happened
+        )
+        if self.post.outcome is Outcome.TOOK_OVER and not store_failed:
+            self.promises.check_concluded(self.report.verdict)
         self.promises.check_verdict(
             self.report.verdict,
             silent=self.story.scenario.spec.expect.alert is None,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from gameday.conductor import Outcome, Sentinel
-from gameday.errors import StoreError, TemporaryDriverError
+from gameday.errors import TemporaryDriverError
+from gameday.house.sentinel import conclude
 from gameday.ports import Lease, Store, Undo, Undoer
 from gameday.testing.failures import Calls
 from gameday.testing.machine import Machine, Process
@@ -47,7 +49,6 @@ class SentinelPost:
     budget: timedelta
     run_is_over: Callable[[], bool]
     kills_in_vain: int = 0
-    close: Callable[[Store, str], None] = lambda _store, _run: None
     outcome: Outcome | None = None
     watching: asyncio.Task[None] | None = field(default=None)
     tried: int = 0
@@ -86,8 +87,8 @@ class SentinelPost:
     async def _watch(self, sentinel: Sentinel, run: str) -> None:
         self.outcome = await sentinel.watch()
         if self.outcome is not Outcome.RELIEVED:
-            with suppress(StoreError):
-                self.close(self.store, run)
+            now = self.machine.clock.now()
+            conclude(self.store, run, timeline=Path(f"{run}.jsonl"), ended_at=now)
 
     async def _end_run(self) -> bool:
         self.process.check()
