@@ -152,7 +152,38 @@ class Counters:
         )
 
 
-def error_ratio(good: Counters, total: Counters, at: int, window: int) -> float | None:
+@dataclass(frozen=True, slots=True)
+class Without:
+    """The good events of an SLI that counts the bad ones; asked as `Counters` is.
+
+    A counter of bad events often does not exist before the first of them: where it has no samples
+    nothing was bad.
+
+    Attributes:
+        everything: the counter of all events.
+        bad: the counter of the bad ones.
+    """
+
+    everything: Counters
+    bad: Counters
+
+    @property
+    def first(self) -> int | None:
+        """Return the instant of the oldest sample of all events; None without samples."""
+        return self.everything.first
+
+    def rate(self, at: int, window: int) -> float | None:
+        """Return the good events per second; see `Counters.rate`."""
+        whole = self.everything.rate(at, window)
+        return None if whole is None else whole - (self.bad.rate(at, window) or 0.0)
+
+    def increase(self, since: int, until: int, *, gap: int) -> float:
+        """Return how many good events there were; see `Counters.increase`."""
+        whole = self.everything.increase(since, until, gap=gap)
+        return whole - self.bad.increase(since, until, gap=gap)
+
+
+def error_ratio(good: Counters | Without, total: Counters, at: int, window: int) -> float | None:
     """Return ``1 - sum(rate(good[w])) / sum(rate(total[w]))`` at this instant.
 
     Returns:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from scoring.counters import Counters, CounterSeries, error_ratio, milliseconds
+from scoring.counters import Counters, CounterSeries, Without, error_ratio, milliseconds
 from scoring.slo import BurnWindow, NoData, Objective, Severity
 from scoring.timing import Timing
 
@@ -98,6 +98,7 @@ def recompute(
     fired: Collection[BurnWindow] | None = None,
     severity: Severity = Severity.PAGE,
     left_open: bool = False,
+    counts_bad: bool = False,
 ) -> Recomputed | NoData:
     """Return when the alert must have fired and reset, given the raw samples of its counters.
 
@@ -121,11 +122,13 @@ def recompute(
             those that must have fired by the counters.
         severity: which branches make up the page.
         left_open: see `Counters`; True for Prometheus 3.
+        counts_bad: whether ``good`` holds the samples of the counter of bad events instead.
     Returns:
         `NoData` where no counter has two samples between the injection and the end.
     """
-    fine = Counters.of(good, left_open=left_open)
     everything = Counters.of(total, left_open=left_open)
+    part = Counters.of(good, left_open=left_open)
+    fine = Without(everything, part) if counts_bad else part
     start, end = milliseconds(injected_at), milliseconds(until)
     first, last = everything.first, everything.last
     if first is None or last is None or fine.first is None:
@@ -185,7 +188,7 @@ class _Branch:
 
     def __init__(
         self,
-        fine: Counters,
+        fine: Counters | Without,
         everything: Counters,
         window: BurnWindow,
         objective: Objective,
