@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ spec:
   budgetingMethod: Occurrences
   objectives: [{target: 0.99}]
 """
+
+
+def nowhere() -> str:
+    """Return a URL at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -110,12 +118,12 @@ def test_a_time_scale_that_makes_no_sense_is_refused(
 def test_a_server_that_is_not_there_ends_with_6(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert 6 == run(["slo", "rules", "a.yaml", "--prometheus", "http://127.0.0.1:1"])
+    assert 6 == run(["slo", "rules", "a.yaml", "--prometheus", nowhere()])
     assert "does not answer" in capsys.readouterr().err
 
 
 def test_nobody_is_asked_where_nobody_shall_be(folder: Path) -> None:
-    command = ["slo", "rules", "a.yaml", "--no-check", "--prometheus", "http://127.0.0.1:1"]
+    command = ["slo", "rules", "a.yaml", "--no-check", "--prometheus", nowhere()]
 
     assert 0 == run(command)
 

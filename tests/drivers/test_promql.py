@@ -21,6 +21,13 @@ from gameday.drivers.promql import PromqlServer, Promtool
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 
 
+def nowhere() -> str:
+    """Return a URL at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
 class Fake:
     """A server that refuses expressions with ``?`` in them, as Prometheus words it."""
 
@@ -118,10 +125,10 @@ async def test_a_server_in_trouble_is_no_verdict_on_the_expression(
         await PromqlServer(url).faults(["x"])
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "nonsense", "http://[::1"])
+@pytest.mark.parametrize("url", ["", "nonsense", "http://[::1"])
 async def test_a_server_that_is_not_there_is_named(url: str) -> None:
     with pytest.raises(TemporaryDriverError, match="does not answer"):
-        await PromqlServer(url).faults(["x"])
+        await PromqlServer(url or nowhere()).faults(["x"])
 
 
 def test_without_promtool_nothing_is_judged() -> None:

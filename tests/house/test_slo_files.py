@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -37,6 +38,13 @@ spec:
     bad: {metricSource: {type: Prometheus, spec: {query: bad_total}}}
     total: {metricSource: {type: Prometheus, spec: {query: all_total}}}
 """
+
+
+def nowhere() -> str:
+    """Return a URL at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -179,4 +187,4 @@ def test_without_a_prometheus_nobody_judges(folder: Path, monkeypatch: pytest.Mo
 
     assert "" == check_queries(find_slos(["a"]))
     with pytest.raises(DriverError):
-        check_queries(find_slos(["a"]), prometheus="http://127.0.0.1:1")
+        check_queries(find_slos(["a"]), prometheus=nowhere())

@@ -320,6 +320,33 @@ def test_every_expression_is_kept_with_its_line() -> None:
     assert all(q.file == "x.yaml" and q.field.endswith("spec.query") for q in queries)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "apiVersion: openslo/v1\nkind: Service\nmetadata: {name: s}\n",
+            "x.yaml:1: the file holds no SLO",
+        ),
+        ("- 1\n- 2\n", "x.yaml:1: the document is a list, not a mapping of fields"),
+        (
+            document().replace("service: shop", "service: shop\n  indicatorRef: there"),
+            "x.yaml:6: spec.indicatorRef: indicator and indicatorRef are both given",
+        ),
+        (
+            "apiVersion: openslo/v1\nkind: Service\nmetadata: {name: s}\nspec: shop\n",
+            "x.yaml:4: spec: must be a mapping of fields",
+        ),
+        ("kind: SLO\n", "x.yaml:1: apiVersion: is missing (write openslo/v1)"),
+        (
+            document(policies="  alertPolicies: fast\n"),
+            "spec.alertPolicies: must be a list (write alertPolicies: [{alertPolicyRef: name}])",
+        ),
+    ],
+)
+def test_what_is_no_slo_says_why(text: str, said: str) -> None:
+    assert said in refusals(text)
+
+
 # --- references -----------------------------------------------------------------------------------
 
 SLI = "apiVersion: openslo/v1\nkind: SLI\nmetadata: {name: NAME}\nspec:\n" + "".join(
