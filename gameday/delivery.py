@@ -36,6 +36,8 @@ _RETRIED = frozenset({408, 425, 429})
 _LONGEST_ANSWER = 64 * 1024
 _LONGEST_REASON = 300
 _SECRET = re.compile(r"[!-~]+")
+_LABEL = rb"[A-Za-z0-9_-]{1,63}"
+_HOST = re.compile(_LABEL + rb"(?:\." + _LABEL + rb")*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ class Delivery:
                 cause: Exception | None = None
                 try:
                     answer, wait = await self._post(path, body, headers, tries, timeout)
-                except (httpx.HTTPError, httpx.StreamError, TimeoutError, OSError) as error:
+                except (httpx.HTTPError, TimeoutError, OSError) as error:
                     cause, trouble = error, self._trouble(error, timeout)
                 else:
                     if 200 <= answer.status < 300:
@@ -257,11 +259,7 @@ class Delivery:
                     headers={**known, **headers(self._clock.now())},
                 ) as answer,
             ):
-                said = b""
-                async for piece in answer.aiter_raw():
-                    said += piece
-                    if len(said) >= _LONGEST_ANSWER:
-                        break
+                said = await _beginning(answer)
         finally:
             _HIDDEN.reset(hidden)
         now = self._clock.now()
@@ -305,6 +303,18 @@ class _Turn:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.waiting = 0
+
+
+async def _beginning(answer: httpx.Response) -> bytes:
+    """Return the first 64 KiB of a body as it came, never unpacked."""
+    if answer.is_stream_consumed:  # other transports than the network may hand it over whole
+        return answer.content
+    said = b""
+    async for piece in answer.aiter_raw():
+        said += piece
+        if len(said) >= _LONGEST_ANSWER:
+            break
+    return said
 
 
 def encoded(value: Any) -> bytes:
@@ -364,7 +374,8 @@ def _read_url(name: str, url: str) -> tuple[str, httpx.URL]:
     except (httpx.InvalidURL, UnicodeError, TypeError):
         # The cause would show the URL.
         raise UsageError(hint) from None
-    if parts.scheme not in {"http", "https"} or not parts.host or parts.fragment:
+    is_host = _HOST.fullmatch(parts.raw_host) is not None
+    if parts.scheme not in {"http", "https"} or not is_host or parts.fragment:
         raise UsageError(hint)
     return whole.rstrip("/") if parts.raw_path == b"/" else whole, parts
 
