@@ -101,9 +101,12 @@ class Tree:
                 self._close()
             elif isinstance(event, yaml.DocumentStartEvent):
                 self._start_document()
-            elif isinstance(event, yaml.DocumentEndEvent):
-                if self.root is not None and not (self.root.value is None and self._is_bare()):
-                    roots.append(self.root)
+            elif (
+                isinstance(event, yaml.DocumentEndEvent)
+                and self.root is not None
+                and not (self.root.value is None and self._is_bare())
+            ):
+                roots.append(self.root)
         return roots
 
     def _events(self, text: str) -> Iterator[yaml.Event]:

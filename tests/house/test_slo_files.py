@@ -12,7 +12,7 @@ import pytest
 
 from gameday.errors import DriverError, PlanRefused, SpecError, UsageError
 from gameday.house.slo_rules import check_queries, write_rules
-from gameday.house.stories import find_slos, read_story, slos
+from gameday.house.stories import find_slo, find_slos, read_story, slos
 from gameday.slo import Query, Slices
 from gameday.spec.document import parse_documents
 from gameday.spec.slo import slos_of
@@ -68,6 +68,19 @@ def test_the_catalogue_lists_the_users_before_ours(folder: Path) -> None:
 
     assert ids == sorted(ids)
     assert {"a", "b", "checkout-latency"} <= set(ids)
+
+
+def test_one_of_several_objectives_is_found_by_its_id(folder: Path) -> None:
+    path = folder / "slos/a.yaml"
+    path.write_text(path.read_text().replace("[{target: 0.99}]", "[{target: 0.9}, {target: 0.99}]"))
+
+    (strict,) = find_slos(["a-2"])
+
+    assert 0.99 == strict.objective.target_ratio
+    with pytest.raises(UsageError, match="did you mean 'a-[12]'"):
+        find_slos(["a"])
+    with pytest.raises(UsageError, match="holds 2 SLOs: name one of a-1, a-2"):
+        find_slo("slos/a.yaml")
 
 
 def test_one_id_in_two_files_is_refused_with_both(folder: Path) -> None:
