@@ -77,7 +77,7 @@ def test_one_of_several_objectives_is_found_by_its_id(folder: Path) -> None:
     (strict,) = find_slos(["a-2"])
 
     assert 0.99 == strict.objective.target_ratio
-    with pytest.raises(UsageError, match="did you mean 'a-[12]'"):
+    with pytest.raises(UsageError, match=r"did you mean 'a-[12]'"):
         find_slos(["a"])
     with pytest.raises(UsageError, match="holds 2 SLOs: name one of a-1, a-2"):
         find_slo("slos/a.yaml")

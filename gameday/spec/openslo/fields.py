@@ -47,8 +47,8 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
 
 _KNOWN = {
     *_REFUSED, *METADATA, "apiVersion", "kind", "metadata", "spec", "description", "service",
-    "timeWindow", "budgetingMethod", "objectives", "alertPolicies", "counter", "good", "bad", "total", "raw",
-    "rawType", "metricSource", "metricSourceRef", "type", "query", "ratioMetric",
+    "timeWindow", "budgetingMethod", "objectives", "alertPolicies", "counter", "good", "bad",
+    "total", "raw", "rawType", "metricSource", "metricSourceRef", "type", "query", "ratioMetric",
     "thresholdMetric", "duration", "isRolling", "target", "targetPercent", "timeSliceTarget",
     "timeSliceWindow", "op", "value", "condition", "conditions", "severity", "threshold",
     "lookbackWindow", "alertAfter", "notificationTargets", "connectionDetails",
