@@ -182,12 +182,17 @@ def length(target: Target, store: Store, how: str, kind: str) -> float:
 
 
 def play(
-    target: Target, store: Store, how: str, number: int, lengths: dict[tuple[str, str], float]
+    target: Target,
+    store: Store,
+    how: str,
+    number: int,
+    lengths: dict[tuple[str, str], float],
+    sooner: float,
 ) -> Row | None:
     """End one run and see what it leaves; None where it had ended before its moment came."""
     draw = random.Random(f"{how} {number}")
     kind = KINDS[number % len(KINDS)]
-    moment = draw.uniform(0, lengths[how, kind])
+    moment = draw.uniform(0, lengths[how, kind]) * sooner
     known = {r for r, _, _ in store.undos()}
     with target.start("run", scenario(target, how, kind)) as process, ExitStack() as trouble:
         run = first_undo(store, known, process)
@@ -342,9 +347,11 @@ def _play_all(
             if how == "full" and disk is None:
                 print("full: not played, this user may not mount a disk", file=sys.stderr)
                 continue
-            row = play(target, store, how, number, lengths)
+            # A run may end before its moment comes, since not all take equally long: sooner, then.
+            row, sooner = None, 1.0
             while row is None:
-                row = play(target, store, how, number, {k: v * 0.9 for k, v in lengths.items()})
+                row = play(target, store, how, number, lengths, sooner)
+                sooner *= 0.8
             rows.append(row)
             with kept.open("a") as file:
                 file.write(json.dumps(asdict(row)) + "\n")

@@ -166,6 +166,9 @@ class AlertSource(Protocol):
     async def timing(self, *, slo: str) -> tuple[timedelta, timedelta]:
         """Return (scrape interval, evaluation interval) in force for the SLO's rules."""
 
+    async def started_at(self) -> datetime | None:
+        """Return when this Prometheus was started; None where it does not say."""
+
     async def values(self, query: str) -> Sequence[float]:
         """Return the values a PromQL expression has now, one per series; empty: no data."""
 

@@ -96,6 +96,7 @@ def recompute(
     until: float,
     mitigated_at: float | None = None,
     fired: Collection[BurnWindow] | None = None,
+    evaluated_at: float | None = None,
     severity: Severity = Severity.PAGE,
     left_open: bool = False,
     counts_bad: bool = False,
@@ -120,6 +121,10 @@ def recompute(
             A branch whose condition barely holds fires on some grids and not on others, and a page
             is not to be judged by a branch that never fired, nor let off for one that did. None:
             those that must have fired by the counters.
+        evaluated_at: unix seconds of any evaluation of the rules. It gives the phase of the grid
+            away, and resets are looked for on that grid alone: a condition that barely holds ends
+            on some grids long before it does on others. Firings are not: a prediction must not
+            lean on the alert it is compared with.
         severity: which branches make up the page.
         left_open: see `Counters`; True for Prometheus 3.
         counts_bad: whether ``good`` holds the samples of the counter of bad events instead.
@@ -141,7 +146,11 @@ def recompute(
     settled = milliseconds(mitigated_at) if mitigated_at is not None else start
     branches = tuple(
         _Branch(fine, everything, w, objective, timing).recomputed(
-            start, end, settled, None if fired is None else w in fired
+            start,
+            end,
+            settled,
+            has_fired=None if fired is None else w in fired,
+            grid=None if evaluated_at is None else milliseconds(evaluated_at),
         )
         for w in windows
     )
@@ -205,7 +214,7 @@ class _Branch:
         self.gap = GAP * max(1, milliseconds(timing.scrape.total_seconds()))
 
     def recomputed(
-        self, start: int, end: int, settled: int, has_fired: bool | None
+        self, start: int, end: int, settled: int, *, has_fired: bool | None, grid: int | None
     ) -> RecomputedBranch:
         """Return when this branch fires between start and end, and resets after ``settled``."""
         phases = range(start, start + self.interval, max(1, self.interval // PHASES))
@@ -216,11 +225,15 @@ class _Branch:
         before = error_ratio(self.fine, self.everything, start, self.long)
         resets: list[int | None] = []
         if has_fired or (has_fired is None and must_fire):
-            resets = [self._resets(at, settled, end) for at in fired]
-        if has_fired and not fired:
-            # It fired on a margin that these counters do not show. Then its long window tells
-            # nothing about the end either, and the short one, which normally decides it, does.
-            resets = [self._resets(at, settled, end, by_short=True) for at in phases]
+            held, known = fired, list(phases)
+            if grid is not None:
+                known = [start + (grid - start) % self.interval]
+                held = [at for phase in known if (at := self._fires(phase, end)) is not None]
+            resets = [self._resets(at, settled, end) for at in held]
+            if has_fired and not held:
+                # It fired on a margin that these counters do not show. Then its long window tells
+                # nothing about the end either, and the short one, which normally decides it, does.
+                resets = [self._resets(at, settled, end, by_short=True) for at in known]
         cleared = [at for at in resets if at is not None]
         is_clear = bool(cleared) and len(cleared) == len(resets)
         return RecomputedBranch(

@@ -340,6 +340,7 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, cloc
             until=now,
         )
         counters = await limited(clock, reading, "Prometheus")
+        started_at = await limited(clock, alerts.started_at(), "Prometheus")
     except DriverError as error:
         _unmeasured(ledger, str(error))
         return
@@ -349,7 +350,8 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, cloc
         for f in ledger.timeline.of_kind(Kind.MITIGATION_APPLIED)
         if f.data.get("ok") and (not wanted or f.data.get("name") in wanted)
     ]
-    fired = {str(f.data.get("long")) for f in ledger.timeline.of_kind(Kind.ALERT_FIRED)}
+    alerts_fired = ledger.timeline.of_kind(Kind.ALERT_FIRED)
+    fired = {str(f.data.get("long")) for f in alerts_fired}
     mitigated = applied[0].happened_at if applied else None
     seen = recompute(
         samples(counters.good),
@@ -365,6 +367,8 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, cloc
             for declared, real in zip(planned.slo.windows, planned.windows, strict=True)
             if nominal(declared.long) in fired and real in planned.page_windows
         ],
+        # All branches stand in one group of rules, which Prometheus evaluates at one instant.
+        evaluated_at=alerts_fired[0].happened_at.timestamp() if alerts_fired else None,
     )
     if isinstance(seen, NoData):
         _unmeasured(ledger, seen.reason)
@@ -376,6 +380,7 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, cloc
         subject=planned.slo.id,
         data={
             "what": "detection",
+            "prometheus_started_at": started_at.isoformat() if started_at else None,
             "predicted_seconds": _after(seen.fires_at, start),
             "upper_seconds": _after(seen.fires_at_latest, start),
             "resets_predicted_seconds": _after(

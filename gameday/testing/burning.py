@@ -191,6 +191,10 @@ class SimulatedPrometheus:
         now = self._world.machine.time()
         return {nominal(b.declared.long): self._burn(now, b.real.long) for b in self._branches}
 
+    async def started_at(self) -> datetime | None:
+        """Return that it does not say."""
+        return None
+
     async def timing(self, *, slo: str) -> tuple[timedelta, timedelta]:
         """Return the intervals in force."""
         return self._evaluation, self._evaluation

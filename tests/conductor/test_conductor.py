@@ -162,6 +162,9 @@ class World:
             raise TemporaryDriverError("Prometheus does not answer")
         return {"1h": self.burn, "6h": self.burn}
 
+    async def started_at(self) -> datetime | None:
+        return None
+
     async def timing(self, *, slo: str) -> tuple[timedelta, timedelta]:
         return SECOND, SECOND
 

@@ -189,6 +189,9 @@ class QuietPrometheus:
     async def burn_rates(self, *, slo: str) -> Mapping[str, float | None]:
         return {"1h": 0.0, "6h": 0.0}
 
+    async def started_at(self) -> datetime | None:
+        return None
+
     async def timing(self, *, slo: str) -> tuple[timedelta, timedelta]:
         return timedelta(seconds=1), timedelta(seconds=1)
 

@@ -316,3 +316,44 @@ def test_more_traffic_with_the_same_ratio_changes_no_instant(factor: int, seed: 
         judged((good, total), until=150.0).fires_at
         == judged((more[0], more[1]), until=150.0).fires_at
     )
+
+
+@given(phase=st.floats(0, 0.999))
+def test_a_known_grid_places_the_reset_on_it_and_leaves_the_firing_alone(phase: float) -> None:
+    pair = shop()
+    averaged = judged(pair)
+    found = judged(pair, evaluated_at=77 + phase)
+
+    assert (found.fires_at, found.fires_at_latest) == (averaged.fires_at, averaged.fires_at_latest)
+    assert found.resets_at is not None and averaged.resets_at is not None
+    off_grid = (found.resets_at - phase) % 1
+    assert min(off_grid, 1 - off_grid) < 0.0015
+    assert abs(found.resets_at - averaged.resets_at) <= 1
+    assert found.resets_at_latest == found.resets_at
+
+
+def test_a_run_that_ended_between_two_grids_has_a_reset_on_the_one_that_is_known() -> None:
+    pair = shop()
+    clears = judged(pair).resets_at
+    assert clears is not None
+    ended = clears  # the mean of all grids: on the later ones it has not cleared yet
+
+    open_ = judged(pair, until=ended)
+    early = judged(pair, until=ended, evaluated_at=clears - 0.4)
+    late = judged(pair, until=ended, evaluated_at=clears + 0.4)
+
+    assert open_.resets_at is None
+    assert early.resets_at is not None and early.resets_at <= ended
+    assert late.resets_at is None
+
+
+def test_a_branch_that_fired_against_the_counters_is_judged_by_its_short_window_on_the_grid() -> (
+    None
+):
+    pair = shop(since=-300)
+
+    found = judged(pair, windows=[SLOW], fired=[SLOW], evaluated_at=100.25)
+
+    assert found.branches[0].fires_at is None
+    assert found.resets_at is not None
+    assert found.resets_at % 1 == pytest.approx(0.25, abs=0.002)
