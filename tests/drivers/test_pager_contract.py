@@ -158,7 +158,8 @@ def refusing_url() -> str:
 
 
 def assert_no_secret(text: str, kind: Kind) -> None:
-    assert [] == [secret for secret in kind.secrets if secret in text]
+    # Nor the beginning of one, as cutting a message might leave it.
+    assert [] == [secret for secret in kind.secrets if secret[:8] in text]
 
 
 # --- what is said and accepted -------------------------------------------------------------------
