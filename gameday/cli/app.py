@@ -9,9 +9,10 @@ from typing import Any
 
 import typer
 
-from gameday.cli import files, incident, orders, programme, runs, sandbox, slos
+from gameday.cli import files, incident, orders, programme, runs, sandbox, slos, token
 from gameday.cli.doctor import doctor
 from gameday.cli.play import plan_command, run_command
+from gameday.cli.serve import serve
 from gameday.errors import ExitCode, GamedayError
 
 # Newer versions of Typer carry a click of their own, older ones use the installed one; this is
@@ -41,11 +42,13 @@ app.command("recover")(runs.recover)
 app.command("abort")(orders.abort)
 app.command("stop")(orders.stop)
 app.command("mitigate")(incident.mitigate)
+app.command("serve")(serve)
 app.command("doctor")(doctor)
 app.add_typer(incident.app, name="incident")
 app.add_typer(programme.app, name="programme")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(slos.app, name="slo")
+app.add_typer(token.app, name="token")
 
 
 @app.callback(invoke_without_command=True)

@@ -8,6 +8,7 @@ What is due is worked out again at every tick from what is stored, so a restart 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -51,6 +52,10 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
+class NoSuchIncident(UsageError):
+    """An incident is asked for that does not exist."""
+
+
 @dataclass(slots=True)
 class _Job:
     facts: Sequence[LineFact]
@@ -86,6 +91,7 @@ class Engine:
         self._queue: asyncio.Queue[_Job] = asyncio.Queue(maxsize=WAITING)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._not_before: dict[str, datetime] = {}
+        self._counter = itertools.count()
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reader")
         self.beat_at: datetime | None = None
@@ -224,7 +230,8 @@ class Engine:
     ) -> Fact:
         now = self.now()
         return Fact(
-            id=f"{state.id}/{secrets.token_hex(8)}",
+            # Counted, so that what is said in one instant keeps its order.
+            id=f"{state.id}/{next(self._counter):09d}-{secrets.token_hex(8)}",
             kind=str(kind),
             happened_at=now,
             recorded_at=now,
@@ -245,7 +252,7 @@ class Engine:
         if name is None:
             row = await self._read(partial(self._store.incident, text(incident)))
             if row is None:
-                raise UsageError(f"there is no incident {incident!r}; `gameday incident list`")
+                raise NoSuchIncident(f"there is no incident {incident!r}; `gameday incident list`")
             name = row.line
         line = self._lines.get(name) or await self._load(name)
         span = line.span_of(incident)
@@ -256,6 +263,11 @@ class Engine:
     async def listed(self, *, limit: int, only_open: bool) -> Sequence[IncidentRow]:
         """Return incidents, newest first."""
         return await self._read(partial(self._store.incidents, limit=limit, only_open=only_open))
+
+    @property
+    def busy(self) -> Sequence[asyncio.Task[None]]:
+        """The duties that are being fulfilled."""
+        return tuple(self._tasks.values())
 
     def open_incidents(self) -> int:
         """Return how many incidents are open, as of the last tick."""

@@ -1,0 +1,79 @@
+"""``gameday serve``: the incident loop as a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from gameday.cli.output import say
+from gameday.errors import PlanRefused
+
+if TYPE_CHECKING:
+    from gameday.house.serve import ServeSettings
+    from gameday.settings import Settings
+
+HOST = typer.Option("127.0.0.1", "--host", help="Address to listen on.")
+
+
+def serve(
+    host: str = HOST,
+    port: int = typer.Option(8080, "--port", min=0, max=65535, help="0 takes a free one."),
+) -> int:
+    """Take alerts in, open incidents, page people, keep deadlines; until Ctrl-C.
+
+    Anything but loopback needs a token first: `gameday token create --role webhook`.
+    """
+    import asyncio
+
+    from gameday.house.serve import ServeSettings, open_incidents
+    from gameday.settings import Settings
+
+    settings, chosen = Settings.from_environment(), ServeSettings.from_environment()
+    with open_incidents(settings) as store:
+        has_token = any(t.revoked_at is None for t in store.tokens())
+    if not has_token:
+        if not _is_loopback(host):
+            raise PlanRefused(
+                f"nobody could come in, and {host} is not loopback only: create a token first, "
+                "`gameday token create --role webhook`"
+            )
+        say("there is no token yet: `gameday token create --role webhook` for Alertmanager,")
+        say("`gameday token create --role responder` for yourself")
+    asyncio.run(_serve(host, port, settings, chosen))
+    return 0
+
+
+async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings) -> None:
+    from gameday import __version__
+    from gameday.house.serve import service
+    from gameday.server.gate import Gate
+    from gameday.server.process import listen, serve_until_told
+    from gameday.server.service import service_app
+
+    listener = listen(host, port)
+    bound = listener.getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{bound}"
+    async with service(settings, chosen, url=url) as running:
+        app = service_app(
+            running.engine,
+            Gate(running.store.tokens),
+            running.signer,
+            link_of=running.link_of,
+            templates=chosen.templates,
+            ready=running.ready,
+            version=__version__,
+        )
+        await serve_until_told(app, listener, on_ready=lambda: say(f"serving on {url}"))
+
+
+def _is_loopback(host: str) -> bool:
+    import ipaddress
+
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

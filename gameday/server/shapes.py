@@ -1,0 +1,163 @@
+"""What goes in and out over HTTP, as the OpenAPI document tells it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gameday.incident import Finding as Finding
+
+
+class Shape(BaseModel):
+    """A JSON object; keys that are not named here are ignored."""
+
+    model_config = ConfigDict(extra="ignore", title=None)
+
+
+class Problem(Shape):
+    """Why it did not go."""
+
+    error: str
+
+
+class Recorded(Shape):
+    """How many facts were new; 0 where all was known already. They are on disk."""
+
+    recorded: int
+
+
+class FactShape(Shape):
+    """One thing on record."""
+
+    id: str
+    kind: str
+    happened_at: datetime
+    recorded_at: datetime
+    source: str
+    subject: str
+    data: dict[str, Any]
+    version: int
+
+
+class Brief(Shape):
+    """An incident in a list, as of the last second."""
+
+    id: str
+    service: str
+    slo: str
+    severity: str
+    state: str
+    opened_at: datetime
+    drill: str | None = Field(description="The run that made it on purpose; null: it is real.")
+
+
+class Incidents(Shape):
+    """Incidents, newest first."""
+
+    incidents: list[Brief]
+
+
+class IncidentShape(Shape):
+    """An incident as it stands now."""
+
+    id: str
+    service: str
+    slo: str
+    severity: str
+    state: str
+    drill: str | None
+    starts_at: datetime
+    paged_at: datetime
+    acked_at: datetime | None
+    cleared_at: datetime | None
+    closed_at: datetime | None
+    reopened_at: datetime | None
+    merged_into: str | None
+    firing: int
+    summary: str
+    also: list[str]
+    roles: dict[str, str]
+    late: list[dict[str, str]]
+    phases: dict[str, Any]
+    alerts: list[Any]
+    alerts_total: int
+    timeline: list[FactShape]
+    links: dict[str, str]
+    deploys: list[FactShape]
+
+
+class AlertIn(Shape):
+    """One alert of a webhook."""
+
+    model_config = ConfigDict(extra="allow")
+    status: str = "firing"
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    startsAt: str | None = None
+    endsAt: str | None = None
+    generatorURL: str = ""
+    fingerprint: str = ""
+
+
+class WebhookIn(Shape):
+    """Alertmanager's webhook, version 4."""
+
+    model_config = ConfigDict(extra="allow")
+    alerts: list[AlertIn]
+
+
+class DeployIn(Shape):
+    """Something went live."""
+
+    service: str = Field(min_length=1)
+    revision: str = Field(min_length=1)
+    deployed_at: datetime | None = Field(None, description="With a zone; absent: now.")
+    region: str = ""
+    summary: str = ""
+
+
+class NoteIn(Shape):
+    """A sentence for the record."""
+
+    text: str = Field(min_length=1, max_length=10_000)
+
+
+class ClosingIn(Shape):
+    """Why it is over."""
+
+    text: str = Field("", max_length=10_000)
+    anyway: bool = Field(False, description="Also while alerts still fire.")
+
+
+class MitigationIn(Shape):
+    """What was done to make users well again."""
+
+    name: str = Field(min_length=1, max_length=200)
+    parameters: dict[str, str] = {}
+    ok: bool = True
+    detail: str = Field("", max_length=10_000)
+
+
+class RoleIn(Shape):
+    """Who takes a role."""
+
+    role: Literal["commander", "on-call", "scribe"]
+    name: str = Field(min_length=1, max_length=200)
+
+
+class MergeIn(Shape):
+    """The incident that this one is a duplicate of."""
+
+    into: str = Field(min_length=1, max_length=200)
+
+
+class PostmortemIn(Shape):
+    """Where the postmortem stands."""
+
+    url: str = Field(min_length=1, max_length=2000)
+
+
+class NothingIn(Shape):
+    """No body is needed."""
