@@ -25,6 +25,7 @@ async def limited(
         TemporaryDriverError: it did not answer in time; it was cancelled.
     """
     task = asyncio.ensure_future(call)
+    task.add_done_callback(heard)
     timer = asyncio.ensure_future(clock.sleep(within))
     try:
         await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
@@ -36,3 +37,12 @@ async def limited(
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
+
+
+def heard(task: asyncio.Future[Any]) -> None:
+    """Let nobody be told of a task's error but whoever awaits it.
+
+    For a task whose caller may be gone by then; asyncio prints a traceback otherwise.
+    """
+    if not task.cancelled():
+        task.exception()

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from gameday.conductor.guard import Guard, Probe
-from gameday.conductor.limit import CALL, limited
+from gameday.conductor.limit import CALL, heard, limited
 from gameday.conductor.recovery import Recovery
 from gameday.conductor.steady import SteadyState
 from gameday.conductor.undos import Undos
@@ -428,6 +428,7 @@ async def _either(wanted: Awaitable[T], guard: asyncio.Task[None]) -> T | None:
     A guard that ends with an error belongs to the caller's task group, which raises it.
     """
     task = asyncio.ensure_future(wanted)
+    task.add_done_callback(heard)
     try:
         await asyncio.wait({task, guard}, return_when=asyncio.FIRST_COMPLETED)
         return task.result() if task.done() else None
