@@ -199,8 +199,7 @@ class Machine(_Loop):
 
     Attributes:
         clock: the time of this machine.
-        complaints: errors in callbacks, and once it is closed those that ended a task of a living
-            process while nobody was waiting for it.
+        complaints: errors in callbacks, and those that `listen` found.
         numbers: of the tasks, in the order in which they were made.
     """
 
@@ -311,6 +310,17 @@ class Machine(_Loop):
             self._running = False
             asyncio._set_running_loop(None)
 
+    def listen(self) -> None:
+        """Add errors that ended a task while nobody was waiting for it to the complaints.
+
+        Of a dead process nobody can be waiting; this is to be asked before one ends as it should.
+        """
+        for task in self._tasks:
+            alive = task.process is None or task.process.is_alive
+            if task._log_traceback and alive:
+                error = task.exception()
+                self.complaints.append(f"nobody waited for the end of a task: {error!r}")
+
     def close(self) -> None:
         """Take apart what is left, so that nothing of it runs later; fills in `complaints`.
 
@@ -319,11 +329,7 @@ class Machine(_Loop):
         """
         self._closing = True
         self._timers.clear()
-        for task in self._tasks:
-            alive = task.process is None or task.process.is_alive
-            if task._log_traceback and alive:
-                error = task.exception()
-                self.complaints.append(f"nobody waited for the end of a task: {error!r}")
+        self.listen()
         with self._as_running():
             left = [task for task in self._tasks if not task.done()]
             for process in self._processes:

@@ -36,7 +36,7 @@ from gameday.testing.memory import MemoryStore
 from gameday.testing.oncall import IncidentServer, OnCall
 from gameday.testing.promises import THEIRS, Promises
 from gameday.testing.sentinel import SentinelPost
-from gameday.testing.world import SimulatedFaults, SimulatedTarget, SimulatedUndoer, World
+from gameday.testing.world import SHIELD, SimulatedFaults, SimulatedTarget, SimulatedUndoer, World
 
 __all__ = ["Parts", "Rehearsed", "rehearse"]
 
@@ -251,7 +251,7 @@ class _Scene:
     def _responder(self, kind: ResponderKind) -> OnCall | None:
         if kind is ResponderKind.NONE:
             return None
-        (helps, *_) = self.story.scenario.spec.expect.mitigation
+        helps = next(iter(self.story.scenario.spec.expect.mitigation), SHIELD)
         return OnCall(
             self.machine,
             self.server,
@@ -357,6 +357,7 @@ class _Scene:
         self.promises.check_said(self.error)
         self.server.end()
         self.machine.rest(timedelta(0))
+        self.machine.listen()
         self.run.kill()  # it ends, and its sockets close
         # A Ctrl-C in the very last turn cancels a task that has already said how it ended.
         problem = None if main.cancelled() else main.exception()
