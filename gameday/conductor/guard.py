@@ -15,7 +15,7 @@ from gameday.ports import AlertSource, Clock, OrderKind, Store
 from gameday.scenario import AbortRule
 from gameday.signals import samples
 from scoring.detection import recompute
-from scoring.slo import NoData
+from scoring.slo import NoData, nominal
 from scoring.timeline import Fact, Kind
 
 LOOK_EVERY = timedelta(milliseconds=200)
@@ -154,8 +154,10 @@ class Guard:
         return ""
 
     def _burning(self, limit: float) -> str:
-        rates = [b for b in self._watch.burn_rates.values() if b is not None]
-        highest = max(rates, default=0.0)
+        # Of the alert's own windows: in the period's an old fault lingers for weeks.
+        windows = {nominal(w) for b in self._plan.slo.windows for w in (b.short, b.long)}
+        seen = self._watch.burn_rates.items()
+        highest = max((r for w, r in seen if w in windows and r is not None), default=0.0)
         if highest > limit:
             return f"the burn rate is {highest:.1f}, above the abort rule's {limit:g}"
         return ""
@@ -172,7 +174,7 @@ class Guard:
     async def _budget_spent(self, since: datetime) -> float | None:
         now = self._clock.now()
         reading = self._alerts.counters(
-            good_query=self._plan.slo.good_query,
+            good_query=self._plan.slo.good_query or self._plan.slo.bad_query,
             total_query=self._plan.slo.total_query,
             since=since,
             until=now,
@@ -186,6 +188,7 @@ class Guard:
             timing=self._plan.target.timing,
             injected_at=since.timestamp(),
             until=now.timestamp(),
+            counts_bad=bool(self._plan.slo.bad_query),
         )
         return None if isinstance(spent, NoData) else spent.budget_spent_ratio
 

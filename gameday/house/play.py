@@ -334,7 +334,7 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, cloc
     longest = max(w.long for w in planned.page_windows)
     try:
         reading = alerts.counters(
-            good_query=planned.slo.good_query,
+            good_query=planned.slo.good_query or planned.slo.bad_query,
             total_query=planned.slo.total_query,
             since=injected.happened_at - longest - timedelta(seconds=15),
             until=now,
@@ -369,6 +369,7 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, cloc
         ],
         # All branches stand in one group of rules, which Prometheus evaluates at one instant.
         evaluated_at=alerts_fired[0].happened_at.timestamp() if alerts_fired else None,
+        counts_bad=bool(planned.slo.bad_query),
     )
     if isinstance(seen, NoData):
         _unmeasured(ledger, seen.reason)

@@ -226,3 +226,17 @@ async def test_the_sentinel_holds_an_undo_before_and_lets_it_go_after(tmp_path: 
     assert held_at_injection == [["u1"]]
     assert run.lease.held == {}
     assert [s for s in run.lease.said if s.startswith("release")] == ["release u1", "release m1"]
+
+
+async def test_a_burn_that_only_the_period_remembers_stops_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path, abort=[{"burnRateAbove": 20}])
+    rates = run.world.burn_rates
+
+    async def with_the_period(*, slo: str) -> dict[str, float | None]:
+        return {**await rates(slo=slo), "30d": 50.0}
+
+    run.world.burn_rates = with_the_period  # type: ignore[method-assign]
+
+    await run.play()
+
+    assert Kind.RUN_ABORTED not in run.kinds()
