@@ -1,11 +1,13 @@
 """Prometheus and Alertmanager over a simulated world: alerts and counters in closed form.
 
-The error ratio of the world is a step function of time, so every window's burn rate is the
-difference of two integrals: no samples are kept, and an hour costs nothing.
+The error ratio of the world is a step function of time, so the value of a counter at any scrape is
+an integral: no samples are kept, and an hour costs nothing. Windows begin and end at scrapes, as
+those of ``rate()`` do; scrapes fall half-way between evaluations.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -148,9 +150,12 @@ class SimulatedPrometheus:
         self._notify(branch.states[-1])
 
     def _burn(self, now: float, window: timedelta) -> float:
-        seconds = window.total_seconds()
-        bad = self._world.bad_seconds(now) - self._world.bad_seconds(now - seconds)
-        return bad / seconds / self._slo.objective.budget_ratio
+        """Return the burn rate between the first and the last scrape of a window."""
+        step = self._evaluation.total_seconds()
+        first = (math.ceil((now - window.total_seconds()) / step - 0.5) + 0.5) * step
+        last = (math.floor(now / step - 0.5) + 0.5) * step
+        bad = self._world.bad_seconds(last) - self._world.bad_seconds(first)
+        return bad / (last - first) / self._slo.objective.budget_ratio
 
     # --- what the port asks ------------------------------------------------------------------
 
@@ -173,11 +178,11 @@ class SimulatedPrometheus:
         """Return a sample of both counters per scrape."""
         await self._world.machine.clock.sleep(ONE_STEP)
         step = self._evaluation.total_seconds()
-        begins = (since - self._started).total_seconds()
-        ends = min((until - self._started).total_seconds(), self._world.machine.time())
+        begins = math.ceil((since - self._started).total_seconds() / step - 0.5)
+        until_second = min((until - self._started).total_seconds(), self._world.machine.time())
         good, total = [], []
-        for number in range(round((ends - begins) / step)):
-            second = begins + number * step
+        for number in range(begins, math.floor(until_second / step - 0.5) + 1):
+            second = (number + 0.5) * step
             at = self._started + timedelta(seconds=second)
             everything = EVENTS_PER_SECOND * (second + self._longest)
             bad = EVENTS_PER_SECOND * self._world.bad_seconds(second)
