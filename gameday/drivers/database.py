@@ -144,6 +144,11 @@ class Database:
         """Append one fact; its number is its place in the run."""
         sa = self._sa
         with self._writing() as connection:
+            # A run and its sentinel may write at once, and the next number is one for each of
+            # them: they queue at the run's row. SQLite has one writer anyway and ignores this.
+            connection.execute(
+                sa.select(self._runs.c.id).where(self._runs.c.id == run).with_for_update()
+            )
             if not fenced:
                 self._refuse_if_fenced(connection, run)
             number = (
