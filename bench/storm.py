@@ -31,6 +31,9 @@ import httpx
 from target import commit
 
 PORT = 18731
+SENDERS = 16
+"""Webhooks under way at once; one client with hundreds waiting spends its time on its own queue."""
+
 LINK_EVERY = 0.05
 """Seconds between two openings of the deeplink."""
 
@@ -110,6 +113,22 @@ async def deliver(http: httpx.AsyncClient, body: bytes, names: list[str], seen: 
         await asyncio.sleep(0.25)
 
 
+async def work(
+    base: str,
+    headers: dict[str, str],
+    waiting: asyncio.Queue[tuple[bytes, list[str]]],
+    seen: Seen,
+) -> None:
+    """Deliver what waits, one at a time, over a connection of its own."""
+    async with httpx.AsyncClient(
+        base_url=base, headers=headers, timeout=15, trust_env=False
+    ) as http:
+        while True:
+            body, names = await waiting.get()
+            await deliver(http, body, names, seen)
+            waiting.task_done()
+
+
 async def follow(http: httpx.AsyncClient, link: str, seen: Seen) -> None:
     while True:
         began = time.perf_counter()
@@ -128,13 +147,10 @@ async def storm(options: argparse.Namespace, state: Path) -> tuple[Seen, float]:
     hook, reader = token(state, "webhook"), token(state, "observer")
     seen = Seen()
     process = await asyncio.to_thread(start, state)
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
     bearer = {"authorization": f"Bearer {hook}", "content-type": "application/json"}
     base = f"http://127.0.0.1:{PORT}"
     async with (
-        httpx.AsyncClient(
-            base_url=base, headers=bearer, limits=limits, timeout=15, trust_env=False
-        ) as http,
+        httpx.AsyncClient(base_url=base, headers=bearer, timeout=15, trust_env=False) as http,
         httpx.AsyncClient(base_url=base, timeout=15, trust_env=False) as person,
     ):
         first = [alert(0, options.services)]
@@ -146,7 +162,8 @@ async def storm(options: argparse.Namespace, state: Path) -> tuple[Seen, float]:
         shown = (await person.get(f"/api/incidents/{row['id']}", headers=own)).json()
         following = asyncio.create_task(follow(person, shown["links"]["red"], seen))
         total = round(options.seconds * options.rate)
-        sending: set[asyncio.Task[None]] = set()
+        waiting: asyncio.Queue[tuple[bytes, list[str]]] = asyncio.Queue()
+        workers = [asyncio.create_task(work(base, bearer, waiting, seen)) for _ in range(SENDERS)]
         killing: asyncio.Task[subprocess.Popen[bytes]] | None = None
         began = time.perf_counter()
         for number in range(1, total + 1, options.per_webhook):
@@ -156,17 +173,15 @@ async def storm(options: argparse.Namespace, state: Path) -> tuple[Seen, float]:
             numbers = range(number, min(number + options.per_webhook, total + 1))
             alerts = [alert(n, options.services) for n in numbers]
             body = json.dumps({"version": "4", "status": "firing", "alerts": alerts}).encode()
-            task = asyncio.create_task(deliver(http, body, [f"{n:016x}" for n in numbers], seen))
-            sending.add(task)
-            task.add_done_callback(sending.discard)
+            waiting.put_nowait((body, [f"{n:016x}" for n in numbers]))
             if killing is None and not options.no_kill and number > total / 2:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 killing = asyncio.create_task(restart(state, seen))
-        if sending:
-            await asyncio.wait(sending)
+        await waiting.join()
         took = time.perf_counter() - began
-        following.cancel()
+        for task in (following, *workers):
+            task.cancel()
         if killing is not None:
             process = await killing
     process.terminate()

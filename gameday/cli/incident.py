@@ -1,4 +1,8 @@
-"""``gameday incident`` and ``gameday mitigate``: what the on-call types while a run goes on."""
+"""``gameday incident`` and ``gameday mitigate``: what the on-call types.
+
+Without an id a command is about the run that goes on; with one, about an incident of the service,
+which is asked over HTTP at ``GAMEDAY_SERVER`` with ``GAMEDAY_TOKEN``.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,13 @@ if TYPE_CHECKING:
     from gameday.drivers.desk import HttpDesk
 
 app = typer.Typer(
-    help="Answer the page of the run that is going on, from another terminal.",
+    help="Answer the page of the run that is going on, or the incidents of `gameday serve`.",
     no_args_is_help=True,
 )
 
 RUN = typer.Option(None, "--run", help="Beginning of a run's id, where several go on at once.")
+SERVED = typer.Option(None, "--incident", help="An incident of `gameday serve`, not of a run.")
+ID = typer.Argument(help="As `gameday incident list` shows it.")
 
 
 def _desk(run: str | None) -> HttpDesk:
@@ -31,9 +37,13 @@ def _desk(run: str | None) -> HttpDesk:
 @app.command("show")
 def show(
     run: str | None = RUN,
+    incident: str | None = SERVED,
     json: bool = typer.Option(False, "--json", help="Print it as JSON."),
 ) -> None:
     """Show the page, its links, and what was done so far."""
+    if incident is not None:
+        _show_served(incident, json=json)
+        return
     said = asyncio.run(_desk(run).summary())
     if json:
         print_json(said)
@@ -61,8 +71,11 @@ def show(
 
 
 @app.command("ack")
-def ack(run: str | None = RUN) -> None:
+def ack(run: str | None = RUN, incident: str | None = SERVED) -> None:
     """Acknowledge the page: you have it."""
+    if incident is not None:
+        _say(incident, "ack", {})
+        return
     asyncio.run(_desk(run).acknowledge())
     say("acknowledged")
 
@@ -75,6 +88,7 @@ def finding(
         None, "--set", metavar="KEY=VALUE", help="What it names: service=…, downstream=…, shape=…"
     ),
     run: str | None = RUN,
+    incident: str | None = SERVED,
 ) -> None:
     """Hand in what one step of the funnel showed."""
     from gameday.incident import Finding, Step
@@ -83,8 +97,93 @@ def finding(
     if step not in steps:
         raise UsageError(f"there is no step {step!r}; the funnel's are {', '.join(steps)}")
     found = Finding(step=Step(step), summary=summary, detail=pairs(detail or []))
+    if incident is not None:
+        _say(incident, "finding", found.model_dump(mode="json"))
+        return
     asyncio.run(_desk(run).report(found))
     say(f"noted: {step}")
+
+
+@app.command("list")
+def list_(
+    all_: bool = typer.Option(False, "--all", help="Closed ones too."),
+    json: bool = typer.Option(False, "--json", help="Print it as JSON."),
+) -> None:
+    """List the incidents of `gameday serve`, from the store: also while it is down."""
+    from gameday.house.serve import open_incidents
+    from gameday.settings import Settings
+
+    with open_incidents(Settings.from_environment()) as store:
+        rows = store.incidents(only_open=not all_)
+    if json:
+        print_json(
+            [
+                {
+                    "id": r.id,
+                    "service": r.service,
+                    "slo": r.slo,
+                    "severity": r.severity,
+                    "state": r.state,
+                    "opened_at": r.opened_at.isoformat(),
+                    "drill": r.drill,
+                }
+                for r in rows
+            ]
+        )
+        return
+    print_table(
+        ("id", "severity", "state", "service", "SLO", "opened (UTC)", "drill"),
+        [
+            (r.id, r.severity, r.state, r.service, r.slo, f"{r.opened_at:%m-%d %H:%M:%S}", r.drill)
+            for r in rows
+        ],
+        empty="no incident" if all_ else "no incident is open; --all shows the closed ones",
+    )
+
+
+@app.command("note")
+def note(incident: str = ID, text: str = typer.Argument(help="A sentence.")) -> None:
+    """Put a note on an incident's record."""
+    _say(incident, "note", {"text": text})
+
+
+@app.command("resolve")
+def resolve(
+    incident: str = ID,
+    text: str = typer.Option("", "--text", help="What ended it."),
+    anyway: bool = typer.Option(False, "--anyway", help="Also while alerts still fire."),
+    false_alarm: bool = typer.Option(False, "--false-alarm", help="There was nothing."),
+) -> None:
+    """Close an incident."""
+    word = "false-alarm" if false_alarm else "resolve"
+    _say(incident, word, {"text": text, "anyway": anyway})
+
+
+def _say(incident: str, word: str, body: dict[str, object]) -> None:
+    from gameday.house.serve import ask
+
+    ask("POST", incident, word, body)
+    say(f"on record: {word}")
+
+
+def _show_served(incident: str, *, json: bool) -> None:
+    from gameday.house.serve import ask
+
+    said = ask("GET", incident)
+    if json:
+        print_json(said)
+        return
+    print(f"{said['summary']}: {said['severity']}, {said['state']}\n")
+    print_table(("link", "leads to"), list(said["links"].items()), empty="")
+    print()
+    print_table(
+        ("phase", "who", "at (UTC)", "by (UTC)", "verdict"),
+        [
+            (n, p["who"], (p["at"] or "")[11:19], (p["due_at"] or "")[11:19], p["verdict"])
+            for n, p in said["phases"].items()
+        ],
+        empty="",
+    )
 
 
 @app.command("mitigate")

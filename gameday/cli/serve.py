@@ -46,7 +46,8 @@ def serve(
 
 async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings) -> None:
     from gameday import __version__
-    from gameday.house.serve import service
+    from gameday.house.serve import pagers_of, service
+    from gameday.house.system import SystemClock
     from gameday.server.gate import Gate
     from gameday.server.process import listen, serve_until_told
     from gameday.server.service import service_app
@@ -55,7 +56,8 @@ async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings
     bound = listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{bound}"
-    async with service(settings, chosen, url=url) as running:
+    pagers = pagers_of(SystemClock())
+    async with service(settings, chosen, url=url, pagers=pagers) as running:
         app = service_app(
             running.engine,
             Gate(running.store.tokens),

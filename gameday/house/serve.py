@@ -13,13 +13,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 import yaml
 
 from gameday.drivers.database import Database
 from gameday.drivers.incidents import IncidentDatabase
-from gameday.errors import StoreError, UsageError
+from gameday.errors import PlanRefused, StoreError, TemporaryDriverError, UsageError
 from gameday.house.system import SystemClock
 from gameday.loop.engine import Engine
 from gameday.loop.links import LINK_LIFETIME, VIEWS, Signer
@@ -146,6 +147,51 @@ async def service(
             runs.close()
 
 
+def pagers_of(
+    clock: SystemClock, environment: Mapping[str, str] | None = None
+) -> Mapping[str, Pager]:
+    """Return the pager of each role that this environment names one for.
+
+    ``GAMEDAY_PAGERDUTY_KEY``, ``GAMEDAY_SLACK_URL`` or ``GAMEDAY_WEBHOOK_URL`` (with
+    ``GAMEDAY_WEBHOOK_TOKEN`` and ``GAMEDAY_WEBHOOK_SECRET``) is the pager of the on-call and of the
+    rota; the same with ``GAMEDAY_DRILL_`` is the drills'.
+
+    Raises:
+        UsageError: one cannot be right, or several are given for the same people.
+    """
+    env = os.environ if environment is None else environment
+    found: dict[str, Pager] = {}
+    for prefix, roles in (
+        ("GAMEDAY_", ("on-call", "rota")),
+        ("GAMEDAY_DRILL_", ("drill on-call",)),
+    ):
+        pager = _pager(env, prefix, clock)
+        if pager is not None:
+            found |= dict.fromkeys(roles, pager)
+    return found
+
+
+def _pager(env: Mapping[str, str], prefix: str, clock: SystemClock) -> Pager | None:
+    from gameday.drivers.pagerduty import PagerDuty
+    from gameday.drivers.slack import Slack
+    from gameday.drivers.webhook import Webhook
+
+    names = [f"{prefix}{n}" for n in ("PAGERDUTY_KEY", "SLACK_URL", "WEBHOOK_URL")]
+    given = [n for n in names if env.get(n)]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} are pagers of the same people; choose one")
+    key, slack, webhook = (env.get(n, "") for n in names)
+    if key:
+        return PagerDuty(key, clock=clock)
+    if slack:
+        return Slack(slack, clock=clock)
+    if webhook:
+        secret = env.get(f"{prefix}WEBHOOK_SECRET", "")
+        token = env.get(f"{prefix}WEBHOOK_TOKEN", "")
+        return Webhook(webhook, clock=clock, secrets=[secret] if secret else (), token=token)
+    return None
+
+
 class GoingOn:
     """The drills that go on, as of the last look into the store of runs."""
 
@@ -207,6 +253,51 @@ def _stopping(runs: Store, clock: SystemClock) -> Callable[[IncidentState], None
         runs.give(Order(OrderKind.STOP, None, reason, "gameday serve", clock.now()))
 
     return stop
+
+
+def ask(
+    method: str, incident: str, word: str = "", body: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what the running service answers about an incident.
+
+    It is looked for at ``GAMEDAY_SERVER`` (http://127.0.0.1:8080) with ``GAMEDAY_TOKEN``.
+
+    Raises:
+        UsageError: there is no token, or the service says that the request is wrong.
+        PlanRefused: the service says that it cannot be done as the incident stands.
+        TemporaryDriverError: it does not answer.
+    """
+    import httpx
+
+    base = os.environ.get("GAMEDAY_SERVER", "http://127.0.0.1:8080").rstrip("/")
+    token = os.environ.get("GAMEDAY_TOKEN")
+    if not token:
+        raise UsageError(
+            "set GAMEDAY_TOKEN to a token of your own: `gameday token create --role responder`"
+        )
+    path = f"/api/incidents/{quote(incident, safe='')}" + (f"/{word}" if word else "")
+    try:
+        answer = httpx.request(
+            method,
+            base + path,
+            json=body,
+            headers={"authorization": f"Bearer {token}"},
+            timeout=10,
+        )
+        said = answer.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise TemporaryDriverError(
+            f"no service answers at {base} ({type(error).__name__}): start `gameday serve`, or set "
+            "GAMEDAY_SERVER"
+        ) from error
+    if answer.is_success and isinstance(said, dict):
+        return said
+    reason = str(said.get("error", "")) if isinstance(said, dict) else ""
+    if answer.status_code == 409:
+        raise PlanRefused(reason)
+    if answer.status_code >= 500:
+        raise TemporaryDriverError(f"{base} answers {answer.status_code}: {reason}")
+    raise UsageError(reason or f"{base} answers {answer.status_code}")
 
 
 def server_key(state: Path) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import NOON, Opening, Service
+from opened_service import NOON, Opening, Service
 
 from gameday.errors import StoreError
 

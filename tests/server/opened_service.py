@@ -1,0 +1,151 @@
+"""A service with every role's token, over the real application and a real store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gameday.drivers.incidents import IncidentDatabase
+from gameday.loop.access import new_token
+from gameday.loop.engine import Engine
+from gameday.loop.links import Signer
+from gameday.loop.paging import Paging
+from gameday.loop.routing import Drill
+from gameday.ports import Pager, Role
+from gameday.server.gate import Gate
+from gameday.server.service import service_app
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class Hand:
+    """A clock that is moved by hand; sleeping on it takes until the test is over."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def sleep(self, duration: timedelta) -> None:
+        import asyncio
+
+        await asyncio.Event().wait()
+
+
+@dataclass
+class Service:
+    """A service under test."""
+
+    engine: Engine
+    store: IncidentDatabase
+    signer: Signer
+    clock: Hand
+    tokens: Mapping[str, str]
+    http: httpx.AsyncClient
+
+    def as_(self, role: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.tokens[role]}"}
+
+    async def send(self, *alerts: Mapping[str, Any], **more: Any) -> httpx.Response:
+        return await self.http.post(
+            "/hooks/alertmanager",
+            json={"version": "4", "alerts": list(alerts), **more},
+            headers=self.as_("webhook"),
+        )
+
+    async def post(self, path: str, body: Any = None, role: str = "responder") -> httpx.Response:
+        return await self.http.post(path, json=body or {}, headers=self.as_(role))
+
+    async def get(self, path: str, role: str = "observer") -> httpx.Response:
+        return await self.http.get(path, headers=self.as_(role))
+
+    async def incidents(self) -> list[dict[str, Any]]:
+        return list((await self.get("/api/incidents")).json()["incidents"])
+
+
+Opening = Callable[..., AbstractAsyncContextManager[Service]]
+
+
+@pytest.fixture
+def opening(tmp_path: Path) -> Opening:
+    """Open the service on this test's store; again and again for restarts."""
+    clock, signer = Hand(), Signer(b"k" * 32)
+    tokens: dict[str, str] = {}
+
+    @asynccontextmanager
+    async def opened(
+        pagers: Mapping[str, Pager] | None = None,
+        drills: Sequence[Drill] = (),
+        **more: Any,
+    ) -> AsyncIterator[Service]:
+        store = IncidentDatabase(f"sqlite:///{tmp_path / 'gameday.db'}")
+        for role in Role:
+            if str(role) not in tokens:
+                tokens[str(role)], token = new_token(role, f"the {role}", now=clock.now())
+                store.add_token(token)
+
+        def link_of(incident: str, view: str, paged_at: datetime) -> str:
+            token = signer.token(incident, view, expires_at=paged_at + timedelta(hours=72))
+            return f"http://here/go/{token}"
+
+        engine = Engine(
+            store,
+            clock=clock,
+            paging=Paging(pagers or {}, link_of=link_of),
+            drills=lambda: drills,
+            **more,
+        )
+        app = service_app(engine, Gate(store.tokens), signer, link_of=link_of)
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with (
+            engine.running(),
+            httpx.AsyncClient(transport=transport, base_url="http://here") as http,
+        ):
+            yield Service(engine, store, signer, clock, tokens, http)
+        store.close()
+
+    return opened
+
+
+@pytest.fixture
+async def service(opening: Opening) -> AsyncIterator[Service]:
+    async with opening() as opened:
+        yield opened
+
+
+@pytest.fixture
+def firing() -> Callable[..., dict[str, Any]]:
+    """Return what makes one alert of a webhook."""
+
+    def alert(
+        fingerprint: str = "f1",
+        *,
+        starts: datetime = NOON,
+        ends: datetime | None = None,
+        annotations: Mapping[str, str] | None = None,
+        **labels: str,
+    ) -> dict[str, Any]:
+        return {
+            "status": "resolved" if ends else "firing",
+            "fingerprint": fingerprint,
+            "startsAt": starts.isoformat(),
+            "endsAt": ends.isoformat() if ends else "0001-01-01T00:00:00Z",
+            "labels": {
+                "alertname": "Burn",
+                "service": "storefront",
+                "slo": "checkout-latency",
+                "severity": "page",
+                **labels,
+            },
+            "annotations": dict(annotations or {}),
+        }
+
+    return alert
