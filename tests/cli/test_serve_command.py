@@ -1,0 +1,115 @@
+"""`gameday serve`, `token` and `incident list` from the command line, without a service."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from gameday.cli.app import run
+from gameday.errors import StoreError, UsageError
+from gameday.house.serve import ServeSettings, drills_of, pagers_of, server_key
+from gameday.house.system import SystemClock
+
+
+def test_a_token_is_printed_once_and_only_its_hash_is_kept(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert 0 == run(["token", "create", "--role", "responder", "--name", "ann", "--json"])
+    made = json.loads(capsys.readouterr().out)
+    state = Path(os.environ["GAMEDAY_STATE"])
+
+    assert made["token"].startswith("gd_")
+    for file in state.iterdir():
+        assert made["token"].encode() not in file.read_bytes()
+    assert 0 == run(["token", "revoke", made["id"]])
+    assert 2 == run(["token", "revoke", made["id"]])
+    assert 0 == run(["token", "list", "--json"])
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert ("ann", True) == (listed["name"], listed["revoked_at"] is not None)
+
+
+def test_a_role_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == run(["token", "create", "--role", "king"])
+    assert "webhook, observer, responder, facilitator" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org", "10.0.0.1"])
+def test_nothing_but_loopback_is_served_without_a_token(
+    host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 3 == run(["serve", "--host", host, "--port", "0"])
+    assert "gameday token create" in capsys.readouterr().err
+
+
+def test_a_word_without_a_token_of_ones_own_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == run(["incident", "note", "x", "y"])
+    assert "GAMEDAY_TOKEN" in capsys.readouterr().err
+    assert 0 == run(["incident", "list", "--json"])
+    assert [] == json.loads(capsys.readouterr().out)
+
+
+def test_the_servers_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    key = server_key(tmp_path / "state")
+    path = tmp_path / "state" / "server.key"
+
+    assert (32, 0o600) == (len(key), stat.S_IMODE(path.stat().st_mode))
+    assert key == server_key(tmp_path / "state")
+    assert [path] == list(path.parent.iterdir())
+    path.chmod(0o640)
+    with pytest.raises(StoreError, match="chmod 600"):
+        server_key(tmp_path / "state")
+
+
+def test_two_pagers_for_the_same_people_are_refused() -> None:
+    both = {"GAMEDAY_SLACK_URL": "https://x", "GAMEDAY_WEBHOOK_URL": "https://y"}
+    with pytest.raises(UsageError, match="choose one"):
+        pagers_of(SystemClock(), both)
+    drill = {"GAMEDAY_DRILL_WEBHOOK_URL": "https://y.example"}
+    assert {"drill on-call"} == set(pagers_of(SystemClock(), drill))
+    assert {} == pagers_of(SystemClock(), {})
+
+
+def test_a_setting_that_is_no_url_is_refused() -> None:
+    with pytest.raises(UsageError, match="GAMEDAY_PUBLIC_URL"):
+        ServeSettings.from_environment({"GAMEDAY_PUBLIC_URL": "here"})
+
+
+def test_what_a_run_explains_is_read_from_its_facts(tmp_path: Path) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from gameday.drivers.database import Database
+    from scoring.timeline import Fact, Kind
+
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    runs = Database(f"sqlite:///{tmp_path / 'runs.db'}")
+
+    def add(kind: Kind, **data: object) -> None:
+        runs.append("r", Fact(f"{kind}", kind, noon, noon, "conductor", "", data))
+
+    scenario = "spec: {expect: {collateral: [search-latency]}}"
+    runs.open_run("r", scenario="s", target="t", started_at=noon, documents={"scenario": scenario})
+    add(
+        Kind.PLAN_MADE,
+        service="storefront",
+        slo="checkout-latency",
+        faults=[{"at_seconds": 5, "duration_seconds": 60}],
+        branches=[
+            {"severity": "page", "resets_after_s": 40},
+            {"severity": "ticket", "resets_after_s": 4000},
+        ],
+    )
+    assert () == drills_of(runs)
+
+    add(Kind.FAULT_INJECTED)
+    (drill,) = drills_of(runs)
+    assert ("storefront", "checkout-latency") == (drill.service, drill.slo)
+    assert {"search-latency"} == drill.collateral
+    # 60 s of fault, 40 s × 1.25 until it has cleared, 5 s of delivery.
+    assert timedelta(seconds=115) == drill.until - drill.since
+
+    add(Kind.RUN_ENDED)
+    assert () == drills_of(runs)
