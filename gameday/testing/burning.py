@@ -162,7 +162,9 @@ class SimulatedPrometheus:
     async def alerts(self, *, slo: str, since: datetime, until: datetime) -> Sequence[AlertState]:
         """Return the alerts that fired in this span."""
         await self._world.machine.clock.sleep(ONE_STEP)
-        found = []
+        found: list[AlertState] = []
+        if slo != self._slo.id:
+            return found
         for branch in self._branches:
             for state in branch.states:
                 assert state.fired_at is not None
