@@ -92,7 +92,9 @@ def test_an_open_fault_of_an_earlier_run_refuses_the_next_and_names_the_command(
 ) -> None:
     undo = Undo("u1", "experiment", "r1", "slow", "gameday recover r1", {})
     with open_store() as store:
-        store.open_run("r1", scenario="s", target="sandbox", started_at=datetime.now(UTC), documents={})
+        store.open_run(
+            "r1", scenario="s", target="sandbox", started_at=datetime.now(UTC), documents={}
+        )
         store.save_undo(undo)
 
     code = run(["run", str(SLOW_DB)])
