@@ -16,7 +16,6 @@ from gameday import plan
 from gameday.conductor import Conductor
 from gameday.conductor.guard import Probe
 from gameday.conductor.run import to_the_end
-from gameday.drivers.database import Database
 from gameday.errors import (
     PermanentDriverError,
     PlanRefused,
@@ -32,6 +31,7 @@ from gameday.settings import Settings
 from gameday.signals import AlertState, Sample, Series
 from gameday.slo import Slo
 from gameday.testing.lease import RecordingLease
+from gameday.testing.memory import MemoryStore
 from gameday.testing.virtual import START, VirtualClock
 from scoring.detection import Timing
 from scoring.slo import Objective, workbook_windows
@@ -199,7 +199,7 @@ class Run:
     def __init__(self, folder: Path, **spec: Any) -> None:
         self.clock = VirtualClock()
         self.world = World(self.clock)
-        self.store = Database(f"sqlite:///{folder / 'runs.db'}")
+        self.store = MemoryStore()
         self.store.open_run(
             "run", scenario="slow-db", target="world", started_at=self.clock.now(), documents={}
         )

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from test_conductor import Run, World
 
-from gameday.drivers.database import Database
 from gameday.errors import PlanRefused, SteadyStateNotMet, StoreError
 from gameday.ports import Injection, PlannedFault
+from gameday.testing.memory import MemoryStore
 from scoring.timeline import Kind
 
 
-class Forgetful(Database):
+class Forgetful(MemoryStore):
     """A store that cannot be told once that an undo is done."""
 
     refusals = 1
@@ -68,7 +68,7 @@ async def test_where_the_store_cannot_be_told_it_is_recovered_like_any_other(
     tmp_path: Path,
 ) -> None:
     run = Run(tmp_path)
-    run.store = Forgetful(f"sqlite:///{tmp_path / 'runs.db'}")
+    run.store = Forgetful()
     run.world.inject_error = SteadyStateNotMet("the hop is not clean")
 
     with pytest.raises(SteadyStateNotMet):
