@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import timedelta
 
 from gameday.conductor.limit import limited
@@ -37,6 +36,7 @@ class Undos:
         self._recovery = recovery
         self._settle = settle
         self._open: dict[str, Undo] = {}
+        self._perhaps: list[Undo] = []
         self._unanswered: set[str] = set()
 
     @property
@@ -54,7 +54,11 @@ class Undos:
             DriverError: no sentinel holds it.
         """
         if undo.id not in self._open:
-            self._save(undo)
+            try:
+                self._store.save_undo(undo)
+            except StoreError:
+                self._perhaps.append(undo)  # stored all the same, only the answer lost
+                raise
             self._open[undo.id] = undo  # from here on it is closed at the end, whatever comes
         await limited(self._clock, self._lease.hold(undo, at_most=at_most), "the sentinel")
         self._ledger.record(
@@ -63,15 +67,6 @@ class Undos:
             subject=undo.id,
             data={"undo": undo.id, "description": undo.description, "kind": undo.kind},
         )
-
-    def _save(self, undo: Undo) -> None:
-        try:
-            self._store.save_undo(undo)
-        except StoreError:
-            # It may be stored all the same, only the answer lost; and there is nothing to undo.
-            with suppress(StoreError):
-                self._store.close_undo(undo.id, proven_at=self._clock.now())
-            raise
 
     def asked(self, undo: Undo) -> None:
         """Note that the target is being asked for the change."""
@@ -112,6 +107,8 @@ class Undos:
             by="conductor",
             settle=self._settle if self._may_something_land() else timedelta(0),
         )
+        for undo in self._perhaps:
+            self._recovery.close(undo)  # nothing was changed; its own error has been told
         if stuck:
             names = "; ".join(f"{u.description} ({error})" for u, error in stuck)
             raise RecoveryError(f"still in place: {names}. Run `{stuck[0][0].command}`")

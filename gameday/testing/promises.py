@@ -92,7 +92,7 @@ class Promises:
             somebody_left: whether the run or its sentinel came to an orderly end; where both died,
                 a person has to recover, and what is in place is only to be known.
             stuck: whether the sentinel said that something is stuck.
-            blind: whether the sentinel could never read the store; it knows of what it held only.
+            blind: whether the one who was left could never read the store, or never close an undo.
         """
         left = self.in_place()
         open_undos = {u.id for u in self._store.open_undos(self._run)}

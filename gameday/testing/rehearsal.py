@@ -388,8 +388,7 @@ class _Scene:
             error=self.error,
             somebody_left=orderly or self.post.outcome is not None,
             stuck=self.post.outcome is Outcome.STUCK,
-            blind=self.post.outcome is Outcome.TOOK_OVER
-            and not self.calls[SENTINEL].went_well("store.open_undos"),
+            blind=self._is_blind(),
         )
         happened = self._happened()
         others = [h for _, h in happened if h.process != RUN]
@@ -409,6 +408,13 @@ class _Scene:
             silent=self.story.scenario.spec.expect.alert is None,
             error=self.error,
         )
+
+    def _is_blind(self) -> bool:
+        """Return whether the one who was left could not see, or not close, what was stored."""
+        if self.post.outcome is Outcome.TOOK_OVER:
+            return not self.calls[SENTINEL].went_well("store.open_undos")
+        calls = self.calls[RUN]
+        return calls.seen["store.close_undo"] > 0 and not calls.went_well("store.close_undo")
 
     async def _recover(self) -> Sequence[tuple[Undo, str]]:
         """Recover what is open, as ``gameday recover`` does; return what is stuck."""

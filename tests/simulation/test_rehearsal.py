@@ -210,6 +210,12 @@ def test_an_undo_whose_storing_was_not_answered_is_closed_again() -> None:
     assert 0 == report.by_hand
 
 
+def test_an_undo_whose_storing_was_not_answered_is_closed_although_the_store_is_slow_to() -> None:
+    report = played(failure("store.save_undo", Way.LOST), failure("store.close_undo", Way.HANGS))
+
+    assert "put " not in report.timeline
+
+
 @pytest.mark.parametrize("disk", ["store.append", "store.close_run"])
 def test_a_full_disk_does_not_hide_a_fault_that_is_stuck(disk: str) -> None:
     report = played(
