@@ -300,6 +300,7 @@ class Conductor:
             answering = stack.enter_async_context(self._responder.answer(handed))
             session = await self._limited(answering, "the responder")
             ended = asyncio.ensure_future(session.ended())
+            ended.add_done_callback(heard)
             try:
                 mitigation = await self._mitigation(ended)
                 if mitigation is not None:

@@ -18,6 +18,7 @@ from typing import Any
 from gameday import deeplinks, plan
 from gameday.conductor import Conductor
 from gameday.conductor.limit import limited
+from gameday.conductor.run import to_the_end
 from gameday.errors import DriverError, GamedayError, RecoveryError, StoreError
 from gameday.house.desk import announced
 from gameday.house.judgement import Documents, judge
@@ -183,8 +184,8 @@ async def play(
 
     Raises:
         PlanRefused: the plan itself was refused; nothing was stored.
-        StoreError: the run could not be written down to its end.
-        RecoveryError: something is still in place, and the run could not be written down either.
+        DriverError: the plan could not be made: Prometheus did not answer.
+        StoreError: not even its beginning could be written down.
     """
     around = around or Surroundings()
     clock = around.clock
@@ -210,72 +211,100 @@ async def play(
         latency_limit=latency_limit(story.slo),
     )
     hook = secrets.token_urlsafe(16)
+    ending = _Ending()
+    open_ = AsyncExitStack()
+    with ending.noted():
+        try:
+            base_url = await open_.enter_async_context(serve(incident, hook))
+            lease = await open_.enter_async_context(around.sentinel(run, lease=settings.lease))
+            open_.enter_context(announced(settings, run, f"{base_url}/incidents/{incident.token}"))
+            conductor = Conductor(
+                planned,
+                ledger=ledger,
+                store=store,
+                clock=clock,
+                faults=system.faults,
+                alerts=system.alerts,
+                target=system.target,
+                responder=around.responder(story.scenario.spec.responder),
+                page_of=_pager(incident, system, story.slo, base_url, clock),
+                settings=settings,
+                lease=lease,
+                probes={
+                    name: partial(system.faults.steady, str(path))
+                    for name, path in story.probes.items()
+                },
+                undoer=around.undoer(system.faults),
+            )
+            incident.before_mitigation = conductor.before_mitigation
+            on_plan(planned, ledger, conductor)
+            with ending.noted():  # at once: what comes while the doors close must not replace it
+                await conductor.play(webhook=f"{base_url}/hooks/alertmanager/{hook}")
+            if ending.cancelled is None:
+                with ending.noted():
+                    await _measure(planned, ledger, system.alerts, clock)
+        finally:
+            await to_the_end(open_.aclose())
+    path = settings.state / "runs" / f"{run}.jsonl"
+    result = _conclude(ledger, story.documents, ending, timeline=path)
+    with ending.noted():
+        _write_timeline(path, ledger.timeline)
+    with ending.noted():
+        store.close_run(run, ended_at=clock.now(), verdict=result["verdict"], result=result)
+    if ending.cancelled is not None and not isinstance(ending.error, RecoveryError):
+        raise ending.cancelled
+    return result, ending.error
+
+
+@dataclass(slots=True)
+class _Ending:
+    """How a run ended, whatever comes while it is being closed.
+
+    Attributes:
+        error: what ended it early: the first one, but something left in place goes before all.
+        cancelled: an interruption; it goes on when everything else is done.
+    """
+
     error: GamedayError | None = None
     cancelled: asyncio.CancelledError | None = None
-    async with AsyncExitStack() as open_:
-        base_url = await open_.enter_async_context(serve(incident, hook))
-        lease = await open_.enter_async_context(around.sentinel(run, lease=settings.lease))
-        open_.enter_context(announced(settings, run, f"{base_url}/incidents/{incident.token}"))
-        conductor = Conductor(
-            planned,
-            ledger=ledger,
-            store=store,
-            clock=clock,
-            faults=system.faults,
-            alerts=system.alerts,
-            target=system.target,
-            responder=around.responder(story.scenario.spec.responder),
-            page_of=_pager(incident, system, story.slo, base_url, clock),
-            settings=settings,
-            lease=lease,
-            probes={
-                name: partial(system.faults.steady, str(path))
-                for name, path in story.probes.items()
-            },
-            undoer=around.undoer(system.faults),
-        )
-        incident.before_mitigation = conductor.before_mitigation
-        on_plan(planned, ledger, conductor)
+
+    def has_failed(self, result: Mapping[str, Any]) -> bool:
+        """Return whether the run broke off, or something it changed is not proven gone."""
+        if isinstance(self.error, RecoveryError):
+            return bool(result["recovery"]["open"])
+        return self.cancelled is None and isinstance(self.error, DriverError | StoreError)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Keep what ends this context, and go on."""
         try:
-            await conductor.play(webhook=f"{base_url}/hooks/alertmanager/{hook}")
+            yield
         except GamedayError as failure:
-            error = failure
+            if self.error is None or isinstance(failure, RecoveryError):
+                self.error = failure
         except asyncio.CancelledError as interruption:
-            cancelled = interruption
-        with _hiding_nothing(error):
-            if cancelled is None:
-                await _measure(planned, ledger, system.alerts, clock)
-            else:
-                ledger.record(Kind.RUN_ABORTED, source="operator", data={"reason": "interrupted"})
-    with _hiding_nothing(error):
-        if isinstance(error, DriverError):
+            self.cancelled = interruption
+
+
+def _conclude(
+    ledger: Ledger, documents: Documents, ending: _Ending, *, timeline: Path
+) -> Mapping[str, Any]:
+    """Judge a run by what it recorded, record its end, and return its result."""
+    with ending.noted():
+        if ending.cancelled is not None:
+            ledger.record(Kind.RUN_ABORTED, source="operator", data={"reason": "interrupted"})
+        elif isinstance(ending.error, DriverError | StoreError):
             # The timeline alone cannot tell an unreachable target from a refusal.
             ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": "failed"})
-        path = settings.state / "runs" / f"{run}.jsonl"
-        result = judge(run, ledger.timeline, story.documents, timeline_path=str(path))
+    result = judge(ledger.run, ledger.timeline, documents, timeline_path=str(timeline))
+    if ending.has_failed(result):
+        # Also where the store did not take the fact that says so.
+        result["verdict"] = "failed"
+    with ending.noted():
         if ledger.timeline.last(Kind.RUN_ENDED) is None:
             ended = {"verdict": result["verdict"]}
             ledger.record(Kind.RUN_ENDED, source="conductor", data=ended)
-        _write_timeline(path, ledger.timeline)
-        store.close_run(run, ended_at=clock.now(), verdict=result["verdict"], result=result)
-    if cancelled is not None:
-        raise cancelled
-    return result, error
-
-
-@contextmanager
-def _hiding_nothing(error: GamedayError | None) -> Iterator[None]:
-    """Keep a store that cannot be written from hiding that something is still in place.
-
-    Raises:
-        RecoveryError: the error given, where it is one, instead of the store's.
-    """
-    try:
-        yield
-    except StoreError as problem:
-        if isinstance(error, RecoveryError):
-            raise error from problem
-        raise
+    return result
 
 
 def _write_timeline(path: Path, timeline: Timeline) -> None:

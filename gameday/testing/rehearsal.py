@@ -103,6 +103,7 @@ class Rehearsed:
     Attributes:
         outcome: how the run ended: a verdict, ``interrupted``, ``killed``, or the name of the error
             that went on to its caller.
+        error: name of the error that ended it early; empty without one.
         verdict: of the stored result; None where none was stored.
         sentinel: how its watch ended; ``killed``, or ``never started``.
         by_hand: how often ``gameday recover`` was needed.
@@ -116,6 +117,7 @@ class Rehearsed:
     seed: int
     drawn: Drawn
     outcome: str = ""
+    error: str = ""
     verdict: str | None = None
     sentinel: str = "never started"
     by_hand: int = 0
@@ -342,6 +344,7 @@ class _Scene:
             outcome = "interrupted"
         self.run.check()
         self.report.outcome = outcome
+        self.report.error = type(self.error).__name__ if self.error else ""
 
     def _play_run(self) -> None:
         for moment in self.drawn.moments:

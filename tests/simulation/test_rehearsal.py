@@ -20,6 +20,7 @@ from gameday.testing.rehearsal import Rehearsed, rehearse
 
 REPOSITORY = Path(__file__).parents[2]
 FOR_EVER = 1_000_000
+SOON = timedelta(0)
 RULES = ({"errorBudgetSpentAbove": "90%"}, {"query": "errors", "above": 2})
 
 UNDISTURBED = replace(
@@ -154,7 +155,11 @@ def test_a_run_that_thaws_after_it_was_taken_over_puts_nothing_in_place() -> Non
         kills_in_vain=40,
     )
 
-    assert ("StoreError", "took over") == (report.outcome, report.sentinel)
+    assert ("failed", "StoreError", "took over") == (
+        report.outcome,
+        report.error,
+        report.sentinel,
+    )
     assert "put " not in report.timeline
 
 
@@ -224,7 +229,8 @@ def test_a_full_disk_does_not_hide_a_fault_that_is_stuck(disk: str) -> None:
         failure(disk, Way.REFUSED, skips=0 if disk == "store.close_run" else 12, times=FOR_EVER),
     )
 
-    assert ("RecoveryError", "stuck", 1) == (report.outcome, report.sentinel, report.by_hand)
+    assert ("failed", "RecoveryError") == (report.outcome, report.error)
+    assert ("stuck", 1) == (report.sentinel, report.by_hand)
 
 
 def test_a_second_interruption_does_not_hide_a_fault_that_is_stuck() -> None:
@@ -235,7 +241,17 @@ def test_a_second_interruption_does_not_hide_a_fault_that_is_stuck() -> None:
         interrupts=3,
     )
 
-    assert ("failed", "stuck") == (report.outcome, report.sentinel)
+    assert ("failed", "RecoveryError") == (report.outcome, report.error)
+
+
+def test_an_interruption_while_the_doors_close_does_not_hide_what_is_stuck() -> None:
+    stuck = failure("undoer.recover", Way.REFUSED, times=FOR_EVER)
+    given_up_at = played(stuck).happened[-1][0]
+
+    report = played(stuck, moments=(Moment(given_up_at + 0.1, RUN, Way.INTERRUPTED, SOON),))
+
+    assert Way.INTERRUPTED is report.happened[-1][1].way
+    assert ("failed", "RecoveryError") == (report.outcome, report.error)
 
 
 def test_a_sentinel_that_stood_still_looks_once_more() -> None:
