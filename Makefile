@@ -19,10 +19,11 @@ setup:
 demo: setup
 	@$(BIN)/gameday run scenarios/slow-db.yaml
 
-# The sandbox starts real servers, so its tests run after the quick ones have passed.
+# These start real servers, so they run after the quick ones have passed: whole game days on one
+# sandbox in one process, which mostly wait, and everything else beside them.
 test: setup
 	@$(MAKE) --no-print-directory check
-	$(BIN)/pytest -m "sandbox and not long"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "sandbox and not long"
 
 # Each part takes under half an hour. The last two stop before that and are resumable: rows that are
 # done for this commit are kept, run it again. Exit code 5 of pytest: nothing is marked.

@@ -36,6 +36,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if missing and item.get_closest_marker("sandbox"):
             item.add_marker(lacks)
+        if "sandbox" in getattr(item, "fixturenames", ()):
+            # With several workers: what needs the running sandbox shares one, in one of them.
+            item.add_marker(pytest.mark.xdist_group("sandbox"))
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(long)
 
