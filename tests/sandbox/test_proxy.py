@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from gameday.sandbox.proxy.connection import Side
 from gameday.sandbox.proxy.proxy import Proxy
 from gameday.sandbox.proxy.registry import Registry
-from gameday.sandbox.proxy.toxic import ApiError
+from gameday.sandbox.proxy.toxic import ApiError, Stream
 
 Conversation = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -471,3 +472,37 @@ async def test_a_wrong_toxic_is_refused(proxy: Proxy, body: Any, status: int, me
 
     assert status == refusal.value.status
     assert [] == proxy.toxics()
+
+
+async def test_bytes_that_come_before_the_upstream_is_there_are_kept() -> None:
+    side = Side(Recording(), Stream.DOWNSTREAM)  # type: ignore[arg-type]  # only what it calls
+    side.feed(b"hel")
+    side.feed(b"lo")
+    transport = Wire()
+
+    side.connection_made(transport)  # type: ignore[arg-type]  # only what it calls
+
+    assert transport.written == [b"hel", b"lo"]
+
+
+class Recording:
+    """A connection that takes note of nothing."""
+
+    def made(self, side: Side) -> None:
+        """Take no note."""
+
+    def sent(self, reads: Stream, amount: int) -> None:
+        """Take no note."""
+
+
+class Wire:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)

@@ -24,12 +24,16 @@ class Side(asyncio.Protocol):
         self.is_lost = False
         self.is_choked = False
         self._is_paused = False
+        self._early: list[bytes] = []
 
     # From the socket.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.connection.made(self)
+        early, self._early = self._early, []
+        for data in early:
+            self.feed(data)
 
     def data_received(self, data: bytes) -> None:
         self.connection.received(self.reads, data)
@@ -54,7 +58,10 @@ class Side(asyncio.Protocol):
 
     def feed(self, data: bytes) -> None:
         """Send bytes; without effect once the socket is gone."""
-        if self.transport is not None and not self.transport.is_closing():
+        if self.transport is None:
+            # Before Python 3.11.4 a socket that is paused as soon as it is made reads all the same.
+            self._early.append(data)
+        elif not self.transport.is_closing():
             self.connection.sent(self.reads, len(data))
             self.transport.write(data)
 
