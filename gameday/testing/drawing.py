@@ -49,6 +49,8 @@ CALLS: dict[str, dict[str, int]] = {
         "store.give": 1,
         "store.open_undos": 1,
         "store.close_undo": 2,
+        "store.facts": 1,
+        "store.documents": 1,
         "store.close_run": 1,
         "undoer.is_present": 8,
         "undoer.recover": 3,
