@@ -173,8 +173,12 @@ def told(report: Rehearsed, verbose: bool) -> str:
     return "\n".join(lines)
 
 
-def write(path: Path, text: str, options: argparse.Namespace) -> None:
-    """Write the table with where it comes from."""
+def write(path: Path, text: str, options: argparse.Namespace, load: float) -> None:
+    """Write the table with where it comes from.
+
+    Args:
+        load: of the machine when it began, by others.
+    """
     head = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=REPOSITORY
     ).stdout.strip()
@@ -183,7 +187,7 @@ def write(path: Path, text: str, options: argparse.Namespace) -> None:
     path.write_text(
         "# Whole runs in a simulated world\n\n"
         f"Commit {head}, {stamp}, `{command}`, Python {platform.python_version()}, "
-        f"{os.cpu_count()} cores.\n\n{text}\n"
+        f"{os.cpu_count()} cores, load {load:.1f} when it began.\n\n{text}\n"
     )
 
 
@@ -202,7 +206,7 @@ def main() -> int:
         print(told(report, options.verbose))
         return int(bool(report.violations))
 
-    tally, began = Tally(), time.monotonic()
+    tally, began, load = Tally(), time.monotonic(), os.getloadavg()[0]
     work = chunks(options.first, options.seeds)
     with multiprocessing.Pool(options.processes) as pool:
         for number, part in enumerate(pool.imap_unordered(play, work), start=1):
@@ -214,7 +218,7 @@ def main() -> int:
     text = table(tally, time.monotonic() - began, options.processes)
     print(text)
     if options.write:
-        write(options.write, text, options)
+        write(options.write, text, options, load)
     return int(bool(tally.violations))
 
 
