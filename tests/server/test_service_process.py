@@ -119,6 +119,10 @@ def test_a_killed_service_has_every_alert_it_acknowledged_and_answers_on_the_com
                     ("note", "no-such-incident", "x"),
                 )
             ]
+            # The list is brought up to date once a second; the facts behind it are there already.
+            deadline = time.monotonic() + PATIENCE
+            while "resolved" not in cli("incident", "list", "--all", "--json").stdout:
+                assert time.monotonic() < deadline, "the list never shows the resolution"
             process.terminate()
             ended = process.wait(timeout=PATIENCE)
 
