@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from gameday.sandbox.state import SandboxState
@@ -20,6 +21,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long", action="store_true", default=False, help="run the long tables too (hours)"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The quick tests draw fewer examples; `make test-long` draws hypothesis' own number.
+    settings.register_profile("quick", max_examples=25, deadline=None)
+    settings.register_profile("long", deadline=None)
+    settings.load_profile("long" if config.getoption("--long") else "quick")
 
 
 def missing_binaries() -> Sequence[str]:
