@@ -37,6 +37,9 @@ SLO = Cell.promised(
 Sleep = Callable[[timedelta], Awaitable[None]]
 
 
+pytestmark = pytest.mark.sandbox  # real stores, servers or processes: not quick
+
+
 @dataclass(frozen=True)
 class Said:
     """What the source said at one moment."""

@@ -22,6 +22,8 @@ from gameday.testing.machine import Machine
 from gameday.testing.proxy import running_proxy
 from gameday.testing.world import SimulatedFaults, World
 
+pytestmark = pytest.mark.sandbox  # processes of their own, one a test: not quick
+
 T = TypeVar("T")
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"

@@ -22,6 +22,8 @@ from gameday.testing.memory import MemoryStore
 from gameday.testing.sentinel import SentinelPost
 from gameday.testing.world import SimulatedUndoer, World
 
+pytestmark = pytest.mark.sandbox  # real stores, servers or processes: not quick
+
 MINUTE = timedelta(minutes=1)
 
 

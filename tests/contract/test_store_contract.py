@@ -21,6 +21,8 @@ from gameday.ports import Order, OrderKind, Store, Undo
 from gameday.testing.memory import MemoryStore
 from scoring.timeline import Fact
 
+pytestmark = pytest.mark.sandbox  # real stores, servers or processes: not quick
+
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 POSTGRES = os.environ.get("GAMEDAY_POSTGRES_URL")

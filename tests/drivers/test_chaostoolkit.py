@@ -21,6 +21,8 @@ from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverErr
 from gameday.ports import PlannedFault
 from gameday.testing.proxy import running_proxy
 
+pytestmark = pytest.mark.sandbox  # processes of their own, one a test: not quick
+
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 EU = "inventory-db-eu-west"
 

@@ -26,6 +26,8 @@ from gameday.pager import Action, Notification
 from gameday.ports import Pager
 from gameday.testing.receiver import Broken, Receiver, Reply, receiving
 
+pytestmark = pytest.mark.sandbox  # real stores, servers or processes: not quick
+
 NOON = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 KEY = "r0ut1ngk3y-of-32-characters-long"
 HOOK = "/services/T00000000/B00000000/s3cr3tOfTheIncomingHook"

@@ -376,10 +376,10 @@ def test_a_broken_question_is_an_invalid_argument(store: Agent, question: Any) -
     ("body", "encoding", "status"),
     [
         (b"garbage", "identity", 400),
-        (gzip.compress(b"\x0a\xff"), "gzip", 400),
-        (gzip.compress(b"\0" * 1000)[:-10], "gzip", 400),
+        (gzip.compress(b"\x0a\xff", mtime=0), "gzip", 400),
+        (gzip.compress(b"\0" * 1000, mtime=0)[:-10], "gzip", 400),
         (b"not gzip at all", "gzip", 400),
-        (gzip.compress(b"\0" * (40 * 1024 * 1024)), "gzip", 413),
+        (gzip.compress(b"\0" * (40 * 1024 * 1024), mtime=0), "gzip", 413),
         (b"\0" * (9 * 1024 * 1024), "identity", 413),
         (b"", "br", 415),
     ],

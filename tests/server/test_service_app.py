@@ -15,6 +15,8 @@ from gameday.errors import StoreError
 
 Firing = Callable[..., dict[str, Any]]
 
+pytestmark = pytest.mark.sandbox  # real stores, servers or processes: not quick
+
 MINUTE = timedelta(minutes=1)
 
 
