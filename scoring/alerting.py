@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from scoring.funnel import THEORY_MARGIN
+from scoring.funnel import THEORY_MARGIN, theory_limit
 from scoring.incident import BEAT_WITHIN, Incident, seconds_between
 from scoring.timeline import Kind
 from scoring.verdict import Verdict
@@ -96,7 +96,7 @@ def detect(incident: Incident) -> Detection:
     seconds = seconds_between(injected.happened_at, fired_at) if injected and fired_at else None
     within = declared.total_seconds() if declared else None
     if within is None and predicted is not None and incident.expectation.alert is not None:
-        within = predicted * THEORY_MARGIN
+        within = theory_limit(predicted, incident.number("detection", "upper_seconds"))
     facts = (injected, incident.fired, page, measured)
     unjudged = Detection(
         injected_at=injected.happened_at if injected else None,

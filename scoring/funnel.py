@@ -34,10 +34,26 @@ __all__ = [
     "moved",
     "onset",
     "phases",
+    "theory_limit",
 ]
 
 THEORY_MARGIN = 1.25
 """``within: theory`` allows this many times the predicted time; nothing is added again."""
+
+
+def theory_limit(predicted: float, latest: float | None) -> float:
+    """Return by when something must have happened whose time is predicted, in the same unit.
+
+    That is the prediction with its margin, and never earlier than the theory itself allows: within
+    one evaluation interval it cannot tell when Prometheus looks, and for a prediction of a second
+    or two that is more than the margin.
+
+    Args:
+        predicted: the expected time, over all phases of the evaluation grid.
+        latest: the time for the unluckiest phase; None where it is not known.
+    """
+    return max(predicted * THEORY_MARGIN, latest or 0.0)
+
 
 TARGETS: Mapping[str, timedelta | None] = {
     "paged": timedelta(0),
@@ -282,7 +298,9 @@ class _Clock:
         resets = self.incident.number("detection", "resets_predicted_seconds")
         if page is None or applied is None or resets is None:
             return None
-        return applied.happened_at - page.happened_at + timedelta(seconds=resets * THEORY_MARGIN)
+        latest = self.incident.number("detection", "resets_upper_seconds")
+        by_theory = timedelta(seconds=theory_limit(resets, latest))
+        return applied.happened_at - page.happened_at + by_theory
 
 
 def _seconds(target: timedelta | None) -> float | None:

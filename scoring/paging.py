@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scoring.alerting import Detection, plan_number
-from scoring.funnel import THEORY_MARGIN, Phase
+from scoring.funnel import Phase, theory_limit
 from scoring.incident import Incident, seconds_between, starts_at
 from scoring.timeline import Fact, Kind
 from scoring.verdict import Verdict
@@ -184,7 +184,8 @@ class _Pager:
         begins = self.incident.mitigation or self.incident.injected
         if resets is None or begins is None:
             return None
-        return begins.happened_at + timedelta(seconds=resets * THEORY_MARGIN)
+        latest = self.incident.number("detection", "resets_upper_seconds")
+        return begins.happened_at + timedelta(seconds=theory_limit(resets, latest))
 
 
 def _name(page: Fact) -> str:

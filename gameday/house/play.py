@@ -404,6 +404,7 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, cloc
         _unmeasured(ledger, seen.reason)
         return
     start = injected.happened_at.timestamp()
+    settled = mitigated.timestamp() if mitigated else start
     ledger.record(
         Kind.MEASUREMENT,
         source="prometheus",
@@ -413,9 +414,8 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, cloc
             "prometheus_started_at": started_at.isoformat() if started_at else None,
             "predicted_seconds": _after(seen.fires_at, start),
             "upper_seconds": _after(seen.fires_at_latest, start),
-            "resets_predicted_seconds": _after(
-                seen.resets_at, mitigated.timestamp() if mitigated else start
-            ),
+            "resets_predicted_seconds": _after(seen.resets_at, settled),
+            "resets_upper_seconds": _after(seen.resets_at_latest, settled),
             "windows_full": seen.windows_full,
             "windows_clean": seen.windows_clean,
             "history_ratio": seen.history_ratio,

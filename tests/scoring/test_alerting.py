@@ -81,7 +81,7 @@ def test_no_page_is_missed_only_if_the_watchdog_was_heard_at_the_end() -> None:
 
 def test_firing_too_late_is_unknown_if_the_watchdog_was_not_heard_when_it_was_due() -> None:
     # Due at 2.5 s; beats, and the page itself, came 16 s later and more.
-    quick = changed(good_run(), "measured-detection@40", predicted_seconds=2.0)
+    quick = changed(good_run(), "measured-detection@40", predicted_seconds=2.0, upper_seconds=2.5)
     deaf = only(
         quick,
         lambda f: f.kind != Kind.PIPELINE_BEAT or not at(-13) <= f.happened_at <= at(17.5),

@@ -333,6 +333,17 @@ def test_recovering_is_judged_by_a_declared_time_where_there_is_one() -> None:
     assert (Verdict.MISSED, 14.0) == (recovered.verdict, recovered.target_seconds)
 
 
+def test_recovering_is_not_late_before_the_unluckiest_phase_of_the_grid() -> None:
+    known = outcome(good_run())[1].target_seconds
+    coarse = changed(good_run(), "measured-detection@40", resets_upper_seconds=9.0)
+
+    recovered = outcome(coarse)[1]
+
+    # 5.0 s with the margin are 6.25 s.
+    assert known is not None
+    assert known + 9.0 - 6.25 == recovered.target_seconds
+
+
 def test_recovering_without_a_computed_reset_is_unknown() -> None:
     uncounted = changed(good_run(), "measured-detection@40", resets_predicted_seconds=None)
 

@@ -169,7 +169,7 @@ def test_detection_is_measured_against_the_recomputed_theory() -> None:
 
 
 def test_firing_later_than_theory_allows_is_missed() -> None:
-    quick = changed(good_run(), "measured-detection@40", predicted_seconds=14.0)
+    quick = changed(good_run(), "measured-detection@40", predicted_seconds=14.0, upper_seconds=14.5)
 
     found = detection(quick)
 
@@ -177,6 +177,15 @@ def test_firing_later_than_theory_allows_is_missed() -> None:
         found.verdict,
         found.reason,
     )
+
+
+def test_firing_within_the_unluckiest_phase_of_the_grid_is_not_late() -> None:
+    # With its margin the prediction allows 17.5 s; the theory itself, up to 18.1 s.
+    quick = changed(good_run(), "measured-detection@40", predicted_seconds=14.0, upper_seconds=18.1)
+
+    found = detection(quick)
+
+    assert (Verdict.MET, 18.1) == (found.verdict, found.within_seconds)
 
 
 def test_a_declared_time_replaces_the_theory() -> None:
