@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -297,11 +298,13 @@ async def test_a_failed_rollback_is_an_error(driver: ChaosToolkit, tmp_path: Pat
 
 
 def children() -> list[psutil.Process]:
-    return [
-        c
-        for c in psutil.Process().children()
-        if any("chaostoolkit.child" in part for part in c.cmdline())
-    ]
+    found = []
+    for child in psutil.Process().children():
+        # Other tests of this process have children too, and theirs may end while we look.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any("chaostoolkit.child" in part for part in child.cmdline()):
+                found.append(child)
+    return found
 
 
 async def started(mark: Path) -> None:

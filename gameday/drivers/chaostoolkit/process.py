@@ -79,6 +79,7 @@ async def _converse(
         last_words = (await errors).decode(errors="replace").strip().splitlines()[-1:]
     finally:
         errors.cancel()
+        await asyncio.wait([errors])
     process.stdin.close()
     await process.wait()
     return events, "".join(last_words)[:500]
