@@ -72,8 +72,17 @@ def _clean_environment(
 
 
 @pytest.fixture(scope="session")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxState]:
+def sandbox(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SandboxState]:
     """The one real sandbox of a session, with the rules of the shipped SLOs: two cores hold one."""
+    if getattr(request.config.option, "loadgroup", False):
+        strays = [
+            item.nodeid
+            for item in request.session.items
+            if "sandbox" in getattr(item, "fixturenames", ()) and "@" not in item.nodeid
+        ]
+        assert [] == strays, "these would start a sandbox in every worker"
     from gameday.report.rules import prometheus_rules, watchdog_rules
     from gameday.sandbox import lifecycle
     from gameday.spec import Catalogue
