@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from gameday.errors import Problem, SpecError
-from gameday.spec.tree import MAX_PROBLEMS, FieldPath, Tree, dotted, quoted, unfolded
+from gameday.spec.tree import MAX_PROBLEMS, TOO_DEEP, FieldPath, Tree, dotted, quoted, unfolded
 
 MAX_BYTES = 1024 * 1024
 """Largest file read. A scenario is some kilobytes; a megabyte is already a mistake."""
@@ -208,9 +208,12 @@ def _syntax_problem(error: yaml.YAMLError, file: str, first_line: int) -> Proble
     context = getattr(error, "context", None)
     if said is None:  # a character YAML does not allow
         return Problem(file, 0, "", "holds characters that YAML does not allow: no text file?")
+    line = mark.line + first_line if mark else 0
+    if "nesting depth" in said:  # libyaml has a limit of its own, and looks ahead of ours
+        return Problem(file, line, "", TOO_DEEP, "nothing here needs that")
     sentence = f"is no valid YAML: {said}" + (f" ({context})" if context else "")
     hint = "check indentation, colons and quotes here and in the line above"
-    return Problem(file, mark.line + first_line if mark else 0, "", sentence, hint)
+    return Problem(file, line, "", sentence, hint)
 
 
 def _untabbed(line: str) -> str:

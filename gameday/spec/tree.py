@@ -24,6 +24,7 @@ MAX_NODES = 100_000
 MAX_ALIASES = 100
 """Most aliases one document may use; files for people repeat little."""
 MAX_DEPTH = 60
+TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 """Deepest nesting. Ours needs eight; recursion further up must never run out of stack."""
 MAX_PROBLEMS = 50
 """Most problems listed for one file: enough to work on, not a flood."""
@@ -155,9 +156,7 @@ class Tree:
             self.root = node
         if node.is_open:
             if len(self.stack) >= MAX_DEPTH:
-                raise self._limit(
-                    line, f"is nested deeper than {MAX_DEPTH} levels", "nothing here needs that"
-                )
+                raise self._limit(line, TOO_DEEP, "nothing here needs that")
             self.stack.append(node)
 
     def _fresh(self, event: yaml.NodeEvent, line: int) -> Node:
@@ -188,7 +187,7 @@ class Tree:
             raise self._limit(line, f"the alias {quoted('*' + name)} {why}", "write the value out")
         self._count(target.size, line)
         if len(self.stack) + target.height > MAX_DEPTH:
-            raise self._limit(line, f"is nested deeper than {MAX_DEPTH} levels", "flatten it")
+            raise self._limit(line, TOO_DEEP, "flatten it")
         return Node(line, target.value, target.items, target.fields, target.size, target.height)
 
     def _count(self, nodes: int, line: int) -> None:
