@@ -14,6 +14,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from gameday.sandbox.state import SandboxState
 
+_LONGEST_ID = 120
 _BINARIES = (("prometheus",), ("prometheus-alertmanager", "alertmanager"))
 
 
@@ -49,6 +50,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group("sandbox"))
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(long)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name hostile values by their beginning: whole, one of them makes an id of megabytes."""
+    if isinstance(val, bytes | str) and len(val) > _LONGEST_ID:
+        start = val[:20] if isinstance(val, str) else val[:20].decode("ascii", "backslashreplace")
+        return f"{start.encode('unicode_escape').decode()}…{len(val)}"
+    return None
 
 
 @pytest.fixture(autouse=True)

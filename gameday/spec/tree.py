@@ -24,8 +24,8 @@ MAX_NODES = 100_000
 MAX_ALIASES = 100
 """Most aliases one document may use; files for people repeat little."""
 MAX_DEPTH = 60
-TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 """Deepest nesting. Ours needs eight; recursion further up must never run out of stack."""
+TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 MAX_PROBLEMS = 50
 """Most problems listed for one file: enough to work on, not a flood."""
 
