@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+KUBE_CONTEXTS = ("kind-gameday",)
+KUBE_NAMESPACES = ("shop",)
+
 
 def state_folder(environment: Mapping[str, str]) -> Path:
     """Return where gameday keeps runs and the sandbox.
@@ -46,10 +49,31 @@ class Settings:
     detection_slack: timedelta = timedelta(seconds=15)
     """Waited for past the latest predicted page before a run calls detection missed."""
 
+    kube_contexts: tuple[str, ...] = KUBE_CONTEXTS
+    """Contexts of clusters that faults may be put into; GAMEDAY_KUBE_CONTEXTS, comma-separated.
+
+    Names or shell patterns. By default the cluster of our own ``kind-config.yaml`` alone: whoever
+    means another one says so.
+    """
+
+    kube_namespaces: tuple[str, ...] = KUBE_NAMESPACES
+    """Namespaces that faults may touch; GAMEDAY_KUBE_NAMESPACES, likewise."""
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Return the settings this environment asks for."""
         env = os.environ if environment is None else environment
         state = state_folder(env)
         url = env.get("GAMEDAY_DATABASE_URL") or f"sqlite:///{state / 'gameday.db'}"
-        return cls(state=state, database_url=url)
+        return cls(
+            state=state,
+            database_url=url,
+            kube_contexts=_names(env.get("GAMEDAY_KUBE_CONTEXTS"), KUBE_CONTEXTS),
+            kube_namespaces=_names(env.get("GAMEDAY_KUBE_NAMESPACES"), KUBE_NAMESPACES),
+        )
+
+
+def _names(given: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    if given is None:
+        return default
+    return tuple(name.strip() for name in given.split(",") if name.strip())

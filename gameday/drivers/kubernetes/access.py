@@ -1,0 +1,134 @@
+"""Which cluster, by which credentials: a context of a kubeconfig, or the cluster around us."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gameday.drivers.kubernetes.cluster import Cluster
+from gameday.drivers.kubernetes.fences import Fences
+from gameday.drivers.kubernetes.transport import Connected
+from gameday.errors import PermanentDriverError
+
+IN_CLUSTER = "in-cluster"
+"""Stands for the context where gameday runs in a pod and is given no kubeconfig."""
+
+CONTEXT_VARIABLE = "GAMEDAY_KUBE_CONTEXT"
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+POOL = 48
+"""Connections kept open: a drain evicts that many pods at a time."""
+
+
+def connect(
+    context: str | None = None,
+    *,
+    kubeconfig: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    is_fenced: bool = True,
+) -> Cluster:
+    """Return a cluster, without asking it anything yet.
+
+    Args:
+        context: of the kubeconfig; else the environment's ``GAMEDAY_KUBE_CONTEXT``; else the
+            current one, if the settings allow it. ``in-cluster`` is the cluster this pod runs in.
+        kubeconfig: a path, or several as kubectl joins them; else the environment's
+            ``KUBECONFIG``, else ``~/.kube/config``.
+        is_fenced: whether the settings must allow the context; not for taking something back,
+            which needs the context said.
+
+    Raises:
+        FenceError: the settings do not allow this context.
+        PermanentDriverError: there is no such kubeconfig or context, or its credentials are not
+            usable.
+    """
+    env = os.environ if environment is None else environment
+    context = context or env.get(CONTEXT_VARIABLE) or None
+    files = kubeconfig or env.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    is_inside = bool(env.get("KUBERNETES_SERVICE_HOST"))
+    there = [f for f in files.split(os.pathsep) if f and Path(f).expanduser().is_file()]
+    own = _own_namespace() if is_inside else ""
+    fences = Fences.from_environment(env, own=own)
+    if context == IN_CLUSTER or (not there and is_inside and context is None):
+        if is_fenced:
+            fences.check_context(IN_CLUSTER)
+        return Cluster(
+            Connected(_client(_load_inside, "the service account")),
+            context=IN_CLUSTER,
+            fences=fences,
+        )
+    if not there:
+        raise PermanentDriverError(
+            f"there is no kubeconfig at {files}: set KUBECONFIG, or give kubeconfig"
+        )
+    joined = os.pathsep.join(str(Path(f).expanduser()) for f in there)
+    name = _context(joined, context)
+    if context is None and not is_fenced:
+        raise PermanentDriverError("say in which context to take something back; none is given")
+    if is_fenced:
+        fences.check_context(name)
+    return Cluster(
+        Connected(_client(lambda settings: _load(joined, name, settings), f"the context {name!r}")),
+        context=name,
+        fences=fences,
+    )
+
+
+def _context(files: str, wanted: str | None) -> str:
+    """Return the name of the wanted context, or of the current one."""
+    from kubernetes.config import ConfigException, list_kube_config_contexts
+
+    try:
+        contexts, current = list_kube_config_contexts(config_file=files)
+    except (ConfigException, OSError, ValueError, TypeError) as problem:
+        raise PermanentDriverError(f"the kubeconfig {files} cannot be read: {problem}") from problem
+    names = [str(c["name"]) for c in contexts]
+    if wanted is None:
+        if not current:
+            raise PermanentDriverError(
+                f"the kubeconfig {files} has no current context: say which of {', '.join(names)}"
+            )
+        return str(current["name"])
+    if wanted not in names:
+        from gameday.spec.names import did_you_mean
+
+        hint = did_you_mean(wanted, names, what="contexts")
+        raise PermanentDriverError(f"{files} has no context {wanted!r} ({hint})")
+    return wanted
+
+
+def _load(files: str, context: str, settings: Any) -> None:
+    from kubernetes.config import load_kube_config
+
+    # Never into the process-wide default: two contexts at once would overwrite each other.
+    load_kube_config(
+        config_file=files, context=context, client_configuration=settings, persist_config=False
+    )
+
+
+def _load_inside(settings: Any) -> None:
+    from kubernetes.config import load_incluster_config
+
+    load_incluster_config(client_configuration=settings)
+
+
+def _client(load: Callable[[Any], None], what: str) -> Any:
+    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.config import ConfigException
+
+    settings = Configuration()
+    try:
+        load(settings)
+    except (ConfigException, OSError, ValueError, TypeError) as problem:
+        raise PermanentDriverError(f"{what} cannot be used: {problem}") from problem
+    settings.connection_pool_maxsize = POOL
+    return ApiClient(configuration=settings)
+
+
+def _own_namespace() -> str:
+    try:
+        return (SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,539 @@
+"""One cluster's API: every call has a timeout, and is repeated where repeating may help."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from threading import Event
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlencode
+
+from gameday.drivers.kubernetes.fences import Fences
+from gameday.drivers.kubernetes.refusals import (
+    Busy,
+    Conflict,
+    Expired,
+    NotFound,
+    Request,
+    Unreachable,
+    reason,
+    refusal,
+)
+from gameday.drivers.kubernetes.resources import Discovery, Resource
+from gameday.drivers.kubernetes.transport import Answer, NoAnswer, Transport
+from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
+
+Object = dict[str, Any]
+"""An object of the API, as its JSON says."""
+
+MERGE = "application/merge-patch+json"
+FIRST_PAUSE = timedelta(milliseconds=250)
+PAGE = 500
+"""Objects asked for at once when listing, so that no answer grows without bound."""
+
+WATCH_SLICE = timedelta(seconds=10)
+"""How long the server lets one watch last; how long a watch that nobody needs lives on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Objects, and the version of the whole from which a watch may go on."""
+
+    items: Sequence[Object]
+    version: str
+
+
+class Kind(Enum):
+    """What happened to an object while it was watched."""
+
+    LISTED = "LISTED"  # everything there is, told anew: whatever is not among it is gone
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing seen by a watch.
+
+    Attributes:
+        objects: one object, or with `Kind.LISTED` all of them.
+    """
+
+    kind: Kind
+    objects: Sequence[Object]
+
+
+class Outcome(Enum):
+    """What became of an eviction."""
+
+    ACCEPTED = "accepted"
+    GONE = "gone"
+    BLOCKED = "blocked"  # by a disruption budget; later it may be allowed
+    IMPOSSIBLE = "impossible"
+
+
+@dataclass(frozen=True, slots=True)
+class Eviction:
+    """The answer to an eviction.
+
+    Attributes:
+        reason: why not; names the disruption budget where the server does.
+    """
+
+    outcome: Outcome
+    reason: str = ""
+
+
+class Cluster:
+    """A cluster, named as kubectl names its context.
+
+    Raises from every call: `TemporaryDriverError` where the server did not answer or asked for
+    patience, after `patience` was used up; `PermanentDriverError` where it said no.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        context: str,
+        fences: Fences,
+        timeout: timedelta = timedelta(seconds=10),
+        patience: timedelta = timedelta(seconds=15),
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Remember how to reach it.
+
+        Args:
+            timeout: of one request.
+            patience: how long a request that may be repeated is repeated.
+        """
+        self.context = context
+        self.fences = fences
+        self._transport = transport
+        self._timeout = timeout
+        self._patience = patience
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._discovery = Discovery(self._read)
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._transport.close()
+
+    @property
+    def server(self) -> str:
+        """Return the URL of the API server."""
+        return self._transport.server
+
+    # --- what is offered ----------------------------------------------------------------------
+
+    def version(self) -> str:
+        """Return the server's version (``v1.31.2``)."""
+        return str((self._read("/version") or {}).get("gitVersion", ""))
+
+    def offers(self, resource: str) -> bool:
+        """Return whether the server has a resource (``networkchaos.chaos-mesh.org``)."""
+        return self._discovery.find(resource) is not None
+
+    def resource(self, resource: str) -> Resource:
+        """Return a resource as this server serves it.
+
+        Raises:
+            NotFound: it does not.
+        """
+        found = self._discovery.find(resource)
+        if found is None:
+            raise NotFound(
+                f"the cluster {self.context!r} offers no {resource!r}; what it offers is listed by"
+                " `kubectl api-resources`"
+            )
+        return found
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def get(self, resource: str, name: str, namespace: str = "") -> Object | None:
+        """Return an object, None where there is none of this name."""
+        found = self.resource(resource)
+        request = Request("get", found.plural, namespace, name)
+        try:
+            return self._json(request, "GET", found.path(namespace, name))
+        except NotFound:
+            return None
+
+    def list(
+        self, resource: str, namespace: str = "", *, labels: str = "", fields: str = ""
+    ) -> Sequence[Object]:
+        """Return the objects of a namespace, or of all, that fit the selectors."""
+        return self.listing(resource, namespace, labels=labels, fields=fields).items
+
+    def listing(
+        self, resource: str, namespace: str = "", *, labels: str = "", fields: str = ""
+    ) -> Listing:
+        """Return the same, with the version to watch from."""
+        found = self.resource(resource)
+        request = Request("list", found.plural, namespace)
+        query = _query(labelSelector=labels, fieldSelector=fields, limit=PAGE)
+        items: list[Object] = []
+        going_on = ""
+        while True:
+            page = {**query, "continue": going_on} if going_on else query
+            try:
+                said = self._json(request, "GET", found.path(namespace), query=page)
+            except Expired:
+                # The list took longer than the server remembers it: begin again, in one piece.
+                going_on, items, query = "", [], {k: v for k, v in query.items() if k != "limit"}
+                continue
+            items += said.get("items") or ()
+            metadata = said.get("metadata") or {}
+            going_on = metadata.get("continue") or ""
+            if not going_on:
+                return Listing(items, str(metadata.get("resourceVersion", "")))
+
+    def watch(
+        self,
+        resource: str,
+        namespace: str = "",
+        *,
+        stop: Event,
+        labels: str = "",
+        fields: str = "",
+        since: Listing | None = None,
+    ) -> Iterator[Change]:
+        """Yield what happens to the objects, until told to stop.
+
+        The first change, and the first after every gap in which something may have been missed
+        (410, connection lost), is a `Kind.LISTED`.
+
+        Args:
+            stop: looked at between changes and at least every `WATCH_SLICE`.
+            since: a listing with the same selectors that was made already.
+        """
+        found = self.resource(resource)
+        listing = since
+        version = ""
+        while not stop.is_set():
+            if listing is None:
+                listing = self.listing(resource, namespace, labels=labels, fields=fields)
+            if not version:
+                version = listing.version
+                yield Change(Kind.LISTED, listing.items)
+            query = _query(
+                watch="true",
+                labelSelector=labels,
+                fieldSelector=fields,
+                resourceVersion=version,
+                allowWatchBookmarks="true",
+                timeoutSeconds=round(WATCH_SLICE.total_seconds()),
+            )
+            request = Request("watch", found.plural, namespace)
+            target = f"{found.path(namespace)}?{urlencode(query)}"
+            try:
+                for event, thing in self._events(request, target, stop):
+                    version = str(thing["metadata"].get("resourceVersion", version))
+                    if event != "BOOKMARK":
+                        yield Change(Kind(event), [thing])
+            except TemporaryDriverError as problem:
+                # What happened meanwhile is not known: list afresh.
+                listing, version = None, ""
+                if not isinstance(problem, Expired):
+                    self._sleep(min(1.0, problem.retry_after.total_seconds()))
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def create(self, resource: str, body: Object, namespace: str = "") -> Object:
+        """Create an object; `AlreadyThere` where there is one of its name."""
+        found = self.resource(resource)
+        whole = {"apiVersion": found.api_version, "kind": found.kind, **body}
+        request = Request("create", found.plural, namespace, body["metadata"]["name"])
+        return self._json(request, "POST", found.path(namespace), body=whole)
+
+    def patch(
+        self,
+        resource: str,
+        name: str,
+        namespace: str,
+        patch: Object,
+        *,
+        manager: str = "gameday",
+    ) -> Object:
+        """Merge a patch into an object and return what it is now.
+
+        Args:
+            manager: who is noted in the object's managed fields as owner of what changed.
+        """
+        found = self.resource(resource)
+        request = Request("patch", found.plural, namespace, name)
+        return self._json(
+            request,
+            "PATCH",
+            found.path(namespace, name),
+            query={"fieldManager": manager},
+            body=patch,
+            content_type=MERGE,
+        )
+
+    def change(
+        self,
+        resource: str,
+        name: str,
+        namespace: str,
+        make: Callable[[Object], Object | None],
+        *,
+        manager: str = "gameday",
+    ) -> Object | None:
+        """Read an object, patch it only as it was read, and return it; read afresh on a conflict.
+
+        Args:
+            make: returns the merge patch, or None to leave the object alone.
+
+        Returns:
+            The object as it is now; None where there is none of this name.
+
+        Raises:
+            Conflict: somebody changed it again and again.
+        """
+        attempts = 6
+        for attempt in range(attempts):
+            current = self.get(resource, name, namespace)
+            if current is None:
+                return None
+            patch = make(current)
+            if patch is None:
+                return current
+            version = current["metadata"]["resourceVersion"]
+            bound = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": version}}
+            try:
+                return self.patch(resource, name, namespace, bound, manager=manager)
+            except NotFound:
+                return None
+            except Conflict:
+                if attempt == attempts - 1:
+                    raise
+                self._sleep(0.05 * 2**attempt)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def delete(
+        self,
+        resource: str,
+        name: str,
+        namespace: str = "",
+        *,
+        uid: str = "",
+        grace_period_s: int | None = None,
+        propagation: str = "",
+    ) -> bool:
+        """Delete an object; False where it was gone, or one of another uid has its name."""
+        found = self.resource(resource)
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        if grace_period_s is not None:
+            options["gracePeriodSeconds"] = grace_period_s
+        if propagation:
+            options["propagationPolicy"] = propagation
+        request = Request("delete", found.plural, namespace, name)
+        try:
+            self._json(request, "DELETE", found.path(namespace, name), body=options)
+        except NotFound:
+            return False
+        except Conflict:
+            current = self.get(resource, name, namespace) if uid else None
+            if not uid or (current is not None and current["metadata"].get("uid") == uid):
+                raise
+            return False
+        return True
+
+    def evict(self, pod: Object, *, grace_period_s: int | None = None) -> Eviction:
+        """Ask the server to evict a pod, respecting every disruption budget; once."""
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        uid = str(pod["metadata"].get("uid", ""))
+        version = self._discovery.eviction_version()
+        if version is None:
+            raise PermanentDriverError(f"the cluster {self.context!r} offers no evictions")
+        options: Object = {"preconditions": {"uid": uid}} if uid else {}
+        if grace_period_s is not None:
+            options["gracePeriodSeconds"] = grace_period_s
+        body = {
+            "apiVersion": version,
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": options,
+        }
+        request = Request("create", "pods/eviction", namespace, name)
+        path = self.resource("pods").path(namespace, name, "eviction")
+        answer = self._send(request, "POST", path, body=body, is_final=_is_about_budgets)
+        if answer.status < 300:
+            return Eviction(Outcome.ACCEPTED)
+        said = reason(answer.body)
+        words = _budget_words(said)
+        match answer.status:
+            case 404:
+                return Eviction(Outcome.GONE)
+            case 409:
+                current = self.get("pods", name, namespace)
+                if current is None or current["metadata"].get("uid") != uid:
+                    return Eviction(Outcome.GONE)
+                return Eviction(Outcome.BLOCKED, words)
+            case 429:
+                return Eviction(Outcome.BLOCKED, words)
+            case 500:
+                return Eviction(Outcome.IMPOSSIBLE, words)
+        raise self._refusal(answer, request)
+
+    # --- how ----------------------------------------------------------------------------------
+
+    def _read(self, path: str) -> Mapping[str, Any] | None:
+        try:
+            return self._json(Request("get", path), "GET", path)
+        except NotFound:
+            return None
+
+    def _json(
+        self,
+        request: Request,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        answer = self._send(
+            request, method, path, query=query, body=body, content_type=content_type
+        )
+        if answer.status >= 300:
+            raise self._refusal(answer, request)
+        return self._parsed(answer.body, request)
+
+    def _send(
+        self,
+        request: Request,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+        is_final: Callable[[Answer], bool] = lambda answer: False,
+    ) -> Answer:
+        """Return an answer that is worth reading: yes, or a no that will stay one.
+
+        Everything gameday sends may be repeated: patches and deletions say the same twice, and
+        what is created has a name of ours.
+
+        Args:
+            is_final: whether an answer that would be asked for again is to be returned.
+        """
+        target = f"{path}?{urlencode(query)}" if query else path
+        sent = None if body is None else json.dumps(body).encode()
+        pause = FIRST_PAUSE
+        ends = self._monotonic() + self._patience.total_seconds()
+        while True:
+            problem: TemporaryDriverError
+            try:
+                answer = self._transport.ask(
+                    method,
+                    target,
+                    body=sent,
+                    content_type=content_type,
+                    timeout_s=self._timeout.total_seconds(),
+                )
+            except NoAnswer as silence:
+                problem = self._unreachable(silence)
+                wait = pause
+            else:
+                if answer.status < 300 or is_final(answer):
+                    return answer
+                refused = self._refusal(answer, request)
+                if not isinstance(refused, TemporaryDriverError) or isinstance(refused, Expired):
+                    return answer
+                problem = refused
+                wait = max(pause, problem.retry_after) if isinstance(problem, Busy) else pause
+            if self._monotonic() + wait.total_seconds() > ends:
+                raise problem
+            self._sleep(wait.total_seconds())
+            pause = min(pause * 2, timedelta(seconds=4))
+
+    def _events(self, request: Request, target: str, stop: Event) -> Iterator[tuple[str, Object]]:
+        silence = self._timeout + WATCH_SLICE
+        try:
+            answer, pieces = self._transport.stream(target, timeout_s=silence.total_seconds())
+            if answer.status >= 300:
+                raise self._refusal(answer, request)
+            rest = b""
+            for piece in pieces:
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    if stop.is_set():
+                        return
+                    said = self._parsed(line, request)
+                    if said.get("type") == "ERROR":
+                        status = said.get("object") or {}
+                        told = json.dumps(status).encode()
+                        raise self._refusal(Answer(int(status.get("code", 500)), {}, told), request)
+                    yield str(said["type"]), said["object"]
+        except NoAnswer as problem:
+            raise self._unreachable(problem) from problem
+
+    def _parsed(self, body: bytes, request: Request) -> Object:
+        try:
+            said = json.loads(body)
+        except ValueError as problem:
+            raise TemporaryDriverError(
+                f"{self.server} answers {request} with something that is not JSON: is it a"
+                " Kubernetes API server?"
+            ) from problem
+        return said if isinstance(said, dict) else {}
+
+    def _refusal(self, answer: Answer, request: Request) -> DriverError:
+        return refusal(
+            answer.status, answer.headers, answer.body, request=request, cluster=self.context
+        )
+
+    def _unreachable(self, silence: NoAnswer) -> Unreachable:
+        return Unreachable(
+            f"the API server of {self.context!r} at {self.server} does not answer ({silence}):"
+            " check that the cluster is up and that this machine reaches it"
+        )
+
+
+def _query(**parts: Any) -> dict[str, Any]:
+    return {key: value for key, value in parts.items() if value not in ("", None)}
+
+
+def _is_about_budgets(answer: Answer) -> bool:
+    """Return whether a no to an eviction comes from disruption budgets, not from a busy server."""
+    if answer.status not in (429, 500):
+        return False
+    said = reason(answer.body)
+    causes = (said.get("details") or {}).get("causes") or ()
+    if answer.status == 429:
+        return any(c.get("reason") == "DisruptionBudget" for c in causes) or (
+            "disruption budget" in str(said.get("message"))
+        )
+    return "PodDisruptionBudget" in str(said.get("message"))
+
+
+def _budget_words(status: Mapping[str, Any]) -> str:
+    """Return why an eviction was refused; the cause names the budget where the server does."""
+    causes = (status.get("details") or {}).get("causes") or ()
+    told = [str(c["message"]) for c in causes if c.get("message")]
+    return "; ".join(told) or str(status.get("message") or "no reason given")
