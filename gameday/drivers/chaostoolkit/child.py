@@ -25,7 +25,10 @@ from gameday.drivers.chaostoolkit import experiment as experiments
 
 NICENESS = 5
 LONGEST = 2000
-"""Characters of an activity's output or error that are passed on."""
+"""Characters of an error, or of what a probe says, that are passed on."""
+
+LONGEST_OUTPUT = 1 << 20
+"""Likewise of an activity's output, which may be data."""
 
 
 def _read_request() -> dict[str, Any]:
@@ -95,7 +98,7 @@ def _play(mode: str, experiment: dict[str, Any], out: IO[str]) -> None:
                 name=activity.get("name", ""),
                 status=run.get("status", "failed"),
                 end=run.get("end"),
-                output=json.dumps(run.get("output"), default=str)[:LONGEST],
+                output=json.dumps(run.get("output"), default=str)[:LONGEST_OUTPUT],
                 error=_error(run),
             )
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from gameday.drivers.chaostoolkit import clusters, process, toxics
 from gameday.drivers.chaostoolkit import experiment as experiments
-from gameday.drivers.chaostoolkit import process, toxics
 from gameday.drivers.chaostoolkit.process import Event
 from gameday.errors import DriverError, PermanentDriverError, SteadyStateNotMet
 from gameday.ports import Injection, PlannedFault, Undo
@@ -18,6 +18,9 @@ UNDO_KIND = "experiment"
 
 MARK = "gd-"
 """What the name of everything a run adds to a target begins with."""
+
+PATIENCE = timedelta(seconds=30)
+"""Beyond the time a fault may take: its process starts, and gives up in good order."""
 
 
 class ChaosToolkit:
@@ -32,6 +35,8 @@ class ChaosToolkit:
         *,
         toxiproxy_url: str | None = None,
         control_url: str | None = None,
+        context: str | None = None,
+        kubeconfig: str | None = None,
         inject_within: timedelta = timedelta(seconds=60),
         recover_within: timedelta = timedelta(seconds=30),
     ) -> None:
@@ -41,12 +46,18 @@ class ChaosToolkit:
             toxiproxy_url: handed to experiments that declare a parameter of this name and are
                 given none; by default the environment's ``TOXIPROXY_URL``.
             control_url: likewise; the sandbox's control API.
-            inject_within: how long an experiment may take to put its fault in place.
+            context: likewise, of a kubeconfig; by default the environment's
+                ``GAMEDAY_KUBE_CONTEXT``. With one, `strays` looks through its cluster too.
+            kubeconfig: likewise; by default the environment's ``KUBECONFIG``.
+            inject_within: how long an experiment may take to put its fault in place; longer where
+                its parameter ``within_s`` says so.
             recover_within: how long its rollbacks or one of its probes may take.
         """
         self._addresses = {
             "toxiproxy_url": toxiproxy_url or os.environ.get("TOXIPROXY_URL"),
             "control_url": control_url or os.environ.get("GAMEDAY_CONTROL_URL"),
+            "context": context or os.environ.get("GAMEDAY_KUBE_CONTEXT"),
+            "kubeconfig": kubeconfig or os.environ.get("KUBECONFIG"),
         }
         self._inject_within = inject_within
         self._recover_within = recover_within
@@ -111,7 +122,7 @@ class ChaosToolkit:
             "inject",
             fault.undo.data["experiment"],
             fault.configuration,
-            within=self._inject_within,
+            within=self._patience(fault),
         )
         _check_played(events, fault.experiment)
         hypothesis = next((e for e in events if e["event"] == "hypothesis"), None)
@@ -137,6 +148,14 @@ class ChaosToolkit:
             injected_at=datetime.fromisoformat(actions[-1]["end"]).astimezone(UTC),
             detail={"actions": [e["name"] for e in actions]},
         )
+
+    def _patience(self, fault: PlannedFault) -> timedelta:
+        """Return how long a fault may take to be in place: as long as it asks for itself."""
+        try:
+            asked = timedelta(seconds=float(fault.configuration.get("within_s") or 0))
+        except (ValueError, OverflowError):
+            asked = timedelta(0)  # its action will say what is wrong with it
+        return max(self._inject_within, asked + PATIENCE) if asked else self._inject_within
 
     async def is_present(self, undo: Undo) -> bool:
         """Return whether anything this undo would take back is still there.
@@ -185,29 +204,35 @@ class ChaosToolkit:
         return bool(seen["met"])
 
     async def strays(self) -> Sequence[Undo]:
-        """Return what takes back every toxic with a run's mark that is on the proxy now.
+        """Return what takes back all that bears a run's mark now, on the proxy and in the cluster.
 
         Raises:
-            DriverError: the proxy cannot be read.
+            DriverError: one of them cannot be read.
         """
+        found: list[Undo] = []
         url = self._addresses["toxiproxy_url"]
-        if not url:
-            return ()
-        return [
-            Undo(
-                id=name,
-                kind=UNDO_KIND,
-                run=name.removeprefix(MARK).rpartition("-")[0],
-                description=f"toxic {name} on {', '.join(proxies)}",
-                command="gameday recover --strays",
-                data={
-                    "experiment": {"method": []},
-                    "configuration": {},
-                    "toxiproxy_url": url,
-                },
-            )
-            for name, proxies in (await toxics.marked(url, MARK)).items()
-        ]
+        if url:
+            for name, proxies in (await toxics.marked(url, MARK)).items():
+                found.append(
+                    _stray(
+                        name,
+                        f"toxic {name} on {', '.join(proxies)}",
+                        experiment={"method": []},
+                        toxiproxy_url=url,
+                    )
+                )
+        if self._addresses["context"]:
+            place = {k: self._addresses[k] for k in ("context", "kubeconfig")}
+            looked = await clusters.marked(MARK, place, within=self._recover_within)
+            for name, things in looked.items():
+                found.append(
+                    _stray(
+                        name,
+                        f"{', '.join(things)} in {place['context']}",
+                        experiment=clusters.taking_out(name, place),
+                    )
+                )
+        return found
 
     async def recover(self, undo: Undo) -> None:
         """Take the fault back; idempotent.
@@ -228,6 +253,19 @@ class ChaosToolkit:
             _check_played(events, undo.description)
             _check_activities([e for e in events if e["event"] == "activity"], undo.description)
         self._recovered.add(undo.id)
+
+
+def _stray(
+    name: str, description: str, *, experiment: Mapping[str, Any], toxiproxy_url: str | None = None
+) -> Undo:
+    return Undo(
+        id=name,
+        kind=UNDO_KIND,
+        run=name.removeprefix(MARK).rpartition("-")[0],
+        description=description,
+        command="gameday recover --strays",
+        data={"experiment": experiment, "configuration": {}, "toxiproxy_url": toxiproxy_url},
+    )
 
 
 def _check_played(events: Sequence[Event], what: str) -> None:

@@ -13,7 +13,7 @@ from gameday.errors import UsageError
 
 Experiment = dict[str, Any]
 
-NAMES = ("toxic_name", "change_name")
+NAMES = ("toxic_name", "change_name", "mark")
 """Parameters that, where an experiment declares them, are given the undo's id."""
 
 
@@ -58,7 +58,7 @@ def parameters(
         given: by the scenario; what the experiment does not declare is left out.
         undo: id of the undo; the name of everything the fault adds.
         duration: handed on as a time to live, for targets that can end a fault by themselves.
-        addresses: of the target's control APIs, used where nothing else is given.
+        addresses: of the target's control APIs and cluster, used where nothing else is given.
     """
     ours: dict[str, Any] = {
         **{key: url for key, url in addresses.items() if url and not given.get(key)},

@@ -36,8 +36,8 @@ def connect(
             current one, if the settings allow it. ``in-cluster`` is the cluster this pod runs in.
         kubeconfig: a path, or several as kubectl joins them; else the environment's
             ``KUBECONFIG``, else ``~/.kube/config``.
-        is_fenced: whether the settings must allow the context; not for taking something back,
-            which needs the context said.
+        is_fenced: whether the settings must allow a context that is said; False for taking
+            something back.
 
     Raises:
         FenceError: the settings do not allow this context.
@@ -65,9 +65,7 @@ def connect(
         )
     joined = os.pathsep.join(str(Path(f).expanduser()) for f in there)
     name = _context(joined, context)
-    if context is None and not is_fenced:
-        raise PermanentDriverError("say in which context to take something back; none is given")
-    if is_fenced:
+    if is_fenced or context is None:
         fences.check_context(name)
     return Cluster(
         Connected(_client(lambda settings: _load(joined, name, settings), f"the context {name!r}")),
