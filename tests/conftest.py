@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gameday.sandbox.state import SandboxState
 
 _LONGEST_ID = 120
+_OURS = ("GAMEDAY_", "TOXIPROXY_", "PROMETHEUS_", "OTEL_", "CHAOSTOOLKIT_", "KUBE")
 _BINARIES = (("prometheus",), ("prometheus-alertmanager", "alertmanager"))
 
 
@@ -66,7 +67,7 @@ def _clean_environment(
 ) -> None:
     """Keep the caller's gameday settings and state out of every test."""
     for name in list(os.environ):
-        if name.startswith(("GAMEDAY_", "TOXIPROXY_", "PROMETHEUS_", "OTEL_", "CHAOSTOOLKIT_")):
+        if name.startswith(_OURS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path_factory.mktemp("state") / "gameday"))
     for name in (

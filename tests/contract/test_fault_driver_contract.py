@@ -1,4 +1,4 @@
-"""What every fault driver promises: the simulated one, and Chaos Toolkit on a real proxy."""
+"""What every fault driver promises: simulated, and Chaos Toolkit on a proxy and on a cluster."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.errors import DriverError
 from gameday.ports import FaultDriver, PlannedFault, Undo
 from gameday.testing.failures import Calls, Failure, Port, Way
+from gameday.testing.gate import kubeconfig, serving
+from gameday.testing.kubernetes import SimulatedApi
 from gameday.testing.machine import Machine
 from gameday.testing.proxy import running_proxy
 from gameday.testing.world import SimulatedFaults, World
@@ -145,14 +147,64 @@ class ChaosToolkitOnAProxy(Subject):
         return asyncio.run(work)
 
 
+class ChaosToolkitOnACluster(Subject):
+    """The driver of real runs, on a simulated API server."""
+
+    def __init__(self, folder: Path, url: str, api: SimulatedApi) -> None:
+        self.api = api
+        self.kubeconfig = kubeconfig(folder, url)
+        # Nobody listens there.
+        self.nowhere = kubeconfig(folder, "http://127.0.0.1:1", context="nowhere")
+
+    def driver(self) -> FaultDriver:
+        return ChaosToolkit(context="sim", kubeconfig=self.kubeconfig)
+
+    def unreachable(self) -> FaultDriver:
+        return ChaosToolkit(context="nowhere", kubeconfig=self.nowhere)
+
+    def prepare(self, number: int = 1, run: str = "r7") -> PlannedFault:
+        return self.driver().prepare(
+            "isolate-pods",
+            path=str(EXPERIMENTS / "isolate-pods.yaml"),
+            configuration={"selector": "app=shop", "at_most": "100%"},
+            at=timedelta(0),
+            duration=5 * MINUTE,
+            run=run,
+            number=number,
+        )
+
+    def state(self) -> object:
+        return self.api.names("networkpolicies")
+
+    def disturb(self) -> None:
+        self.api.put("networkpolicies", "theirs", "shop")
+
+    def now(self) -> datetime:
+        from datetime import UTC
+
+        return datetime.now(UTC)
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run(work)
+
+
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[str]:
     with running_proxy(PROXIES) as url:
         yield url
 
 
-@pytest.fixture(params=["simulated", "chaostoolkit"])
-def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
+@pytest.fixture(params=["simulated", "chaostoolkit", "kubernetes"])
+def subject(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Subject]:
+    if request.param == "kubernetes":
+        monkeypatch.setenv("GAMEDAY_KUBE_CONTEXTS", "sim,nowhere")
+        api = SimulatedApi()
+        api.pod("p1", "a1")
+        with serving(api) as url:
+            yield ChaosToolkitOnACluster(tmp_path, url, api)
+        return
     if request.param == "simulated":
         simulated = Simulated()
         yield simulated
@@ -244,6 +296,10 @@ def test_a_system_that_does_not_answer_is_a_driver_error(subject: Subject) -> No
     driver = subject.unreachable()
     if isinstance(subject, ChaosToolkitOnAProxy):
         undo = replace(undo, data={**undo.data, "toxiproxy_url": "http://proxy.invalid:8474"})
+    if isinstance(subject, ChaosToolkitOnACluster):
+        place = {"context": "nowhere", "kubeconfig": subject.nowhere}
+        values = {**undo.data["configuration"], **place}
+        undo = replace(undo, data={**undo.data, "configuration": values})
 
     for work in (driver.is_present(undo), driver.recover(undo), driver.strays()):
         with pytest.raises(DriverError):

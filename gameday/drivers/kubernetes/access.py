@@ -67,20 +67,26 @@ def connect(
     name = _context(joined, context)
     if is_fenced or context is None:
         fences.check_context(name)
-    return Cluster(
-        Connected(_client(lambda settings: _load(joined, name, settings), f"the context {name!r}")),
-        context=name,
-        fences=fences,
-    )
+    return Cluster(Connected(client_of(joined, name)), context=name, fences=fences)
+
+
+def client_of(files: str, context: str) -> Any:
+    """Return the client library's ``ApiClient`` for one context of a kubeconfig.
+
+    Raises:
+        PermanentDriverError: its credentials are not usable.
+    """
+    return _client(lambda settings: _load(files, context, settings), f"the context {context!r}")
 
 
 def _context(files: str, wanted: str | None) -> str:
     """Return the name of the wanted context, or of the current one."""
+    import yaml
     from kubernetes.config import ConfigException, list_kube_config_contexts
 
     try:
         contexts, current = list_kube_config_contexts(config_file=files)
-    except (ConfigException, OSError, ValueError, TypeError) as problem:
+    except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError) as problem:
         raise PermanentDriverError(f"the kubeconfig {files} cannot be read: {problem}") from problem
     names = [str(c["name"]) for c in contexts]
     if wanted is None:

@@ -21,12 +21,11 @@ from gameday.drivers.kubernetes.refusals import (
     NotFound,
     Request,
     Unreachable,
-    reason,
     refusal,
 )
 from gameday.drivers.kubernetes.resources import Discovery, Resource
-from gameday.drivers.kubernetes.transport import Answer, NoAnswer, Transport
-from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
+from gameday.drivers.kubernetes.transport import JSON, Answer, NoAnswer, Transport
+from gameday.errors import DriverError, TemporaryDriverError
 
 Object = dict[str, Any]
 """An object of the API, as its JSON says."""
@@ -69,27 +68,6 @@ class Change:
     objects: Sequence[Object]
 
 
-class Outcome(Enum):
-    """What became of an eviction."""
-
-    ACCEPTED = "accepted"
-    GONE = "gone"
-    BLOCKED = "blocked"  # by a disruption budget; later it may be allowed
-    IMPOSSIBLE = "impossible"
-
-
-@dataclass(frozen=True, slots=True)
-class Eviction:
-    """The answer to an eviction.
-
-    Attributes:
-        reason: why not; names the disruption budget where the server does.
-    """
-
-    outcome: Outcome
-    reason: str = ""
-
-
 class Cluster:
     """A cluster, named as kubectl names its context.
 
@@ -104,7 +82,7 @@ class Cluster:
         context: str,
         fences: Fences,
         timeout: timedelta = timedelta(seconds=10),
-        patience: timedelta = timedelta(seconds=15),
+        patience: timedelta = timedelta(seconds=10),
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -216,6 +194,7 @@ class Cluster:
         labels: str = "",
         fields: str = "",
         since: Listing | None = None,
+        accept: str = JSON,
     ) -> Iterator[Change]:
         """Yield what happens to the objects, until told to stop.
 
@@ -225,6 +204,7 @@ class Cluster:
         Args:
             stop: looked at between changes and at least every `WATCH_SLICE`.
             since: a listing with the same selectors that was made already.
+            accept: `transport.METADATA` leaves out all but the metadata of what changes.
         """
         found = self.resource(resource)
         listing = since
@@ -246,7 +226,7 @@ class Cluster:
             request = Request("watch", found.plural, namespace)
             target = f"{found.path(namespace)}?{urlencode(query)}"
             try:
-                for event, thing in self._events(request, target, stop):
+                for event, thing in self._events(request, target, stop, accept):
                     version = str(thing["metadata"].get("resourceVersion", version))
                     if event != "BOOKMARK":
                         yield Change(Kind(event), [thing])
@@ -363,42 +343,11 @@ class Cluster:
             return False
         return True
 
-    def evict(self, pod: Object, *, grace_period_s: int | None = None) -> Eviction:
-        """Ask the server to evict a pod, respecting every disruption budget; once."""
-        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-        uid = str(pod["metadata"].get("uid", ""))
-        version = self._discovery.eviction_version()
-        if version is None:
-            raise PermanentDriverError(f"the cluster {self.context!r} offers no evictions")
-        options: Object = {"preconditions": {"uid": uid}} if uid else {}
-        if grace_period_s is not None:
-            options["gracePeriodSeconds"] = grace_period_s
-        body = {
-            "apiVersion": version,
-            "kind": "Eviction",
-            "metadata": {"name": name, "namespace": namespace},
-            "deleteOptions": options,
-        }
-        request = Request("create", "pods/eviction", namespace, name)
-        path = self.resource("pods").path(namespace, name, "eviction")
-        answer = self._send(request, "POST", path, body=body, is_final=_is_about_budgets)
-        if answer.status < 300:
-            return Eviction(Outcome.ACCEPTED)
-        said = reason(answer.body)
-        words = _budget_words(said)
-        match answer.status:
-            case 404:
-                return Eviction(Outcome.GONE)
-            case 409:
-                current = self.get("pods", name, namespace)
-                if current is None or current["metadata"].get("uid") != uid:
-                    return Eviction(Outcome.GONE)
-                return Eviction(Outcome.BLOCKED, words)
-            case 429:
-                return Eviction(Outcome.BLOCKED, words)
-            case 500:
-                return Eviction(Outcome.IMPOSSIBLE, words)
-        raise self._refusal(answer, request)
+    # --- what others are made of --------------------------------------------------------------
+
+    def eviction_version(self) -> str | None:
+        """Return the apiVersion of evictions; None where the server offers none."""
+        return self._discovery.eviction_version()
 
     # --- how ----------------------------------------------------------------------------------
 
@@ -418,14 +367,12 @@ class Cluster:
         body: Object | None = None,
         content_type: str = "application/json",
     ) -> Object:
-        answer = self._send(
-            request, method, path, query=query, body=body, content_type=content_type
-        )
+        answer = self.send(request, method, path, query=query, body=body, content_type=content_type)
         if answer.status >= 300:
-            raise self._refusal(answer, request)
+            raise self.refused(answer, request)
         return self._parsed(answer.body, request)
 
-    def _send(
+    def send(
         self,
         request: Request,
         method: str,
@@ -464,7 +411,7 @@ class Cluster:
             else:
                 if answer.status < 300 or is_final(answer):
                     return answer
-                refused = self._refusal(answer, request)
+                refused = self.refused(answer, request)
                 if not isinstance(refused, TemporaryDriverError) or isinstance(refused, Expired):
                     return answer
                 problem = refused
@@ -474,12 +421,16 @@ class Cluster:
             self._sleep(wait.total_seconds())
             pause = min(pause * 2, timedelta(seconds=4))
 
-    def _events(self, request: Request, target: str, stop: Event) -> Iterator[tuple[str, Object]]:
+    def _events(
+        self, request: Request, target: str, stop: Event, accept: str
+    ) -> Iterator[tuple[str, Object]]:
         silence = self._timeout + WATCH_SLICE
         try:
-            answer, pieces = self._transport.stream(target, timeout_s=silence.total_seconds())
+            answer, pieces = self._transport.stream(
+                target, timeout_s=silence.total_seconds(), accept=accept
+            )
             if answer.status >= 300:
-                raise self._refusal(answer, request)
+                raise self.refused(answer, request)
             rest = b""
             for piece in pieces:
                 *lines, rest = (rest + piece).split(b"\n")
@@ -490,7 +441,7 @@ class Cluster:
                     if said.get("type") == "ERROR":
                         status = said.get("object") or {}
                         told = json.dumps(status).encode()
-                        raise self._refusal(Answer(int(status.get("code", 500)), {}, told), request)
+                        raise self.refused(Answer(int(status.get("code", 500)), {}, told), request)
                     yield str(said["type"]), said["object"]
         except NoAnswer as problem:
             raise self._unreachable(problem) from problem
@@ -505,7 +456,8 @@ class Cluster:
             ) from problem
         return said if isinstance(said, dict) else {}
 
-    def _refusal(self, answer: Answer, request: Request) -> DriverError:
+    def refused(self, answer: Answer, request: Request) -> DriverError:
+        """Return the error that an answer stands for."""
         return refusal(
             answer.status, answer.headers, answer.body, request=request, cluster=self.context
         )
@@ -519,23 +471,3 @@ class Cluster:
 
 def _query(**parts: Any) -> dict[str, Any]:
     return {key: value for key, value in parts.items() if value not in ("", None)}
-
-
-def _is_about_budgets(answer: Answer) -> bool:
-    """Return whether a no to an eviction comes from disruption budgets, not from a busy server."""
-    if answer.status not in (429, 500):
-        return False
-    said = reason(answer.body)
-    causes = (said.get("details") or {}).get("causes") or ()
-    if answer.status == 429:
-        return any(c.get("reason") == "DisruptionBudget" for c in causes) or (
-            "disruption budget" in str(said.get("message"))
-        )
-    return "PodDisruptionBudget" in str(said.get("message"))
-
-
-def _budget_words(status: Mapping[str, Any]) -> str:
-    """Return why an eviction was refused; the cause names the budget where the server does."""
-    causes = (status.get("details") or {}).get("causes") or ()
-    told = [str(c["message"]) for c in causes if c.get("message")]
-    return "; ".join(told) or str(status.get("message") or "no reason given")

@@ -16,8 +16,10 @@ from threading import Event, Thread
 from typing import Any
 
 from gameday.drivers.kubernetes import marks, pods, selectors
-from gameday.drivers.kubernetes.cluster import Change, Cluster, Eviction, Kind, Object, Outcome
+from gameday.drivers.kubernetes.cluster import Change, Cluster, Kind, Object
+from gameday.drivers.kubernetes.evictions import Eviction, Outcome, evict
 from gameday.drivers.kubernetes.refusals import Forbidden, NotFound
+from gameday.drivers.kubernetes.transport import METADATA
 from gameday.errors import DriverError, PermanentDriverError
 
 FAULT = "drain"
@@ -256,22 +258,24 @@ class Drain:
     def run(self, nodes: Sequence[Object]) -> Drained:
         """Cordon the nodes and evict what is on them; return when it is gone.
 
+        Whether anything is in the way is for `check` to say before.
+
         Raises:
             Undrained: something cannot be evicted, or not in time. Cordons may be left.
         """
         ends = self._monotonic() + self._rules.within.total_seconds()
         names = [str(n["metadata"]["name"]) for n in nodes]
-        check(sort(self._cluster, self._rules, names, self._cluster.list("pods")))
         cordoned = cordon(self._cluster, self._mark, nodes)
         pool = ThreadPoolExecutor(AT_ONCE)
         try:
-            # The first list the watch makes is younger than the cordons: nothing lands after it.
-            self._listen(self._cluster.watch("pods", stop=self._stop))
-            is_listed = False
-            while not is_listed or self._waiting or self._blocked:
-                for heard in self._next(pool, ends):
-                    is_listed = True
-                    self._hear(heard, names, pool)
+            # Younger than the cordons; what lands in spite of them is in the next look.
+            found = self._cluster.listing("pods")
+            self._listen(self._cluster.watch("pods", stop=self._stop, since=found, accept=METADATA))
+            while self._take(found.items, names, pool):
+                while self._waiting:
+                    for heard in self._next(pool, ends):
+                        self._hear(heard, pool)
+                found = self._cluster.listing("pods")
         finally:
             self._stop.set()
             # What was asked for is waited for: nothing is evicted after this returns.
@@ -296,7 +300,7 @@ class Drain:
         except Empty:
             return ()
 
-    def _hear(self, heard: Any, nodes: Sequence[str], pool: ThreadPoolExecutor) -> None:
+    def _hear(self, heard: Any, pool: ThreadPoolExecutor) -> None:
         match heard:
             case BaseException():
                 raise heard
@@ -308,26 +312,26 @@ class Drain:
             case Change(Kind.DELETED, objects):
                 for pod in objects:
                     self._gone(str(pod["metadata"]["uid"]))
-            case Change(kind, objects):
-                if kind is Kind.LISTED:
-                    there = {str(p["metadata"]["uid"]) for p in objects}
-                    for uid in [u for u in self._seen if u not in there]:
-                        self._gone(uid)
-                self._take(objects, nodes, pool)
+            case Change(Kind.LISTED, objects):
+                there = {str(p["metadata"]["uid"]) for p in objects}
+                for uid in [u for u in self._waiting if u not in there]:
+                    self._gone(uid)
+            case _:
+                pass  # only the end of a pod matters
 
     def _take(
         self, objects: Sequence[Object], nodes: Sequence[str], pool: ThreadPoolExecutor
-    ) -> None:
-        """Evict what is on the nodes and was not seen there yet."""
+    ) -> bool:
+        """Evict what is on the nodes and was not seen there yet; return whether anything was."""
         is_late = bool(self._seen)
         found = sort(self._cluster, self._rules, nodes, objects)
         check(found)
         self._left.update({pods.full_name(p): why for p, why in found.staying})
         for pod in (*found.evicted, *found.going):
             uid = str(pod["metadata"]["uid"])
-            if uid in self._seen:
+            if uid in self._waiting:
                 continue
-            if is_late and pods.tolerates_cordons(pod):
+            if is_late and uid not in self._seen and pods.tolerates_cordons(pod):
                 # Evicted, it would come back, again and again.
                 self._left[pods.full_name(pod)] = "came to a cordoned node: it tolerates that"
                 continue
@@ -335,12 +339,13 @@ class Drain:
             self._waiting[uid] = pod
             if not pods.is_going(pod):
                 pool.submit(self._evict, pod)
+        return bool(self._waiting)
 
     def _evict(self, pod: Object) -> None:
         """In a thread of the pool."""
         uid = str(pod["metadata"]["uid"])
         try:
-            answer = self._cluster.evict(pod, grace_period_s=self._rules.grace_period_s)
+            answer = evict(self._cluster, pod, grace_period_s=self._rules.grace_period_s)
             self._heard.put((uid, answer))
         except Exception as problem:  # noqa: BLE001 - it is raised where the drain waits
             self._heard.put(problem)
@@ -423,7 +428,7 @@ class Drain:
             if uid not in self._blocked
         ]
         return Undrained(
-            f"not drained within {self._rules.within.total_seconds():.0f} s:"
+            f"not drained within {self._rules.within.total_seconds():g} s:"
             f" {_many(len(stuck) + len(ending), 'pod')} left: {_told([*stuck, *ending])}"
         )
 

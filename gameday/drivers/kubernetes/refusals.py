@@ -124,7 +124,17 @@ def refusal(
             return PermanentDriverError(f"{where} answers {code} to {request}: {said}")
 
 
+def is_ending(status: Mapping[str, Any]) -> bool:
+    """Return whether something is forbidden because its namespace is being deleted."""
+    causes = (status.get("details") or {}).get("causes") or ()
+    return any(c.get("reason") == "NamespaceTerminating" for c in causes) or (
+        "because it is being terminated" in str(status.get("message"))
+    )
+
+
 def _lacks(request: Request, said: str, where: str) -> str:
+    if " cannot " not in said:
+        return f"{where} forbids it: {request}: {said}"  # an admission rule, not a missing right
     who = re.search(r'User "([^"]+)"', said)
     subject = f"{who.group(1)!r}" if who else "this identity"
     scope = f"in namespace {request.namespace!r}" if request.namespace else "in the whole cluster"

@@ -8,6 +8,10 @@ from typing import Any, Protocol
 
 from gameday import __version__
 
+JSON = "application/json"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Objects without what they are asked to be and what became of it: a tenth of the size."""
+
 
 class NoAnswer(Exception):
     """The connection could not be made, broke, or nothing came in time."""
@@ -43,10 +47,13 @@ class Transport(Protocol):
             target: path and query.
         """
 
-    def stream(self, target: str, *, timeout_s: float) -> tuple[Answer, Iterator[bytes]]:
+    def stream(
+        self, target: str, *, timeout_s: float, accept: str
+    ) -> tuple[Answer, Iterator[bytes]]:
         """Return the answer to a GET and the pieces of its body as they arrive.
 
         Args:
+            accept: the media type that is asked for.
             timeout_s: the longest silence; a stream that is silent for longer raises `NoAnswer`.
         """
 
@@ -83,12 +90,14 @@ class Connected:
         except (HTTPError, OSError) as problem:
             raise NoAnswer(_words(problem)) from problem
 
-    def stream(self, target: str, *, timeout_s: float) -> tuple[Answer, Iterator[bytes]]:
+    def stream(
+        self, target: str, *, timeout_s: float, accept: str
+    ) -> tuple[Answer, Iterator[bytes]]:
         """See `Transport`."""
         from urllib3.exceptions import HTTPError
 
         try:
-            answer = self._open("GET", target, None, "", timeout_s, preload=False)
+            answer = self._open("GET", target, None, "", timeout_s, preload=False, accept=accept)
             body = b"" if answer.status == 200 else answer.read()
         except (HTTPError, OSError) as problem:
             raise NoAnswer(_words(problem)) from problem
@@ -118,10 +127,11 @@ class Connected:
         timeout_s: float,
         *,
         preload: bool,
+        accept: str = JSON,
     ) -> Any:
         import urllib3
 
-        headers = {"Accept": "application/json", "User-Agent": f"gameday/{__version__}"}
+        headers = {"Accept": accept, "User-Agent": f"gameday/{__version__}"}
         if body is not None:
             headers["Content-Type"] = content_type
         for grant in self._settings.auth_settings().values():
