@@ -1,6 +1,6 @@
 # The two commands: `make demo` plays a whole game day, `make test` runs the checks and the tests.
 
-.PHONY: help setup demo test test-long check unit format clean
+.PHONY: help setup demo test test-kind test-long check unit format clean
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -8,6 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:
 	@echo "make demo       set up, then play scenarios/slow-db.yaml on the sandbox"
 	@echo "make test       set up, then all checks and tests (under ten minutes)"
+	@echo "make test-kind  set up, then the tests on a real Kubernetes cluster, where there is one"
 	@echo "make test-long  set up, then the long tables (resumable; hours)"
 	@echo "make check      format, lint, types, floors and unit tests (quick; also the commit hook)"
 	@echo "make setup      the set-up alone; run twice, it does nothing the second time"
@@ -26,6 +27,11 @@ demo: setup
 test: setup
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest -n 2 --dist loadgroup --reruns 1 -rR -m "sandbox and not long"
+
+# On the cluster of KUBECONFIG=…, on ../shared/cluster, or on one that kind makes; one after another,
+# because nodes are drained.
+test-kind: setup
+	$(BIN)/pytest -m kind tests/kind $(if $(KUBECONFIG),--kubeconfig $(KUBECONFIG))
 
 # Each part takes under half an hour. The last two stop before that and are resumable: rows that are
 # done for this commit are kept, run it again. Exit code 5 of pytest: nothing is marked.
@@ -49,7 +55,7 @@ check:
 	@$(MAKE) --no-print-directory unit
 
 unit:
-	$(BIN)/pytest -n 2 -m "not sandbox and not long"
+	$(BIN)/pytest -n 2 -m "not sandbox and not long and not kind"
 
 format:
 	$(BIN)/ruff format .
