@@ -56,7 +56,11 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """A fault ready to be injected: every name chosen, every value resolved."""
+    """A fault ready to be injected: every name chosen, every value resolved.
+
+    Attributes:
+        takes: how long it may take to be in place, where it says so itself (a drain does).
+    """
 
     experiment: str
     path: str
@@ -64,6 +68,7 @@ class PlannedFault:
     at: timedelta
     duration: timedelta
     undo: Undo
+    takes: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)

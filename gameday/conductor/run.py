@@ -45,7 +45,10 @@ BEAT_WITHIN = timedelta(seconds=15)
 """How old the watchdog's last beat may be for silence to mean anything."""
 
 INJECTION = timedelta(seconds=75)
-"""How long putting one fault in place may take; the driver's own limit is shorter and says more."""
+"""How long putting one fault in place may take, unless it says that it takes longer.
+
+The driver's own limit is shorter and says more.
+"""
 
 GRACE = timedelta(seconds=5)
 """Past a fault's duration the sentinel leaves the run this long to recover it itself."""
@@ -216,11 +219,12 @@ class Conductor:
 
     async def _play_fault(self, fault: PlannedFault) -> None:
         await self._clock.sleep(fault.at)
-        await self._undos.keep(fault.undo, at_most=fault.duration + INJECTION + GRACE)
+        within = _injection(fault)
+        await self._undos.keep(fault.undo, at_most=fault.duration + within + GRACE)
         self._undos.asked(fault.undo)
         try:
             injection = await self._limited(
-                self._faults.inject(fault), f"the target of {fault.experiment}", INJECTION
+                self._faults.inject(fault), f"the target of {fault.experiment}", within
             )
         except DriverError as error:
             if isinstance(error, SteadyStateNotMet):
@@ -264,9 +268,11 @@ class Conductor:
 
     def _longest(self) -> timedelta:
         """Return how long the whole run may take from here on, generously."""
-        ends = max((f.at + f.duration for f in self._plan.faults), default=timedelta(0))
+        faults = self._plan.faults
+        ends = max((f.at + f.duration for f in faults), default=timedelta(0))
         due = self._plan.detection_due or timedelta(0)
-        return ends + due + self._settings.answer_patience + self._clears_within() + INJECTION
+        injected = max((_injection(f) for f in faults), default=INJECTION)
+        return ends + due + self._settings.answer_patience + self._clears_within() + injected
 
     async def _outcome(self, injected: Fact) -> None:
         if not self._plan.expects_alert:
@@ -456,3 +462,8 @@ async def to_the_end(wanted: Awaitable[T]) -> T:
     if cancelled is not None and not task.cancelled() and task.exception() is None:
         raise cancelled
     return task.result()
+
+
+def _injection(fault: PlannedFault) -> timedelta:
+    """Return how long putting a fault in place may take."""
+    return max(INJECTION, fault.takes + GRACE)

@@ -81,6 +81,8 @@ class World:
         self.burn: float | None = 0.1
         self.blind = False
         self.stuck = False
+        self.injects_in = SECOND
+        self.takes = timedelta(0)
         self.inject_error: Exception | None = None
         self.restored = 0
         self.cannot_restore = False
@@ -105,10 +107,11 @@ class World:
     # faults
     def prepare(self, fault: str, **_: Any) -> PlannedFault:
         undo = Undo("u1", "experiment", "run", "slow is taken back", "gameday recover run")
-        return PlannedFault(fault, "slow.yaml", {}, timedelta(0), timedelta(minutes=5), undo)
+        at, duration = timedelta(0), timedelta(minutes=5)
+        return PlannedFault(fault, "slow.yaml", {}, at, duration, undo, self.takes)
 
     async def inject(self, fault: PlannedFault) -> Injection:
-        await self.clock.sleep(SECOND)
+        await self.clock.sleep(self.injects_in)
         if self.inject_error is not None:
             raise self.inject_error
         self.present.add(fault.undo.id)
@@ -196,9 +199,10 @@ class Scripted:
 class Run:
     """A conductor on a world, ready to be played."""
 
-    def __init__(self, folder: Path, **spec: Any) -> None:
+    def __init__(self, folder: Path, *, takes: timedelta = timedelta(0), **spec: Any) -> None:
         self.clock = VirtualClock()
         self.world = World(self.clock)
+        self.world.takes = takes
         self.store = MemoryStore()
         self.store.open_run(
             "run", scenario="slow-db", target="world", started_at=self.clock.now(), documents={}
@@ -655,6 +659,25 @@ async def test_mitigations_that_cannot_be_taken_back_are_stuck(tmp_path: Path) -
 
     assert [u.id for u in run.store.open_undos()] == ["m1"]
     assert run.world.present == set()
+
+
+async def test_a_fault_may_take_as_long_as_it_says_to_be_in_place(tmp_path: Path) -> None:
+    run = Run(tmp_path, takes=timedelta(minutes=3))
+    run.world.injects_in = timedelta(minutes=2)
+
+    await run.play()
+
+    assert Kind.FAULT_RECOVERED in run.kinds()
+
+
+async def test_a_fault_that_says_nothing_is_given_up_after_a_while(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.world.injects_in = timedelta(minutes=2)
+
+    with pytest.raises(TemporaryDriverError, match="did not answer within 75 s"):
+        await run.play()
+
+    assert run.world.calls.count("recover u1") == 1
 
 
 async def test_a_declared_recovery_time_is_how_long_the_alert_is_waited_for(

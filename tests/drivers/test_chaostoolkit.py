@@ -110,6 +110,18 @@ def test_preparing_chooses_names_and_changes_nothing(
     assert [] == api.get(f"/proxies/{EU}/toxics").json()
 
 
+def test_a_fault_on_a_cluster_is_told_where_and_says_how_long_it_takes() -> None:
+    driver = ChaosToolkit(context="staging", kubeconfig="/etc/kubeconfig")
+
+    fault = prepare(driver, EXPERIMENTS / "drain-region.yaml", region="eu-1", within_s=90)
+
+    assert ("gd-r7-1", "staging", "/etc/kubeconfig") == tuple(
+        fault.configuration[k] for k in ("mark", "context", "kubeconfig")
+    )
+    assert timedelta(seconds=120) == fault.takes
+    assert fault.undo.data == json.loads(json.dumps(fault.undo.data))
+
+
 async def test_a_fault_goes_in_is_read_back_and_comes_out(
     driver: ChaosToolkit, api: httpx.Client
 ) -> None:

@@ -92,6 +92,7 @@ class ChaosToolkit:
             configuration=values,
             at=at,
             duration=duration,
+            takes=_takes(values),
             undo=Undo(
                 id=undo,
                 kind=UNDO_KIND,
@@ -122,7 +123,7 @@ class ChaosToolkit:
             "inject",
             fault.undo.data["experiment"],
             fault.configuration,
-            within=self._patience(fault),
+            within=max(self._inject_within, fault.takes),
         )
         _check_played(events, fault.experiment)
         hypothesis = next((e for e in events if e["event"] == "hypothesis"), None)
@@ -148,14 +149,6 @@ class ChaosToolkit:
             injected_at=datetime.fromisoformat(actions[-1]["end"]).astimezone(UTC),
             detail={"actions": [e["name"] for e in actions]},
         )
-
-    def _patience(self, fault: PlannedFault) -> timedelta:
-        """Return how long a fault may take to be in place: as long as it asks for itself."""
-        try:
-            asked = timedelta(seconds=float(fault.configuration.get("within_s") or 0))
-        except (ValueError, OverflowError):
-            asked = timedelta(0)  # its action will say what is wrong with it
-        return max(self._inject_within, asked + PATIENCE) if asked else self._inject_within
 
     async def is_present(self, undo: Undo) -> bool:
         """Return whether anything this undo would take back is still there.
@@ -253,6 +246,15 @@ class ChaosToolkit:
             _check_played(events, undo.description)
             _check_activities([e for e in events if e["event"] == "activity"], undo.description)
         self._recovered.add(undo.id)
+
+
+def _takes(values: Mapping[str, Any]) -> timedelta:
+    """Return how long a fault may take to be in place, by its own word; else nothing."""
+    try:
+        asked = timedelta(seconds=float(values.get("within_s") or 0))
+    except (ValueError, TypeError, OverflowError):
+        asked = timedelta(0)  # its action will say what is wrong with it
+    return asked + PATIENCE if asked else asked
 
 
 def _stray(
