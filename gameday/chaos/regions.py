@@ -100,13 +100,18 @@ def nodes_are_free(
     region: str = "",
     zone: str = "",
     selector: str = "",
+    ignore: str = "",
     context: str | None = None,
     kubeconfig: str | None = None,
 ) -> bool:
-    """Return whether there are such nodes, and none of them is cordoned by a fault."""
+    """Return whether there are such nodes, and none of them is cordoned by a fault.
+
+    Args:
+        ignore: a mark that does not count.
+    """
     with opened(context, kubeconfig) as cluster:
         found = draining.nodes_in(cluster, region=region, zone=zone, selector=selector)
-        return not any(marks.mark_of(n) for n in found)
+        return not any(marks.mark_of(n) not in ("", ignore) for n in found)
 
 
 def drain_touches(

@@ -193,14 +193,21 @@ def change_touches(
 def workload_is_untouched(
     namespace: str,
     workload: str,
+    ignore: str = "",
     context: str | None = None,
     kubeconfig: str | None = None,
 ) -> bool:
-    """Return whether the workload asks for pods and bears no fault's mark."""
+    """Return whether the workload asks for pods and bears no fault's mark.
+
+    Args:
+        ignore: a mark that does not count, nor what its fault did.
+    """
     with opened(context, kubeconfig) as cluster:
         cluster.fences.check_namespaces([namespace])
         resource, name = _place(workload)
         found = _there(cluster.get(resource, name, namespace), workload)
+        if ignore and marks.mark_of(found) == ignore:
+            return True
         return not marks.mark_of(found) and _replicas(found) > 0
 
 

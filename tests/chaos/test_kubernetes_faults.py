@@ -185,6 +185,7 @@ def test_a_region_is_drained_and_comes_back(api: SimulatedApi) -> None:
     assert (["a1"], 2) == (done["cordoned"], done["evicted"])
     assert ["p1", "p3"] == api.names("pods")
     assert regions.region_is_drained(MARK) and not regions.nodes_are_free(region="a")
+    assert regions.nodes_are_free(region="a", ignore=MARK)
     assert ["a1"] == regions.recover_region(MARK)
     assert [] == regions.recover_region(MARK)
     assert not regions.region_is_drained(MARK) and regions.nodes_are_free(region="a")
@@ -236,6 +237,7 @@ def test_a_workload_is_scaled_to_zero_and_back(api: SimulatedApi) -> None:
     assert 0 == everything(api)["deployments/shop"]["spec"]["replicas"]
     assert workloads.workload_is_scaled_down(**SHOP)
     assert not workloads.workload_is_untouched("shop", "deployment/shop")
+    assert workloads.workload_is_untouched("shop", "deployment/shop", ignore=MARK)
     assert workloads.recover_scale(**SHOP) and not workloads.recover_scale(**SHOP)
     assert not workloads.workload_is_scaled_down(**SHOP)
     assert before == everything(api)
