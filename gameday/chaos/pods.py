@@ -13,7 +13,7 @@ from gameday.chaos.clusters import MARK, Touched, limit, opened, opened_for_faul
 from gameday.drivers.kubernetes import Cluster, pods
 from gameday.drivers.kubernetes.cluster import Object
 
-__all__ = ["kill_pods", "kill_touches", "pods_are_ready", "pods_can_be_counted"]
+__all__ = ["kill_pods", "kill_touches", "pods_are_ready"]
 
 
 def kill_pods(
@@ -93,27 +93,32 @@ def pods_are_ready(
     context: str | None = None,
     kubeconfig: str | None = None,
 ) -> bool:
-    """Return whether these pods are all ready, and as many as wanted.
-
-    A workload under ``owner`` must have as many ready pods as it asks for.
-    """
+    """Return whether these pods are all ready, and as many as what controls them asks for."""
     with opened(context, kubeconfig, is_fenced=False) as cluster:
         living = pods.select(cluster, namespace, selector=selector, name=name, owner=owner)
         wanted = whole("at_least", at_least) or 0
-        kind, _slash, owner_name = owner.lower().partition("/")
-        if kind in ("deployment", "statefulset", "replicaset"):
-            workload = cluster.get(f"{kind}s", owner_name, namespace)
-            wanted = max(wanted, int(((workload or {}).get("spec") or {}).get("replicas") or 0))
+        if not name:
+            wanted = max(wanted, _asked_for(cluster, namespace, living, owner))
         return len(living) >= wanted and all(pods.is_ready(p) for p in living)
 
 
-def pods_can_be_counted(
-    namespace: str, context: str | None = None, kubeconfig: str | None = None
-) -> bool:
-    """Return whether the cluster answers and tells what runs in a namespace."""
-    with opened(context, kubeconfig) as cluster:
-        cluster.fences.check_namespaces([namespace])
-        return bool(cluster.list("pods", namespace))
+def _asked_for(cluster: Cluster, namespace: str, living: Sequence[Object], owner: str) -> int:
+    """Return how many pods are asked for by what controls these, and by their owner."""
+    controllers = {c for p in living if (c := pods.controller(p))}
+    asked = 0
+    for kind, resource in (("ReplicaSet", "replicasets"), ("StatefulSet", "statefulsets")):
+        names = {name for of, name in controllers if of == kind}
+        if names:
+            asked += sum(
+                int((found.get("spec") or {}).get("replicas") or 0)
+                for found in cluster.list(resource, namespace)
+                if found["metadata"]["name"] in names
+            )
+    kind, _slash, owner_name = owner.lower().partition("/")
+    if kind in ("deployment", "statefulset"):  # also where not one pod of it is left
+        workload = cluster.get(f"{kind}s", owner_name, namespace) or {}
+        asked = max(asked, int((workload.get("spec") or {}).get("replicas") or 0))
+    return asked
 
 
 def _victims(

@@ -34,6 +34,7 @@ def api() -> SimulatedApi:
         "shop-1",
         "shop",
         metadata={"ownerReferences": [{"kind": "Deployment", "name": "shop", "controller": True}]},
+        spec={"replicas": 4},
     )
     container = {
         "name": "c",
@@ -171,7 +172,8 @@ def test_pods_are_ready_when_all_that_are_asked_for_are(api: SimulatedApi) -> No
 
     api.remove("pods", "p0", "shop")
     assert not pods.pods_are_ready("shop", owner="deployment/shop")
-    assert pods.pods_are_ready("shop", "app=shop")
+    assert not pods.pods_are_ready("shop", "app=shop")
+    assert pods.pods_are_ready("shop", name="p1")
 
 
 # --- regions -------------------------------------------------------------------------------------
