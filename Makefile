@@ -28,10 +28,10 @@ test: setup
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest -n 2 --dist loadgroup --reruns 1 -rR -m "sandbox and not long"
 
-# On the cluster of KUBECONFIG=…, on ../shared/cluster, or on one that kind makes; one after another,
-# because nodes are drained.
+# On the cluster of TEST_KUBECONFIG=…, on ../shared/cluster, or on one that kind makes; one after
+# another, because nodes are drained. Not on KUBECONFIG's: that may be anybody's.
 test-kind: setup
-	$(BIN)/pytest -m kind tests/kind $(if $(KUBECONFIG),--kubeconfig $(KUBECONFIG))
+	$(BIN)/pytest -m kind tests/kind $(if $(TEST_KUBECONFIG),--kubeconfig $(TEST_KUBECONFIG))
 
 # Each part takes under half an hour. The last two stop before that and are resumable: rows that are
 # done for this commit are kept, run it again. Exit code 5 of pytest: nothing is marked.
