@@ -122,6 +122,17 @@ def test_a_fault_on_a_cluster_is_told_where_and_says_how_long_it_takes() -> None
     assert fault.undo.data == json.loads(json.dumps(fault.undo.data))
 
 
+def test_the_kubeconfig_is_found_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", "a:b/c")
+
+    fault = prepare(ChaosToolkit(), EXPERIMENTS / "drain-region.yaml", region="eu-1")
+
+    assert f"{tmp_path}/a:{tmp_path}/b/c" == fault.configuration["kubeconfig"]
+
+
 async def test_a_fault_goes_in_is_read_back_and_comes_out(
     driver: ChaosToolkit, api: httpx.Client
 ) -> None:

@@ -57,7 +57,7 @@ class ChaosToolkit:
             "toxiproxy_url": toxiproxy_url or os.environ.get("TOXIPROXY_URL"),
             "control_url": control_url or os.environ.get("GAMEDAY_CONTROL_URL"),
             "context": context or os.environ.get("GAMEDAY_KUBE_CONTEXT"),
-            "kubeconfig": kubeconfig or os.environ.get("KUBECONFIG"),
+            "kubeconfig": _absolute(kubeconfig or os.environ.get("KUBECONFIG")),
         }
         self._inject_within = inject_within
         self._recover_within = recover_within
@@ -246,6 +246,13 @@ class ChaosToolkit:
             _check_played(events, undo.description)
             _check_activities([e for e in events if e["event"] == "activity"], undo.description)
         self._recovered.add(undo.id)
+
+
+def _absolute(paths: str | None) -> str | None:
+    """Return paths as another process, in another folder, will find them."""
+    if not paths:
+        return None
+    return os.pathsep.join(str(Path(p).absolute()) for p in paths.split(os.pathsep) if p)
 
 
 def _takes(values: Mapping[str, Any]) -> timedelta:
