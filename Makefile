@@ -45,6 +45,8 @@ test-long: setup
 	$(BIN)/python bench/aborts.py --write docs/measured/aborts.md
 	$(BIN)/python bench/kills.py --write docs/measured/kills.md
 	$(BIN)/python bench/variations.py --write docs/measured/variations.md
+	$(BIN)/python bench/drain.py --write docs/measured/drain.md
+	$(BIN)/python bench/drain.py --budgets --write docs/measured/drain.md
 
 check:
 	@test -x $(BIN)/ruff || { echo "run \`make setup\` first" >&2; exit 1; }

@@ -12,7 +12,7 @@ same time; `chaosk8s` is chaostoolkit-kubernetes' `drain_nodes` in an environmen
 is played once, because it takes minutes. With `--budgets` six PodDisruptionBudgets of 10 % each
 stand in the way, and chaosk8s is left out: it gives up at the first refusal.
 
-Needs ../shared/cluster, running; its nodes of this kind only pretend to run containers.
+Needs ../shared/cluster, whose nodes of this kind only pretend to run containers; skipped without.
 """
 
 from __future__ import annotations
@@ -82,6 +82,9 @@ def main() -> int:
     parser.add_argument("--keep-nodes", action="store_true", help="leave the simulated nodes up")
     parser.add_argument("--write", type=Path, help="write the tables here")
     options = parser.parse_args()
+    if not (tools() / "hollow").exists():
+        print(f"skipped: there is no cluster with simulated nodes at {tools()}", file=sys.stderr)
+        return 0
     KEPT.mkdir(parents=True, exist_ok=True)
     kept = KEPT / "drain.jsonl"
     if options.fresh:
@@ -89,11 +92,11 @@ def main() -> int:
     here = code()
     lines = kept.read_text().splitlines() if kept.exists() else []
     rows = [r for r in (Row(**json.loads(line)) for line in lines) if r.code == here]
-    tools = ["chaosk8s", "ours", "kubectl"] if not options.budgets else ["ours", "kubectl"]
+    players = ["chaosk8s", "ours", "kubectl"] if not options.budgets else ["ours", "kubectl"]
     wanted = [
         (tool, options.budgets, number)
         for number in range(options.runs)
-        for tool in tools
+        for tool in players
         if tool == (options.only or tool) and (tool != "chaosk8s" or number == 0)
     ]
     done = {(r.tool, r.budgets, r.number) for r in rows}
@@ -171,6 +174,11 @@ def is_right(rows: list[Row]) -> bool:
     return all(found is None or found <= limit for found, limit in limits) and not any(
         r.left for r in rows if r.tool == "ours"
     )
+
+
+def tools() -> Path:
+    """Return the folder of the cluster's tools; KUBE_FIXTURE names another."""
+    return Path(os.environ.get("KUBE_FIXTURE", REPOSITORY.parent / "shared" / "cluster"))
 
 
 def code() -> str:
@@ -358,13 +366,9 @@ def _play_all(
     kept: Path,
     keep_nodes: bool,
 ) -> None:
-    tools = REPOSITORY.parent / "shared" / "cluster"
-    tools = Path(os.environ.get("KUBE_FIXTURE", tools))
-    if not (tools / "hollow").exists():
-        sys.exit(f"there is no cluster with simulated nodes at {tools}; KUBE_FIXTURE names another")
     if any(tool == "chaosk8s" for tool, _, _ in waiting):
         _peer()
-    stage = Stage(tools)
+    stage = Stage(tools())
     stage.build()
     try:
         for tool, budgets, number in waiting:
