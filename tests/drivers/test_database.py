@@ -111,8 +111,9 @@ def test_a_store_of_a_newer_gameday_is_refused(tmp_path: Path) -> None:
     import sqlite3
 
     path = tmp_path / "runs.db"
+    Database(f"sqlite:///{path}").close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version=99")
+        connection.execute("UPDATE gameday_schema SET version_num='9999'")
     connection.close()
 
     with pytest.raises(StoreError, match="newer gameday"):

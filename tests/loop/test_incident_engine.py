@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gameday.drivers.incidents import IncidentDatabase
+from gameday.drivers.database import IncidentDatabase
 from gameday.errors import StoreError, TemporaryDriverError
 from gameday.loop.alerts import Alert
 from gameday.loop.duties import Act, duties

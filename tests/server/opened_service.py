@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gameday.drivers.incidents import IncidentDatabase
+from gameday.drivers.database import IncidentDatabase
 from gameday.loop.access import new_token
 from gameday.loop.engine import Engine
 from gameday.loop.links import Signer

@@ -7,27 +7,25 @@ id is unique, so that what is sent twice, or sent again after a crash, is stored
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from gameday.errors import StoreError, UsageError
-from gameday.ports import AuditEntry, IncidentRow, LineFact, Role, Token
+from gameday.drivers.database.schema import first_line, open_database, writing_alone
+from gameday.errors import PlanRefused, StoreError, UsageError
+from gameday.ports import AuditEntry, IncidentRow, LineFact, Role, Token, Written
 from scoring.timeline import Fact
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
-
-SCHEMA_VERSION = 1
-"""Of the tables of this file; kept in a table of its own, since the runs' has a version too."""
+    from sqlalchemy import Connection
 
 CLOSED = ("resolved", "false alarm", "merged")
 
 
 class IncidentDatabase:
-    """Incidents, tokens and the audit behind one SQLAlchemy URL; creates its tables at first use.
+    """Incidents, tokens and the audit behind one SQLAlchemy URL.
 
     Raises:
         StoreError: the database cannot be opened or was written by a newer gameday.
@@ -38,19 +36,16 @@ class IncidentDatabase:
 
         self._sa = sa
         self._metadata = meta = sa.MetaData()
-        self._versions = sa.Table(
-            "incident_schema", meta, sa.Column("version", sa.Integer, primary_key=True)
-        )
         self._incidents = sa.Table(
             "incidents",
             meta,
             sa.Column("id", sa.String, primary_key=True),
-            sa.Column("line", sa.String, nullable=False, index=True),
+            sa.Column("line", sa.String, nullable=False),
             sa.Column("service", sa.String, nullable=False),
             sa.Column("slo", sa.String, nullable=False),
             sa.Column("severity", sa.String, nullable=False),
-            sa.Column("opened_at", sa.String, nullable=False, index=True),
-            sa.Column("state", sa.String, nullable=False, index=True),
+            sa.Column("opened_at", sa.String, nullable=False),
+            sa.Column("state", sa.String, nullable=False),
             sa.Column("drill", sa.String),
             sa.Column("merged_into", sa.String),
         )
@@ -59,7 +54,7 @@ class IncidentDatabase:
             meta,
             sa.Column("number", sa.Integer, primary_key=True),
             sa.Column("id", sa.String, nullable=False, unique=True),
-            sa.Column("line", sa.String, nullable=False, index=True),
+            sa.Column("line", sa.String, nullable=False),
             sa.Column("kind", sa.String, nullable=False),
             sa.Column("fact", sa.Text, nullable=False),
         )
@@ -82,35 +77,15 @@ class IncidentDatabase:
             sa.Column("what", sa.String, nullable=False),
             sa.Column("about", sa.String, nullable=False),
         )
-        self._engine = self._open(url)
-
-    def _open(self, url: str) -> Engine:
-        sa = self._sa
-        try:
-            parsed = sa.make_url(url)
-            is_sqlite = parsed.get_backend_name() == "sqlite"
-            if is_sqlite and parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            engine: Engine = sa.create_engine(url)
-            if is_sqlite:
-                sa.event.listen(engine, "connect", _make_durable)
-            with engine.begin() as connection:
-                self._metadata.create_all(connection)
-                found = connection.execute(sa.select(self._versions.c.version)).scalar()
-                if found is None:
-                    connection.execute(self._versions.insert().values(version=SCHEMA_VERSION))
-                elif found > SCHEMA_VERSION:
-                    raise StoreError(
-                        f"the incidents in {parsed.database!r} were written by a newer gameday "
-                        f"(schema {found}, this one knows {SCHEMA_VERSION}): upgrade gameday, "
-                        "or set GAMEDAY_STATE to another folder"
-                    )
-        except (sa.exc.SQLAlchemyError, OSError) as error:
-            raise StoreError(
-                f"the store of incidents cannot be opened: {_first_line(error)}; "
-                "set GAMEDAY_STATE to a folder that can be written"
-            ) from error
-        return engine
+        self._claims = sa.Table(
+            "claims",
+            meta,
+            sa.Column("key", sa.String, primary_key=True),
+            sa.Column("holder", sa.String, nullable=False),
+            sa.Column("until", sa.String, nullable=False),
+        )
+        self._engine = open_database(url, what="the store of incidents")
+        self._held: IO[str] | None = None
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -119,12 +94,46 @@ class IncidentDatabase:
                 yield connection
         except self._sa.exc.SQLAlchemyError as error:
             raise StoreError(
-                f"the store of incidents cannot be used: {_first_line(error)}"
+                f"the store of incidents cannot be used: {first_line(error)}"
             ) from error
 
     def close(self) -> None:
         """Release the database."""
         self._engine.dispose()
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may serve from it at the same time: a server's database."""
+        return self._engine.dialect.name != "sqlite"
+
+    def hold(self) -> None:
+        """Be the one process that serves from this SQLite file, until it is closed.
+
+        On a database of a server it does nothing: several may serve from that.
+
+        Raises:
+            PlanRefused: another process does.
+        """
+        import fcntl
+
+        path = self._engine.url.database
+        if self.is_shared or not path or path == ":memory:":
+            return
+        # The system gives it back when the process ends, however it ends.
+        held = Path(f"{path}.serving").open("w", encoding="utf-8")  # noqa: SIM115
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            held.close()
+            raise PlanRefused(
+                f"another `gameday serve` works on {path!r}, and a SQLite file has room for one: "
+                "end it, set GAMEDAY_STATE to another folder, or share a PostgreSQL by "
+                "GAMEDAY_DATABASE_URL"
+            ) from error
+        self._held = held
 
     # --- facts and incidents -----------------------------------------------------------------
 
@@ -134,43 +143,27 @@ class IncidentDatabase:
         *,
         rows: Sequence[IncidentRow] = (),
         audit: Sequence[AuditEntry] = (),
-    ) -> None:
+        unless_beyond: int | None = None,
+    ) -> Written:
         """Write all of this in one transaction; a fact whose id is known already is passed over."""
-        with self._writing() as connection:
-            if facts:
+        texts = [
+            {"id": f.fact.id, "line": f.line, "kind": str(f.fact.kind), "fact": _written(f.fact)}
+            for f in facts
+        ]
+        # Alone, because a number taken early and committed late would be overlooked by whoever
+        # has read past it already.
+        with self._alone() as connection:
+            before = self._last(connection)
+            if unless_beyond is not None and before > unless_beyond:
+                lines = {f.line for f in facts}
+                if self._has_news(connection, lines, beyond=unless_beyond):
+                    return Written(before, before, is_done=False)
+            if texts:
                 connection.execute(
-                    self._insert(self._facts).on_conflict_do_nothing(index_elements=["id"]),
-                    [
-                        {
-                            "id": f.fact.id,
-                            "line": f.line,
-                            "kind": str(f.fact.kind),
-                            "fact": json.dumps(f.fact.to_json()),
-                        }
-                        for f in facts
-                    ],
+                    self._insert(self._facts).on_conflict_do_nothing(index_elements=["id"]), texts
                 )
             if rows:
-                insert = self._insert(self._incidents)
-                update = {c: insert.excluded[c] for c in ("severity", "state", "drill")}
-                update["merged_into"] = insert.excluded["merged_into"]
-                connection.execute(
-                    insert.on_conflict_do_update(index_elements=["id"], set_=update),
-                    [
-                        {
-                            "id": r.id,
-                            "line": r.line,
-                            "service": r.service,
-                            "slo": r.slo,
-                            "severity": r.severity,
-                            "opened_at": r.opened_at.isoformat(),
-                            "state": r.state,
-                            "drill": r.drill,
-                            "merged_into": r.merged_into,
-                        }
-                        for r in rows
-                    ],
-                )
+                self._list(connection, rows)
             if audit:
                 connection.execute(
                     self._audit.insert(),
@@ -179,6 +172,47 @@ class IncidentDatabase:
                         for a in audit
                     ],
                 )
+            return Written(before, self._last(connection) if texts else before)
+
+    def _list(self, connection: Connection, rows: Sequence[IncidentRow]) -> None:
+        insert = self._insert(self._incidents)
+        update = {c: insert.excluded[c] for c in ("severity", "state", "drill", "merged_into")}
+        connection.execute(
+            insert.on_conflict_do_update(index_elements=["id"], set_=update),
+            [
+                {
+                    "id": r.id,
+                    "line": r.line,
+                    "service": r.service,
+                    "slo": r.slo,
+                    "severity": r.severity,
+                    "opened_at": r.opened_at.isoformat(),
+                    "state": r.state,
+                    "drill": r.drill,
+                    "merged_into": r.merged_into,
+                }
+                for r in rows
+            ],
+        )
+
+    def _last(self, connection: Connection) -> int:
+        number = self._facts.c.number
+        return connection.scalar(self._sa.select(self._sa.func.max(number))) or 0
+
+    def _has_news(self, connection: Connection, lines: Collection[str], *, beyond: int) -> bool:
+        facts = self._facts.c
+        news = self._sa.select(facts.number).where(facts.number > beyond, facts.line.in_(lines))
+        return connection.execute(news.limit(1)).first() is not None
+
+    @contextmanager
+    def _alone(self) -> Iterator[Connection]:
+        try:
+            with writing_alone(self._engine) as connection:
+                yield connection
+        except self._sa.exc.SQLAlchemyError as error:
+            raise StoreError(
+                f"the store of incidents cannot be used: {first_line(error)}"
+            ) from error
 
     def _insert(self, table: Any) -> Any:
         if self._engine.dialect.name == "postgresql":
@@ -197,6 +231,24 @@ class IncidentDatabase:
         )
         with self._writing() as connection:
             return tuple(Fact.from_json(json.loads(t)) for t in connection.scalars(query))
+
+    def facts_after(self, number: int, *, limit: int) -> Sequence[tuple[int, LineFact]]:
+        """Return facts with a higher number, in order, each with its own."""
+        facts = self._facts.c
+        query = (
+            self._sa.select(facts.number, facts.line, facts.fact)
+            .where(facts.number > number)
+            .order_by(facts.number)
+            .limit(limit)
+        )
+        with self._writing() as connection:
+            rows = connection.execute(query).all()
+        return [(r.number, LineFact(r.line, Fact.from_json(json.loads(r.fact)))) for r in rows]
+
+    def last_number(self) -> int:
+        """Return the number of the newest fact; 0 where there is none."""
+        with self._writing() as connection:
+            return self._last(connection)
 
     def open_lines(self, *, since: datetime) -> Sequence[str]:
         """Return the lines with an incident that is open or younger, or with facts of none yet."""
@@ -232,6 +284,29 @@ class IncidentDatabase:
         with self._writing() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _row(row)
+
+    # --- claims ------------------------------------------------------------------------------
+
+    def claim(self, key: str, *, holder: str, now: datetime, until: datetime) -> bool:
+        """Return whether the key is this holder's alone now, until then; again: until later."""
+        claims = self._claims.c
+        insert = self._insert(self._claims).values(key=key, holder=holder, until=_exact(until))
+        mine_or_over = (claims.holder == holder) | (claims.until <= _exact(now))
+        taken = insert.on_conflict_do_update(
+            index_elements=["key"],
+            set_={"holder": insert.excluded.holder, "until": insert.excluded.until},
+            where=mine_or_over,
+        )
+        with self._writing() as connection:
+            return bool(connection.execute(taken).rowcount)
+
+    def release(self, key: str, *, holder: str) -> None:
+        """Give a claim back; what another holds stays."""
+        claims = self._claims.c
+        with self._writing() as connection:
+            connection.execute(
+                self._claims.delete().where(claims.key == key, claims.holder == holder)
+            )
 
     # --- tokens and the audit ----------------------------------------------------------------
 
@@ -289,6 +364,15 @@ class IncidentDatabase:
         return tuple(AuditEntry(datetime.fromisoformat(r.at), r.who, r.what, r.about) for r in rows)
 
 
+def _written(fact: Fact) -> str:
+    return json.dumps(fact.to_json())
+
+
+def _exact(instant: datetime) -> str:
+    # Always as long, so that the order of the texts is the order of the instants.
+    return instant.isoformat(timespec="microseconds")
+
+
 def _row(r: Any) -> IncidentRow:
     return IncidentRow(
         id=r.id,
@@ -301,14 +385,3 @@ def _row(r: Any) -> IncidentRow:
         drill=r.drill,
         merged_into=r.merged_into,
     )
-
-
-def _make_durable(connection: Any, _record: object) -> None:
-    # FULL makes a commit survive the loss of power, which is what "acknowledged" promises.
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA busy_timeout=3000")
-
-
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -8,18 +8,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from gameday.drivers.database.schema import first_line, open_database
 from gameday.errors import StoreError, UsageError
 from gameday.ports import Order, OrderKind, RunRecord, Undo
 from scoring.timeline import Fact
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
-
-SCHEMA_VERSION = 1
+    from sqlalchemy import Connection
 
 
 class Database:
-    """The store of runs behind one SQLAlchemy URL; creates its tables at first use.
+    """The store of runs behind one SQLAlchemy URL.
 
     Raises:
         StoreError: the database cannot be opened or was written by a newer gameday.
@@ -36,7 +35,7 @@ class Database:
             sa.Column("id", sa.String, primary_key=True),
             sa.Column("scenario", sa.String, nullable=False),
             sa.Column("target", sa.String, nullable=False),
-            sa.Column("started_at", sa.String, nullable=False, index=True),
+            sa.Column("started_at", sa.String, nullable=False),
             sa.Column("ended_at", sa.String),
             sa.Column("verdict", sa.String),
             sa.Column("percent", sa.Float),
@@ -55,7 +54,7 @@ class Database:
             "undos",
             self._metadata,
             sa.Column("id", sa.String, primary_key=True),
-            sa.Column("run", sa.String, nullable=False, index=True),
+            sa.Column("run", sa.String, nullable=False),
             sa.Column("kind", sa.String, nullable=False),
             sa.Column("description", sa.String, nullable=False),
             sa.Column("command", sa.String, nullable=False),
@@ -68,44 +67,13 @@ class Database:
             self._metadata,
             sa.Column("number", sa.Integer, primary_key=True),
             sa.Column("kind", sa.String, nullable=False),
-            sa.Column("run", sa.String, index=True),
+            sa.Column("run", sa.String),
             sa.Column("reason", sa.String, nullable=False),
             sa.Column("by", sa.String, nullable=False),
             sa.Column("given_at", sa.String, nullable=False),
             sa.Column("lifted_at", sa.String),
         )
-        self._engine = self._open(url)
-
-    def _open(self, url: str) -> Engine:
-        from pathlib import Path
-
-        sa = self._sa
-        try:
-            parsed = sa.make_url(url)
-            if parsed.get_backend_name() == "sqlite" and parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            engine: Engine = sa.create_engine(url)
-            if parsed.get_backend_name() == "sqlite":
-                sa.event.listen(engine, "connect", _make_durable)
-
-            with engine.begin() as connection:
-                self._metadata.create_all(connection)
-                if parsed.get_backend_name() == "sqlite":
-                    found = connection.execute(sa.text("PRAGMA user_version")).scalar_one()
-                    if found > SCHEMA_VERSION:
-                        raise StoreError(
-                            f"the store {parsed.database!r} was written by a newer gameday "
-                            f"(schema {found}, this one knows {SCHEMA_VERSION}): upgrade gameday, "
-                            "or set GAMEDAY_STATE to another folder"
-                        )
-                    if found < SCHEMA_VERSION:
-                        connection.execute(sa.text(f"PRAGMA user_version={SCHEMA_VERSION}"))
-        except (sa.exc.SQLAlchemyError, OSError) as error:
-            raise StoreError(
-                f"the store {url!r} cannot be opened: {_first_line(error)}; "
-                "set GAMEDAY_STATE to a folder that can be written"
-            ) from error
-        return engine
+        self._engine = open_database(url, what="the store")
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -113,7 +81,7 @@ class Database:
             with self._engine.begin() as connection:
                 yield connection
         except self._sa.exc.SQLAlchemyError as error:
-            raise StoreError(f"the store cannot be used: {_first_line(error)}") from error
+            raise StoreError(f"the store cannot be used: {first_line(error)}") from error
 
     def close(self) -> None:
         """Release the database."""
@@ -355,16 +323,3 @@ class Database:
         if len(found) > 1:
             raise UsageError(f"{prefix!r} fits {len(found)} runs: {', '.join(found[:5])} …")
         return found[0]
-
-
-def _make_durable(connection: Any, _record: object) -> None:
-    # WAL lets `gameday show` read while a run writes; FULL makes a commit survive the loss of
-    # power, which is what "durable before acknowledged" means. A run waits for a locked file less
-    # long than its heartbeat may be late.
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA busy_timeout=3000")
-
-
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -1,0 +1,231 @@
+"""What every store of incidents promises: on SQLite, and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gameday.drivers.database import IncidentDatabase
+from gameday.errors import PlanRefused, StoreError, UsageError
+from gameday.ports import AuditEntry, IncidentRow, LineFact, Role, Token
+from scoring.timeline import Fact
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+Handle = Callable[[], IncidentDatabase]
+"""Opens the same store once more, as another process would."""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.sandbox)])
+def handle(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Handle]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'gameday.db'}"
+    else:
+        url = request.getfixturevalue("postgres")()
+    opened: list[IncidentDatabase] = []
+
+    def another() -> IncidentDatabase:
+        opened.append(IncidentDatabase(url))
+        return opened[-1]
+
+    yield another
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def store(handle: Handle) -> IncidentDatabase:
+    return handle()
+
+
+def said(number: int, line: str = "a/b", kind: str = "page.received") -> LineFact:
+    data = {"n": number, "words": ["ü", "\u0000", "→"]}
+    return LineFact(line, Fact(f"f{number}", kind, NOON, NOON, "alertmanager", "", data))
+
+
+def row(id: str = "I", state: str = "triggered", line: str = "a/b", minute: int = 0) -> IncidentRow:
+    opened_at = NOON + timedelta(minutes=minute)
+    return IncidentRow(id, line, "a", "b", "SEV-2", opened_at, state)
+
+
+def test_facts_come_back_unchanged_in_order_and_once(
+    handle: Handle, store: IncidentDatabase
+) -> None:
+    store.commit([said(1), said(2), said(9, line="c/d")])
+    store.commit([said(2), said(3), said(1)])
+
+    assert [said(n).fact for n in (1, 2, 3)] == list(handle().facts("a/b"))
+
+
+def test_numbers_grow_with_every_commit_and_tell_what_others_wrote(
+    handle: Handle, store: IncidentDatabase
+) -> None:
+    assert 0 == store.last_number()
+    first = store.commit([said(1)])
+    other = handle().commit([said(2), said(3, line="c/d")])
+    again = store.commit([said(1)])
+
+    assert 0 == first.before < first.after == other.before < other.after == again.before
+    found = store.facts_after(first.after, limit=10)
+    assert [said(2), said(3, line="c/d")] == [f for _, f in found]
+    assert other.after == found[-1][0] == store.last_number()
+    assert [said(2)] == [f for _, f in store.facts_after(first.after, limit=1)]
+
+
+def test_what_rests_on_old_news_is_not_written(handle: Handle, store: IncidentDatabase) -> None:
+    seen = store.commit([said(1)]).after
+    handle().commit([said(2)])
+
+    stale = store.commit([said(3)], rows=[row()], unless_beyond=seen)
+    elsewhere = store.commit([said(4, line="c/d")], unless_beyond=seen)
+    fresh = store.commit([said(3)], rows=[row()], unless_beyond=elsewhere.after)
+
+    assert (False, True, True) == (stale.is_done, elsewhere.is_done, fresh.is_done)
+    assert ["f1", "f2", "f3"] == [f.id for f in store.facts("a/b")]
+
+
+def test_all_of_a_commit_is_written_or_nothing(store: IncidentDatabase) -> None:
+    entry = AuditEntry(NOON, "ann", "ack", "I")
+
+    store.commit([said(1)], rows=[row()], audit=[entry])
+    with pytest.raises(AttributeError):
+        store.commit([said(2)], rows=[row("J")], audit=[None])  # type: ignore[list-item]
+        # What no caller may send, half-way through a commit.
+
+    assert ["f1"] == [f.id for f in store.facts("a/b")]
+    assert (["I"], [entry]) == ([r.id for r in store.incidents()], list(store.audit()))
+
+
+def test_two_who_write_at_once_lose_nothing_and_nobody_reads_past_a_commit(
+    handle: Handle,
+) -> None:
+    seen: list[int] = []
+    errors: list[Exception] = []
+    is_over = threading.Event()
+
+    def write(who: int) -> None:
+        try:
+            store = handle()
+            for number in range(25):
+                store.commit([said(100 * who + number, line=f"{who}/x")])
+        except StoreError as error:
+            errors.append(error)
+
+    def read() -> None:
+        store = handle()
+        last = 0
+        while True:
+            was_over = is_over.is_set()
+            for number, _ in store.facts_after(last, limit=1000):
+                seen.append(number)
+                last = number
+            if was_over:
+                return
+
+    writers = [threading.Thread(target=write, args=(who,)) for who in (1, 2)]
+    reader = threading.Thread(target=read)
+    for thread in (*writers, reader):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    is_over.set()
+    reader.join()
+
+    assert [] == errors
+    assert 50 == len(seen) == len(set(seen))
+
+
+def test_a_claim_is_its_holders_until_it_runs_out_or_is_given_back(
+    handle: Handle, store: IncidentDatabase
+) -> None:
+    other = handle()
+
+    def claim(holder: str, seconds: float, database: IncidentDatabase = store) -> bool:
+        now = NOON + seconds * SECOND
+        return database.claim("I/page/1", holder=holder, now=now, until=now + 10 * SECOND)
+
+    assert claim("one", 0)
+    assert not claim("two", 9.9, other)
+    assert claim("one", 5)
+    assert not claim("two", 14, other)
+    assert claim("two", 15, other)
+    store.release("I/page/1", holder="one")
+    assert not claim("one", 16)
+    other.release("I/page/1", holder="two")
+    assert claim("one", 16)
+
+
+def test_of_many_who_claim_at_once_one_has_it(handle: Handle) -> None:
+    stores = [handle() for _ in range(4)]
+    gate = threading.Barrier(4)
+    won: list[str] = []
+
+    def claim(name: str, store: IncidentDatabase) -> None:
+        gate.wait()
+        if store.claim("k", holder=name, now=NOON, until=NOON + SECOND):
+            won.append(name)
+
+    threads = [threading.Thread(target=claim, args=(f"{n}", s)) for n, s in enumerate(stores)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 1 == len(won)
+
+
+def test_open_lines_are_those_with_work_left(store: IncidentDatabase) -> None:
+    store.commit(
+        [said(1, "new/x"), said(2, "deploy:a", kind="deploy.marked")],
+        rows=[
+            row("I1", line="open/x"),
+            row("I2", "resolved", line="young/x", minute=5),
+            row("I3", "resolved", line="old/x", minute=-5),
+        ],
+    )
+
+    assert ["new/x", "open/x", "young/x"] == list(store.open_lines(since=NOON))
+
+
+def test_a_row_is_brought_up_to_date_and_merged_ones_are_not_listed(
+    store: IncidentDatabase,
+) -> None:
+    store.commit((), rows=[row("I1"), row("I2", minute=1)])
+    merged = IncidentRow("I1", "a/b", "a", "b", "SEV-2", NOON, "merged", None, "I2")
+    store.commit((), rows=[merged, row("I2", "resolved", minute=1)])
+
+    assert ["I2"] == [r.id for r in store.incidents()]
+    assert [] == list(store.incidents(only_open=True))
+    assert merged == store.incident("I1")
+    assert store.incident("none") is None
+
+
+def test_a_token_opens_nothing_once_it_is_revoked(store: IncidentDatabase) -> None:
+    token = Token("t1", "hash", Role.WEBHOOK, "alertmanager", NOON)
+    store.add_token(token)
+
+    store.revoke_token("t1", at=NOON + SECOND)
+
+    assert [NOON + SECOND] == [t.revoked_at for t in store.tokens()]
+    with pytest.raises(UsageError, match="no token 't1' in force"):
+        store.revoke_token("t1", at=NOON)
+
+
+def test_a_file_is_served_from_by_one_and_a_servers_database_by_many(
+    handle: Handle, store: IncidentDatabase
+) -> None:
+    store.hold()
+    second = handle()
+
+    if store.is_shared:
+        second.hold()
+        return
+    with pytest.raises(PlanRefused, match="GAMEDAY_DATABASE_URL"):
+        second.hold()
+    store.close()
+    second.hold()
