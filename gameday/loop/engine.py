@@ -1,8 +1,12 @@
 """The engine: webhooks and people in, facts to the store, pages out.
 
-One writer commits what arrived meanwhile in one transaction, and only then are the senders told and
-the incidents changed: what was acknowledged is on disk, and what is not on disk was never seen.
+What arrived meanwhile is committed in one transaction, and only then are the senders told and the
+incidents changed: what was acknowledged is on disk, and what is not on disk was never seen.
 What is due is worked out again at every tick from what is stored, so a restart forgets nothing.
+
+Several processes may share one store: each follows what the others commit (`gameday.loop.memory`),
+an incident is opened only by who knows all of its line, and a duty is claimed before it is done
+(`gameday.loop.dispatch`).
 """
 
 from __future__ import annotations
@@ -11,32 +15,34 @@ import asyncio
 import itertools
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from gameday.errors import DriverError, PlanRefused, StoreError, UsageError
+from gameday.errors import PlanRefused, StoreError, UsageError
 from gameday.loop.alerts import alerts_of, has_beat, instant, text
-from gameday.loop.duties import Act, Duty, duties
-from gameday.loop.line import CLOSING, Line, Span, Word
+from gameday.loop.disk import Disk
+from gameday.loop.dispatch import Dispatch
+from gameday.loop.duties import duties
+from gameday.loop.line import CLOSING, Span, Word
+from gameday.loop.memory import Listener, Memory, gone
 from gameday.loop.paging import Paging
 from gameday.loop.routing import Drill, routed
 from gameday.loop.state import WAKING, IncidentState, State, state_of
+from gameday.loop.writer import Writer
 from gameday.ports import AuditEntry, Clock, IncidentRow, IncidentStore, LineFact
 from scoring.timeline import Fact, Kind
 
 TICK = timedelta(seconds=1)
 """How often the engine looks for what is due; the shortest target is 30 s."""
 
-BATCH = 5_000
-"""Facts of one transaction at most, so that nobody waits for a stranger's storm."""
+FOLLOW_EVERY = timedelta(milliseconds=200)
+"""How often it looks for what other processes wrote; before anything is shown it looks anyway."""
 
-RETRY_AFTER = timedelta(seconds=5)
-"""A page that could not be delivered is tried again after this, whatever the pager tried itself."""
+OPENINGS = 20
+"""Tries to open an incident against other processes' news of its line; the next tick goes on."""
 
 KEPT = timedelta(hours=1)
 """How long a closed incident stays in memory, for the news that come late."""
@@ -44,23 +50,11 @@ KEPT = timedelta(hours=1)
 REMEMBERED = timedelta(days=7)
 """Closed incidents this young are loaded at the start: their postmortem may still be owed."""
 
-WAITING = 2_000
-"""Requests that may wait for the writer; above that senders are told to come back."""
-
-T = TypeVar("T")
-
 _log = logging.getLogger(__name__)
 
 
 class NoSuchIncident(UsageError):
     """An incident is asked for that does not exist."""
-
-
-@dataclass(slots=True)
-class _Job:
-    facts: Sequence[LineFact]
-    audit: Sequence[AuditEntry]
-    done: asyncio.Future[int] = field(repr=False)
 
 
 class Engine:
@@ -82,22 +76,43 @@ class Engine:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._paging = paging or Paging({})
         self._drills = drills
         self._on_real = on_real
-        self._lines: dict[str, Line] = {}
-        self._line_of: dict[str, str] = {}
+        self._disk = Disk()
+        self._memory = Memory(store, self._disk)
+        self._writer = Writer(store, self._disk, self._memory, after=self._open_new)
+        self._dispatch = Dispatch(
+            store,
+            self._disk,
+            clock=clock,
+            paging=paging or Paging({}),
+            fresh=self.state,
+            record=self._record,
+        )
         self._rows: dict[str, IncidentRow] = {}
-        self._queue: asyncio.Queue[_Job] = asyncio.Queue(maxsize=WAITING)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._not_before: dict[str, datetime] = {}
+        self._opening_one = asyncio.Lock()
         self._counter = itertools.count()
-        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reader")
         self.beat_at: datetime | None = None
         """When the watchdog was heard last; None: never since the start."""
-        self.commits = 0
-        self.committed = 0
+
+    @property
+    def commits(self) -> int:
+        """Transactions with facts so far."""
+        return self._writer.commits
+
+    @property
+    def committed(self) -> int:
+        """Facts written so far."""
+        return self._writer.committed
+
+    @property
+    def fulfilled(self) -> int:
+        """Duties done so far: pages, answers to the pager, reminders."""
+        return self._dispatch.fulfilled
+
+    def listen(self, listener: Listener) -> None:
+        """Call this with every fact from now on, once it is on disk; also other processes'."""
+        self._memory.listen(listener)
 
     def now(self) -> datetime:
         """Return the present instant."""
@@ -106,24 +121,22 @@ class Engine:
     @asynccontextmanager
     async def running(self, *, tick: timedelta = TICK) -> AsyncIterator[Engine]:
         """Load what is open, then write and keep deadlines for as long as the context lasts."""
-        since = self.now() - REMEMBERED
-        for line in await self._read(partial(self._store.open_lines, since=since)):
-            await self._load(line)
-        await self._open_new(self._lines)
+        await self._memory.begin(since=self.now() - REMEMBERED)
+        await self._open_new(self._memory.lines)
         loops = [
-            asyncio.create_task(self._write_for_ever()),
+            asyncio.create_task(self._writer.write_for_ever()),
             asyncio.create_task(self._tick_for_ever(tick)),
         ]
+        if self._store.is_shared:
+            loops.append(asyncio.create_task(self._follow_for_ever()))
         try:
             yield self
         finally:
-            for task in (*loops, *self._tasks.values()):
+            tasks = (*loops, *self.busy)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*loops, *self._tasks.values(), return_exceptions=True)
-            while not self._queue.empty():
-                self._fail([self._queue.get_nowait()], StoreError("the service is going down"))
-            self._disk.shutdown()
-            self._readers.shutdown()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._disk.close()
 
     # --- in ----------------------------------------------------------------------------------
 
@@ -140,7 +153,7 @@ class Engine:
             self.beat_at = received_at
         drills = self._drills()
         facts = [routed(a, drills) for a in alerts] if drills else alerts
-        return await self._commit([LineFact(a.line, a.to_fact()) for a in facts])
+        return await self._writer.commit([LineFact(a.line, a.to_fact()) for a in facts])
 
     async def deploy(self, sent: Mapping[str, Any], *, by: str) -> Fact:
         """Take a deploy marker.
@@ -169,12 +182,12 @@ class Engine:
                 "by": by,
             },
         )
-        await self._commit([LineFact(f"deploy:{service}", fact)])
+        await self._writer.commit([LineFact(f"deploy:{service}", fact)])
         return fact
 
     async def deploys(self, service: str) -> Sequence[Fact]:
         """Return the deploys of a service that were told of, oldest first."""
-        facts = await self._read(partial(self._store.facts, f"deploy:{service}"))
+        facts = await self._disk.read(partial(self._store.facts, f"deploy:{service}"))
         return sorted(facts, key=lambda f: f.happened_at)
 
     async def say(
@@ -200,7 +213,7 @@ class Engine:
                 raise PlanRefused(f"{incident} cannot be merged into {data['into']}")
         fact = self._word(state, kind, {**data, "by": by}, source=source)
         entry = AuditEntry(fact.happened_at, by, str(kind), state.id)
-        await self._commit([LineFact(state.line, fact)], audit=[entry])
+        await self._writer.commit([LineFact(state.line, fact)], audit=[entry], is_urgent=True)
         return fact
 
     async def opened(self, incident: str, view: str, *, by: str | None) -> IncidentState:
@@ -212,8 +225,12 @@ class Engine:
         state = await self.state(incident)
         data = {"link": view, "by": by, "attributed": by is not None}
         fact = self._word(state, Kind.LINK_OPENED, data, source="link")
-        await self._commit([LineFact(state.line, fact)])
+        await self._writer.commit([LineFact(state.line, fact)], is_urgent=True)
         return state
+
+    async def _record(self, state: IncidentState, kind: str, data: Mapping[str, Any]) -> None:
+        fact = self._word(state, kind, data, source="engine")
+        await self._writer.commit([LineFact(state.line, fact)], is_urgent=True)
 
     @staticmethod
     def _refuse(state: IncidentState, kind: str, data: Mapping[str, Any]) -> None:
@@ -248,117 +265,65 @@ class Engine:
         Raises:
             UsageError: there is no such incident.
         """
-        name = self._line_of.get(incident)
+        await self._memory.catch_up()
+        name = await self._memory.line_of(incident)
         if name is None:
-            row = await self._read(partial(self._store.incident, text(incident)))
-            if row is None:
-                raise NoSuchIncident(f"there is no incident {incident!r}; `gameday incident list`")
-            name = row.line
-        line = self._lines.get(name) or await self._load(name)
-        span = line.span_of(incident)
+            raise NoSuchIncident(f"there is no incident {incident!r}; `gameday incident list`")
+        span = (await self._memory.line(name)).span_of(incident)
         if span is None:
-            raise StoreError(f"the facts of incident {incident!r} are gone from the store")
+            raise gone(incident)
         return state_of(span, line=name, now=self.now())
 
     async def listed(self, *, limit: int, only_open: bool) -> Sequence[IncidentRow]:
         """Return incidents, newest first."""
-        return await self._read(partial(self._store.incidents, limit=limit, only_open=only_open))
+        return await self._disk.read(
+            partial(self._store.incidents, limit=limit, only_open=only_open)
+        )
 
     @property
     def busy(self) -> Sequence[asyncio.Task[None]]:
         """The duties that are being fulfilled."""
-        return tuple(self._tasks.values())
+        return self._dispatch.busy
 
     def open_incidents(self) -> int:
         """Return how many incidents are open, as of the last tick."""
         return sum(1 for r in self._rows.values() if r.state not in ("resolved", "false alarm"))
 
-    # --- the writer --------------------------------------------------------------------------
+    # --- opening -----------------------------------------------------------------------------
 
-    async def _commit(self, facts: Sequence[LineFact], *, audit: Sequence[AuditEntry] = ()) -> int:
-        job = _Job(facts, audit, asyncio.get_running_loop().create_future())
-        try:
-            self._queue.put_nowait(job)
-        except asyncio.QueueFull as full:
-            raise StoreError("too much is waiting for the store; send it again") from full
-        return await job.done
+    async def _open_new(self, names: Collection[str]) -> None:
+        """Give every incident of these lines that has none an id, and put it in the list."""
+        async with self._opening_one:
+            for _ in range(OPENINGS):
+                if await self._opened_all(tuple(names)):
+                    return
+                # Another process has news of these lines, which may be that it opened them.
+                await self._memory.catch_up()
 
-    async def _write_for_ever(self) -> None:
-        while True:
-            jobs = [await self._queue.get()]
-            waiting = len(jobs[0].facts)
-            while not self._queue.empty() and waiting < BATCH:
-                jobs.append(self._queue.get_nowait())
-                waiting += len(jobs[-1].facts)
-            try:
-                await self._write(jobs)
-            except StoreError as error:
-                self._fail(jobs, error)
-            except asyncio.CancelledError:
-                self._fail(jobs, StoreError("the service is going down"))
-                raise
-            except Exception as error:  # noqa: BLE001
-                # Whatever this is, the writer has to live: without it nothing is taken any more.
-                _log.exception("writer failed")
-                self._fail(jobs, StoreError(f"it could not be written: {type(error).__name__}"))
-
-    async def _write(self, jobs: Sequence[_Job]) -> None:
-        lines = {
-            name: self._lines.get(name) or await self._load(name)
-            for name in {f.line for job in jobs for f in job.facts}
-        }
-        new: dict[str, LineFact] = {}
-        counts = []
-        for job in jobs:
-            before = len(new)
-            for said in job.facts:
-                if said.fact.id not in new and not lines[said.line].knows(said.fact):
-                    new[said.fact.id] = said
-            counts.append(len(new) - before)
-        audit = [entry for job in jobs for entry in job.audit]
-        if new or audit:
-            await self._on_disk(partial(self._store.commit, tuple(new.values()), audit=audit))
-            self.commits += 1
-            self.committed += len(new)
-        for said in new.values():
-            # A tick may have let go of the line meanwhile; what is new makes it needed again.
-            self._lines.setdefault(said.line, lines[said.line]).add(said.fact)
-        with suppress(StoreError):
-            # What is on disk is acknowledged; an incident that could not be opened for it now is
-            # opened at the next tick or start.
-            await self._open_new({said.line for said in new.values()})
-        for job, count in zip(jobs, counts, strict=True):
-            if not job.done.done():
-                job.done.set_result(count)
-
-    @staticmethod
-    def _fail(jobs: Sequence[_Job], error: StoreError) -> None:
-        for job in jobs:
-            if not job.done.done():
-                job.done.set_exception(error)
-
-    async def _open_new(self, lines: Any) -> None:
-        """Give every incident that has none an id, and put it in the list."""
-        facts, rows, opened = [], [], []
-        for name in lines:
-            line = self._lines[name]
+    async def _opened_all(self, names: Sequence[str]) -> bool:
+        lines = {name: await self._memory.line(name) for name in names}
+        opened: list[tuple[LineFact, IncidentState]] = []
+        for name, line in lines.items():
             for span in line.spans():
-                if span.ids:
-                    continue
-                fact, state = self._opening(name, span)
-                facts.append(LineFact(name, fact))
-                rows.append(_row(state))
-                opened.append(state)
-        if not facts:
-            return
-        await self._on_disk(partial(self._store.commit, facts, rows=rows))
-        for said, row, state in zip(facts, rows, opened, strict=True):
-            self._lines[said.line].add(said.fact)
-            self._line_of[row.id] = said.line
-            self._rows[row.id] = row
+                if not span.ids:
+                    fact, state = self._opening(name, span)
+                    opened.append((LineFact(name, fact), state))
+        if not opened:
+            return True
+        facts = [fact for fact, _ in opened]
+        rows = [_row(state) for _, state in opened]
+        beyond = self._memory.seen if self._store.is_shared else None
+        commit = partial(self._store.commit, facts, rows=rows, unless_beyond=beyond)
+        written = await self._disk.write(commit)
+        if not written.is_done:
+            return False
+        await self._memory.took(facts, written, lines)
+        self._rows.update({row.id: row for row in rows})
+        for _, state in opened:
             is_real = state.drill is None and state.severity in WAKING and state.is_open
             if is_real and self._on_real is not None and self._drills():
-                await self._on_disk(partial(self._on_real, state))
+                await self._disk.write(partial(self._on_real, state))
+        return True
 
     def _opening(self, name: str, span: Span) -> tuple[Fact, IncidentState]:
         now = self.now()
@@ -376,20 +341,6 @@ class Engine:
         named = Span(span.episodes, (incident,), (fact,))
         return fact, state_of(named, line=name, now=now)
 
-    async def _load(self, name: str) -> Line:
-        facts = await self._on_disk(partial(self._store.facts, name))
-        line = self._lines.setdefault(name, Line(name, facts))
-        for span in line.spans():
-            for incident in span.ids:
-                self._line_of[incident] = name
-        return line
-
-    async def _on_disk(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._disk, call)
-
-    async def _read(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, call)
-
     # --- what is due -------------------------------------------------------------------------
 
     async def _tick_for_ever(self, every: timedelta) -> None:
@@ -400,12 +351,19 @@ class Engine:
                 _log.warning("tick failed error=%s", error)
             await self._clock.sleep(every)
 
+    async def _follow_for_ever(self) -> None:
+        while True:
+            with suppress(StoreError):
+                await self._memory.catch_up()
+            await self._clock.sleep(FOLLOW_EVERY)
+
     async def tick(self) -> None:
         """Do what is due now, and bring the list of incidents up to date."""
-        await self._open_new([n for n, line in self._lines.items() if line])
+        await self._memory.catch_up()
+        await self._open_new([n for n, line in self._memory.lines.items() if line])
         now = self.now()
         changed = []
-        for name, line in list(self._lines.items()):
+        for name, line in list(self._memory.lines.items()):
             for span in line.spans():
                 if not span.ids:
                     continue
@@ -418,55 +376,21 @@ class Engine:
                     if self._rows.get(fresh.id) != fresh:
                         changed.append(fresh)
                 for duty in duties(state, now=now):
-                    self._start(state, duty, now)
+                    self._dispatch.start(state, duty)
             # A storm's thousands of alerts take milliseconds; a responder's click comes between.
             await asyncio.sleep(0)
         if changed:
-            await self._on_disk(partial(self._store.commit, (), rows=changed))
+            await self._disk.write(partial(self._store.commit, (), rows=changed))
             self._rows.update({r.id: r for r in changed})
         self._let_go(now)
 
     def _let_go(self, now: datetime) -> None:
         """Forget lines that have been over for a while; the store has them."""
-        for name, line in list(self._lines.items()):
+        for name, line in list(self._memory.lines.items()):
             if all(_is_done(span, now) for span in line.spans()):
-                del self._lines[name]
+                self._memory.forget(name)
                 for id in [i for i, row in self._rows.items() if row.line == name]:
                     del self._rows[id]
-
-    def _start(self, state: IncidentState, duty: Duty, now: datetime) -> None:
-        key = f"{state.id}/{duty.key}"
-        if key in self._tasks or self._not_before.get(key, now) > now:
-            return
-        task = asyncio.create_task(self._fulfil(state, duty, key))
-        self._tasks[key] = task
-        task.add_done_callback(lambda _: self._tasks.pop(key, None))
-
-    async def _fulfil(self, state: IncidentState, duty: Duty, key: str) -> None:
-        kind: str = Kind.PAGE_DELIVERED
-        data: dict[str, Any] = {"duty": duty.key, "to": duty.to, "why": duty.why}
-        try:
-            match duty.act:
-                case Act.PAGE:
-                    data |= {"level": duty.level, "summary": state.summary}
-                    data["accepted"] = await self._paging.page(state, duty)
-                case Act.TELL_ACKED:
-                    kind, data["text"] = Word.REMINDED, await self._paging.acknowledge(state)
-                case Act.TELL_RESOLVED:
-                    kind, data["text"] = Word.REMINDED, await self._paging.resolve(state)
-                case Act.REMIND:
-                    kind, data["text"] = Word.REMINDED, duty.why
-        except DriverError as error:
-            # On record once, not once per try: the record is read by people.
-            is_first = key not in self._not_before
-            self._not_before[key] = self.now() + RETRY_AFTER
-            _log.warning("pager failed incident=%s duty=%s error=%s", state.id, duty.key, error)
-            if not is_first:
-                return
-            kind, data = Word.PAGE_FAILED, {"duty": duty.key, "error": str(error)}
-        fact = self._word(state, kind, data, source="engine")
-        with suppress(StoreError):
-            await self._commit([LineFact(state.line, fact)])
 
 
 def _is_done(span: Span, now: datetime) -> bool:

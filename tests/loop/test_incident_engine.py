@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from gameday.drivers.database import IncidentDatabase
 from gameday.errors import StoreError, TemporaryDriverError
 from gameday.loop.alerts import Alert
+from gameday.loop.dispatch import RETRY_AFTER
 from gameday.loop.duties import Act, duties
-from gameday.loop.engine import RETRY_AFTER, Engine
+from gameday.loop.engine import Engine
 from gameday.loop.line import Word
 from gameday.loop.links import LinkRefused, Signer
 from gameday.loop.paging import Paging
