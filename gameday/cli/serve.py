@@ -64,6 +64,7 @@ async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings
             running.signer,
             link_of=running.link_of,
             templates=chosen.templates,
+            pagerduty_secrets=chosen.pagerduty_secrets,
             ready=running.ready,
             version=__version__,
         )

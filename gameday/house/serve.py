@@ -51,6 +51,10 @@ class ServeSettings:
     templates: Mapping[str, str] = field(default_factory=dict)
     """GAMEDAY_LINK_RED, _TRACES, _PROFILE, _RUNBOOK: where deeplinks lead."""
 
+    pagerduty_secrets: Sequence[str] = ()
+    """GAMEDAY_PAGERDUTY_WEBHOOK_SECRET: of PagerDuty's webhook subscriptions; several, with commas
+    between, while one is exchanged. None: PagerDuty's webhooks are not taken."""
+
     stop_drills: bool = False
     """GAMEDAY_STOP_DRILLS=1: a real incident that opens while a drill goes on stops all drills."""
 
@@ -67,7 +71,13 @@ class ServeSettings:
         for name, url in {"GAMEDAY_PUBLIC_URL": public_url, **templates}.items():
             if url and urlsplit(url).scheme not in ("http", "https"):
                 raise UsageError(f"{name}: {url!r} does not begin with http:// or https://")
-        return cls(public_url, templates, env.get("GAMEDAY_STOP_DRILLS", "") in ("1", "true"))
+        secrets = env.get("GAMEDAY_PAGERDUTY_WEBHOOK_SECRET", "").split(",")
+        return cls(
+            public_url=public_url,
+            templates=templates,
+            pagerduty_secrets=tuple(s for secret in secrets if (s := secret.strip())),
+            stop_drills=env.get("GAMEDAY_STOP_DRILLS", "") in ("1", "true"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def _pages(incident: IncidentState, now: datetime) -> Sequence[Duty]:
         return ()
     if incident.state is State.RECOVERED:
         return ()
-    since = incident.reopened_at or incident.paged_at
+    since = incident.unanswered_since
     found = []
     outlived = incident.drill_until is not None and now > incident.drill_until
     if incident.drill is not None and incident.firing and outlived:
@@ -103,7 +103,7 @@ def _page_key(since: datetime, level: str) -> str:
 
 def _answers(incident: IncidentState, done: set[str]) -> Sequence[Duty]:
     """The pager is told what became of the page, if there was one."""
-    since = incident.reopened_at or incident.paged_at
+    since = incident.unanswered_since
     if not any(key.startswith(f"page/{since.isoformat()}/") for key in done):
         return ()
     found = []

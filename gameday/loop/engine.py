@@ -23,6 +23,7 @@ from typing import Any
 
 from gameday.errors import PlanRefused, StoreError, UsageError
 from gameday.loop.alerts import alerts_of, has_beat, instant, text
+from gameday.loop.answers import Answer, answer_of, incident_of, is_repeat
 from gameday.loop.disk import Disk
 from gameday.loop.dispatch import Dispatch
 from gameday.loop.duties import duties
@@ -32,6 +33,7 @@ from gameday.loop.paging import Paging
 from gameday.loop.routing import Drill, routed
 from gameday.loop.state import WAKING, IncidentState, State, state_of
 from gameday.loop.writer import Writer
+from gameday.pagerduty_events import PagerDutyEvent
 from gameday.ports import AuditEntry, Clock, IncidentRow, IncidentStore, LineFact
 from scoring.timeline import Fact, Kind
 
@@ -227,6 +229,42 @@ class Engine:
         fact = self._word(state, Kind.LINK_OPENED, data, source="link")
         await self._writer.commit([LineFact(state.line, fact)], is_urgent=True)
         return state
+
+    async def answered(self, event: PagerDutyEvent) -> int:
+        """Take what was done in PagerDuty; return how many facts were new: none of a repeat.
+
+        Events about what was never paged from here, or not by this store, are passed over.
+
+        Raises:
+            StoreError: it could not be written down; the sender is to send it again.
+        """
+        await self._memory.catch_up()
+        incident = incident_of(event) or self._memory.tied_to(event.incident)
+        if not incident:
+            return 0
+        try:
+            state = await self.state(incident)
+        except NoSuchIncident:
+            return 0
+        answer = answer_of(event, state, now=self.now())
+        if is_repeat(answer, state):
+            return 0
+        fact = self._answer_fact(answer, state)
+        entry = AuditEntry(fact.recorded_at, answer.by, answer.kind, state.id)
+        return await self._writer.commit(
+            [LineFact(state.line, fact)], audit=[entry], is_urgent=True
+        )
+
+    def _answer_fact(self, answer: Answer, state: IncidentState) -> Fact:
+        return Fact(
+            id=answer.id,
+            kind=answer.kind,
+            happened_at=answer.happened_at,
+            recorded_at=self.now(),
+            source="pagerduty",
+            subject=state.slo,
+            data={**answer.data, "by": answer.by, "incident": state.id},
+        )
 
     async def _record(self, state: IncidentState, kind: str, data: Mapping[str, Any]) -> None:
         fact = self._word(state, kind, data, source="engine")

@@ -45,6 +45,8 @@ class Word(StrEnum):
     MERGED = "incident.merged"  # into: the incident that takes this one in
     PAGE_FAILED = "page.failed"  # duty, error
     REMINDED = "reminder.sent"  # duty, text
+    UNACKNOWLEDGED = "incident.unacked"  # whoever had it has it no more
+    PAGER_SAID = "pager.said"  # said: what the pager told of that changes nothing here, text
     DEPLOYED = "deploy.marked"  # service, revision, region, summary
 
 

@@ -13,6 +13,7 @@ from functools import partial
 
 from gameday.errors import StoreError
 from gameday.loop.alerts import text
+from gameday.loop.answers import is_about
 from gameday.loop.disk import Disk
 from gameday.loop.line import Line, Word
 from gameday.ports import IncidentStore, LineFact, Written
@@ -76,6 +77,14 @@ class Memory:
             return name
         row = await self._disk.read(partial(self._store.incident, text(incident)))
         return None if row is None else row.line
+
+    def tied_to(self, pager_incident: str) -> str | None:
+        """Return the incident that a pager knows by an id of its own, if it ever said which."""
+        for line in self.lines.values():
+            for span in line.spans():
+                if span.ids and any(is_about(w, pager_incident) for w in span.words):
+                    return span.ids[0]
+        return None
 
     # --- what is new -------------------------------------------------------------------------
 

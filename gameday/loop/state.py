@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -99,6 +99,7 @@ class IncidentState:
     closed_at: datetime | None
     merged_into: str | None
     reopened_at: datetime | None
+    unacked_at: datetime | None
     roles: Mapping[str, str]
     phases: tuple[Phase, ...]
     episodes: tuple[Episode, ...]
@@ -109,6 +110,15 @@ class IncidentState:
     def is_open(self) -> bool:
         """Whether somebody still has to look after it."""
         return self.state not in OVER
+
+    @property
+    def unanswered_since(self) -> datetime:
+        """Since when somebody is asked to acknowledge it: the page, or what took the answer back.
+
+        It stays when the answer has come.
+        """
+        taken_back = (self.reopened_at, self.unacked_at)
+        return max((self.paged_at, *(at for at in taken_back if at is not None)))
 
     @property
     def firing(self) -> int:
@@ -202,9 +212,13 @@ def state_of(span: Span, *, line: str, now: datetime) -> IncidentState:
     severity = min(_severity(e) for e in episodes)
     paged_at = min(e.told.received_at for e in episodes)
     reopened_at = span.reopened_at()
-    acks = [w for w in span.words if w.kind == Kind.ACKNOWLEDGED]
     # Whoever acknowledged before it was closed is asleep again when it opens anew.
-    acked = next((w for w in acks if reopened_at is None or w.happened_at >= reopened_at), None)
+    acks = _since(reopened_at, (w for w in span.words if w.kind == Kind.ACKNOWLEDGED))
+    first_acked = acks[0] if acks else None
+    taken_back = _since(reopened_at, (w for w in span.words if w.kind == Word.UNACKNOWLEDGED))
+    unacked_at = taken_back[-1].happened_at if acks and taken_back else None
+    # The phase was met by the first answer; whether somebody has it now, the last word says.
+    acked = next(iter(_since(unacked_at, acks)), None)
     mitigated = _first(span, Kind.MITIGATION_APPLIED, ok=True)
     merged = _first(span, Word.MERGED)
     closing = span.closing()
@@ -244,12 +258,13 @@ def state_of(span: Span, *, line: str, now: datetime) -> IncidentState:
         closed_at=closed_at,
         merged_into=str(merged.data["into"]) if merged else None,
         reopened_at=reopened_at,
+        unacked_at=unacked_at,
         roles=_roles(span),
         phases=_phases(
             span,
             severity=severity,
             paged_at=reopened_at or paged_at,
-            acked=acked,
+            acked=first_acked,
             cleared_at=cleared_at,
             closed_at=closed_at if state is State.RESOLVED else None,
             is_false=state in (State.FALSE_ALARM, State.MERGED),
@@ -275,6 +290,10 @@ def _first(span: Span, kind: str, **wanted: object) -> Fact | None:
         ),
         None,
     )
+
+
+def _since(instant: datetime | None, words: Iterable[Fact]) -> Sequence[Fact]:
+    return [w for w in words if instant is None or w.happened_at >= instant]
 
 
 def _roles(span: Span) -> Mapping[str, str]:

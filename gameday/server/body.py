@@ -31,14 +31,7 @@ async def json_body(request: Request, *, limit: int) -> dict[str, Any]:
         TooLarge: it is larger than the limit; what is beyond is not read.
         UsageError: it is not a JSON object, or nested too deep, or holds what JSON cannot.
     """
-    said = request.headers.get("content-length", "")
-    if said.isdecimal() and int(said[:19]) > limit:
-        raise TooLarge(f"the body is larger than {limit} bytes")
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > limit:
-            raise TooLarge(f"the body is larger than {limit} bytes")
+    raw = await raw_body(request, limit=limit)
     try:
         parsed = json.loads(raw or b"{}", parse_constant=_refuse, parse_float=_number)
     except (ValueError, RecursionError) as error:
@@ -47,6 +40,23 @@ async def json_body(request: Request, *, limit: int) -> dict[str, Any]:
         raise UsageError("the body is not a JSON object")
     _refuse_depth(parsed)
     return parsed
+
+
+async def raw_body(request: Request, *, limit: int) -> bytes:
+    """Return the bytes of a request's body, as they came.
+
+    Raises:
+        TooLarge: it is larger than the limit; what is beyond is not read.
+    """
+    said = request.headers.get("content-length", "")
+    if said.isdecimal() and int(said[:19]) > limit:
+        raise TooLarge(f"the body is larger than {limit} bytes")
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > limit:
+            raise TooLarge(f"the body is larger than {limit} bytes")
+    return bytes(raw)
 
 
 def _refuse(constant: str) -> Any:

@@ -108,6 +108,24 @@ class WebhookIn(Shape):
     alerts: list[AlertIn]
 
 
+class PagerDutyEventIn(Shape):
+    """What happened in PagerDuty."""
+
+    model_config = ConfigDict(extra="allow")
+    id: str = ""
+    event_type: str
+    occurred_at: str | None = None
+    agent: dict[str, Any] | None = None
+    data: dict[str, Any] = {}
+
+
+class PagerDutyIn(Shape):
+    """PagerDuty's webhook, version 3."""
+
+    model_config = ConfigDict(extra="allow")
+    event: PagerDutyEventIn
+
+
 class DeployIn(Shape):
     """Something went live."""
 

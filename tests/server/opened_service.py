@@ -84,6 +84,7 @@ def opening(tmp_path: Path) -> Opening:
     async def opened(
         pagers: Mapping[str, Pager] | None = None,
         drills: Sequence[Drill] = (),
+        pagerduty_secrets: Sequence[str] = ("secret of before", "secret of now"),
         **more: Any,
     ) -> AsyncIterator[Service]:
         store = IncidentDatabase(f"sqlite:///{tmp_path / 'gameday.db'}")
@@ -103,7 +104,14 @@ def opening(tmp_path: Path) -> Opening:
             drills=lambda: drills,
             **more,
         )
-        app = service_app(engine, Gate(store.tokens), signer, link_of=link_of)
+        app = service_app(
+            engine,
+            Gate(store.tokens),
+            signer,
+            link_of=link_of,
+            pagerduty_secrets=pagerduty_secrets,
+            ready=store.last_number,
+        )
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with (
             engine.running(),
