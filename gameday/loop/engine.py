@@ -365,7 +365,7 @@ class Engine:
 
     def _opening(self, name: str, span: Span) -> tuple[Fact, IncidentState]:
         now = self.now()
-        first = min(span.episodes, key=lambda e: (e.starts_at, e.told.episode))
+        first = span.first
         incident = f"{first.starts_at:%Y%m%d-%H%M}-{secrets.token_hex(4)}"
         fact = Fact(
             id=f"{incident}/opened",
@@ -376,7 +376,7 @@ class Engine:
             subject=first.told.slo,
             data={"incident": incident, "anchor": first.told.episode},
         )
-        named = Span(span.episodes, (incident,), (fact,))
+        named = Span.of(span.episodes, ids=(incident,), words=(fact,))
         return fact, state_of(named, line=name, now=now)
 
     # --- what is due -------------------------------------------------------------------------

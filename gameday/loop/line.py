@@ -84,40 +84,106 @@ class Episode:
 class Span:
     """The episodes that are one incident, and what was said about it.
 
+    What all episodes come to together is kept up as they are added: in a storm there are thousands,
+    and the incident is looked at far more often than it changes.
+
     Attributes:
+        episodes: first the ones that fire.
         ids: of the incident, oldest first; several where late news made one of several.
         words: the facts people and the engine added, in the order they happened.
+        firing: how many episodes have no end yet.
+        severities: what the alerts' labels say of how bad it is.
+        drills: the runs that explain the alerts; None among them: one is explained by nothing.
+        drill_until: until when a drill explains them at most.
     """
 
     episodes: list[Episode] = field(default_factory=list)
     ids: tuple[str, ...] = ()
     words: tuple[Fact, ...] = ()
+    firing: int = 0
+    severities: set[str] = field(default_factory=set)
+    drills: set[str | None] = field(default_factory=set)
+    drill_until: datetime | None = None
+    _first: Episode | None = None
+    _paged_at: datetime | None = None
+    _last_starts_at: datetime | None = None
+    _last_ends_at: datetime | None = None
+
+    @classmethod
+    def of(
+        cls, episodes: Iterable[Episode], *, ids: tuple[str, ...], words: tuple[Fact, ...]
+    ) -> Span:
+        """Return a span of these episodes."""
+        made = cls(ids=ids, words=words)
+        for episode in episodes:
+            made.add(episode)
+        return made
+
+    def add(self, episode: Episode) -> None:
+        """Take one more episode in."""
+        told = episode.told
+        self.episodes.append(episode)
+        if self._first is None or _began(episode) < _began(self._first):
+            self._first = episode
+        if self._paged_at is None or told.received_at < self._paged_at:
+            self._paged_at = told.received_at
+        if self._last_starts_at is None or told.starts_at > self._last_starts_at:
+            self._last_starts_at = told.starts_at
+        if episode.ends_at is None:
+            self.firing += 1
+        elif self._last_ends_at is None or episode.ends_at > self._last_ends_at:
+            self._last_ends_at = episode.ends_at
+        self.severities.add((told.labels.get("sev") or told.labels.get("severity") or "").lower())
+        self.drills.add(told.drill)
+        if told.drill_until and (self.drill_until is None or told.drill_until > self.drill_until):
+            self.drill_until = told.drill_until
+
+    @property
+    def first(self) -> Episode:
+        """The episode that began first."""
+        assert self._first is not None, "a span has at least one episode"
+        return self._first
+
+    @property
+    def paged_at(self) -> datetime:
+        """When the first webhook about it arrived."""
+        assert self._paged_at is not None, "a span has at least one episode"
+        return self._paged_at
 
     @property
     def starts_at(self) -> datetime:
         """When the first alert fired."""
-        return min(e.starts_at for e in self.episodes)
+        return self.first.starts_at
+
+    @property
+    def last_starts_at(self) -> datetime:
+        """When the last alert fired."""
+        assert self._last_starts_at is not None, "a span has at least one episode"
+        return self._last_starts_at
 
     @property
     def cleared_at(self) -> datetime | None:
         """When the last alert cleared, by Prometheus; None while one fires."""
-        ends = [e.ends_at for e in self.episodes if e.ends_at is not None]
-        return max(ends) if len(ends) == len(self.episodes) else None
+        return None if self.firing else self._last_ends_at
 
     def closing(self) -> Fact | None:
         """Return the word that closed it, or None; an alert that began later took it back."""
-        last = max(e.starts_at for e in self.episodes)
-        closings = [w for w in self.words if w.kind in CLOSING and w.happened_at >= last]
+        closings = [
+            w for w in self.words if w.kind in CLOSING and w.happened_at >= self.last_starts_at
+        ]
         return closings[-1] if closings else None
 
     def reopened_at(self) -> datetime | None:
         """Return when the page came that opened it again, or None."""
         closed = [w.happened_at for w in self.words if w.kind in CLOSING]
-        last = max(e.starts_at for e in self.episodes)
-        taken_back = max((c for c in closed if c < last), default=None)
+        taken_back = max((c for c in closed if c < self.last_starts_at), default=None)
         if taken_back is None:
             return None
         return min(e.told.received_at for e in self.episodes if e.starts_at > taken_back)
+
+
+def _began(episode: Episode) -> tuple[datetime, str]:
+    return episode.starts_at, episode.told.episode
 
 
 class Line:
@@ -139,10 +205,11 @@ class Line:
         """Return whether this fact would add nothing: it was heard before."""
         if fact.kind not in (Kind.PAGE_RECEIVED, Kind.PAGE_RESOLVED):
             return fact.id in self._words
-        alert = Alert.from_fact(fact)
-        known = self._episodes.get(alert.episode)
+        # As `Alert.episode` writes it; most facts of a storm are new, and need no reading for that.
+        known = self._episodes.get(f"{fact.data['fingerprint']}@{fact.data['starts_at']}")
         if known is None:
             return False
+        alert = Alert.from_fact(fact)
         if alert.ends_at is None:
             return known.told.ends_at is None
         return known.ends_at is not None and known.ends_at >= alert.ends_at
@@ -155,7 +222,20 @@ class Line:
             self._words[fact.id] = fact
             if fact.kind == Word.OPENED:
                 self._anchors[str(fact.data["incident"])] = str(fact.data["anchor"])
-            self._spans = None
+            if fact.kind in (Word.OPENED, *CLOSING) or not self._joined(fact):
+                self._spans = None
+
+    def _joined(self, word: Fact) -> bool:
+        """Return whether a word that moves no episode could be put where it belongs."""
+        incident = str(word.data.get("incident"))
+        span = next((s for s in self._spans or () if incident in s.ids), None)
+        if span is None:
+            return False
+        last = span.words[-1] if span.words else None
+        if last is not None and (last.happened_at, last.id) > (word.happened_at, word.id):
+            return False
+        span.words = (*span.words, word)
+        return True
 
     def _hear(self, alert: Alert) -> None:
         said = Episode(alert, alert.ends_at)
@@ -172,7 +252,7 @@ class Line:
         ):
             # In a storm nearly every alert joins the incident that is open already; working the
             # whole line out again for each would take the square of their number.
-            spans[-1].episodes.append(said)
+            spans[-1].add(said)
         else:
             self._spans = None
 
@@ -195,19 +275,19 @@ class Line:
             words_of.setdefault(str(word.data.get("incident")), []).append(word)
         opened = {i: w.happened_at for i in self._anchors for w in words_of[i][:1]}
 
-        spans: list[Span] = []
+        groups: list[list[Episode]] = []
+        ids: list[list[str]] = []
         closed_at: datetime | None = None
         ends_at: datetime | None = None
-        ids: list[list[str]] = []
         for key, episode in sorted(
             self._episodes.items(), key=lambda item: (item[1].starts_at, item[0])
         ):
             begins = episode.starts_at
-            if not spans or not _joins(begins, ends_at=ends_at, closed_at=closed_at):
-                spans.append(Span())
+            if not groups or not _joins(begins, ends_at=ends_at, closed_at=closed_at):
+                groups.append([])
                 ids.append([])
                 closed_at, ends_at = None, begins
-            spans[-1].episodes.append(episode)
+            groups[-1].append(episode)
             if ends_at is not None:
                 ends_at = None if episode.ends_at is None else max(ends_at, episode.ends_at)
             for incident in ids_of.get(key, ()):
@@ -215,12 +295,17 @@ class Line:
                 for word in words_of.get(incident, ()):
                     if word.kind in CLOSING and (closed_at is None or word.happened_at > closed_at):
                         closed_at = word.happened_at
-        for span, found in zip(spans, ids, strict=True):
-            span.ids = tuple(sorted(found, key=lambda i: (opened[i], i)))
+        spans = []
+        for group, found in zip(groups, ids, strict=True):
             said = [w for i in found for w in words_of.get(i, ())]
-            span.words = tuple(sorted(said, key=lambda w: (w.happened_at, w.id)))
-            # The first one firing, if any, for `_hear` to see at a glance that it is still open.
-            span.episodes.sort(key=lambda e: (e.ends_at is not None, e.starts_at))
+            spans.append(
+                Span.of(
+                    # The first one firing, if any, for `_hear` to see at a glance that it is open.
+                    sorted(group, key=lambda e: (e.ends_at is not None, e.starts_at)),
+                    ids=tuple(sorted(found, key=lambda i: (opened[i], i))),
+                    words=tuple(sorted(said, key=lambda w: (w.happened_at, w.id))),
+                )
+            )
         return spans
 
 

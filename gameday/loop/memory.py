@@ -97,9 +97,13 @@ class Memory:
             lines: of these facts; a tick may have let go of one meanwhile, and what is new makes
                 it needed again.
         """
-        if self._store.is_shared and written.before > self.seen:
-            await self.catch_up()
-        self.seen = max(self.seen, written.after)
+        if self._store.is_shared:
+            if self.seen != written.before:
+                # Others wrote before it; what is heard from the store is ours, too.
+                await self.catch_up()
+            if self.seen >= written.after:
+                return
+            self.seen = written.after
         for said in facts:
             self._hear(self.lines.setdefault(said.line, lines[said.line]), said)
 
@@ -126,17 +130,17 @@ class Memory:
             found = await self._disk.read(
                 partial(self._store.facts_after, self.seen, limit=AT_ONCE)
             )
-            for _, said in found:
+            for number, said in found:
                 line = self.lines.setdefault(said.line, await self.line(said.line))
-                if not line.knows(said.fact):
+                if number > self.seen:
+                    self.seen = number
                     self._hear(line, said)
-            if found:
-                self.seen = max(self.seen, found[-1][0])
             if len(found) < AT_ONCE:
                 return
 
     def _hear(self, line: Line, said: LineFact) -> None:
-        line.add(said.fact)
+        if not line.knows(said.fact):
+            line.add(said.fact)
         if said.fact.kind == Word.OPENED:
             self._line_of[str(said.fact.data["incident"])] = said.line
         for listener in self._listeners:

@@ -81,7 +81,12 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class IncidentState:
-    """One incident as of one instant."""
+    """One incident as of one instant.
+
+    Attributes:
+        first: the alert that fired first.
+        firing: how many of its alerts fire.
+    """
 
     id: str
     also: tuple[str, ...]
@@ -102,6 +107,8 @@ class IncidentState:
     unacked_at: datetime | None
     roles: Mapping[str, str]
     phases: tuple[Phase, ...]
+    first: Episode
+    firing: int
     episodes: tuple[Episode, ...]
     words: tuple[Fact, ...]
     now: datetime
@@ -121,19 +128,9 @@ class IncidentState:
         return max((self.paged_at, *(at for at in taken_back if at is not None)))
 
     @property
-    def firing(self) -> int:
-        """How many of its alerts fire."""
-        return sum(1 for e in self.episodes if e.ends_at is None)
-
-    @property
     def late(self) -> tuple[Phase, ...]:
         """The phases that are awaited and past their target."""
         return tuple(p for p in self.phases if p.at is None and p.is_late(self.now))
-
-    @property
-    def first(self) -> Episode:
-        """The alert that fired first."""
-        return min(self.episodes, key=lambda e: (e.starts_at, e.told.episode))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``GET /api/incidents/{id}`` shows it: what a responder may see."""
@@ -207,10 +204,9 @@ def state_of(span: Span, *, line: str, now: datetime) -> IncidentState:
     Args:
         span: with at least one episode; of an incident that has no id yet the id is empty.
     """
-    episodes = tuple(span.episodes)
-    first = min(episodes, key=lambda e: (e.starts_at, e.told.episode)).told
-    severity = min(_severity(e) for e in episodes)
-    paged_at = min(e.told.received_at for e in episodes)
+    first = span.first.told
+    severity = min(_severity(said) for said in span.severities)
+    paged_at = span.paged_at
     reopened_at = span.reopened_at()
     # Whoever acknowledged before it was closed is asleep again when it opens anew.
     acks = _since(reopened_at, (w for w in span.words if w.kind == Kind.ACKNOWLEDGED))
@@ -223,8 +219,6 @@ def state_of(span: Span, *, line: str, now: datetime) -> IncidentState:
     merged = _first(span, Word.MERGED)
     closing = span.closing()
     cleared_at = span.cleared_at
-    drills = {e.told.drill for e in episodes}
-    until = [e.told.drill_until for e in episodes if e.told.drill_until]
     state, closed_at = State.TRIGGERED, None
     if merged is not None:
         state, closed_at = State.MERGED, merged.happened_at
@@ -249,8 +243,8 @@ def state_of(span: Span, *, line: str, now: datetime) -> IncidentState:
         severity=severity,
         state=state,
         # One alert that the drill does not explain makes the whole incident real.
-        drill=drills.pop() if len(drills) == 1 else None,
-        drill_until=max(until) if until else None,
+        drill=next(iter(span.drills)) if len(span.drills) == 1 else None,
+        drill_until=span.drill_until,
         starts_at=span.starts_at,
         paged_at=paged_at,
         acked_at=acked.happened_at if acked else None,
@@ -269,15 +263,15 @@ def state_of(span: Span, *, line: str, now: datetime) -> IncidentState:
             closed_at=closed_at if state is State.RESOLVED else None,
             is_false=state in (State.FALSE_ALARM, State.MERGED),
         ),
-        episodes=episodes,
+        first=span.first,
+        firing=span.firing,
+        episodes=tuple(span.episodes),
         words=span.words,
         now=now,
     )
 
 
-def _severity(episode: Episode) -> str:
-    labels = episode.told.labels
-    said = (labels.get("sev") or labels.get("severity") or "").lower()
+def _severity(said: str) -> str:
     return SEVERITIES.get(said, "SEV-3" if said in ("ticket", "warning") else "SEV-4")
 
 

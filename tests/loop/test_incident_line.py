@@ -26,6 +26,16 @@ def at(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
 
 
+said = st.lists(
+    st.tuples(
+        st.sampled_from([Kind.ACKNOWLEDGED, Word.NOTED, Word.RESOLVED, Word.UNACKNOWLEDGED]),
+        st.integers(0, 300),
+    ),
+    max_size=6,
+    unique=True,
+)
+
+
 def alert(
     fingerprint: str = "a", *, starts: float, ends: float | None = None, **labels: str
 ) -> Alert:
@@ -108,6 +118,24 @@ def test_looking_at_a_line_between_two_alerts_changes_nothing(
 
     seen = [state_of(s, line=LINE, now=LATER).to_json() for s in looked_at.spans()]
     assert incidents([a.to_fact() for a in told]) == seen
+
+
+@settings(max_examples=100)
+@given(alerts, said, st.randoms(use_true_random=False))
+def test_words_and_alerts_in_any_order_give_the_same_incidents(
+    told: list[Alert], words: list[tuple[str, int]], rng: random.Random
+) -> None:
+    first = alert(starts=0)
+    facts = [first.to_fact(), opened("I", first), *(a.to_fact() for a in told)]
+    facts += [word(kind, minutes, incident="I", by="ann", text="") for kind, minutes in words]
+    shuffled = rng.sample(facts, len(facts))
+    looked_at = Line(LINE)
+    for fact in shuffled:
+        looked_at.add(fact)
+        looked_at.spans()
+
+    seen = [state_of(s, line=LINE, now=LATER).to_json() for s in looked_at.spans()]
+    assert incidents(facts) == seen
 
 
 @given(alerts)
