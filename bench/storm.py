@@ -1,9 +1,10 @@
 """Does the service keep up with a storm, and does it lose anything when it is killed in it?
 
 One service process on SQLite (synchronous=FULL) and the load on the same machine: webhooks with
-distinct fingerprints at a fixed rate, and somebody who follows a deeplink all the while. Half-way
-the service is killed (SIGKILL) and started again; what was not acknowledged is sent again, as
-Alertmanager does. At the end the store is read: every acknowledged alert has to be there, once.
+distinct fingerprints at a fixed rate, and somebody who follows a deeplink all the while, from a
+process of its own. Half-way the service is killed (SIGKILL) and started again; what was not
+acknowledged is sent again, as Alertmanager does. At the end the store is read: every acknowledged
+alert has to be there, once.
 
     python bench/storm.py [--seconds 60] [--rate 1000] [--per-webhook 10] [--services 20]
                           [--no-kill] [--write docs/measured/storm.md]
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import multiprocessing
 import os
 import signal
 import sqlite3
@@ -25,7 +27,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from target import commit
@@ -129,18 +134,30 @@ async def work(
             waiting.task_done()
 
 
-async def follow(http: httpx.AsyncClient, link: str, seen: Seen) -> None:
-    while True:
+def follow(link: str, is_over: Any, told: Any) -> None:
+    """Open a deeplink again and again: in a process of its own, as a person's browser is one.
+
+    In the process of the load it would wait for that one's own queue, too.
+    """
+    path = urlsplit(link).path
+    seconds: list[float] = []
+    failed = 0
+    http = HTTPConnection("127.0.0.1", PORT, timeout=15)
+    while not is_over.is_set():
         began = time.perf_counter()
         try:
-            answer = await http.get(link)
-            if answer.status_code == 302:
-                seen.link_seconds.append(time.perf_counter() - began)
+            http.request("GET", path)
+            answer = http.getresponse()
+            answer.read()
+            if answer.status == 302:
+                seconds.append(time.perf_counter() - began)
             else:
-                seen.links_failed += 1
-        except httpx.HTTPError:
-            seen.links_failed += 1
-        await asyncio.sleep(LINK_EVERY)
+                failed += 1
+        except (OSError, HTTPException):
+            failed += 1
+            http.close()
+        time.sleep(LINK_EVERY)
+    told.put((seconds, failed))
 
 
 async def storm(options: argparse.Namespace, state: Path) -> tuple[Seen, float]:
@@ -160,7 +177,11 @@ async def storm(options: argparse.Namespace, state: Path) -> tuple[Seen, float]:
         own = {"authorization": f"Bearer {reader}"}
         row = (await person.get("/api/incidents", headers=own)).json()["incidents"][0]
         shown = (await person.get(f"/api/incidents/{row['id']}", headers=own)).json()
-        following = asyncio.create_task(follow(person, shown["links"]["red"], seen))
+        is_over, told = multiprocessing.Event(), multiprocessing.SimpleQueue()
+        following = multiprocessing.Process(
+            target=follow, args=(shown["links"]["red"], is_over, told)
+        )
+        following.start()
         total = round(options.seconds * options.rate)
         waiting: asyncio.Queue[tuple[bytes, list[str]]] = asyncio.Queue()
         workers = [asyncio.create_task(work(base, bearer, waiting, seen)) for _ in range(SENDERS)]
@@ -180,7 +201,10 @@ async def storm(options: argparse.Namespace, state: Path) -> tuple[Seen, float]:
                 killing = asyncio.create_task(restart(state, seen))
         await waiting.join()
         took = time.perf_counter() - began
-        for task in (following, *workers):
+        is_over.set()
+        seen.link_seconds, seen.links_failed = await asyncio.to_thread(told.get)
+        following.join()
+        for task in workers:
             task.cancel()
         if killing is not None:
             process = await killing

@@ -24,9 +24,8 @@ def serve(
 
     Anything but loopback needs a token first: `gameday token create --role webhook`.
     """
-    import asyncio
-
     from gameday.house.serve import ServeSettings, open_incidents
+    from gameday.server.process import run
     from gameday.settings import Settings
 
     settings, chosen = Settings.from_environment(), ServeSettings.from_environment()
@@ -40,7 +39,7 @@ def serve(
             )
         say("there is no token yet: `gameday token create --role webhook` for Alertmanager,")
         say("`gameday token create --role responder` for yourself")
-    asyncio.run(_serve(host, port, settings, chosen))
+    run(_serve(host, port, settings, chosen))
     return 0
 
 
@@ -48,27 +47,31 @@ async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings
     from gameday import __version__
     from gameday.house.serve import pagers_of, service
     from gameday.house.system import SystemClock
+    from gameday.house.tracing import traced, tracing
     from gameday.server.gate import Gate
     from gameday.server.process import listen, serve_until_told
     from gameday.server.service import service_app
+    from gameday.server.traces import Traced
 
     listener = listen(host, port)
     bound = listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{bound}"
-    pagers = pagers_of(SystemClock())
-    async with service(settings, chosen, url=url, pagers=pagers) as running:
-        app = service_app(
-            running.engine,
-            Gate(running.store.tokens),
-            running.signer,
-            link_of=running.link_of,
-            templates=chosen.templates,
-            pagerduty_secrets=chosen.pagerduty_secrets,
-            ready=running.ready,
-            version=__version__,
-        )
-        await serve_until_told(app, listener, on_ready=lambda: say(f"serving on {url}"))
+    with tracing() as tracer:
+        pagers = traced(pagers_of(SystemClock()), tracer)
+        async with service(settings, chosen, url=url, pagers=pagers) as running:
+            app = service_app(
+                running.engine,
+                Gate(running.store.tokens),
+                running.signer,
+                link_of=running.link_of,
+                templates=chosen.templates,
+                pagerduty_secrets=chosen.pagerduty_secrets,
+                ready=running.ready,
+                version=__version__,
+            )
+            served = app if tracer is None else Traced(app, tracer)
+            await serve_until_told(served, listener, on_ready=lambda: say(f"serving on {url}"))
 
 
 def _is_loopback(host: str) -> bool:
