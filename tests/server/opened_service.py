@@ -50,6 +50,7 @@ class Service:
     clock: Hand
     tokens: Mapping[str, str]
     http: httpx.AsyncClient
+    app: Any
 
     def as_(self, role: str) -> dict[str, str]:
         return {"authorization": f"Bearer {self.tokens[role]}"}
@@ -117,7 +118,7 @@ def opening(tmp_path: Path) -> Opening:
             engine.running(),
             httpx.AsyncClient(transport=transport, base_url="http://here") as http,
         ):
-            yield Service(engine, store, signer, clock, tokens, http)
+            yield Service(engine, store, signer, clock, tokens, http, app)
         store.close()
 
     return opened

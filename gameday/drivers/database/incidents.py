@@ -296,9 +296,9 @@ class IncidentDatabase:
             index_elements=["key"],
             set_={"holder": insert.excluded.holder, "until": insert.excluded.until},
             where=mine_or_over,
-        )
+        ).returning(claims.key)
         with self._writing() as connection:
-            return bool(connection.execute(taken).rowcount)
+            return connection.execute(taken).first() is not None
 
     def release(self, key: str, *, holder: str) -> None:
         """Give a claim back; what another holds stays."""
