@@ -25,6 +25,7 @@ app = typer.Typer(
 RUN = typer.Option(None, "--run", help="Beginning of a run's id, where several go on at once.")
 SERVED = typer.Option(None, "--incident", help="An incident of `gameday serve`, not of a run.")
 ID = typer.Argument(help="As `gameday incident list` shows it.")
+JSON = typer.Option(False, "--json", help="Print what stands on record now as JSON.")
 
 
 def _desk(run: str | None) -> HttpDesk:
@@ -71,13 +72,13 @@ def show(
 
 
 @app.command("ack")
-def ack(run: str | None = RUN, incident: str | None = SERVED) -> None:
+def ack(run: str | None = RUN, incident: str | None = SERVED, json: bool = JSON) -> None:
     """Acknowledge the page: you have it."""
     if incident is not None:
-        _say(incident, "ack", {})
+        _say(incident, "ack", {}, json=json)
         return
     asyncio.run(_desk(run).acknowledge())
-    say("acknowledged")
+    _said("acknowledged", {"acknowledged": True}, json=json)
 
 
 @app.command("finding")
@@ -89,6 +90,7 @@ def finding(
     ),
     run: str | None = RUN,
     incident: str | None = SERVED,
+    json: bool = JSON,
 ) -> None:
     """Hand in what one step of the funnel showed."""
     from gameday.incident import Finding, Step
@@ -98,10 +100,10 @@ def finding(
         raise UsageError(f"there is no step {step!r}; the funnel's are {', '.join(steps)}")
     found = Finding(step=Step(step), summary=summary, detail=pairs(detail or []))
     if incident is not None:
-        _say(incident, "finding", found.model_dump(mode="json"))
+        _say(incident, "finding", found.model_dump(mode="json"), json=json)
         return
     asyncio.run(_desk(run).report(found))
-    say(f"noted: {step}")
+    _said(f"noted: {step}", found.model_dump(mode="json"), json=json)
 
 
 @app.command("list")
@@ -142,9 +144,11 @@ def list_(
 
 
 @app.command("note")
-def note(incident: str = ID, text: str = typer.Argument(help="A sentence.")) -> None:
-    """Put a note on an incident's record."""
-    _say(incident, "note", {"text": text})
+def note(
+    incident: str = ID, text: str = typer.Argument(help="A sentence."), json: bool = JSON
+) -> None:
+    """Put a note on the record of an incident of `gameday serve`."""
+    _say(incident, "note", {"text": text}, json=json)
 
 
 @app.command("resolve")
@@ -153,17 +157,24 @@ def resolve(
     text: str = typer.Option("", "--text", help="What ended it."),
     anyway: bool = typer.Option(False, "--anyway", help="Also while alerts still fire."),
     false_alarm: bool = typer.Option(False, "--false-alarm", help="There was nothing."),
+    json: bool = JSON,
 ) -> None:
-    """Close an incident."""
+    """Close an incident of `gameday serve`."""
     word = "false-alarm" if false_alarm else "resolve"
-    _say(incident, word, {"text": text, "anyway": anyway})
+    _say(incident, word, {"text": text, "anyway": anyway}, json=json)
 
 
-def _say(incident: str, word: str, body: dict[str, object]) -> None:
+def _say(incident: str, word: str, body: dict[str, object], *, json: bool) -> None:
     from gameday.house.serve import ask
 
-    ask("POST", incident, word, body)
-    say(f"on record: {word}")
+    _said(f"on record: {word}", ask("POST", incident, word, body), json=json)
+
+
+def _said(sentence: str, record: object, *, json: bool) -> None:
+    if json:
+        print_json(record)
+    else:
+        say(sentence)
 
 
 def _show_served(incident: str, *, json: bool) -> None:
@@ -193,10 +204,23 @@ def mitigate(
         None, metavar="[KEY=VALUE]...", help="Its parameters: region=eu-west service=checkout"
     ),
     run: str | None = RUN,
+    incident: str | None = SERVED,
+    detail_: str = typer.Option("", "--detail", help="With --incident: what came of it."),
+    failed: bool = typer.Option(False, "--failed", help="With --incident: it did not help."),
     json: bool = typer.Option(False, "--json", help="Print the outcome as JSON."),
 ) -> None:
-    """Do what the runbook says, on the record of the open incident."""
+    """Do what the runbook says, on the record of the open incident.
+
+    With --incident nothing is done, since `gameday serve` reaches into no system: what you did
+    yourself goes on its record.
+    """
     asked = pairs(parameters or [])
+    if incident is not None:
+        done = {"name": name, "parameters": asked, "ok": not failed, "detail": detail_}
+        _say(incident, "mitigation", done, json=json)
+        return
+    if detail_ or failed:
+        raise UsageError("--detail and --failed are about an incident of the service: --incident")
     detail = asyncio.run(_desk(run).mitigate(name, asked))
     if json:
         print_json({"name": name, "parameters": asked, "detail": detail})

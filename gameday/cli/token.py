@@ -81,7 +81,9 @@ def list_(json: bool = JSON) -> None:
 
 
 @app.command("revoke")
-def revoke(id: str = typer.Argument(help="As `gameday token list` shows it.")) -> None:
+def revoke(
+    id: str = typer.Argument(help="As `gameday token list` shows it."), json: bool = JSON
+) -> None:
     """Let a token open nothing any more; a running service knows within a second."""
     from gameday.house.serve import open_incidents
     from gameday.house.system import SystemClock
@@ -92,4 +94,7 @@ def revoke(id: str = typer.Argument(help="As `gameday token list` shows it.")) -
     with open_incidents(Settings.from_environment()) as store:
         store.revoke_token(id, at=now)
         store.commit((), audit=[AuditEntry(now, "command line", "token.revoked", id)])
+    if json:
+        print_json({"id": id, "revoked_at": now.isoformat()})
+        return
     say(f"token {id} opens nothing any more")

@@ -147,3 +147,52 @@ def test_the_note_of_a_dead_process_is_passed_over(settings: Settings) -> None:
         assert [path.name for path in folder.iterdir()] == ["t.json"]
     with announced(settings, "t", "http://127.0.0.1:1/x"):
         assert [path.name for path in folder.iterdir()] == ["t.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "body"),
+    [
+        (["incident", "ack", "--incident", "I"], "ack", {}),
+        (["incident", "note", "I", "looking"], "note", {"text": "looking"}),
+        (
+            ["incident", "finding", "red", "errors", "--set", "shape=drift", "--incident", "I"],
+            "finding",
+            {"step": "red", "summary": "errors", "found_at": None, "detail": {"shape": "drift"}},
+        ),
+        (
+            ["incident", "mitigate", "failover-db", "region=eu", "--incident", "I", "--failed"],
+            "mitigation",
+            {"name": "failover-db", "parameters": {"region": "eu"}, "ok": False, "detail": ""},
+        ),
+        (["incident", "resolve", "I", "--text", "x"], "resolve", {"text": "x", "anyway": False}),
+        (
+            ["incident", "resolve", "I", "--false-alarm"],
+            "false-alarm",
+            {"text": "", "anyway": False},
+        ),
+    ],
+)
+def test_every_word_about_an_incident_of_the_service_is_said_and_shown_alike(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    path: str,
+    body: dict[str, Any],
+) -> None:
+    with serving() as (url, posted):
+        monkeypatch.setenv("GAMEDAY_SERVER", url.removesuffix("/incidents/secret"))
+        monkeypatch.setenv("GAMEDAY_TOKEN", "gd_x")
+        codes = [run(arguments), run([*arguments, "--json"])]
+
+    assert [0, 0] == codes
+    assert [(f"/api/incidents/I/{path}", body)] * 2 == posted
+    said = capsys.readouterr()
+    assert {"ok": True, "detail": ""} == json.loads(said.out)
+    assert f"on record: {path}" in said.err
+
+
+def test_what_came_of_a_mitigation_is_said_by_the_target_in_a_run(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == run(["incident", "mitigate", "failover-db", "--failed"])
+    assert "--incident" in capsys.readouterr().err

@@ -11,8 +11,15 @@ import pytest
 
 from gameday.cli.app import run
 from gameday.errors import StoreError, UsageError
-from gameday.house.serve import ServeSettings, drills_of, pagers_of, server_key
+from gameday.house.serve import (
+    ServeSettings,
+    drills_of,
+    open_incidents,
+    pagers_of,
+    server_key,
+)
 from gameday.house.system import SystemClock
+from gameday.settings import Settings
 
 
 def test_a_token_is_printed_once_and_only_its_hash_is_kept(
@@ -25,11 +32,16 @@ def test_a_token_is_printed_once_and_only_its_hash_is_kept(
     assert made["token"].startswith("gd_")
     for file in state.iterdir():
         assert made["token"].encode() not in file.read_bytes()
-    assert 0 == run(["token", "revoke", made["id"]])
+    assert 0 == run(["token", "revoke", made["id"], "--json"])
+    assert made["id"] == json.loads(capsys.readouterr().out)["id"]
     assert 2 == run(["token", "revoke", made["id"]])
     assert 0 == run(["token", "list", "--json"])
     (listed,) = json.loads(capsys.readouterr().out)
     assert ("ann", True) == (listed["name"], listed["revoked_at"] is not None)
+    with open_incidents(Settings.from_environment()) as store:
+        audited = [(a.who, a.what, a.about) for a in store.audit()]
+    by = "command line"
+    assert [(by, "token.revoked", made["id"]), (by, "token.created", made["id"])] == audited
 
 
 def test_a_role_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,6 +83,13 @@ def test_two_pagers_for_the_same_people_are_refused() -> None:
     drill = {"GAMEDAY_DRILL_WEBHOOK_URL": "https://y.example"}
     assert {"drill on-call"} == set(pagers_of(SystemClock(), drill))
     assert {} == pagers_of(SystemClock(), {})
+
+
+def test_pagerdutys_secrets_are_several_while_one_is_exchanged() -> None:
+    name = "GAMEDAY_PAGERDUTY_WEBHOOK_SECRET"
+
+    assert ("a", "b") == ServeSettings.from_environment({name: " a ,b,,"}).pagerduty_secrets
+    assert () == ServeSettings.from_environment({}).pagerduty_secrets
 
 
 def test_a_setting_that_is_no_url_is_refused() -> None:
