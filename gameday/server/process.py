@@ -23,7 +23,7 @@ TURN = 0.0005
 """Seconds after which a thread that computes lets another one on: the threads of the store must not
 hold the event loop up for Python's own 5 ms, many times in one request."""
 
-COLLECTED_AFTER = 100_000
+COLLECTED_AFTER = 20_000
 """Objects that are made before the youngest of them are looked through for cycles: a storm makes
 many that stay, and looking through all that stays takes a tenth of a second."""
 
