@@ -410,6 +410,13 @@ class Store(Protocol):
 # --- the store of incidents ---------------------------------------------------------------------
 
 
+class AlertRouting(Protocol):
+    """Whom alerts are sent to."""
+
+    async def configuration(self) -> Mapping[str, Any]:
+        """Return the configuration in force, as Alertmanager writes it."""
+
+
 class IncidentStore(Protocol):
     """Durable memory of incidents. When a method returns, its write has been committed."""
 

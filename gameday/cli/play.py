@@ -110,11 +110,16 @@ def plan_command(
     json: bool = typer.Option(False, "--json", help="Print the plan as JSON."),
 ) -> int:
     """Say what a run would do, when the alert must fire, and how all of it is undone."""
+    from gameday.house.alert_routing import paged_past_gameday, routing_of
     from gameday.house.play import make_plan
 
     story = _story(scenario, target=target, region=region, responder=None)
     system = _system(story)
-    planned = asyncio.run(make_plan(story, system, run="plan")).to_json()
+    planned = dict(asyncio.run(make_plan(story, system, run="plan")).to_json())
+    notices = asyncio.run(paged_past_gameday(story.slo, routing_of()))
+    planned["notices"] = list(notices)
+    for notice in notices:
+        say(notice)
     if json:
         print_json(planned)
         return 0
