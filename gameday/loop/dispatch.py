@@ -72,6 +72,7 @@ class Dispatch:
         self.name = secrets.token_hex(8)
         """What this process claims duties as."""
         self.fulfilled = 0
+        self.failed = 0
 
     @property
     def busy(self) -> Sequence[asyncio.Task[None]]:
@@ -118,6 +119,7 @@ class Dispatch:
                 case Act.REMIND:
                     kind, data["text"] = Word.REMINDED, duty.why
         except DriverError as error:
+            self.failed += 1
             # On record once, not once per try: the record is read by people.
             is_first = key not in self._not_before
             self._not_before[key] = self._clock.now() + RETRY_AFTER
@@ -126,7 +128,8 @@ class Dispatch:
                 return
             kind, data = Word.PAGE_FAILED, {"duty": duty.key, "error": str(error)}
         await self._record(incident, kind, data)
-        self.fulfilled += 1
+        if kind != Word.PAGE_FAILED:
+            self.fulfilled += 1
 
     @asynccontextmanager
     async def _claimed(self, key: str) -> AsyncIterator[bool]:

@@ -112,6 +112,16 @@ class Engine:
         """Duties done so far: pages, answers to the pager, reminders."""
         return self._dispatch.fulfilled
 
+    @property
+    def failed(self) -> int:
+        """Calls of a pager that it did not take."""
+        return self._dispatch.failed
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for the writer."""
+        return self._writer.waiting
+
     def listen(self, listener: Listener) -> None:
         """Call this with every fact from now on, once it is on disk; also other processes'."""
         self._memory.listen(listener)

@@ -62,6 +62,11 @@ class Writer:
         self.commits = 0
         self.committed = 0
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait to be written down."""
+        return len(self._people) + len(self._machines)
+
     async def commit(
         self,
         facts: Sequence[LineFact],

@@ -78,6 +78,17 @@ class _EngineMeasures:
         yield CounterMetricFamily(
             "gameday_commits", "Transactions they were written in.", engine.commits
         )
+        yield CounterMetricFamily(
+            "gameday_duties_fulfilled",
+            "Pages, answers to the pager and reminders that were done by this process.",
+            engine.fulfilled,
+        )
+        yield CounterMetricFamily(
+            "gameday_pages_failed", "Calls of a pager that it did not take.", engine.failed
+        )
+        yield GaugeMetricFamily(
+            "gameday_requests_waiting", "Requests that wait for the store.", engine.waiting
+        )
         if engine.beat_at is not None:
             yield GaugeMetricFamily(
                 "gameday_watchdog_beat_timestamp_seconds",

@@ -333,6 +333,9 @@ async def test_it_says_how_it_does_itself(service: Service, firing: Firing) -> N
     route = 'method="POST",route="/hooks/alertmanager"'
     assert f'gameday_http_requests_total{{code="200",{route}}} 1.0' in text
     assert "gameday_incidents_open 1.0" in text
+    assert "gameday_requests_waiting " in text
+    assert "gameday_pages_failed_total 0.0" in text
+    assert "gameday_duties_fulfilled_total" in text
     assert "gameday_watchdog_beat_timestamp_seconds" in text
     assert "/api/incidents/x" not in text
 
