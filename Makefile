@@ -47,6 +47,7 @@ test-long: setup
 	$(BIN)/python bench/variations.py --write docs/measured/variations.md
 	$(BIN)/python bench/drain.py --write docs/measured/drain.md
 	$(BIN)/python bench/drain.py --budgets --write docs/measured/drain.md
+	$(BIN)/python bench/storm.py --write docs/measured/storm.md
 
 check:
 	@test -x $(BIN)/ruff || { echo "run \`make setup\` first" >&2; exit 1; }

@@ -245,6 +245,7 @@ def main() -> int:
     parser.add_argument("--no-kill", action="store_true")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
+    before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder)
         seen, took = asyncio.run(storm(options, state))
@@ -287,8 +288,9 @@ def main() -> int:
         options.write.write_text(
             "# A storm of alerts, and a kill in the middle of it\n\n"
             f"Commit {commit()}, {when}, `{command}`; {os.cpu_count()} cores, load average "
-            f"{load[0]:.1f} at the end; SQLite, synchronous=FULL, {options.per_webhook} alerts per "
-            "webhook, the load on the same machine.\n\n" + table + "\n",
+            f"{before:.1f} before and {load[0]:.1f} at the end; SQLite, synchronous=FULL, "
+            f"{options.per_webhook} alerts per webhook, the load and whoever follows the deeplink "
+            "on the same machine, each in a process of its own.\n\n" + table + "\n",
             encoding="utf-8",
         )
     holds = not lost and not doubled and incidents == options.services
