@@ -20,7 +20,7 @@ OPEN = {"/healthz", "/readyz"}
 def routes(app: Any) -> Iterator[tuple[str, str]]:
     """Yield (method, path) of every route there is, also of ones that no document names."""
     for route in app._app.routes:
-        for method in sorted(route.methods or {"GET"}):
+        for method in sorted(getattr(route, "methods", None) or ()):
             yield method, route.path
 
 
