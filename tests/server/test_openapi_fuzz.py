@@ -35,7 +35,7 @@ from gameday.server import serving
 
 pytestmark = pytest.mark.sandbox  # a real store behind a real socket
 
-EXAMPLES = 25
+EXAMPLES = 50
 """Requests of each kind for each route: with some twenty routes, under a minute in all."""
 
 CHECKS = [
