@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 from opened_service import Opening
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -90,3 +93,39 @@ def test_traces_are_off_unless_the_standard_setting_asks_for_them(
         with tracing(environment) as tracer:
             assert tracer is None
         assert {} == traced({}, None)
+
+
+@pytest.mark.sandbox  # a server of its own
+def test_spans_reach_the_collector_that_the_standard_setting_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    got: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append((self.path, self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Stay quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "gameday-eu")
+
+    with tracing() as tracer:
+        assert tracer is not None
+        with tracer.start_as_current_span("GET /healthz"):
+            pass
+    server.shutdown()
+    server.server_close()
+
+    ((path, raw),) = got
+    sent = ExportTraceServiceRequest.FromString(raw)
+    (resource,) = sent.resource_spans
+    named = {a.key: a.value.string_value for a in resource.resource.attributes}
+    assert ("/v1/traces", "gameday-eu") == (path, named["service.name"])
+    assert ["GET /healthz"] == [s.name for s in resource.scope_spans[0].spans]
