@@ -105,3 +105,20 @@ def test_no_single_value_anywhere_ends_in_a_traceback(value: Any) -> None:
                 problems = openslo_problems(tuple(changed), Path("nowhere/x.yaml"))
 
                 assert all(p.message for p in problems)
+
+
+def test_a_name_that_breaks_lines_breaks_no_hint() -> None:
+    slo = {
+        "apiVersion": "openslo/v1",
+        "kind": "SLO",
+        "metadata": {"name": "a"},
+        "spec": {"indicatorRef": "absent"},
+    }
+    sli = {"apiVersion": "openslo/v1", "kind": "SLI", "metadata": {"name": "x\ny"}, "spec": {}}
+    documents = tuple(Document("x.yaml", d, {}) for d in (slo, sli))
+
+    with pytest.raises(SpecError) as caught:
+        slos_of(documents, Path("x.yaml"), shelf=NOWHERE)
+
+    assert any("there is no SLI 'absent'" in p.message for p in caught.value.problems)
+    assert all("\n" not in str(p) for p in caught.value.problems)

@@ -90,7 +90,9 @@ class Library:
             places = " and ".join(f"{d.file}:{d.line(('metadata', 'name'))}" for d in found)
             fields.complain(at, f"there are several of {kind} {quoted(name)}", f"see {places}")
             return None
-        names = [n for k, n in self._own if k == kind] + self._shelf.names(kind)
+        known = [n for k, n in self._own if k == kind] + self._shelf.names(kind)
+        # What is no name is complained about where it stands; in a hint it could break the line.
+        names = [n for n in known if n.isprintable()]
         hint = did_you_mean(name, names, what=f"known here: {kind}")
         if self._shelf.unreadable:
             hint += f"; {self._shelf.unreadable[0]} cannot be read"
