@@ -229,3 +229,27 @@ def test_a_file_is_served_from_by_one_and_a_servers_database_by_many(
         second.hold()
     store.close()
     second.hold()
+
+
+@pytest.mark.sandbox
+def test_a_store_whose_connections_were_cut_goes_on(postgres: Callable[[], str]) -> None:
+    import sqlalchemy as sa
+
+    url = postgres()
+    store = IncidentDatabase(url)
+    store.commit([said(1)])
+    engine = sa.create_engine(url)
+
+    with engine.connect() as connection:
+        cut = connection.scalars(
+            sa.text(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            )
+        ).all()
+    store.commit([said(2)])
+
+    assert any(cut)
+    assert ["f1", "f2"] == [f.id for f in store.facts("a/b")]
+    store.close()
+    engine.dispose()
