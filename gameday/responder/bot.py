@@ -7,10 +7,19 @@ the next ones go on with what can be known.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from gameday.diagnosis import findings, red, stacks
+from gameday.diagnosis.blame import explain
+from gameday.diagnosis.case import Case, revision_of
+from gameday.diagnosis.dashboard import drawn
+from gameday.diagnosis.links import Dashboard, ProfileView, TraceSearch
+from gameday.diagnosis.remedy import Remedies, Remedy, check_of, remedies, vigil_of
+from gameday.diagnosis.sampling import Hunt, sample
+from gameday.diagnosis.stacks import Leaf
+from gameday.diagnosis.suspicion import Suspect, accuse
 from gameday.errors import DriverError, SpecError, TemporaryDriverError
 from gameday.incident import Finding, Page, Step
 from gameday.ports import (
@@ -21,14 +30,8 @@ from gameday.ports import (
     SignalSource,
     TraceSource,
 )
-from gameday.responder import changes, findings, red, stacks
-from gameday.responder.case import Case
-from gameday.responder.links import Dashboard, ProfileView, TraceSearch
-from gameday.responder.remedy import Remedies, Remedy, check_of, remedies, vigil_of
-from gameday.responder.sampling import Hunt, sample
-from gameday.responder.suspicion import Suspect, accuse
 from gameday.runbook import CauseKind, Runbook
-from gameday.signals import Blame, Deploy, Profile
+from gameday.signals import Blame, Profile, Series
 from gameday.spec.runbook import parse_runbook
 
 __all__ = ["Bot"]
@@ -40,7 +43,6 @@ TRIES = 3
 """How often a tool that does not answer is asked."""
 
 STEP = timedelta(seconds=1)
-MOST_POINTS = 600
 RED_PATIENCE = timedelta(seconds=12)
 RED_PAUSE = timedelta(seconds=1.5)
 PROFILE_LAG = timedelta(seconds=15)
@@ -49,13 +51,6 @@ PROFILE_LAG_WAITING = timedelta(seconds=6)
 """How long where the spans say that the service waits: the profile only adds where."""
 VIGIL = timedelta(seconds=60)
 VIGIL_PAUSE = timedelta(seconds=2)
-SETTLED = timedelta(seconds=30)
-"""A version that ran quietly for longer than this did not bring the trouble. Shorter proves
-nothing: the first requests after a deploy may be quick, and an onset is read a little late."""
-
-TALKING = 0.75
-"""From this share of waiting for others on, a profile contradicts a cause in code."""
-
 T = TypeVar("T")
 
 
@@ -130,38 +125,18 @@ class Bot:
     async def _closest_reading(
         self, case: Case, dashboard: Dashboard, since: datetime, now: datetime
     ) -> tuple[Dashboard, red.RedReading]:
-        window = case.page.burn_until - case.page.burn_from
-        short_window = min(dashboard.rate_window() or window / 12, window / 12)
-        reading = await self._read_dashboard(dashboard, since, now, short_window)
-        if not {"errors", "duration"} & set(reading.moved()):
-            # A small share of slow requests hides below the quantile drawn: turn it up.
-            sharper = Dashboard(
-                dashboard.base,
-                tuple(
-                    e.replace("histogram_quantile(0.9,", "histogram_quantile(0.99,")
-                    for e in dashboard.expressions
-                ),
-            )
-            if sharper != dashboard:
-                closer = await self._read_dashboard(sharper, since, now, short_window)
-                if closer.movements:
-                    return sharper, closer
-        return dashboard, reading
-
-    async def _read_dashboard(
-        self, dashboard: Dashboard, since: datetime, until: datetime, short_window: timedelta
-    ) -> red.RedReading:
         metrics = self._open_metrics(dashboard.base)
-        step = max(STEP, (until - since) / MOST_POINTS)
-        drawn = []
-        for expression in dashboard.expressions:
-            series = await self._patiently(
-                lambda expression=expression: metrics.range(  # type: ignore[misc]
-                    expression, since=since, until=until, step=step
-                )
+
+        async def draw(
+            expression: str, since: datetime, until: datetime, step: timedelta
+        ) -> Sequence[Series]:
+            return await self._patiently(
+                lambda: metrics.range(expression, since=since, until=until, step=step)
             )
-            drawn.append((red.signal_of(expression), series))
-        return red.read(drawn, since=since, now=until, short_window=short_window)
+
+        window = case.page.burn_until - case.page.burn_from
+        found = await drawn(draw, dashboard, since=since, until=now, window=window)
+        return found.dashboard, found.reading
 
     # --- traces -----------------------------------------------------------------------------
 
@@ -195,12 +170,9 @@ class Bot:
         if suspect is None:
             return findings.unknown(Step.PROFILE, "the traces name no service to profile")
         source = self._open_profiles(link.base)
-        reading = await self._wait_for_profile(source, suspect, _revision(suspect), case.is_code())
-        contradicted = reading is not None and reading.talking_ratio >= TALKING
-        if case.is_code() and reading is not None and reading.working and not contradicted:
-            case.leaf = reading.working
-            return findings.profile(suspect, reading.working, _revision(suspect))
-        return findings.waiting(suspect, reading, _revision(suspect))
+        revision = revision_of(suspect)
+        reading = await self._wait_for_profile(source, suspect, revision, case.is_code())
+        return case.judge_profile(suspect, reading)
 
     async def _wait_for_profile(
         self, source: ProfileSource, suspect: Suspect, revision: str | None, is_code: bool
@@ -228,78 +200,25 @@ class Bot:
     # --- changes ----------------------------------------------------------------------------
 
     async def _read_changes(self, case: Case) -> Finding:
-        suspect, onset = case.suspect, case.onset()
+        suspect = case.suspect
         if suspect is None:
             return findings.unknown(
                 Step.BLAME, "the traces name no service whose changes to look at"
             )
         deploys = await self._patiently(self._desk.deploys)
-        if suspect.place.downstream:
-            return findings.no_change(
-                f"no change explains this: {suspect.place.service} waits for "
-                f"{suspect.place.downstream}, its own code is not at fault"
-            )
-        revision, repository = _revision(suspect), _repository(suspect)
-        if revision is None or repository is None or onset is None:
-            return findings.unknown(
-                Step.BLAME, "the spans do not say which revision of which code ran"
-            )
-        deploy = changes.went_live(
-            deploys,
-            service=suspect.place.service,
-            revision=revision,
-            region=suspect.region,
-            onset=onset,
-        )
-        if case.leaf is None:
-            # Without a function nobody can be accused; a version that is new may still be undone.
-            case.deploy = deploy if deploy and not _ran_before(suspect, deploy, onset) else None
-            return findings.unknown(Step.BLAME, "no profile names the function to blame")
-        leaf = case.leaf
-        blame = await self._blame(repository, revision, leaf)
-        earlier = changes.before(deploys, deploy, region=suspect.region) if deploy else None
-        if deploy is None:
-            reason = f"{revision[:7]} did not go live before the onset"
-        elif blame.committed_at > deploy.deployed_at:
-            reason = f"{blame.commit[:7]} is younger than the deploy"
-        elif _ran_before(suspect, deploy, onset):
-            reason = f"{revision[:7]} ran well before the onset"
-        elif earlier is not None and await self._knew(repository, earlier, leaf, blame):
-            reason = f"{leaf.function} was the same in {earlier.revision[:7]}, live before"
-        else:
-            case.deploy = deploy
-            return findings.change(leaf, blame, deploy, onset)
-        return findings.no_change(
-            f"no change explains this: {leaf.function} was changed last by {blame.commit[:7]}, "
-            f"but {reason}"
-        )
 
-    async def _blame(self, repository: str, revision: str, leaf: stacks.Leaf) -> Blame:
-        return await self._patiently(
-            lambda: self._code.blame(
-                repository=repository,
-                revision=revision,
-                file=stacks.repository_path(leaf.file, revision),
-                line=leaf.line,
-                function=leaf.function,
+        async def blame(repository: str, revision: str, file: str, leaf: Leaf) -> Blame:
+            return await self._patiently(
+                lambda: self._code.blame(
+                    repository=repository,
+                    revision=revision,
+                    file=file,
+                    line=leaf.line,
+                    function=leaf.function,
+                )
             )
-        )
 
-    async def _knew(
-        self, repository: str, earlier: Deploy, leaf: stacks.Leaf, blame: Blame
-    ) -> bool:
-        """Return whether the function already was as it is in what was live before."""
-        try:
-            before = await self._code.blame(
-                repository=repository,
-                revision=earlier.revision,
-                file=blame.file,
-                line=leaf.line,
-                function=leaf.function,
-            )
-        except DriverError:
-            return False  # the file is not there yet, or the revision is gone: nothing to compare
-        return before.commit == blame.commit
+        return await explain(case, suspect, deploys, blame)
 
     # --- mitigation -------------------------------------------------------------------------
 
@@ -416,22 +335,3 @@ class Bot:
             except TemporaryDriverError as error:
                 await self._clock.sleep(error.retry_after)
         return await ask()
-
-
-def _ran_before(suspect: Suspect, deploy: Deploy, onset: datetime) -> bool:
-    """Return whether the deployed version served quietly for a good while before the onset."""
-    return onset - deploy.deployed_at > SETTLED and any(
-        changes.same_revision(deploy.revision, quiet) for quiet in suspect.quiet_revisions
-    )
-
-
-def _revision(suspect: Suspect) -> str | None:
-    value = suspect.example.resource.get("vcs.ref.head.revision") or suspect.example.resource.get(
-        "service.version"
-    )
-    return str(value) if value else None
-
-
-def _repository(suspect: Suspect) -> str | None:
-    value = suspect.example.resource.get("vcs.repository.url.full")
-    return str(value) if value else None

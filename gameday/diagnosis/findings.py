@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from gameday.diagnosis import stacks
+from gameday.diagnosis.red import RedReading
+from gameday.diagnosis.remedy import Remedy
+from gameday.diagnosis.suspicion import QUICK_FAILURE, Suspect
 from gameday.incident import Finding, RedShape, Step
-from gameday.responder import stacks
-from gameday.responder.red import RedReading
-from gameday.responder.remedy import Remedy
-from gameday.responder.suspicion import QUICK_FAILURE, Suspect
 from gameday.signals import Blame, Deploy
 
 

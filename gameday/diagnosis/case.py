@@ -1,16 +1,20 @@
-"""What the bot knows about one incident so far."""
+"""What a responder knows about one incident so far."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gameday.incident import Page, Step
-from gameday.responder.links import Dashboard
-from gameday.responder.red import RedReading
-from gameday.responder.stacks import Leaf
-from gameday.responder.suspicion import Suspect
+from gameday.diagnosis import findings
+from gameday.diagnosis.links import Dashboard
+from gameday.diagnosis.red import RedReading
+from gameday.diagnosis.stacks import Leaf, Reading
+from gameday.diagnosis.suspicion import Suspect
+from gameday.incident import Finding, Page, Step
 from gameday.signals import Deploy
+
+TALKING = 0.75
+"""From this share of waiting for others on, a profile contradicts a cause in code."""
 
 
 @dataclass(slots=True)
@@ -56,3 +60,29 @@ class Case:
     def is_code(self) -> bool:
         """Return whether the suspect spends the time itself."""
         return self.suspect is not None and not self.suspect.place.downstream
+
+    def judge_profile(self, suspect: Suspect, reading: Reading | None) -> Finding:
+        """Keep the leaf of a cause in code, and return what the profile showed.
+
+        Args:
+            reading: None: the profiler saw nothing of these traces.
+        """
+        contradicted = reading is not None and reading.talking_ratio >= TALKING
+        if self.is_code() and reading is not None and reading.working and not contradicted:
+            self.leaf = reading.working
+            return findings.profile(suspect, reading.working, revision_of(suspect))
+        return findings.waiting(suspect, reading, revision_of(suspect))
+
+
+def revision_of(suspect: Suspect) -> str | None:
+    """Return which revision the accused service ran; None where its spans do not say."""
+    value = suspect.example.resource.get("vcs.ref.head.revision") or suspect.example.resource.get(
+        "service.version"
+    )
+    return str(value) if value else None
+
+
+def repository_of(suspect: Suspect) -> str | None:
+    """Return where the accused service's code lies; None where its spans do not say."""
+    value = suspect.example.resource.get("vcs.repository.url.full")
+    return str(value) if value else None

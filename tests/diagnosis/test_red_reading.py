@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gameday.responder.red import Signal, read
+from gameday.diagnosis.red import Signal, read
 from gameday.signals import Sample, Series
 
 QUIET = 14

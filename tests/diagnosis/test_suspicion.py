@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from gameday.responder.exclusive import Place
-from gameday.responder.suspicion import accuse
+from gameday.diagnosis.exclusive import Place
+from gameday.diagnosis.suspicion import accuse
 from gameday.signals import Span, Trace
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

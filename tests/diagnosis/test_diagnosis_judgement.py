@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gameday.diagnosis import changes, red, stacks
+from gameday.diagnosis.exclusive import Place, deepest_failure, parts_of
+from gameday.diagnosis.links import Dashboard, ProfileView, TraceSearch
+from gameday.diagnosis.remedy import check_of
+from gameday.diagnosis.suspicion import accuse
 from gameday.incident import RedShape, Step
-from gameday.responder import changes, red, stacks
-from gameday.responder.exclusive import Place, deepest_failure, parts_of
-from gameday.responder.links import Dashboard, ProfileView, TraceSearch
-from gameday.responder.remedy import check_of
-from gameday.responder.suspicion import accuse
 from gameday.signals import Deploy, Frame, Profile, Sample, Series, Span, Stack, Trace
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

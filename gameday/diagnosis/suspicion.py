@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from statistics import median
 
-from gameday.responder.exclusive import (
+from gameday.diagnosis.exclusive import (
     Place,
     deepest_failure,
     parts_of,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from gameday.diagnosis.exclusive import seen_from
 from gameday.ports import Clock, TraceSource
-from gameday.responder.exclusive import seen_from
 from gameday.signals import Trace
 
 FEW, MANY = 5, 10
@@ -74,6 +74,15 @@ async def sample(store: TraceSource, hunt: Hunt, clock: Clock) -> Sample:
             break
         await clock.sleep(PAUSE)
     return Sample(_spread(bad), await _quiet(store, hunt, clock.now()))
+
+
+async def look(store: TraceSource, hunt: Hunt, *, now: datetime) -> Sample:
+    """Return the representative traces that are there now; may be few, or none.
+
+    Raises:
+        DriverError: the store does not answer.
+    """
+    return Sample(_spread(await _bad(store, hunt, now)), await _quiet(store, hunt, now))
 
 
 async def _bad(store: TraceSource, hunt: Hunt, now: datetime) -> list[Trace]:

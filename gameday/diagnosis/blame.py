@@ -1,0 +1,87 @@
+"""Whether a change explains an incident: the deploy in time, the function's last change in git."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+
+from gameday.diagnosis import changes, findings, stacks
+from gameday.diagnosis.case import Case, repository_of, revision_of
+from gameday.diagnosis.suspicion import Suspect
+from gameday.errors import DriverError
+from gameday.incident import Finding, Step
+from gameday.signals import Blame, Deploy
+
+SETTLED = timedelta(seconds=30)
+"""A version that ran quietly for longer than this did not bring the trouble. Shorter proves
+nothing: the first requests after a deploy may be quick, and an onset is read a little late."""
+
+AskBlame = Callable[[str, str, str, stacks.Leaf], Awaitable[Blame]]
+"""(repository, revision, file, leaf) → who last changed the function."""
+
+
+async def explain(
+    case: Case, suspect: Suspect, deploys: Sequence[Deploy], blame: AskBlame
+) -> Finding:
+    """Return whether a change explains the trouble; keeps the deploy that does in the case.
+
+    Raises:
+        DriverError: the code's history cannot be read.
+    """
+    onset = case.onset()
+    if suspect.place.downstream:
+        return findings.no_change(
+            f"no change explains this: {suspect.place.service} waits for "
+            f"{suspect.place.downstream}, its own code is not at fault"
+        )
+    revision, repository = revision_of(suspect), repository_of(suspect)
+    if revision is None or repository is None or onset is None:
+        return findings.unknown(Step.BLAME, "the spans do not say which revision of which code ran")
+    deploy = changes.went_live(
+        deploys,
+        service=suspect.place.service,
+        revision=revision,
+        region=suspect.region,
+        onset=onset,
+    )
+    if case.leaf is None:
+        # Without a function nobody can be accused; a version that is new may still be undone.
+        case.deploy = deploy if deploy and not _ran_before(suspect, deploy, onset) else None
+        return findings.unknown(Step.BLAME, "no profile names the function to blame")
+    leaf = case.leaf
+    file = stacks.repository_path(leaf.file, revision)
+    last = await blame(repository, revision, file, leaf)
+    earlier = changes.before(deploys, deploy, region=suspect.region) if deploy else None
+    if deploy is None:
+        reason = f"{revision[:7]} did not go live before the onset"
+    elif last.committed_at > deploy.deployed_at:
+        reason = f"{last.commit[:7]} is younger than the deploy"
+    elif _ran_before(suspect, deploy, onset):
+        reason = f"{revision[:7]} ran well before the onset"
+    elif earlier is not None and await _knew(blame, repository, earlier, leaf, last):
+        reason = f"{leaf.function} was the same in {earlier.revision[:7]}, live before"
+    else:
+        case.deploy = deploy
+        return findings.change(leaf, last, deploy, onset)
+    return findings.no_change(
+        f"no change explains this: {leaf.function} was changed last by {last.commit[:7]}, "
+        f"but {reason}"
+    )
+
+
+async def _knew(
+    blame: AskBlame, repository: str, earlier: Deploy, leaf: stacks.Leaf, last: Blame
+) -> bool:
+    """Return whether the function already was as it is in what was live before."""
+    try:
+        before = await blame(repository, earlier.revision, last.file, leaf)
+    except DriverError:
+        return False  # the file is not there yet, or the revision is gone: nothing to compare
+    return before.commit == last.commit
+
+
+def _ran_before(suspect: Suspect, deploy: Deploy, onset: datetime) -> bool:
+    """Return whether the deployed version served quietly for a good while before the onset."""
+    return onset - deploy.deployed_at > SETTLED and any(
+        changes.same_revision(deploy.revision, quiet) for quiet in suspect.quiet_revisions
+    )
