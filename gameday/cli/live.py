@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from gameday.report.progress import PHASES, reached, sentence
 from scoring.timeline import Fact, Kind
 
 if TYPE_CHECKING:
@@ -15,60 +16,6 @@ if TYPE_CHECKING:
     from gameday.plan import Plan
 
 BAR = 24
-PHASES = (
-    ("steady state", Kind.STEADY_STATE_CHECKED),
-    ("fault injected", Kind.FAULT_INJECTED),
-    ("alert fired", Kind.ALERT_FIRED),
-    ("page received", Kind.PAGE_RECEIVED),
-    ("acknowledged", Kind.ACKNOWLEDGED),
-    ("RED read", "red"),
-    ("trace read", "trace"),
-    ("profile read", "profile"),
-    ("blame asked", "blame"),
-    ("mitigated", Kind.MITIGATION_APPLIED),
-    ("alert cleared", Kind.ALERT_RESOLVED),
-    ("fault proven gone", Kind.RECOVERY_PROVEN),
-)
-
-
-def sentence(fact: Fact) -> str:
-    """Return a fact as a line for people; empty for those nobody waits for."""
-    d = fact.data
-    match fact.kind:
-        case Kind.STEADY_STATE_CHECKED:
-            return "steady state holds" if d.get("met") else "steady state does not hold"
-        case Kind.FAULT_INJECTED:
-            return f"fault injected: {d.get('fault')}"
-        case Kind.INJECTION_FAILED:
-            return f"fault could not be injected: {d.get('error')}"
-        case Kind.ALERT_FIRED:
-            branch = f"{d.get('long')}/{d.get('short')}"
-            return f"alert fired: {d.get('alert')} {branch} ({d.get('severity')})"
-        case Kind.ALERT_RESOLVED:
-            return f"alert cleared: {d.get('alert')} {d.get('long')}/{d.get('short')}"
-        case Kind.PAGE_RECEIVED:
-            return f"page received: {d.get('alert')} {d.get('long')}"
-        case Kind.ACKNOWLEDGED:
-            return "acknowledged"
-        case Kind.FINDING:
-            return f"{d.get('step')}: {d.get('summary')}"
-        case Kind.MITIGATION_STARTED:
-            return f"mitigation started: {d.get('name')}"
-        case Kind.MITIGATION_APPLIED:
-            done = "mitigated" if d.get("ok") else "mitigation failed"
-            return f"{done}: {d.get('detail')}"
-        case Kind.MEASUREMENT_FAILED:
-            return f"not measured ({d.get('what')}): {d.get('error')}"
-        case Kind.RECOVERY_PROVEN:
-            return "fault recovered, proven gone"
-        case Kind.MITIGATIONS_RESTORED:
-            return "mitigations taken back"
-        case Kind.RECOVERY_STUCK:
-            return f"RECOVERY STUCK: {d.get('error')}; run `{d.get('command')}`"
-        case Kind.RUN_ABORTED:
-            return f"aborted: {d.get('reason')}"
-        case _:
-            return ""
 
 
 class LiveView:
@@ -108,22 +55,6 @@ class LiveView:
         self._plan, self._conductor = plan, conductor
         ledger.listen(self._facts.append)
 
-    def _at(self, wanted: str) -> Fact | None:
-        """Return the fact that a line of the view stands for.
-
-        The first of its kind; for the clearing the last, once every page branch has cleared.
-        """
-        loud = [f for f in self._facts if f.data.get("severity") != "ticket"]
-        found = [
-            f
-            for f in loud
-            if f.kind == wanted or (f.kind == Kind.FINDING and f.data.get("step") == wanted)
-        ]
-        if wanted == Kind.ALERT_RESOLVED:
-            fired = sum(f.kind == Kind.ALERT_FIRED for f in loud)
-            return found[-1] if found and len(found) >= fired else None
-        return found[0] if found else None
-
     def _render(self) -> Any:
         from rich.console import Group
         from rich.table import Table
@@ -134,10 +65,10 @@ class LiveView:
         head = Text(f"{title}", style="bold")
         head.append(f"   run {self._run} · {(now - self._started).total_seconds():.0f} s", "dim")
         table = Table.grid(padding=(0, 2))
-        injected = self._at(Kind.FAULT_INJECTED)
+        injected = reached(self._facts, Kind.FAULT_INJECTED)
         awaited = False
         for name, kind in PHASES:
-            fact = self._at(kind)
+            fact = reached(self._facts, kind)
             if fact is None:
                 mark = "…" if not awaited else " "
                 style = "yellow" if not awaited else "dim"

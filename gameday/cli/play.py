@@ -269,7 +269,7 @@ def _stored(store: Any, run: str) -> Mapping[str, Any] | None:
 
 def _tell(plan: Any, ledger: Any, _conductor: Any) -> None:
     """Say one line per fact that matters, for logs and CI."""
-    from gameday.cli.live import sentence
+    from gameday.report.progress import sentence
 
     say(f"run {plan.run}: {plan.scenario.metadata.name} on {plan.target.name}")
 
