@@ -361,7 +361,11 @@ def _judge_step(
     step: str, timeline: Timeline, expectation: Expectation, timed: Mapping[str, Phase]
 ) -> FunnelStep:
     opened = next(
-        (f for f in timeline.of_kind(Kind.LINK_OPENED) if f.data.get("link") == LINKS.get(step)),
+        (
+            f
+            for f in timeline.of_kind(Kind.LINK_OPENED)
+            if f.data.get("link") == LINKS.get(step) and f.data.get("attributed") is not False
+        ),
         None,
     )
     opened_at = opened.happened_at if opened else None

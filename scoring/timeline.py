@@ -31,7 +31,7 @@ class Kind(StrEnum):
     PIPELINE_BEAT = "pipeline.beat"  # the always-firing watchdog came through: alert to webhook
     PAGE_DELIVERED = "page.delivered"  # to (role), page {…}: the page handed to the responder
     ACKNOWLEDGED = "incident.acked"  # by (role)
-    LINK_OPENED = "link.opened"  # link: red | traces | profile | runbook
+    LINK_OPENED = "link.opened"  # link: red | traces | profile | runbook; attributed (false)
     FINDING = "finding.recorded"  # step: red|trace|profile|blame|mitigate, summary, detail {…}
     RUNBOOK_STEP = "runbook.step"  # step (id), done (bool), note
     MITIGATION_STARTED = "mitigation.started"  # name, parameters, by

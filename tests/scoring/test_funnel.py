@@ -408,6 +408,13 @@ def test_every_finding_of_a_good_run_is_right() -> None:
     assert {"service": "inventory", "downstream": "db", "region": None} == found[1].expected
 
 
+def test_a_link_opened_by_nobody_known_is_not_the_responders_opening() -> None:
+    preview = fact(Kind.LINK_OPENED, 18.5, "preview", link="red", attributed=False)
+    timeline = Timeline.of([preview, *good_run()])
+
+    assert at(19.2) == judge_funnel(timeline, SLOW_DB)[0].opened_at
+
+
 DEPLOY = replace(
     SLOW_DB,
     culprit=Culprit("checkout", region="us-east", function="Order.price", commit="0123456789ab"),
