@@ -59,11 +59,18 @@ class Gate:
         scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             return None
+        # A lookup by hash leaks no part of the token through its timing.
+        return (await self._in_force()).get(hash_of(secret.strip()))
+
+    async def by_id(self, id: str) -> Token | None:
+        """Return the token of this id while it is in force, or None."""
+        return next((t for t in (await self._in_force()).values() if t.id == id), None)
+
+    async def _in_force(self) -> Mapping[str, Token]:
         if time.monotonic() - self._read_at > KNOWN_FOR:
             async with self._reading:
                 if time.monotonic() - self._read_at > KNOWN_FOR:
                     found = await asyncio.to_thread(self._read)
                     self._known = {t.hash: t for t in found if t.revoked_at is None}
                     self._read_at = time.monotonic()
-        # A lookup by hash leaks no part of the token through its timing.
-        return self._known.get(hash_of(secret.strip()))
+        return self._known

@@ -1,0 +1,172 @@
+"""Sessions of people in a browser: a signed cookie, and a token against forged forms.
+
+A session says who somebody is and nothing else; what they may do is asked anew at every request, so
+a revoked token ends its sessions. Nothing is kept on the server: any process that has the key
+knows the session.
+
+Two cookies are set. The session itself is ``SameSite=Strict``: no other site's link or form can
+use it. Deeplinks however are clicked in chats and mails, which are other sites; a second cookie,
+``SameSite=Lax`` and for ``/go`` only, says who opened one, and opens nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from gameday.ports import Role
+
+LIFETIME = timedelta(hours=12)
+"""A session lasts one shift; who is still there then signs in again."""
+
+_LONGEST = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody known.
+
+    Attributes:
+        id: of the token they came in with; not a secret.
+        name: who acts are recorded by.
+    """
+
+    id: str
+    role: Role
+    name: str
+
+
+class Doors(Protocol):
+    """Who may come in."""
+
+    async def enter(self, secret: str) -> Visitor | None:
+        """Return whom a token belongs to; None where it is not in force."""
+
+    async def known(self, id: str) -> Visitor | None:
+        """Return who came in with this token, as long as it is in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A visitor's session.
+
+    Attributes:
+        csrf: what every changing form of this session carries.
+    """
+
+    visitor: Visitor
+    csrf: str = field(repr=False)
+
+    def has_sent(self, csrf: str) -> bool:
+        """Return whether a form comes from a page of this very session."""
+        return hmac.compare_digest(self.csrf.encode(), csrf.encode("utf-8", "replace"))
+
+
+class Sessions:
+    """Begins, recognises and ends sessions.
+
+    Args:
+        key: the server's secret, at least 32 random bytes.
+        secure: whether people reach the server over TLS.
+    """
+
+    def __init__(
+        self, key: bytes, doors: Doors, *, now: Callable[[], datetime], secure: bool = False
+    ) -> None:
+        self._key = key
+        self._doors = doors
+        self._now = now
+        self._secure = secure
+        # Cookies know no ports: several servers on one host must not take each other's.
+        mark = hashlib.sha256(b"gameday/cookie/" + key).hexdigest()[:8]
+        self._name, self._link_name = f"gameday-{mark}", f"gameday-link-{mark}"
+
+    async def begin(self, secret: str) -> tuple[Visitor, list[str]] | None:
+        """Return the visitor a token belongs to and the ``Set-Cookie`` values; None: not let in."""
+        visitor = await self._doors.enter(secret.strip())
+        if visitor is None or visitor.role is Role.WEBHOOK:
+            return None
+        age = int(LIFETIME.total_seconds())
+        session, link = self._signed("session", visitor), self._signed("link", visitor)
+        return visitor, [
+            self._cookie(self._name, session, path="/", same_site="Strict", age=age),
+            self._cookie(self._link_name, link, path="/go", same_site="Lax", age=age),
+        ]
+
+    def end(self) -> list[str]:
+        """Return the ``Set-Cookie`` values that end a session."""
+        return [
+            self._cookie(self._name, "", path="/", same_site="Strict", age=0),
+            self._cookie(self._link_name, "", path="/go", same_site="Lax", age=0),
+        ]
+
+    async def of(self, cookies: Mapping[str, str]) -> Session | None:
+        """Return the session of a request; None where there is none in force."""
+        value = cookies.get(self._name, "")
+        visitor = await self._read("session", value)
+        return Session(visitor, self._mac(b"csrf", value)) if visitor else None
+
+    async def opener(self, cookies: Mapping[str, str]) -> Visitor | None:
+        """Return who opens a deeplink; None: nobody known."""
+        for purpose, name in (("session", self._name), ("link", self._link_name)):
+            visitor = await self._read(purpose, cookies.get(name, ""))
+            if visitor is not None:
+                return visitor
+        return None
+
+    def _signed(self, purpose: str, visitor: Visitor) -> str:
+        ends = int((self._now() + LIFETIME).timestamp())
+        said = json.dumps([purpose, visitor.id, ends, secrets.token_urlsafe(12)])
+        body = base64.urlsafe_b64encode(said.encode()).rstrip(b"=").decode()
+        return f"{body}.{self._mac(b'session', body)}"
+
+    async def _read(self, purpose: str, value: str) -> Visitor | None:
+        body, _, signature = value.partition(".")
+        if not signature or len(value) > _LONGEST or not value.isascii():
+            return None
+        if not hmac.compare_digest(self._mac(b"session", body), signature):
+            return None
+        for_, id, ends, _nonce = json.loads(base64.urlsafe_b64decode(body + "=="))
+        if for_ != purpose or self._now().timestamp() > ends:
+            return None
+        visitor = await self._doors.known(str(id))
+        return visitor if visitor is not None and visitor.role is not Role.WEBHOOK else None
+
+    def _mac(self, what: bytes, text: str) -> str:
+        message = b"gameday/" + what + b"/" + text.encode("utf-8", "replace")
+        digest = hmac.digest(self._key, message, hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def _cookie(self, name: str, value: str, *, path: str, same_site: str, age: int) -> str:
+        secure = "; Secure" if self._secure else ""
+        return f"{name}={value}; Path={path}; Max-Age={age}; HttpOnly; SameSite={same_site}{secure}"
+
+
+class RunDoors:
+    """The doors of one run: a secret per role, made for it and gone with it."""
+
+    def __init__(self) -> None:
+        self.secrets: Mapping[Role, str] = {
+            role: secrets.token_urlsafe(24)
+            for role in (Role.RESPONDER, Role.FACILITATOR, Role.OBSERVER)
+        }
+        names = {Role.RESPONDER: "on-call"}
+        self._visitors = {r: Visitor(str(r), r, names.get(r, str(r))) for r in self.secrets}
+
+    async def enter(self, secret: str) -> Visitor | None:
+        """Return whose secret this is."""
+        for role, wanted in self.secrets.items():
+            if hmac.compare_digest(wanted.encode(), secret.encode("utf-8", "replace")):
+                return self._visitors[role]
+        return None
+
+    async def known(self, id: str) -> Visitor | None:
+        """Return the visitor of a role."""
+        return next((v for v in self._visitors.values() if v.id == id), None)
