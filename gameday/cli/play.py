@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,9 @@ def run_command(
     ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Plan only; inject nothing."),
     yes: bool = typer.Option(False, "--yes", help="Do not ask before injecting."),
+    open_: bool = typer.Option(
+        False, "--open", help="Open the on-call's console in this machine's browser."
+    ),
 ) -> int:
     """Play a game day and score it.
 
@@ -68,7 +71,7 @@ def run_command(
         system = _system(story)
         asyncio.run(refuse_over_strays(system))
         permission = _permission(story, system, approved_by)
-        result, error, interrupted = _play(story, system, store, settings, permission)
+        result, error, interrupted = _play(story, system, store, settings, permission, opens=open_)
         if report is not None and result is not None:
             from gameday.house.reports import write_reports
 
@@ -214,14 +217,19 @@ def _permission(story: Story, system: System, approved_by: str | None) -> Mappin
 
 
 def _play(
-    story: Story, system: System, store: Any, settings: Any, permission: Mapping[str, Any]
+    story: Story,
+    system: System,
+    store: Any,
+    settings: Any,
+    permission: Mapping[str, Any],
+    *,
+    opens: bool,
 ) -> tuple[Mapping[str, Any] | None, GamedayError | None, bool]:
     """Play in an event loop whose interruption is a cancellation; return what came of it."""
     from datetime import UTC, datetime
 
     from gameday.cli.live import LiveView
     from gameday.house.play import new_run_id, play
-    from gameday.server import incident_app, serving
 
     run = new_run_id(datetime.now(UTC).strftime("%Y%m%d-%H%M"))
     view = LiveView(run, story) if sys.stderr.isatty() else None
@@ -243,7 +251,9 @@ def _play(
                 system,
                 store=store,
                 settings=settings,
-                serve=lambda incident, hook: serving(incident_app(incident, hook_token=hook)),
+                serve=lambda incident, hook: _served(
+                    incident, hook, story=story, system=system, store=store, run=run, opens=opens
+                ),
                 run=run,
                 on_plan=told,
                 permission=permission,
@@ -256,6 +266,46 @@ def _play(
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         return _stored(store, run), None, True
     return result, error, False
+
+
+@asynccontextmanager
+async def _served(
+    incident: Any,
+    hook: str,
+    *,
+    story: Story,
+    system: System,
+    store: Any,
+    run: str,
+    opens: bool,
+) -> AsyncIterator[str]:
+    """Serve a run's incident and console; tell people where they come in, where people play."""
+    from gameday.house.instruments import instruments_of
+    from gameday.ports import Role
+    from gameday.scenario import ResponderKind
+    from gameday.server import incident_app, serving
+    from gameday.server.console import run_console, sign_in_links
+
+    console, doors = run_console(
+        incident, store=store, run=run, instruments=instruments_of(system.tools)
+    )
+    app = incident_app(incident, hook_token=hook, console=console)
+    async with serving(app) as url:
+        links = sign_in_links(doors, url)
+        if story.scenario.spec.responder is ResponderKind.HUMAN:
+            # Each link on a line of its own: it must survive a narrow terminal in one piece.
+            say("You are on call: open this link, and wait there for the page. Then the big")
+            say(f"button says what is next.\n{links[Role.RESPONDER]}")
+            say(f"The facilitator sees what is injected, and can abort:\n{links[Role.FACILITATOR]}")
+            say(f"Whoever only watches the incident:\n{links[Role.OBSERVER]}")
+        if opens:
+            import webbrowser
+
+            await asyncio.to_thread(webbrowser.open, links[Role.RESPONDER])
+        try:
+            yield url
+        finally:
+            console.streams.close()
 
 
 def _stored(store: Any, run: str) -> Mapping[str, Any] | None:

@@ -38,6 +38,7 @@ class HttpDesk:
             transport: another way than the network, for tests.
         """
         self._incident = incident.rstrip("/")
+        self._token = self._incident.rpartition("/")[2]
         self._timeout = timeout
         self._transport = transport
 
@@ -128,7 +129,11 @@ class HttpDesk:
                 trust_env=not (host in {"localhost", "::1"} or host.startswith("127.")),
                 follow_redirects=follow_redirects,
             ) as client:
-                return await client.request(method, url, json=body)
+                # A link opened by whoever holds the incident's address is the responder's; one
+                # opened without a word of who it is counts for nobody.
+                known = url.startswith(f"{self._incident.rpartition('/incidents/')[0]}/go/")
+                headers = {"authorization": f"Bearer {self._token}"} if known else {}
+                return await client.request(method, url, json=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TemporaryDriverError(
                 f"{what} does not answer ({type(error).__name__}): "

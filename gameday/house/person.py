@@ -1,4 +1,4 @@
-"""A person as the responder: the page is shown in the terminal, the work is done in the links."""
+"""A person as the responder: the page is shown in the terminal, the work is done in the console."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Person:
             f"      traces   {links.traces}\n"
             f"      profile  {links.profile}\n"
             f"      runbook  {links.runbook}\n"
-            "      answer   gameday incident ack, then finding STEP, then gameday mitigate\n",
+            "      answer   in the console, or: gameday incident ack, finding STEP, mitigate\n",
             file=sys.stderr,
         )
         yield _Session()

@@ -11,11 +11,12 @@ from gameday import deeplinks
 from gameday.errors import DriverError, StoreError, UsageError
 from gameday.incident import Finding, Links, Page
 from gameday.ledger import Ledger
+from gameday.loop.line import Word
 from gameday.ports import DeployLog, Target
 from gameday.signals import Deploy
 from gameday.slo import Slo
 from scoring.slo import nominal
-from scoring.timeline import Fact, Kind
+from scoring.timeline import Fact, Kind, Timeline
 
 BEFORE = timedelta(minutes=30)
 """How far back the deploy timeline goes (nominal time is compressed with everything else)."""
@@ -33,7 +34,6 @@ class Incident:
     Args:
         latency_limit: requests slower than this break the SLO; None for an availability SLO.
         runbook: text of the runbook, served behind the runbook link.
-        page_windows: real long window per nominal name, to know how far the burn goes back.
     """
 
     def __init__(
@@ -49,13 +49,15 @@ class Incident:
         drill: bool = True,
     ) -> None:
         self.token = secrets.token_urlsafe(16)
+        self.link_token = secrets.token_urlsafe(16)
+        """Opens deeplinks and nothing else: links travel through chats and mails."""
         self._ledger = ledger
         self._slo = slo
         self._target = target
         self._tools = tools
         self._deploys = deploys
         self.runbook = runbook
-        self._latency_limit = latency_limit
+        self.latency_limit = latency_limit
         self._drill = drill
         self._seen: set[tuple[str, str, str]] = set()
         self._beat_at: datetime | None = None
@@ -69,6 +71,21 @@ class Incident:
     def now(self) -> datetime:
         """Return the present instant by the run's clock."""
         return self._ledger.now()
+
+    @property
+    def timeline(self) -> Timeline:
+        """Return the whole record of the run; what may be shown of it is the caller's business."""
+        return self._ledger.timeline
+
+    @property
+    def page_sent(self) -> Page | None:
+        """Return the page; None before there is one."""
+        return self._page
+
+    @property
+    def rate_window(self) -> timedelta:
+        """Return how far back the rates of the RED dashboard look."""
+        return max(timedelta(seconds=5), min(self._real_windows.values()) / 12)
 
     def receive(
         self, payload: Mapping[str, Any], *, arrived_at: datetime | None = None
@@ -150,7 +167,7 @@ class Incident:
         window = self._real_windows.get(long, timedelta(minutes=1))
         fired_at = _instant(data.get("starts_at")) or received.happened_at
         until = received.happened_at
-        go = f"{base_url}/go/{self.token}"
+        go = f"{base_url}/go/{self.link_token}"
         self._page = Page(
             incident=f"{base_url}/incidents/{self.token}",
             service=self._slo.service,
@@ -173,8 +190,12 @@ class Incident:
         )
         return self._page
 
-    def open_link(self, name: str) -> str | None:
+    def open_link(self, name: str, *, attributed: bool = True) -> str | None:
         """Record that a deeplink was opened and return where it leads.
+
+        Args:
+            attributed: whether the responder is known to have opened it; a chat's preview or a
+                mail scanner opens links too, and counts for nothing.
 
         Returns None where there is no such link, or no page yet. ``runbook`` leads to a path on
         this server; the others to their tools, filtered to the burn window.
@@ -186,9 +207,8 @@ class Incident:
         since = page.burn_from
         match name:
             case "red":
-                window = max(timedelta(seconds=5), min(self._real_windows.values()) / 12)
                 where = deeplinks.red(
-                    self._tools, self._slo, since=since, until=until, window=window
+                    self._tools, self._slo, since=since, until=until, window=self.rate_window
                 )
             case "traces":
                 where = deeplinks.traces(
@@ -196,13 +216,18 @@ class Incident:
                     self._slo,
                     since=since,
                     until=until,
-                    slower=self._latency_limit or timedelta(0),
+                    slower=self.latency_limit or timedelta(0),
                 )
             case "profile":
                 where = deeplinks.profile(self._tools, self._slo, since=since, until=until)
             case _:
-                where = f"/incidents/{self.token}/runbook.md"
-        self._ledger.record(Kind.LINK_OPENED, source="responder", subject=name, data={"link": name})
+                where = f"/go/{self.link_token}/runbook.md"
+        self._ledger.record(
+            Kind.LINK_OPENED,
+            source="responder" if attributed else "link",
+            subject=name,
+            data={"link": name} if attributed else {"link": name, "attributed": False},
+        )
         return where
 
     # --- in: the responder -------------------------------------------------------------------
@@ -234,6 +259,12 @@ class Incident:
             source="responder",
             subject=step,
             data={"step": step, "done": done, "note": note},
+        )
+
+    def note(self, text: str) -> Fact:
+        """Record a sentence of the responder's."""
+        return self._ledger.record(
+            Word.NOTED, source="responder", subject=self._slo.id, data={"text": text}
         )
 
     async def mitigate(self, name: str, parameters: Mapping[str, str]) -> tuple[bool, str]:

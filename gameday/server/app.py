@@ -15,16 +15,22 @@ from gameday.incident import Finding
 
 if TYPE_CHECKING:
     from gameday.loop import Incident
+    from gameday.server.console import Console
+
+MARKDOWN = "text/markdown; charset=utf-8"
 
 BODY_LIMIT = 2 * 1024 * 1024
 """Bytes of a request body that are read; Alertmanager's largest real pages are far below."""
 
 
-def incident_app(incident: Incident, *, hook_token: str) -> FastAPI:
+def incident_app(incident: Incident, *, hook_token: str, console: Console | None = None) -> FastAPI:
     """Return the application that serves one incident.
 
-    Every path carries an unguessable token: the webhook its own, everything a responder uses the
-    incident's. Wrong tokens get 404, so that nothing is confirmed to a guesser.
+    Every path carries an unguessable token: the webhook its own, deeplinks another, everything a
+    responder uses the incident's. Wrong tokens get 404, so that nothing is confirmed to a guesser.
+
+    Args:
+        console: the pages for people; None: there are none.
     """
     app = FastAPI(title="gameday incident", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -62,8 +68,25 @@ def incident_app(incident: Incident, *, hook_token: str) -> FastAPI:
         return JSONResponse({"recorded": len(facts)})
 
     @app.get("/go/{token}/{link}")
-    async def go(token: str, link: str) -> Response:
-        where = incident.open_link(link) if known(token, incident.token) else None
+    async def go(token: str, link: str, request: Request) -> Response:
+        if not known(token, incident.link_token):
+            return no()
+        if link == "runbook.md":
+            return PlainTextResponse(incident.runbook, media_type=MARKDOWN)
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and known(secret, incident.token):
+            where = incident.open_link(link)
+        else:
+            opener = await console.sessions.opener(request.cookies) if console else None
+            is_responder = (
+                console is not None
+                and opener is not None
+                and opener.role in console.incidents.acting
+            )
+            where = incident.open_link(link, attributed=is_responder)
+            if where and opener is not None:
+                # No tool of this run has pages for people as good as the console's own.
+                where = f"/console/incidents/drill/{link}"
         return RedirectResponse(where, status_code=302) if where else no()
 
     @app.get("/incidents/{token}")
@@ -74,7 +97,7 @@ def incident_app(incident: Incident, *, hook_token: str) -> FastAPI:
     async def runbook(token: str) -> Response:
         if not known(token, incident.token):
             return no()
-        return PlainTextResponse(incident.runbook, media_type="text/markdown; charset=utf-8")
+        return PlainTextResponse(incident.runbook, media_type=MARKDOWN)
 
     @app.get("/incidents/{token}/deploys")
     async def deploys(token: str) -> Response:
@@ -137,5 +160,14 @@ def incident_app(incident: Incident, *, hook_token: str) -> FastAPI:
             str(sent["name"]), {str(k): str(v) for k, v in parameters.items()}
         )
         return JSONResponse({"ok": ok, "detail": detail}, status_code=200 if ok else 409)
+
+    if console is not None:
+        from gameday.server.console import console_app
+
+        app.mount("/console", console_app(console))
+
+        @app.get("/")
+        async def home() -> Response:
+            return RedirectResponse("/console/", status_code=303)
 
     return app

@@ -23,10 +23,10 @@ PAGE = Page(
     burn_from=NOW,
     burn_until=NOW,
     links=Links(
-        red="http://desk/l/red",
-        traces="http://desk/l/traces",
-        profile="http://desk/l/profile",
-        runbook="http://desk/l/runbook",
+        red="http://desk/go/l/red",
+        traces="http://desk/go/l/traces",
+        profile="http://desk/go/l/profile",
+        runbook="http://desk/go/l/runbook",
     ),
 )
 
@@ -39,9 +39,9 @@ class Server:
         body = json.loads(request.content) if request.content else None
         self.seen.append((request.method, request.url.path, body))
         match request.url.path:
-            case "/l/red":
+            case "/go/l/red":
                 return httpx.Response(302, headers={"location": "http://prometheus:9090/graph?x=1"})
-            case "/l/runbook":
+            case "/go/l/runbook":
                 return httpx.Response(302, headers={"location": "/runbooks/a.md"})
             case "/runbooks/a.md":
                 return httpx.Response(200, text="# Meaning")
@@ -93,11 +93,27 @@ async def test_a_responder_acknowledges_and_reports() -> None:
     assert Finding.model_validate(body) == Finding(step=Step.RED, summary="errors", found_at=NOW)
 
 
+async def test_only_the_incidents_own_server_is_told_who_opens_a_link() -> None:
+    told: list[tuple[str, str | None]] = []
+
+    def server(request: httpx.Request) -> httpx.Response:
+        told.append((request.url.host, request.headers.get("authorization")))
+        if request.url.path.startswith("/go/"):
+            return httpx.Response(302, headers={"location": "http://elsewhere/runbook.md"})
+        return httpx.Response(200, text="# Meaning")
+
+    desk = HttpDesk(PAGE.incident, transport=httpx.MockTransport(server))
+    await desk.read(PAGE.links.runbook)
+    await desk.follow("http://desk.example/go/l/red")
+
+    assert [("desk", "Bearer secret"), ("elsewhere", None), ("desk.example", None)] == told
+
+
 async def test_following_a_link_tells_where_it_leads_without_going_there() -> None:
     server = Server()
 
     assert "http://prometheus:9090/graph?x=1" == await desk(server).follow(PAGE.links.red)
-    assert ["/l/red"] == [path for _, path, _ in server.seen]
+    assert ["/go/l/red"] == [path for _, path, _ in server.seen]
 
 
 async def test_reading_a_link_goes_all_the_way() -> None:

@@ -204,7 +204,7 @@ async def test_deeplinks_lead_to_the_tools_filtered_to_the_burn_window(desk: Des
     await desk.page()
 
     red, traces, profile, runbook = [
-        (await desk.http.get(f"/go/{desk.incident.token}/{link}")).headers["location"]
+        (await desk.http.get(f"/go/{desk.incident.link_token}/{link}")).headers["location"]
         for link in ("red", "traces", "profile", "runbook")
     ]
 
@@ -221,7 +221,7 @@ async def test_deeplinks_lead_to_the_tools_filtered_to_the_burn_window(desk: Des
 async def test_a_link_that_does_not_exist_is_not_found(desk: Desk) -> None:
     await desk.page()
 
-    assert (await desk.http.get(f"/go/{desk.incident.token}/logs")).status_code == 404
+    assert (await desk.http.get(f"/go/{desk.incident.link_token}/logs")).status_code == 404
 
 
 async def test_acknowledging_twice_is_one_fact(desk: Desk) -> None:

@@ -1,0 +1,268 @@
+"""What the pages need of incidents and runs, whoever keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from gameday.incident import Finding, Step
+from gameday.loop.line import Word
+from gameday.loop.state import Phase
+from gameday.ports import Role, RunRecord
+from gameday.runbook import Runbook
+from gameday.server.sessions import Visitor
+from gameday.signals import Deploy
+from scoring.timeline import Fact, Kind
+
+VIEWS = ("red", "traces", "profile", "blame", "runbook")
+"""The console's own views, in the order of the funnel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One incident in a list."""
+
+    id: str
+    service: str
+    slo: str
+    severity: str
+    state: str
+    opened_at: datetime
+    is_drill: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of an incident's record."""
+
+    at: datetime
+    words: str
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A runbook step that was ticked or skipped."""
+
+    done: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What people said about an incident, out of its facts; latest word first where it matters.
+
+    Attributes:
+        findings: the latest per step; ticks: per runbook step.
+        mitigations: what was tried, oldest first: name, whether it worked, what was done.
+    """
+
+    findings: Mapping[Step, Finding] = field(default_factory=dict)
+    ticks: Mapping[str, Tick] = field(default_factory=dict)
+    mitigations: tuple[tuple[str, bool, str], ...] = ()
+    record: tuple[Entry, ...] = ()
+
+    @property
+    def is_mitigated(self) -> bool:
+        """Whether something that was tried worked."""
+        return any(ok for _, ok, _ in self.mitigations)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An incident as a page shows it, to whoever may see incidents at all.
+
+    Attributes:
+        window: nominal long window of the branch that fired; burn_from: where the burn began by it.
+        short: how far back the rates of the RED panels look.
+        slower: from when on a request is slow; zero where nobody said.
+        tools: deeplink per view that leads to a tool elsewhere; the console's own view else.
+        takes: the acts it takes: ack, finding, tick, mitigate, note, close, role.
+        acts_for_you: whether mitigating does something, or puts on record what somebody did.
+    """
+
+    id: str
+    summary: str
+    service: str
+    slo: str
+    alert: str
+    severity: str
+    state: str
+    is_open: bool
+    is_drill: bool
+    fired_at: datetime
+    paged_at: datetime
+    now: datetime
+    window: str = ""
+    burn_rate: float | None = None
+    burn_from: datetime | None = None
+    short: timedelta = timedelta(minutes=5)
+    slower: timedelta = timedelta(0)
+    acked_at: datetime | None = None
+    cleared_at: datetime | None = None
+    closed_at: datetime | None = None
+    phases: tuple[Phase, ...] = ()
+    said: Said = field(default_factory=Said)
+    roles: Mapping[str, str] = field(default_factory=dict)
+    runbook: Runbook | None = None
+    runbook_missing: str = "no runbook is known for this alert"
+    tools: Mapping[str, str] = field(default_factory=dict)
+    takes: frozenset[str] = frozenset()
+    acts_for_you: bool = False
+
+    @property
+    def burn_since(self) -> datetime:
+        """When the burn window begins."""
+        return self.burn_from or self.fired_at - timedelta(hours=1)
+
+
+class Incidents(Protocol):
+    """The incidents a console shows."""
+
+    acting: frozenset[Role]
+    """The roles that may change them."""
+
+    is_single: bool
+    """Whether there can be only one: a drill's."""
+
+    async def listed(self, *, limit: int, only_open: bool) -> Sequence[Row]:
+        """Return incidents, newest first."""
+
+    async def view(self, incident: str) -> View:
+        """Return an incident as it stands now; `NoSuchIncident` where there is none."""
+
+    async def pulse(self, incident: str) -> str:
+        """Return a text that is another one whenever a page would look different."""
+
+    async def deploys(self, incident: str) -> Sequence[Deploy]:
+        """Return what went live before and during it, oldest first."""
+
+    async def opened(self, incident: str, view: str, by: Visitor) -> None:
+        """Put on record that a responder opened one of its views."""
+
+    async def acknowledge(self, incident: str, by: Visitor) -> None:
+        """Put on record that somebody has it."""
+
+    async def report(self, incident: str, finding: Finding, by: Visitor) -> None:
+        """Put the finding of one step on record."""
+
+    async def tick(self, incident: str, step: str, by: Visitor, *, done: bool, note: str) -> None:
+        """Put on record that a runbook step was done, or skipped and why."""
+
+    async def mitigate(
+        self, incident: str, name: str, parameters: Mapping[str, str], by: Visitor
+    ) -> tuple[bool, str]:
+        """Start a mitigation, or put it on record; return (whether it worked, what was done)."""
+
+    async def note(self, incident: str, text: str, by: Visitor) -> None:
+        """Put a sentence on record."""
+
+    async def close(self, incident: str, word: str, text: str, by: Visitor) -> None:
+        """Close it: ``resolve`` or ``false-alarm``."""
+
+    async def take(self, incident: str, role: str, by: Visitor) -> None:
+        """Put on record that somebody is commander, on-call or scribe from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A game day as its facilitator sees it: with everything it hides from the others.
+
+    Attributes:
+        plan: as ``gameday plan --json`` prints it; empty before there is one.
+        result: as ``run --json`` prints it; None while it goes on.
+    """
+
+    record: RunRecord
+    facts: tuple[Fact, ...]
+    plan: Mapping[str, Any]
+    result: Mapping[str, Any] | None
+    title: str
+    now: datetime
+
+
+class Runs(Protocol):
+    """The game days a console shows."""
+
+    async def listed(self) -> Sequence[RunRecord]:
+        """Return runs, newest first."""
+
+    async def shown(self, run: str) -> RunView:
+        """Return one run; `UsageError` where there is none."""
+
+    async def pulse(self, run: str) -> str:
+        """Return a text that is another one whenever the run's page would look different."""
+
+    async def abort(self, run: str, by: Visitor) -> None:
+        """Give the order that ``gameday abort`` gives."""
+
+
+def said_of(facts: Sequence[Fact]) -> Said:
+    """Return what people said, out of facts in the order they happened."""
+    findings: dict[Step, Finding] = {}
+    ticks: dict[str, Tick] = {}
+    mitigations: list[tuple[str, bool, str]] = []
+    record: list[Entry] = []
+    for fact in facts:
+        d = fact.data
+        match fact.kind:
+            case Kind.FINDING if d.get("step") in set(Step):
+                step = Step(d["step"])
+                detail = dict(d.get("detail") or {})
+                findings[step] = Finding(step=step, summary=str(d.get("summary")), detail=detail)
+            case Kind.RUNBOOK_STEP:
+                ticks[str(d.get("step"))] = Tick(bool(d.get("done")), str(d.get("note") or ""))
+            case Kind.MITIGATION_APPLIED:
+                done = str(d.get("detail") or "")
+                mitigations.append((str(d.get("name")), bool(d.get("ok")), done))
+        words = _words(fact)
+        if words:
+            record.append(Entry(fact.happened_at, words, str(d.get("by") or "")))
+    return Said(findings, ticks, tuple(mitigations), tuple(record))
+
+
+def _words(fact: Fact) -> str:
+    """Return a fact as a line of the record; empty for those nobody reads."""
+    d = fact.data
+    match fact.kind:
+        case Kind.PAGE_RECEIVED:
+            return f"page: {d.get('alert')} {d.get('long') or ''}".strip()
+        case Kind.PAGE_RESOLVED | Kind.ALERT_RESOLVED:
+            return f"cleared: {d.get('alert')} {d.get('long') or ''}".strip()
+        case Kind.PAGE_DELIVERED:
+            return f"paged {d.get('to')}"
+        case Word.PAGE_FAILED:
+            return f"page failed: {d.get('error')}"
+        case Kind.ACKNOWLEDGED:
+            return "acknowledged"
+        case Kind.LINK_OPENED:
+            return f"opened {d.get('link')}" + (
+                " (nobody known)" if d.get("attributed") is False else ""
+            )
+        case Kind.FINDING:
+            return f"{d.get('step')}: {d.get('summary')}"
+        case Kind.RUNBOOK_STEP:
+            done = "done" if d.get("done") else "skipped"
+            return f"runbook {d.get('step')}: {done} {d.get('note') or ''}".strip()
+        case Kind.MITIGATION_STARTED:
+            return f"mitigation started: {d.get('name')}"
+        case Kind.MITIGATION_APPLIED:
+            done = "mitigated" if d.get("ok") else "mitigation failed"
+            return f"{done}: {d.get('detail') or d.get('name')}"
+        case Word.NOTED:
+            return f"note: {d.get('text')}"
+        case Word.ROLE_TAKEN:
+            return f"{d.get('role')} is {d.get('name')}"
+        case Word.RESOLVED | Word.FALSE_ALARM:
+            name = "resolved" if fact.kind == Word.RESOLVED else "false alarm"
+            return f"{name}: {d.get('text')}" if d.get("text") else name
+        case Word.MERGED:
+            return f"merged into {d.get('into')}"
+        case Word.REMINDED:
+            return str(d.get("text") or "")
+        case Kind.POSTMORTEM_DRAFTED:
+            return "postmortem drafted"
+        case _:
+            return str(d.get("text") or "")

@@ -1,0 +1,253 @@
+"""A drill's console over the real application, with instruments that answer from memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gameday.deeplinks import Tools
+from gameday.diagnosis.instruments import Instruments
+from gameday.drivers.database import Database
+from gameday.errors import DriverError, PermanentDriverError
+from gameday.ledger import Ledger
+from gameday.loop import Incident
+from gameday.ports import Role
+from gameday.server import incident_app
+from gameday.server.console import run_console
+from gameday.server.sessions import RunDoors
+from gameday.signals import Deploy, Frame, Profile, Span, Stack, Trace
+from gameday.slo import Slo
+from gameday.testing.telemetry import FakeHistory, FakeMetrics, FakeProfiles, FakeTraces
+from scoring.slo import Objective, workbook_windows
+from scoring.timeline import Fact, Kind
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ONSET = NOON - timedelta(seconds=40)
+MONTH = timedelta(days=30)
+RUNBOOK = Path(__file__).resolve().parents[2] / "runbooks" / "checkout-latency.md"
+SLO = Slo(
+    id="checkout-latency",
+    service="storefront",
+    objective=Objective(0.99, MONTH),
+    good_query='x{le="0.1"}',
+    total_query="y",
+    windows=workbook_windows(MONTH),
+)
+INJECTED = "slow-downstream-of-inventory"
+"""The name of the fault that the on-call must not see."""
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def sleep(self, duration: timedelta) -> None:
+        self.at += duration
+
+
+class Shop:
+    """A target that can fail over and nothing else."""
+
+    name, time_scale = "shop", 60.0
+
+    async def check(self) -> None: ...
+
+    async def mitigate(self, name: str, parameters: Mapping[str, str]) -> str:
+        if name != "failover-db":
+            raise PermanentDriverError(f"there is no mitigation {name!r}")
+        return f"failed over {parameters}"
+
+    async def route_pages(self, url: str) -> None: ...
+
+
+class Deploys:
+    """One deploy, long before."""
+
+    async def deploys(self, *, since: datetime, until: datetime) -> list[Deploy]:
+        return [Deploy("checkout", "c0ffee1234567", NOON - timedelta(minutes=20), "eu-west")]
+
+
+class BurnRates:
+    """Burn rates out of memory; everything else an alert source knows is not asked for."""
+
+    def __init__(self, broken: DriverError | None = None) -> None:
+        self._broken = broken
+
+    async def burn_rates(self, *, slo: str) -> Mapping[str, float | None]:
+        if self._broken is not None:
+            raise self._broken
+        return {"5m": 21.5, "1h": 16.2, "6h": None}
+
+
+def level(signal: str, region: str, at: datetime) -> float:
+    """The duration of one region goes up at the onset; nothing else moves."""
+    is_slow = region == "eu-west" and at >= ONSET
+    return {"rate": 10.0, "errors": 0.0, "duration": 0.45 if is_slow else 0.02}[signal]
+
+
+def slow_trace(number: int, *, slow: bool = True, name: str = "SELECT stock") -> Trace:
+    """A checkout that waits for the database of inventory, or does not."""
+    id = f"{number:032x}"
+    at = (
+        (ONSET + timedelta(seconds=2 + number)) if slow else (ONSET - timedelta(seconds=3 + number))
+    )
+    whole = timedelta(milliseconds=430 if slow else 20)
+    resource = {"cloud.region": "eu-west", "vcs.ref.head.revision": "c0ffee1234567"}
+
+    def span(n: int, parent: int | None, service: str, kind: str, label: str, lost: int) -> Span:
+        return Span(
+            trace_id=id,
+            span_id=f"{n:016x}",
+            parent_id=f"{parent:016x}" if parent else None,
+            name=label,
+            kind=kind,
+            service=service,
+            started_at=at + timedelta(milliseconds=lost),
+            duration=whole - timedelta(milliseconds=2 * lost),
+            attributes={"peer.service": "db"} if kind == "client" else {},
+            resource=resource,
+        )
+
+    return Trace(
+        id,
+        (
+            span(1, None, "storefront", "server", "POST /checkout", 0),
+            span(2, 1, "inventory", "server", "POST /reserve", 2),
+            span(3, 2, "inventory", "client", name, 4),
+        ),
+    )
+
+
+def instruments(
+    *, broken: DriverError | None = None, span_name: str = "SELECT stock"
+) -> Instruments:
+    """The instruments of a slow database; all of them broken where an error is given."""
+    bad = [slow_trace(n, name=span_name) for n in range(6)]
+    quiet = [slow_trace(100 + n, slow=False, name=span_name) for n in range(6)]
+    frames = (Frame("main", "/app/main.py", 1), Frame("Stock.reserve", "/app/stock.py", 12))
+    library = Frame("recv_into", "/usr/lib/python3.11/site-packages/psycopg/socket.py", 3)
+    profile = Profile((Stack((*frames, library), timedelta(seconds=2)),))
+    return Instruments(
+        metrics=FakeMetrics(level, ["eu-west", "us-east"], broken=broken),
+        alerts=BurnRates(broken),  # type: ignore[arg-type]  # the one method that is asked
+        traces=FakeTraces([*bad, *quiet], broken=broken),
+        profiles=FakeProfiles({"inventory": profile}),
+        code=FakeHistory({}),
+    )
+
+
+@dataclass
+class Desk:
+    """A drill's incident, its console, and browsers for whoever comes in."""
+
+    folder: Path
+    instruments: Instruments = field(default_factory=instruments)
+
+    def __post_init__(self) -> None:
+        self.clock = Hand()
+        self.store = Database(f"sqlite:///{self.folder / 'runs.db'}")
+        self.store.open_run("r1", scenario="slow-db", target="shop", started_at=NOON, documents={})
+        self.ledger = Ledger("r1", store=self.store, clock=self.clock)
+        self.incident = Incident(
+            self.ledger,
+            slo=SLO,
+            target=Shop(),  # type: ignore[arg-type]
+            tools=Tools("http://prom", "http://traces", "http://profiles"),
+            deploys=Deploys(),
+            runbook=RUNBOOK.read_text(encoding="utf-8"),
+            latency_limit=timedelta(milliseconds=100),
+        )
+        console, doors = run_console(
+            self.incident, store=self.store, run="r1", instruments=self.instruments
+        )
+        self.doors: RunDoors = doors
+        self.console = console
+        self.app = incident_app(self.incident, hook_token="hook", console=console)
+        self.ledger.record(
+            Kind.PLAN_MADE,
+            source="conductor",
+            data={
+                "faults": [
+                    {
+                        "experiment": INJECTED,
+                        "at_seconds": 0.0,
+                        "duration_seconds": 300.0,
+                        "configuration": {"latency": "400ms"},
+                        "undo": f"undo {INJECTED}",
+                        "undo_command": "gameday recover",
+                    }
+                ],
+                "expects_alert": True,
+                "predicted_seconds": 20.0,
+                "due_seconds": 25.0,
+                "slo": SLO.id,
+                "service": SLO.service,
+                "time_scale": 60.0,
+            },
+        )
+        self.ledger.record(Kind.FAULT_INJECTED, source="conductor", data={"fault": INJECTED})
+
+    def browser(self) -> httpx.AsyncClient:
+        """A browser nobody has signed in with."""
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.app, raise_app_exceptions=False),
+            base_url="http://here",
+        )
+
+    async def signed_in(self, role: Role = Role.RESPONDER) -> httpx.AsyncClient:
+        """A browser in which a role has signed in."""
+        http = self.browser()
+        answer = await http.get(f"/console/enter/{self.doors.secrets[role]}")
+        assert answer.status_code == 303, answer.text
+        return http
+
+    async def page(self, **labels: str) -> None:
+        """Let the page come."""
+        alert = {
+            "status": "firing",
+            "labels": {
+                "alertname": "CheckoutLatencyBudgetBurn",
+                "slo": "checkout-latency",
+                "service": "storefront",
+                "severity": "page",
+                "long_window": "1h",
+                **labels,
+            },
+            "annotations": {"summary": labels.get("summary", "checkout burns its budget")},
+            "startsAt": (NOON - timedelta(seconds=5)).isoformat(),
+            "fingerprint": "abc",
+        }
+        async with self.browser() as http:
+            await http.post("/hooks/alertmanager/hook", json={"version": "4", "alerts": [alert]})
+        received = self.ledger.timeline.first(Kind.PAGE_RECEIVED)
+        assert received is not None
+        self.incident.page(received, base_url="http://here", burn_rate=20.0)
+
+    def of_kind(self, kind: str) -> list[Fact]:
+        return list(self.ledger.timeline.of_kind(kind))
+
+
+def csrf_of(html: str) -> str:
+    """The token against forged forms of a page."""
+    found = re.search(r'name="csrf" value="([^"]+)"', html)
+    assert found is not None, html
+    return found.group(1)
+
+
+async def send(http: httpx.AsyncClient, path: str, **fields: Any) -> httpx.Response:
+    """Send a form as its page would."""
+    page = await http.get("/console/incidents/drill")
+    return await http.post(
+        f"/console/incidents/drill/{path}", data={"csrf": csrf_of(page.text), **fields}
+    )

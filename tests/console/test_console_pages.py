@@ -1,0 +1,294 @@
+"""What each page of a drill's console shows, and what clicking it puts on record."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from opened_console import Desk, csrf_of, instruments, send
+
+from gameday.errors import TemporaryDriverError
+from gameday.ports import Role
+from scoring.timeline import Kind
+
+DOWN = TemporaryDriverError("Prometheus at http://prom does not answer")
+VIEWS = ("red", "traces", "profile", "blame", "runbook")
+
+
+async def got(http: httpx.AsyncClient, path: str) -> str:
+    answer = await http.get(f"/console/incidents/{path}")
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def big_button(html: str) -> str:
+    found = re.search(r'id="next"[^>]*>(.*?)(<small>|</button>|</a>)', html, re.DOTALL)
+    assert found is not None, html
+    return found.group(1).strip()
+
+
+async def test_before_the_page_the_on_call_is_told_to_wait(desk: Desk) -> None:
+    http = await desk.signed_in()
+
+    home = await http.get("/console/", follow_redirects=True)
+
+    assert "No page yet" in home.text
+
+
+async def test_the_way_of_the_funnel_is_one_big_button_after_the_other(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+    said = [big_button(await got(http, "drill"))]
+
+    await send(http, "ack")
+    said.append(big_button(await got(http, "drill")))
+    await send(http, "findings/red", moved="duration", shape="plateau", region="eu-west")
+    said.append(big_button(await got(http, "drill")))
+    await send(http, "findings/trace", service="inventory", downstream="db", region="eu-west")
+    said.append(big_button(await got(http, "drill")))
+    await send(http, "findings/profile", where="off-cpu", waiting_in="db")
+    said.append(big_button(await got(http, "drill")))
+    await send(http, "findings/blame", explained="no")
+    said.append(big_button(await got(http, "drill")))
+    said.append(big_button(await got(http, "drill/runbook")))
+    await send(http, "mitigations", fix="failover-db", **{"p.region": "eu-west"})
+    said.append(big_button(await got(http, "drill")))
+
+    assert said == [
+        "Acknowledge: I have it",
+        "Read RED",
+        "Read the traces",
+        "Read the profile",
+        "Read the changes",
+        "Mitigate",
+        "Start failover-db",
+        "Watch it recover",
+    ]
+
+
+async def test_acknowledging_by_click_is_on_record_and_leads_to_red(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    answer = await send(http, "ack")
+    red = await http.get(answer.headers["location"], follow_redirects=True)
+
+    assert [f.data["by"] for f in desk.of_kind(Kind.ACKNOWLEDGED)] == ["on-call"]
+    assert [f.data for f in desk.of_kind(Kind.LINK_OPENED)] == [{"link": "red"}]
+    assert red.url.path == "/console/incidents/drill/red"
+
+
+async def test_red_names_what_moved_and_its_shape(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    html = await got(http, "drill/red")
+    data = (await http.get("/console/incidents/drill/red.json")).json()
+
+    assert "duration moved in eu-west" in html
+    assert [p["signal"] for p in data["panels"]] == ["rate", "errors", "duration"]
+    assert {s["name"] for s in data["panels"][2]["series"]} == {"eu-west", "us-east"}
+    assert [m["signal"] for m in data["movements"]] == ["duration"]
+
+
+async def test_traces_are_waterfalls_with_the_bulk_span_marked(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    html = await got(http, "drill/traces")
+
+    assert 5 <= html.count('<details class="trace"') <= 10
+    assert "inventory waiting for db is slow in eu-west" in html
+    marked = re.findall(r'<li class="bulk[^"]*">\s*<span[^>]*><b>(\w+)</b> ([^<]+) <em>', html)
+    assert set(marked) == {("inventory", "SELECT stock")}
+
+
+async def test_the_flame_graph_marks_the_widest_leaf(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    html = await got(http, "drill/profile")
+
+    assert re.findall(r'<g class="leaf"><title>([^ ]+)', html) == ["Stock.reserve"]
+    assert "off-CPU, inventory is waiting in db" in html
+
+
+async def test_the_flame_graph_can_be_of_one_trace(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+    await got(http, "drill/traces")
+
+    html = await got(http, f"drill/profile?trace={2:032x}")
+
+    assert "Trace <code>00000000</code> only" in html
+
+
+async def test_a_trace_that_is_not_shown_has_no_flame_graph(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    html = await got(http, "drill/profile?trace=abcdef")
+
+    assert "this trace is not among those that are shown" in html
+
+
+async def test_blame_stands_beside_the_deploy_timeline(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    html = await got(http, "drill/blame")
+
+    assert "no change explains this" in html
+    assert "<code>c0ffee1234</code>" in html
+    assert 'class="onset"' in html
+
+
+async def test_the_runbook_gives_the_fix_that_fits_first_and_filled_in(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+    await send(http, "findings/trace", service="inventory", downstream="db", region="eu-west")
+
+    html = await got(http, "drill/runbook")
+
+    fixes = re.findall(r'<article class="fix( fits)?">\s*<h3>([\w-]+)', html)
+    assert fixes[0] == (" fits", "failover-db")
+    assert 'name="p.region" value="eu-west"' in html
+
+
+async def test_a_mitigation_by_click_is_done_and_ticks_its_step(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    await send(http, "mitigations", fix="failover-db", **{"p.region": "eu-west"})
+
+    [applied] = desk.of_kind(Kind.MITIGATION_APPLIED)
+    assert applied.data["ok"] is True
+    assert applied.data["parameters"] == {"region": "eu-west"}
+    [ticked] = desk.of_kind(Kind.RUNBOOK_STEP)
+    assert (ticked.data["step"], ticked.data["done"]) == ("failover-db", True)
+    [chosen] = [f for f in desk.of_kind(Kind.FINDING) if f.data["step"] == "mitigate"]
+    assert chosen.data["detail"]["mitigation"] == "failover-db"
+
+
+async def test_a_mitigation_that_fails_says_so_and_is_not_ticked(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    await send(http, "mitigations", fix="rollback-deploy", **{"p.service": "checkout"})
+    html = await got(http, "drill/runbook")
+
+    assert desk.of_kind(Kind.RUNBOOK_STEP) == []
+    assert "there is no mitigation &#39;rollback-deploy&#39;" in html
+
+
+async def test_a_mitigation_without_what_it_needs_is_refused(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    answer = await send(http, "mitigations", fix="drain-region", **{"p.region": " "})
+
+    assert answer.status_code == 400
+    assert "drain-region needs a region" in answer.text
+    assert desk.of_kind(Kind.MITIGATION_STARTED) == []
+
+
+async def test_steps_are_ticked_and_skipped_with_a_remark(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    await send(http, "ticks", step="read-red", done="yes", note="")
+    await send(http, "ticks", step="find-hop", done="no", note="store down")
+
+    ticked = [
+        (f.data["step"], f.data["done"], f.data["note"]) for f in desk.of_kind("runbook.step")
+    ]
+    assert ticked == [("read-red", True, ""), ("find-hop", False, "store down")]
+
+
+async def test_a_note_stands_in_the_record(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    await send(http, "notes", text="the shop's phone rings", here="overview")
+
+    assert "note: the shop&#39;s phone rings" in await got(http, "drill")
+
+
+@pytest.mark.parametrize("view", ["", *(f"/{v}" for v in VIEWS)], ids=lambda v: v or "overview")
+async def test_a_page_works_while_no_instrument_does(desk: Desk, tmp_path, view: str) -> None:  # type: ignore[no-untyped-def]
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    broken = Desk(folder, instruments(broken=DOWN))
+    await broken.page()
+    http = await broken.signed_in()
+
+    html = await got(http, f"drill{view}")
+
+    assert "Note for the record" in html
+    if view not in ("/runbook", "/blame"):
+        assert "Prometheus at http://prom does not answer" in html
+
+
+@pytest.mark.parametrize(
+    ("step", "fields", "why"),
+    [
+        ("trace", {}, "which service"),
+        ("profile", {"where": "off-cpu"}, "waiting in what"),
+        ("profile", {"where": "on-cpu"}, "which function"),
+        ("blame", {}, "yes or no"),
+        ("blame", {"explained": "yes"}, "which commit"),
+        ("red", {"shape": "banana"}, "no shape"),
+        ("mitigate", {}, "no form of its own"),
+        ("nonsense", {}, "no step"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+async def test_a_finding_that_says_too_little_is_refused_with_a_question(
+    desk: Desk, step: str, fields: dict[str, str], why: str
+) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    answer = await send(http, f"findings/{step}", **fields)
+
+    assert answer.status_code == 400
+    assert why in answer.text
+    assert desk.of_kind(Kind.FINDING) == []
+
+
+async def test_the_facilitator_sees_what_is_injected_and_what_is_awaited(desk: Desk) -> None:
+    http = await desk.signed_in(Role.FACILITATOR)
+
+    html = (await http.get("/console/", follow_redirects=True)).text
+
+    assert "slow-downstream-of-inventory" in html
+    assert "<strong>awaited</strong>" in html
+
+
+async def test_the_facilitators_abort_is_the_order_of_the_command_line(desk: Desk) -> None:
+    http = await desk.signed_in(Role.FACILITATOR)
+    csrf = csrf_of((await http.get("/console/runs/r1")).text)
+
+    unsure = await http.post("/console/runs/r1/abort", data={"csrf": csrf})
+    sure = await http.post("/console/runs/r1/abort", data={"csrf": csrf, "sure": "yes"})
+
+    assert (unsure.status_code, sure.status_code) == (400, 303)
+    assert [(str(o.kind), o.run, o.by) for o in desk.store.orders("r1")] == [
+        ("abort", "r1", "facilitator")
+    ]
+
+
+async def test_a_facilitator_does_not_answer_in_place_of_the_on_call(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in(Role.FACILITATOR)
+
+    answer = await send_as_facilitator(http, "ack")
+
+    assert answer.status_code == 403
+    assert desk.of_kind(Kind.ACKNOWLEDGED) == []
+
+
+async def send_as_facilitator(http: httpx.AsyncClient, path: str) -> httpx.Response:
+    csrf = csrf_of((await http.get("/console/incidents/drill")).text)
+    return await http.post(f"/console/incidents/drill/{path}", data={"csrf": csrf})
