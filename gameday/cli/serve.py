@@ -48,6 +48,7 @@ async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings
     from gameday.house.serve import pagers_of, service
     from gameday.house.system import SystemClock
     from gameday.house.tracing import traced, tracing
+    from gameday.server.console.service_console import service_console
     from gameday.server.gate import Gate
     from gameday.server.process import listen, serve_until_told
     from gameday.server.service import service_app
@@ -60,18 +61,25 @@ async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings
     with tracing() as tracer:
         pagers = traced(pagers_of(SystemClock()), tracer)
         async with service(settings, chosen, url=url, pagers=pagers) as running:
-            app = service_app(
-                running.engine,
-                Gate(running.store.tokens),
-                running.signer,
-                link_of=running.link_of,
-                templates=chosen.templates,
-                pagerduty_secrets=chosen.pagerduty_secrets,
-                ready=running.ready,
-                version=__version__,
-            )
-            served = app if tracer is None else Traced(app, tracer)
-            await serve_until_told(served, listener, on_ready=lambda: say(f"serving on {url}"))
+            gate = Gate(running.store.tokens)
+            with service_console(running, gate, settings=settings, say=say) as console:
+                app = service_app(
+                    running.engine,
+                    gate,
+                    running.signer,
+                    link_of=running.link_of,
+                    templates=chosen.templates,
+                    pagerduty_secrets=chosen.pagerduty_secrets,
+                    ready=running.ready,
+                    version=__version__,
+                    console=console,
+                )
+                await serve_until_told(
+                    app if tracer is None else Traced(app, tracer),
+                    listener,
+                    on_ready=lambda: say(f"serving on {url}\nfor people: {url}/console/"),
+                    on_end=console.streams.close,
+                )
 
 
 def _is_loopback(host: str) -> bool:

@@ -141,7 +141,7 @@ async def service(
             paging=Paging(
                 pagers or {},
                 link_of=link_of,
-                incident_url=lambda incident: f"{base}/api/incidents/{incident}",
+                incident_url=lambda incident: f"{base}/console/incidents/{incident}",
             ),
             drills=drills.now,
             on_real=_stopping(runs, clock) if chosen.stop_drills else None,

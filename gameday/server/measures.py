@@ -40,12 +40,14 @@ class Measures:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})["measures"] = self
-        status = 500
+        status, streams = 500, False
 
         async def sending(message: Any) -> None:
-            nonlocal status
+            nonlocal status, streams
             if message["type"] == "http.response.start":
                 status = message["status"]
+                kind = dict(message.get("headers", ())).get(b"content-type", b"")
+                streams = kind.startswith(b"text/event-stream")
             await send(message)
 
         began = time.perf_counter()
@@ -56,7 +58,8 @@ class Measures:
             route = getattr(scope.get("route"), "path", "unmatched")
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._requests.labels(method, route, str(status)).inc()
-            self._seconds.labels(method, route).observe(time.perf_counter() - began)
+            if not streams:  # an open page listens for minutes; nobody waits for the end of that
+                self._seconds.labels(method, route).observe(time.perf_counter() - began)
 
     def text(self) -> bytes:
         """Return the measures in Prometheus' text format."""

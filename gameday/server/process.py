@@ -73,9 +73,17 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def serve_until_told(
-    app: Any, listener: socket.socket, *, on_ready: Callable[[], None] = lambda: None
+    app: Any,
+    listener: socket.socket,
+    *,
+    on_ready: Callable[[], None] = lambda: None,
+    on_end: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; requests under way are finished first."""
+    """Serve until SIGINT or SIGTERM; requests under way are finished first.
+
+    Args:
+        on_end: called at the signal, for what would go on for ever.
+    """
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -89,6 +97,7 @@ async def serve_until_told(
 
     def end() -> None:
         server.should_exit = True
+        on_end()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -31,6 +32,7 @@ from gameday.server.answers import (
     read,
 )
 from gameday.server.body import HOOK_LIMIT, json_body
+from gameday.server.console import Console, console_app
 from gameday.server.gate import Gate
 from gameday.server.measures import Measures
 from gameday.server.pagerduty import pagerduty_hook
@@ -49,6 +51,7 @@ def service_app(
     pagerduty_secrets: Sequence[str] = (),
     ready: Callable[[], None] = lambda: None,
     version: str = "0",
+    console: Console | None = None,
 ) -> Measures:
     """Return the ASGI application of the service.
 
@@ -57,6 +60,7 @@ def service_app(
         templates: where each deeplink leads, see `gameday.loop.links.destination`.
         pagerduty_secrets: of PagerDuty's webhook subscriptions; without one that hook is closed.
         ready: raises `StoreError` where the store does not answer; called in a thread.
+        console: the pages for people, mounted at ``/console``; None: there are none.
     """
     app = FastAPI(
         title="gameday",
@@ -184,9 +188,13 @@ def service_app(
     async def go(token: str, request: Request) -> Response:
         found, view = signer.read(token, now=engine.now())
         by = await gate.recognise(request.headers.get("authorization"))
-        is_responder = by is not None and by.role in (Role.RESPONDER, Role.FACILITATOR)
-        state = await engine.opened(found, view, by=by.name if by and is_responder else None)
+        opener = await console.sessions.opener(request.cookies) if console else None
+        known = by or opener
+        is_responder = known is not None and known.role in (Role.RESPONDER, Role.FACILITATOR)
+        state = await engine.opened(found, view, by=known.name if known and is_responder else None)
         where = destination(state, view, templates or {})
+        if console is not None and not (templates or {}).get(view):
+            where = f"/console/incidents/{quote(state.id, safe='')}/{view}"
         return Response(status_code=302, headers={"location": where, **HEADERS})
 
     # --- about itself ------------------------------------------------------------------------
@@ -226,5 +234,12 @@ def service_app(
     )
     async def openapi(_by: Token = need(Role.OBSERVER)) -> Response:
         return answer(document(app))
+
+    if console is not None:
+        app.mount("/console", console_app(console))
+
+        @app.get("/", include_in_schema=False)
+        async def home() -> Response:
+            return Response(status_code=303, headers={"location": "/console/", **HEADERS})
 
     return Measures(app, engine=engine)

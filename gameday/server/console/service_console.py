@@ -1,0 +1,57 @@
+"""The console of `gameday serve`, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from gameday.drivers.database import Database
+from gameday.house.instruments import instruments_of_environment
+from gameday.house.serve import Service, server_key
+from gameday.house.shelf import Shelf
+from gameday.server.console.app import Console
+from gameday.server.console.runs import StoredRuns
+from gameday.server.console.served import GateDoors, Lookup, ServedIncidents
+from gameday.server.gate import Gate
+from gameday.server.sessions import Sessions
+from gameday.settings import Settings
+
+
+@contextmanager
+def service_console(
+    running: Service, gate: Gate, *, settings: Settings, say: Callable[[str], None]
+) -> Iterator[Console]:
+    """Yield the console over a running service's incidents and its store's game days.
+
+    Args:
+        say: told what cannot be read around the service: a runbook, an SLO.
+
+    Raises:
+        UsageError: the address of an instrument is none.
+    """
+    engine, chosen = running.engine, running.settings
+    instruments, shelf = instruments_of_environment(), Shelf()
+    for problem in shelf.problems:
+        say(problem)
+    lookup = Lookup(shelf.runbook, shelf.slower, partial(shelf.time_scale, instruments.alerts))
+    runs = Database(settings.database_url)
+    console = Console(
+        incidents=ServedIncidents(
+            engine, link_of=running.link_of, templates=chosen.templates, lookup=lookup
+        ),
+        runs=StoredRuns(runs, now=engine.now),
+        sessions=Sessions(
+            server_key(settings.state),
+            GateDoors(gate),
+            now=engine.now,
+            secure=chosen.public_url.startswith("https:"),
+        ),
+        instruments=instruments,
+        now=engine.now,
+    )
+    try:
+        yield console
+    finally:
+        console.streams.close()
+        runs.close()
