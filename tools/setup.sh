@@ -1,6 +1,6 @@
 #!/bin/sh
 # All the set-up there is: a virtual environment with the package and its tools, Prometheus,
-# Alertmanager and git. Run again, it finds everything there and does nothing.
+# Alertmanager and git; and Chromium, which only the tests of the console's pages need. Run again, it finds everything there and does nothing.
 #
 # Asks nothing, starts no service and leaves none enabled, and never touches a Prometheus or an
 # Alertmanager that was installed before.
@@ -185,6 +185,22 @@ if [ -n "$missing" ]; then
     install_programs $missing
     still=$(missing_programs | tr '\n' ' ')
     [ -z "$still" ] || die "installed, and yet not found on the path: $still"
+fi
+
+# Without a browser its tests are skipped, so nothing here may fail because of it. Where Chromium is
+# a snap (Ubuntu) or an application (macOS), it is left to whoever wants those tests.
+if ! have chromium && have apt-get; then
+    if [ -n "$missing" ] || [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; then
+        become_root chromium
+        [ -n "$(apt-cache --quiet madison chromium 2>/dev/null)" ] || apt_update
+        if apt_has chromium; then
+            did=yes
+            say "installing chromium (for the tests of the console)"
+            quietly $as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a \
+                apt-get -qq -y --no-install-recommends install chromium ||
+                say "chromium could not be installed; the tests in a browser will be skipped"
+        fi
+    fi
 fi
 
 wanted=$(cksum <pyproject.toml)
