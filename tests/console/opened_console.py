@@ -13,7 +13,7 @@ import httpx
 
 from gameday.deeplinks import Tools
 from gameday.diagnosis.instruments import Instruments
-from gameday.drivers.database import Database, IncidentDatabase
+from gameday.drivers.database import Database
 from gameday.errors import DriverError, PermanentDriverError
 from gameday.ledger import Ledger
 from gameday.loop import Incident
