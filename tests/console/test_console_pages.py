@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -204,6 +205,17 @@ async def test_steps_are_ticked_and_skipped_with_a_remark(desk: Desk) -> None:
         (f.data["step"], f.data["done"], f.data["note"]) for f in desk.of_kind("runbook.step")
     ]
     assert ticked == [("read-red", True, ""), ("find-hop", False, "store down")]
+
+
+async def test_open_pages_hear_of_whoever_is_late(desk: Desk) -> None:
+    await desk.page()
+    before = await desk.console.incidents.pulse("drill")
+
+    desk.clock.at += timedelta(seconds=31)
+    after = await desk.console.incidents.pulse("drill")
+
+    assert before != after
+    assert "on-call is late" in await got(await desk.signed_in(), "drill")
 
 
 async def test_a_note_stands_in_the_record(desk: Desk) -> None:

@@ -104,10 +104,13 @@ class DrillIncidents:
         )
 
     async def pulse(self, incident: str) -> str:
-        """Return how many facts the on-call could see, and whether there is a page."""
-        timeline = self._incident.timeline
-        seen = len(timeline.of_kind(*SHOWN, Kind.ALERT_RESOLVED, Kind.ALERT_FIRED))
-        return f"{self._incident.page_sent is not None}/{seen}"
+        """Return the facts that the on-call could see, counted, and the phases that are late."""
+        if self._incident.page_sent is None:
+            return "no page"
+        seen = len(self._incident.timeline.of_kind(*SHOWN, Kind.ALERT_RESOLVED, Kind.ALERT_FIRED))
+        view = await self.view(NAME)
+        late = sum(1 for p in view.phases if p.at is None and p.is_late(view.now))
+        return f"{seen}/{late}"
 
     async def deploys(self, incident: str) -> Sequence[Deploy]:
         """Return the deploy timeline."""

@@ -100,9 +100,7 @@ class Guard:
 
 def to_sign_in(request: Request) -> Response:
     """Return the way to sign in, and back to what was asked for."""
-    asked = request.scope.get("root_path", "") + request.scope["path"].removeprefix(
-        request.scope.get("root_path", "")
-    )
+    asked = request.scope["path"]
     back = quote(asked, safe="/") if request.method == "GET" else ""
     where = f"{BASE}/sign-in" + (f"?next={back}" if back else "")
     return RedirectResponse(where, status_code=303, headers=headers())
