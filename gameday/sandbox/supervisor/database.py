@@ -35,16 +35,19 @@ VACUUM FULL stock;
 """
 
 
-def url(port: int) -> str:
-    """Return how a client reaches the server behind this loopback port."""
+def url(port: int, *, host: str = "127.0.0.1") -> str:
+    """Return how a client reaches the server behind this port."""
     return (
-        f"postgresql://{USER}@127.0.0.1:{port}/{DATABASE}"
+        f"postgresql://{USER}@{host}:{port}/{DATABASE}"
         "?sslmode=disable&gssencmode=disable&application_name=inventory"
     )
 
 
-def make(folders: tuple[Path, ...]) -> None:
+def make(folders: tuple[Path, ...], *, is_open: bool = False) -> None:
     """Make a data folder per server, all with the same seed data.
+
+    Args:
+        is_open: whether they let in whoever reaches them, not this machine alone.
 
     Raises:
         PermanentDriverError: the binaries are missing or refuse.
@@ -65,6 +68,9 @@ def make(folders: tuple[Path, ...]) -> None:
         "--no-sync",
         "--no-instructions",
     )
+    if is_open:
+        with (first / "pg_hba.conf").open("a", encoding="utf-8") as rules:
+            rules.write("host all all all trust\n")
     _run("postgres", "--single", "-j", "-D", str(first), DATABASE, text=SEED)
     for other in others:
         shutil.copytree(first, other, copy_function=shutil.copy2)
@@ -74,10 +80,10 @@ def make(folders: tuple[Path, ...]) -> None:
                 shutil.chown(path, _UNPRIVILEGED)
 
 
-def server(name: str, folder: Path, port: int) -> Component:
+def server(name: str, folder: Path, port: int, *, host: str = "127.0.0.1") -> Component:
     """Return the component of one server."""
     settings = {
-        "listen_addresses": "127.0.0.1",
+        "listen_addresses": host,
         "port": str(port),
         "unix_socket_directories": "",
         "shared_buffers": "16MB",

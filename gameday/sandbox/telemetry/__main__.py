@@ -1,4 +1,4 @@
-"""``python -m gameday.sandbox.telemetry --port N``: run the process on loopback."""
+"""``python -m gameday.sandbox.telemetry --port N``: run the process, on loopback by default."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def main() -> None:
     """Serve until a signal ends the process."""
     parser = argparse.ArgumentParser(prog="python -m gameday.sandbox.telemetry")
     parser.add_argument("--port", type=int, required=True)
+    # What the shop tells about itself is for this machine only; in a pod, for its cluster.
+    parser.add_argument("--host", default="127.0.0.1", help="where it listens")
     parser.add_argument("--retention", type=_duration, default=timedelta(minutes=20))
     parser.add_argument("--memory-mb", type=int, default=400)
     options = parser.parse_args()
@@ -29,10 +31,9 @@ def main() -> None:
     from gameday.sandbox.telemetry.app import create_app
 
     app = create_app(retention=options.retention, memory_bytes=options.memory_mb * 1_000_000)
-    # 127.0.0.1 and nothing else: what the shop tells about itself is for this machine only.
     uvicorn.run(
         app,
-        host="127.0.0.1",
+        host=options.host,
         port=options.port,
         log_level="warning",
         access_log=False,

@@ -26,8 +26,8 @@ class _Port(Listener):
 class Admin:
     """Serves ``/healthz``, ``/metrics`` and the switches of one process."""
 
-    def __init__(self, port: int, revision: str, switches: Mapping[str, Switch]) -> None:
-        self._port = port
+    def __init__(self, host: str, port: int, revision: str, switches: Mapping[str, Switch]) -> None:
+        self._address = (host, port)
         self._state = {"pid": os.getpid(), "revision": revision}
         self._switches = switches
         self._listener: _Port | None = None
@@ -45,7 +45,7 @@ class Admin:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._listener = _Port(("127.0.0.1", self._port), self._handler())
+                self._listener = _Port(self._address, self._handler())
                 break
             except OSError:
                 time.sleep(0.02)

@@ -28,8 +28,8 @@ def run(
     # What was imported stays; collecting it again and again would only cost customers time.
     gc.collect()
     gc.freeze()
-    server = Server(settings.port, routes)
-    admin = Admin(settings.admin_port, settings.revision, switches or {})
+    server = Server(settings.host, settings.port, routes)
+    admin = Admin(settings.host, settings.admin_port, settings.revision, switches or {})
     server.start()
     admin.start()
     logs.event("serving", port=settings.port)

@@ -40,7 +40,7 @@ class Answering(BaseHTTPRequestHandler):
 
 
 class Listener(ThreadingHTTPServer):
-    """Listens on a loopback port; a new release may listen beside the old one."""
+    """Listens on a port; a new release may listen beside the old one."""
 
     daemon_threads = True
     block_on_close = False
@@ -76,7 +76,7 @@ class Listener(ThreadingHTTPServer):
 class Server:
     """Serves the operations of one service and knows which requests are under way."""
 
-    def __init__(self, port: int, routes: dict[str, Operation]) -> None:
+    def __init__(self, host: str, port: int, routes: dict[str, Operation]) -> None:
         self._routes = routes
         for route in routes:
             for code in ("200", "503"):
@@ -93,7 +93,7 @@ class Server:
                 else:
                     self.answer(404, b"{}")
 
-        self._listener = Listener(("127.0.0.1", port), Handler)
+        self._listener = Listener((host, port), Handler)
 
     def start(self) -> None:
         threading.Thread(

@@ -14,6 +14,8 @@ class Settings:
     region: str
     revision: str
     repository: str
+    instance: str
+    host: str
     port: int
     admin_port: int
     telemetry_url: str
@@ -28,6 +30,8 @@ class Settings:
             region=env["SHOP_REGION"],
             revision=env["SHOP_REVISION"],
             repository=env["SHOP_REPOSITORY"],
+            instance=env.get("SHOP_INSTANCE") or str(os.getpid()),
+            host=env.get("SHOP_HOST", "127.0.0.1"),
             port=int(env["SHOP_PORT"]),
             admin_port=int(env["SHOP_ADMIN_PORT"]),
             telemetry_url=env["SHOP_TELEMETRY_URL"],

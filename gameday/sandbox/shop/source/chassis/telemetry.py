@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +40,7 @@ def start(settings: Settings) -> None:
         {
             "service.name": settings.service,
             "service.version": settings.revision,
-            "service.instance.id": f"{settings.service}-{settings.region}-{os.getpid()}",
+            "service.instance.id": f"{settings.service}-{settings.region}-{settings.instance}",
             "cloud.region": settings.region,
             "vcs.repository.url.full": f"file://{settings.repository}",
             "vcs.ref.head.revision": settings.revision,
