@@ -349,6 +349,30 @@ class Cluster:
         """Return the apiVersion of evictions; None where the server offers none."""
         return self._discovery.eviction_version()
 
+    # --- anything else ------------------------------------------------------------------------
+
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        timeout: timedelta | None = None,
+    ) -> Answer:
+        """Return one answer as it came, whatever it says: for what lies behind the API server.
+
+        Raises:
+            Unreachable: there was none.
+        """
+        patience = (timeout or self._timeout).total_seconds()
+        try:
+            return self._transport.ask(
+                method, target, body=body, content_type=content_type, timeout_s=patience
+            )
+        except NoAnswer as silence:
+            raise self._unreachable(silence) from silence
+
     # --- how ----------------------------------------------------------------------------------
 
     def _read(self, path: str) -> Mapping[str, Any] | None:
