@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
@@ -21,6 +22,22 @@ MARKDOWN = "text/markdown; charset=utf-8"
 
 BODY_LIMIT = 2 * 1024 * 1024
 """Bytes of a request body that are read; Alertmanager's largest real pages are far below."""
+
+
+ARRIVED_AT = "x-gameday-arrived-at"
+"""Header of a page that waited in a mailbox: when it arrived there (ISO 8601, with its zone)."""
+
+FETCHED_WITHIN = timedelta(seconds=60)
+"""A page is fetched within moments; what claims to be older or younger was not written by us."""
+
+
+def _arrived_at(said: str, now: datetime) -> datetime:
+    """Return when a page arrived: at the mailbox where it came through one, else now."""
+    try:
+        arrived_at = datetime.fromisoformat(said).astimezone(UTC)
+    except ValueError:
+        return now
+    return arrived_at if abs(now - arrived_at) <= FETCHED_WITHIN else now
 
 
 def incident_app(incident: Incident, *, hook_token: str, console: Console | None = None) -> FastAPI:
@@ -61,7 +78,8 @@ def incident_app(incident: Incident, *, hook_token: str, console: Console | None
 
     @app.post("/hooks/alertmanager/{token}")
     async def alertmanager(token: str, request: Request) -> Response:
-        arrived_at = incident.now()
+        now = incident.now()
+        arrived_at = _arrived_at(request.headers.get(ARRIVED_AT, ""), now)
         if not known(token, hook_token):
             return no()
         facts = incident.receive(await body(request), arrived_at=arrived_at)

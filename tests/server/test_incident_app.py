@@ -263,3 +263,24 @@ async def test_a_mitigation_that_fails_says_so_and_is_recorded_as_failed(desk: D
     applied = desk.ledger.timeline.first(Kind.MITIGATION_APPLIED)
     assert applied is not None
     assert applied.data["ok"] is False
+
+
+async def paged_at(desk: Desk, said: str) -> datetime:
+    headers = {"x-gameday-arrived-at": said}
+    await desk.http.post("/hooks/alertmanager/hook", json=webhook(), headers=headers)
+    received = desk.ledger.timeline.first(Kind.PAGE_RECEIVED)
+    assert received is not None
+    return received.happened_at
+
+
+async def test_a_page_that_waited_in_a_mailbox_counts_from_its_arrival_there(desk: Desk) -> None:
+    arrived_at = desk.incident.now() - timedelta(seconds=2)
+
+    assert arrived_at == await paged_at(desk, arrived_at.isoformat())
+
+
+@pytest.mark.parametrize("said", ["", "yesterday", "2020-01-01T00:00:00+00:00"])
+async def test_what_no_mailbox_would_say_counts_for_nothing(desk: Desk, said: str) -> None:
+    now = desk.incident.now()
+
+    assert now <= await paged_at(desk, said)
