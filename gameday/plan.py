@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from gameday.errors import PlanRefused
 from gameday.ports import PlannedFault
@@ -35,6 +36,22 @@ class TargetProfile:
     timing: Timing
 
 
+class Reach(Protocol):
+    """How far a fault would reach now, counted on the target."""
+
+    @property
+    def pods(self) -> Sequence[str]:
+        """Full names of the pods it would touch."""
+
+    @property
+    def of(self) -> int:
+        """How many living pods the namespaces hold."""
+
+    @property
+    def namespaces(self) -> Sequence[str]:
+        """Names of the namespaces it would touch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A run that may be played.
@@ -45,6 +62,7 @@ class Plan:
         prediction: when the alert must fire for that ratio with full, clean windows.
         detection_due: how long after the injection the alert may take; None: silence is expected.
         silent_for: how long silence must last where it is expected.
+        reaches: of each fault; None where nothing is counted.
     """
 
     run: str
@@ -57,6 +75,7 @@ class Plan:
     prediction: Prediction
     detection_due: timedelta | None
     silent_for: timedelta
+    reaches: tuple[Reach | None, ...] = ()
 
     @property
     def expects_alert(self) -> bool:
@@ -95,6 +114,9 @@ class Plan:
                     "undo_command": f.undo.command,
                 }
                 for f in self.faults
+            ],
+            "reaches": [
+                None if r is None else {"pods": list(r.pods), "of": r.of} for r in self.reaches
             ],
             "expects_alert": self.expects_alert,
             "predicted_seconds": seconds(self.prediction.page_detects_after),
@@ -143,11 +165,13 @@ def make(
     run: str,
     target: TargetProfile,
     faults: Sequence[PlannedFault],
+    reaches: Sequence[Reach | None] = (),
 ) -> Plan:
     """Return the plan of a run.
 
     Args:
         faults: prepared by the fault driver, in the order of the scenario.
+        reaches: how far each reaches on the target as it is now, likewise.
 
     Raises:
         PlanRefused: with every reason at once, each saying what to change.
@@ -166,6 +190,8 @@ def make(
         reasons.append(
             f"the faults touch {len(set(spec.regions))} regions, blastRadius.regions allows {limit}"
         )
+
+    reasons += _too_far(scenario, reaches)
 
     windows = tuple(w.scaled(target.time_scale) for w in slo.windows)
     ratio = error_ratio(scenario, target)
@@ -211,7 +237,30 @@ def make(
         prediction=prediction,
         detection_due=due,
         silent_for=ends,
+        reaches=tuple(reaches),
     )
+
+
+def _too_far(scenario: Scenario, reaches: Sequence[Reach | None]) -> list[str]:
+    """Return how the faults together would reach further than the scenario's blast radius."""
+    counted = [r for r in reaches if r is not None]
+    allowed = scenario.spec.blast_radius
+    reasons = []
+    strange = sorted({n for r in counted for n in r.namespaces} - set(allowed.namespaces))
+    if allowed.namespaces and strange:
+        reasons.append(
+            f"the faults touch the namespace {strange[0]!r}, blastRadius.namespaces allows "
+            f"{', '.join(allowed.namespaces)}"
+        )
+    if allowed.pods is not None and counted:
+        pods = {p for r in counted for p in r.pods}
+        of = max(r.of for r in counted)
+        most = allowed.pods if isinstance(allowed.pods, int) else math.floor(allowed.pods * of)
+        if len(pods) > most:
+            reasons.append(
+                f"the faults touch {len(pods)} of {of} pods, blastRadius.pods allows {most}"
+            )
+    return reasons
 
 
 def _detection_due(

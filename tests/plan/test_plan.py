@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -27,7 +29,13 @@ SLO = Slo(
 )
 
 
-def planned(*, duration: float = 300, time_scale: float = 60, **spec: Any) -> plan.Plan:
+def planned(
+    *,
+    duration: float = 300,
+    time_scale: float = 60,
+    reaches: Sequence[plan.Reach | None] = (),
+    **spec: Any,
+) -> plan.Plan:
     scenario = Scenario.model_validate(
         {
             "metadata": {"name": "slow-db"},
@@ -49,6 +57,7 @@ def planned(*, duration: float = 300, time_scale: float = 60, **spec: Any) -> pl
             "sandbox", time_scale, ("eu-west", "us-east"), Timing(SECOND, SECOND)
         ),
         faults=[fault],
+        reaches=reaches,
     )
 
 
@@ -128,3 +137,38 @@ def test_a_recovery_target_that_can_be_met_is_planned() -> None:
 
     assert [w.long for w in made.page_windows] == [timedelta(minutes=1), timedelta(minutes=6)]
     assert made.real_objective.period == timedelta(hours=12)
+
+
+@dataclass(frozen=True)
+class Counted:
+    pods: tuple[str, ...]
+    of: int
+    namespaces: tuple[str, ...] = ("shop",)
+
+
+def reaching(*reaches: Counted | None, **radius: Any) -> plan.Plan:
+    return planned(blastRadius=radius, reaches=reaches)
+
+
+def test_faults_within_the_blast_radius_are_planned_with_what_was_counted() -> None:
+    made = reaching(Counted(("shop/a",), 10), None, pods="10%", namespaces=["shop"])
+
+    assert [{"pods": ["shop/a"], "of": 10}, None] == made.to_json()["reaches"]
+
+
+@pytest.mark.parametrize(
+    ("pods", "said"),
+    [("10%", "touch 2 of 10 pods, blastRadius.pods allows 1"), (1, "blastRadius.pods allows 1")],
+)
+def test_faults_that_touch_more_pods_than_allowed_are_refused(pods: Any, said: str) -> None:
+    with pytest.raises(PlanRefused, match=said):
+        reaching(Counted(("shop/a", "shop/b"), 10), pods=pods)
+
+
+def test_a_pod_that_two_faults_touch_counts_once() -> None:
+    assert reaching(Counted(("shop/a",), 10), Counted(("shop/a",), 10), pods=1)
+
+
+def test_faults_in_another_namespace_are_refused() -> None:
+    with pytest.raises(PlanRefused, match=r"'bank', blastRadius\.namespaces allows shop"):
+        reaching(Counted(("bank/a",), 10, ("bank",)), namespaces=["shop"])
