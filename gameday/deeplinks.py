@@ -6,7 +6,8 @@ templates do not know when an alert became active (prometheus#17273).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -15,11 +16,17 @@ from gameday.slo import Slo
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Base URLs of the tools behind the links, without a trailing slash."""
+    """Base URLs of the tools behind the links, without a trailing slash.
+
+    Attributes:
+        code: where this machine has the repositories that traces name, by that name; one that is
+            missing is looked for under its own name.
+    """
 
     prometheus: str
     traces: str
     profiles: str
+    code: Mapping[str, str] = field(default_factory=dict)
 
 
 def red_queries(service: str, *, window: timedelta) -> tuple[str, ...]:

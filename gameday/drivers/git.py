@@ -7,7 +7,7 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -27,9 +27,19 @@ class GitHistory:
     Reads with the ``git`` command, never a shell, and never a hook, a pager or the network.
     """
 
-    def __init__(self, *, timeout: timedelta = timedelta(seconds=10)) -> None:
-        """Bound every command by this time."""
+    def __init__(
+        self,
+        *,
+        timeout: timedelta = timedelta(seconds=10),
+        copies: Mapping[str, str] | None = None,
+    ) -> None:
+        """Bound every command by this time.
+
+        Args:
+            copies: where this machine has repositories that telemetry names otherwise.
+        """
         self._timeout = timeout
+        self._copies = dict(copies or {})
 
     async def blame(
         self, *, repository: str, revision: str, file: str, line: int, function: str
@@ -51,7 +61,7 @@ class GitHistory:
             PermanentDriverError: repository, revision or file is not there.
             TemporaryDriverError: git did not answer in time.
         """
-        folder = _folder(repository)
+        folder = _folder(self._copies.get(repository, repository))
         if not _REVISION.fullmatch(revision) or ".." in revision:
             raise PermanentDriverError(f"{revision!r} is not a revision: give a commit")
         path = await self._path(folder, revision, file)

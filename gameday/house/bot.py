@@ -45,7 +45,7 @@ async def _answer(page: Page) -> None:
         open_metrics=Prometheus,
         open_traces=JaegerTraces,
         open_profiles=PyroscopeProfiles,
-        code=GitHistory(),
+        code=GitHistory(copies=page.code),
         clock=SystemClock(),
     )
     await bot.work(page)

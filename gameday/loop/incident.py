@@ -187,6 +187,7 @@ class Incident:
             ),
             summary=str(data.get("summary") or f"{self._slo.id} burns its error budget"),
             drill=self._drill,
+            code=dict(self._tools.code),
         )
         return self._page
 
