@@ -97,6 +97,7 @@ def _play(mode: str, experiment: dict[str, Any], out: IO[str]) -> None:
                 type=activity.get("type", ""),
                 name=activity.get("name", ""),
                 status=run.get("status", "failed"),
+                start=run.get("start"),
                 end=run.get("end"),
                 output=json.dumps(run.get("output"), default=str)[:LONGEST_OUTPUT],
                 error=_error(run),

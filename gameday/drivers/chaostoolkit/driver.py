@@ -145,8 +145,10 @@ class ChaosToolkit:
                 f"the experiment {fault.experiment!r} ended well, and no proxy at {url} has a"
                 f" toxic {fault.undo.id!r}"
             )
+        from_start = experiments.works_from_start(fault.undo.data["experiment"])
+        instant = actions[0]["start"] if from_start else actions[-1]["end"]
         return Injection(
-            injected_at=datetime.fromisoformat(actions[-1]["end"]).astimezone(UTC),
+            injected_at=datetime.fromisoformat(instant).astimezone(UTC),
             detail={"actions": [e["name"] for e in actions]},
         )
 

@@ -74,11 +74,24 @@ def present_probe(experiment: Experiment) -> dict[str, Any] | None:
 
     ``extensions: [{name: gameday, present: {type: probe, …}}]``: true means it still is.
     """
+    probe = _own_block(experiment).get("present")
+    return probe if isinstance(probe, dict) else None
+
+
+def works_from_start(experiment: Experiment) -> bool:
+    """Return whether the fault hurts from the beginning of its first action on.
+
+    ``extensions: [{name: gameday, injected: at-start}]``. Else it is in place when its last action
+    has ended, which for one that takes half a minute is long after the first page.
+    """
+    return _own_block(experiment).get("injected") == "at-start"
+
+
+def _own_block(experiment: Experiment) -> Mapping[str, Any]:
     for block in experiment.get("extensions") or ():
         if isinstance(block, dict) and block.get("name") == "gameday":
-            probe = block.get("present")
-            return probe if isinstance(probe, dict) else None
-    return None
+            return block
+    return {}
 
 
 def is_toxics_only(experiment: Experiment) -> bool:
