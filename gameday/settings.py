@@ -59,6 +59,10 @@ class Settings:
     kube_namespaces: tuple[str, ...] = KUBE_NAMESPACES
     """Namespaces that faults may touch; GAMEDAY_KUBE_NAMESPACES, likewise."""
 
+    kube_disposable: tuple[str, ...] = KUBE_CONTEXTS
+    """Contexts of clusters nobody depends on, where time may be compressed, unless a programme
+    lists its targets and says otherwise; GAMEDAY_KUBE_DISPOSABLE, likewise."""
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Return the settings this environment asks for."""
@@ -70,6 +74,7 @@ class Settings:
             database_url=url,
             kube_contexts=_names(env.get("GAMEDAY_KUBE_CONTEXTS"), KUBE_CONTEXTS),
             kube_namespaces=_names(env.get("GAMEDAY_KUBE_NAMESPACES"), KUBE_NAMESPACES),
+            kube_disposable=_names(env.get("GAMEDAY_KUBE_DISPOSABLE"), KUBE_CONTEXTS),
         )
 
 

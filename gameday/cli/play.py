@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +27,16 @@ VERDICT_CODES = {
 }
 
 TARGET = typer.Option(None, "--target", help="Play on another target than the scenario names.")
+CONTEXT = typer.Option(
+    None, "--context", help="Context of the kubeconfig, for the target kubernetes."
+)
 REGION = typer.Option(None, "--region", help="Play in these regions instead of the scenario's.")
 
 
 def run_command(
     scenario: str = typer.Argument(help="Path or name of a scenario."),
     target: str | None = TARGET,
+    context: str | None = CONTEXT,
     region: list[str] | None = REGION,
     responder: str | None = typer.Option(
         None, "--responder", help="bot, human or none, instead of the scenario's."
@@ -57,7 +61,7 @@ def run_command(
     5 recovery incomplete, 6 target unreachable, 130 interrupted and recovered.
     """
     if dry_run:
-        return plan_command(scenario, target=target, region=region, json=json)
+        return plan_command(scenario, target=target, context=context, region=region, json=json)
     from gameday.house.opening import only_run, open_store
     from gameday.house.orders import refuse_if_stopped
     from gameday.house.recover import refuse_over_leftovers, refuse_over_strays
@@ -65,10 +69,11 @@ def run_command(
 
     story = _story(scenario, target=target, region=region, responder=responder)
     settings = Settings.from_environment()
-    with only_run(settings, str(story.scenario.spec.target)), open_store(settings) as store:
+    name, open_system = _target(story, context)
+    with only_run(settings, name), open_store(settings) as store:
         refuse_if_stopped(store)
-        refuse_over_leftovers(store, str(story.scenario.spec.target))
-        system = _system(story)
+        refuse_over_leftovers(store, name)
+        system = open_system()
         asyncio.run(refuse_over_strays(system))
         permission = _permission(story, system, approved_by)
         result, error, interrupted = _play(story, system, store, settings, permission, opens=open_)
@@ -109,6 +114,7 @@ def _exit_code(
 def plan_command(
     scenario: str = typer.Argument(help="Path or name of a scenario."),
     target: str | None = TARGET,
+    context: str | None = CONTEXT,
     region: list[str] | None = REGION,
     json: bool = typer.Option(False, "--json", help="Print the plan as JSON."),
 ) -> int:
@@ -117,7 +123,7 @@ def plan_command(
     from gameday.house.play import make_plan
 
     story = _story(scenario, target=target, region=region, responder=None)
-    system = _system(story)
+    system = _target(story, context)[1]()
     planned = dict(asyncio.run(make_plan(story, system, run="plan")).to_json())
     notices = asyncio.run(paged_past_gameday(story.slo, routing_of()))
     planned["notices"] = list(notices)
@@ -189,16 +195,41 @@ def _story(
     )
 
 
-def _system(story: Story) -> System:
+def _target(story: Story, context: str | None) -> tuple[str, Callable[[], System]]:
+    """Return what the target is called, and what opens it."""
+    from gameday.house.fitting import refuse_misfits
     from gameday.scenario import TargetKind
 
-    if story.scenario.spec.target is not TargetKind.SANDBOX:
-        raise UsageError(
-            f"target {str(story.scenario.spec.target)!r} is not supported yet; use sandbox"
-        )
+    kind = story.scenario.spec.target
+    refuse_misfits(story)
+    if kind is TargetKind.KUBERNETES:
+        return _cluster(story, context)
+    if kind is not TargetKind.SANDBOX:
+        raise UsageError(f"target {str(kind)!r} is not supported yet; use sandbox or kubernetes")
+    if context is not None:
+        raise UsageError("--context is for the target kubernetes; add `--target kubernetes`")
     from gameday.house.shop import open_sandbox, sandbox_system
 
-    return sandbox_system(open_sandbox(reload_rules=False, on_progress=say))
+    return str(kind), lambda: sandbox_system(open_sandbox(reload_rules=False, on_progress=say))
+
+
+def _cluster(story: Story, context: str | None) -> tuple[str, Callable[[], System]]:
+    import os
+
+    from gameday.house.cluster import cluster_system, place_of
+    from gameday.house.permission import programme_in_force
+    from gameday.settings import Settings
+
+    place = place_of(story.scenario, context=context, environment=os.environ)
+
+    def open_system() -> System:
+        return cluster_system(
+            place,
+            programme=programme_in_force(story.scenario.path),
+            settings=Settings.from_environment(),
+        )
+
+    return place.target, open_system
 
 
 def _permission(story: Story, system: System, approved_by: str | None) -> Mapping[str, Any]:

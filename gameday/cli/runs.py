@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from gameday.cli.output import percent, pick, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from gameday.ports import FaultDriver
 
 
 def runs(
@@ -123,6 +127,9 @@ def recover(
     strays: bool = typer.Option(
         False, "--strays", help="Also take out what runs of other stores left on the sandbox."
     ),
+    context: str | None = typer.Option(
+        None, "--context", help="With --strays: in the cluster of this kubeconfig context instead."
+    ),
     json: bool = typer.Option(False, "--json", help="Print what was recovered as JSON."),
 ) -> int:
     """Take back faults that a crashed run left open, and prove it. Harmless when repeated."""
@@ -136,9 +143,8 @@ def recover(
         outcomes = recover_open(store, settings, wanted)
         if strays:
             from gameday.house.recover import recover_strays
-            from gameday.house.shop import running_sandbox, sandbox_system
 
-            outcomes += recover_strays(store, settings, sandbox_system(running_sandbox()))
+            outcomes += recover_strays(store, settings, _faults(context))
     if json:
         print_json(outcomes)
     else:
@@ -148,6 +154,19 @@ def recover(
             empty="nothing is open: no fault is left in place",
         )
     return 5 if any(o["error"] for o in outcomes) else 0
+
+
+def _faults(context: str | None) -> FaultDriver:
+    """Return what finds and takes out strays: on the sandbox, or in a cluster."""
+    if context is None:
+        from gameday.house.shop import running_sandbox, sandbox_system
+
+        return sandbox_system(running_sandbox()).faults
+    import os
+
+    from gameday.house.cluster import cluster_faults, place_of
+
+    return cluster_faults(place_of(None, context=context, environment=os.environ))
 
 
 def print_result(result: object) -> None:

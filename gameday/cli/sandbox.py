@@ -1,13 +1,23 @@
-"""``gameday sandbox``: the embedded shop, up and down."""
+"""``gameday sandbox``: the embedded shop, up and down; with ``--context`` that of a cluster."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import typer
 
 from gameday.cli.output import print_json, print_table, say
 
+if TYPE_CHECKING:
+    from gameday.house.placed import Place
+
+CONTEXT = typer.Option(
+    None, "--context", help="Not on this machine but in the cluster of this kubeconfig context."
+)
+NAMESPACE = typer.Option("shop", "--namespace", help="With --context: where in the cluster.")
+
 app = typer.Typer(
-    help="The embedded shop a game day plays on when there is no cluster.",
+    help="The embedded shop a game day plays on; with --context the one in a cluster.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -16,9 +26,24 @@ app = typer.Typer(
 @app.command()
 def up(
     time_scale: float = typer.Option(60, help="How many times faster the SLO's windows run."),
+    context: str | None = CONTEXT,
+    namespace: str = NAMESPACE,
+    image: str | None = typer.Option(
+        None, "--image", help="With --context: instead of gameday-shop:dev."
+    ),
     json: bool = typer.Option(False, "--json", help="Print its addresses as JSON."),
 ) -> None:
     """Start the shop, Prometheus, Alertmanager and PostgreSQL; does nothing where they run."""
+    if context is not None:
+        from gameday.house.cluster_shop import open_shop, shop_status
+
+        place = _place(context, namespace)
+        _check_scale(place, time_scale)
+        open_shop(place, time_scale=time_scale, image=image, on_progress=say)
+        say(f"the shop is up in {namespace} of {place.target}")
+        if json:
+            print_json(shop_status(place))
+        return
     from gameday.house.shop import open_sandbox
 
     state = open_sandbox(time_scale=time_scale, on_progress=say)
@@ -32,16 +57,28 @@ def up(
 
 
 @app.command()
-def down() -> None:
+def down(context: str | None = CONTEXT, namespace: str = NAMESPACE) -> None:
     """Stop everything the sandbox started; nothing is left, also after a crash."""
+    if context is not None:
+        from gameday.house.cluster_shop import close_shop
+
+        gone = close_shop(_place(context, namespace))
+        say(f"the namespace {namespace} is gone" if gone else f"there was no {namespace}")
+        return
     from gameday.house.shop import close_sandbox
 
     say("the sandbox is down" if close_sandbox() else "the sandbox was not up")
 
 
 @app.command()
-def status(json: bool = typer.Option(False, "--json", help="Print it as JSON.")) -> int:
+def status(
+    context: str | None = CONTEXT,
+    namespace: str = NAMESPACE,
+    json: bool = typer.Option(False, "--json", help="Print it as JSON."),
+) -> int:
     """Show what runs; exit 6 where it is not up or not healthy."""
+    if context is not None:
+        return _cluster_status(context, namespace, json)
     from gameday.house.shop import sandbox_status
 
     found = sandbox_status()
@@ -66,9 +103,53 @@ def reset(
     history: bool = typer.Option(
         False, "--history", help="Also forget all metrics, traces and profiles: a cold start."
     ),
+    context: str | None = CONTEXT,
+    namespace: str = NAMESPACE,
 ) -> None:
     """Put the shop back as it was: primary database, both regions, its first version, no toxics."""
+    if context is not None:
+        from gameday.house.cluster_shop import reset_shop
+
+        place = _place(context, namespace)
+        reset_shop(place, history=history)
+        say(f"the shop in {namespace} of {place.target} is {'as new' if history else 'restored'}")
+        return
     from gameday.house.shop import reset_sandbox
 
     reset_sandbox(history=history)
     say("the sandbox is as new" if history else "the sandbox is restored")
+
+
+def _place(context: str, namespace: str) -> Place:
+    import os
+    from dataclasses import replace
+
+    from gameday.house.cluster import place_of
+
+    return replace(place_of(None, context=context, environment=os.environ), namespace=namespace)
+
+
+def _check_scale(place: Place, time_scale: float) -> None:
+    from gameday.house.cluster import check_scale
+    from gameday.house.permission import programme_in_force
+    from gameday.settings import Settings
+
+    settings = Settings.from_environment()
+    check_scale(place, time_scale, programme=programme_in_force(), settings=settings)
+
+
+def _cluster_status(context: str, namespace: str, json: bool) -> int:
+    from gameday.house.cluster_shop import shop_status
+
+    found = shop_status(_place(context, namespace))
+    if found is None:
+        if json:
+            print_json({"up": False})
+        say(f"there is no shop in {namespace}; `gameday sandbox up --context {context}` puts it")
+        return 6
+    if json:
+        print_json({"up": True, **found})
+    else:
+        rows = [(c["name"], c["state"], c["ready"], c["replicas"]) for c in found["components"]]
+        print_table(("deployment", "state", "ready", "replicas"), rows, empty="nothing runs")
+    return 0 if found["ready"] else 6

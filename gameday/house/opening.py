@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import quote
 
 from gameday.drivers.database import Database
 from gameday.errors import PlanRefused, StoreError
@@ -32,7 +33,8 @@ def only_run(settings: Settings, target: str) -> Iterator[None]:
         PlanRefused: another run plays there.
         StoreError: the state folder cannot be written.
     """
-    path = settings.state / f"run-{target}.lock"
+    # A context's name may hold anything, also what leads to another folder.
+    path = settings.state / f"run-{quote(target, safe='')}.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w")

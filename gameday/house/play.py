@@ -62,6 +62,7 @@ class System:
     Attributes:
         regions: the regions it has.
         tools: where the deeplinks lead.
+        count: counts how far a fault would reach now, in pods; blocks while it asks.
     """
 
     target: Target
@@ -71,6 +72,7 @@ class System:
     tools: deeplinks.Tools
     regions: tuple[str, ...]
     group_wait: timedelta = timedelta(0)
+    count: Callable[[PlannedFault], plan.Reach | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +139,35 @@ async def make_plan(
         regions=system.regions,
         timing=Timing(scrape=scrape, evaluation=evaluation, group_wait=system.group_wait),
     )
+    faults = _prepare(story, system, run)
     return plan.make(
-        story.scenario, story.slo, run=run, target=profile, faults=_prepare(story, system, run)
+        story.scenario,
+        story.slo,
+        run=run,
+        target=profile,
+        faults=faults,
+        reaches=[
+            await asyncio.to_thread(system.count, fault) if system.count else None
+            for fault in faults
+        ],
     )
 
 
 def _prepare(story: Story, system: System, run: str) -> list[PlannedFault]:
     regions = story.scenario.spec.regions or system.regions
+    pods = story.scenario.spec.blast_radius.pods
     return [
         system.faults.prepare(
             fault.experiment,
             path=str(path),
-            configuration={"regions": list(regions), **fault.with_},
+            # A fault that takes one region only is given it by that name.
+            configuration={
+                "regions": list(regions),
+                **({"region": regions[0]} if len(regions) == 1 else {}),
+                # What can count pods counts them once more when it injects.
+                **({} if pods is None else {"at_most": _share_or_count(pods)}),
+                **fault.with_,
+            },
             at=fault.at,
             duration=fault.duration,
             run=run,
@@ -158,6 +177,10 @@ def _prepare(story: Story, system: System, run: str) -> list[PlannedFault]:
             zip(story.scenario.spec.faults, story.experiments, strict=True), start=1
         )
     ]
+
+
+def _share_or_count(pods: float | int) -> str:
+    return str(pods) if isinstance(pods, int) else f"{pods:.4%}"
 
 
 async def play(

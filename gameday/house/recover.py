@@ -11,7 +11,7 @@ from gameday.errors import PlanRefused
 from gameday.house.play import System
 from gameday.house.system import SystemClock
 from gameday.house.undoers import Undoers
-from gameday.ports import Store, Undo
+from gameday.ports import FaultDriver, Store, Undo
 from gameday.settings import Settings
 
 
@@ -44,13 +44,13 @@ async def refuse_over_strays(system: System) -> None:
         )
 
 
-def recover_strays(store: Store, settings: Settings, system: System) -> list[dict[str, Any]]:
-    """Take out everything on the target that bears a run's mark; return each with its error."""
-    return _recovered(store, settings, list(asyncio.run(_listed(system))))
+def recover_strays(store: Store, settings: Settings, faults: FaultDriver) -> list[dict[str, Any]]:
+    """Take out everything on a target that bears a run's mark; return each with its error."""
+    return _recovered(store, settings, list(asyncio.run(_listed(faults))))
 
 
-async def _listed(system: System) -> Sequence[Undo]:
-    return await system.faults.strays()
+async def _listed(faults: FaultDriver) -> Sequence[Undo]:
+    return await faults.strays()
 
 
 def recover_open(store: Store, settings: Settings, run: str | None) -> list[dict[str, Any]]:

@@ -1,10 +1,11 @@
-"""What understands every kind of undo: the driver of faults, and that of mitigations."""
+"""What understands every kind of undo: the drivers of faults, and those of mitigations."""
 
 from __future__ import annotations
 
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.sandbox import SandboxMitigations
 from gameday.errors import PermanentDriverError
+from gameday.house.placed import PlacedExperiments
 from gameday.ports import MITIGATIONS, Undo, Undoer
 
 EXPERIMENT = "experiment"
@@ -15,8 +16,8 @@ class Undoers:
 
     def __init__(self, faults: Undoer | None = None) -> None:
         self._by_kind: dict[str, Undoer] = {
-            EXPERIMENT: faults or ChaosToolkit(),
-            MITIGATIONS: SandboxMitigations(),
+            EXPERIMENT: faults or PlacedExperiments(ChaosToolkit()),
+            MITIGATIONS: _Mitigations(),
         }
 
     async def is_present(self, undo: Undo) -> bool:
@@ -35,3 +36,22 @@ class Undoers:
                 f"this gameday knows no undo of kind {undo.kind!r}: was {undo.run} played by a "
                 "newer one?"
             ) from None
+
+
+class _Mitigations:
+    """Takes mitigations back, where the undo says they were made."""
+
+    async def is_present(self, undo: Undo) -> bool:
+        return await self._of(undo).is_present(undo)
+
+    async def recover(self, undo: Undo) -> None:
+        await self._of(undo).recover(undo)
+
+    @staticmethod
+    def _of(undo: Undo) -> Undoer:
+        if "context" not in undo.data:
+            return SandboxMitigations()
+        # Late: the client library takes a moment to load, and most runs need none.
+        from gameday.drivers.kubernetes.mitigations import ClusterMitigations
+
+        return ClusterMitigations()

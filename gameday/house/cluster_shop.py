@@ -1,0 +1,229 @@
+"""The shop in a cluster: put there, looked after, and taken away."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from gameday.drivers.kubernetes import Cluster, connect, rollouts
+from gameday.drivers.kubernetes.manifests import apply, read_manifests
+from gameday.drivers.kubernetes.mitigations import SELECTOR, mitigated_by, unmitigated
+from gameday.errors import DriverError, TemporaryDriverError
+from gameday.house.cluster import RULES, TIME_SCALE, manifests
+from gameday.house.placed import PORTS, Place
+from gameday.house.stories import slos
+from gameday.report.rules import prometheus_rules, watchdog_rules
+
+READY_WITHIN = timedelta(minutes=5)
+"""Twenty pods on a small machine; an image that is not there shows sooner, in their status."""
+
+RULES_WITHIN = timedelta(seconds=150)
+"""A kubelet looks at ConfigMaps every minute at the latest."""
+
+VISITORS = "visitors"
+MEMORIES = ("prometheus", "alertmanager", "telemetry")
+"""Whose pods hold what was measured; new ones remember nothing."""
+
+TOUCHED = "gameday.dev/rules"
+"""Annotation of Prometheus' pod: a change of it has the kubelet look at once."""
+
+Progress = Callable[[str], None]
+
+
+def open_shop(
+    place: Place, *, time_scale: float, image: str | None = None, on_progress: Progress
+) -> None:
+    """Return when the shop is there, ready, and under the rules of every SLO.
+
+    Args:
+        image: instead of the one the manifests name.
+
+    Raises:
+        DriverError: the API server does not answer or says no; or it does not get ready.
+    """
+    with connect(place.context, kubeconfig=place.kubeconfig) as cluster:
+        cluster.fences.check_namespaces([place.namespace])
+        texts = _rules(time_scale)
+        documents = read_manifests(manifests(), namespace=place.namespace)
+        on_progress(f"applying {len(documents)} manifests in {place.namespace} of {place.target}")
+        first, *others = documents  # the namespace
+        apply(cluster, first)
+        apply(cluster, _rules_map(place.namespace, texts, time_scale))
+        # Visitors who come before the shop is open would be turned away, and remembered.
+        shop = [d for d in others if d["metadata"]["name"] != VISITORS]
+        for document in shop:
+            apply(cluster, _with_image(document, image))
+        on_progress("waiting for the pods")
+        names = [d["metadata"]["name"] for d in shop if d["kind"] == "Deployment"]
+        rollouts.until_through(cluster, place.namespace, names, within=READY_WITHIN)
+        for document in others:
+            if document["metadata"]["name"] == VISITORS:
+                apply(cluster, _with_image(document, image))
+        rollouts.until_through(cluster, place.namespace, [VISITORS], within=READY_WITHIN)
+        on_progress("waiting for Prometheus to have the rules in force")
+        _until_in_force(cluster, place.namespace, texts)
+
+
+def close_shop(place: Place) -> bool:
+    """Delete the shop's namespace; return whether there was one."""
+    with connect(place.context, kubeconfig=place.kubeconfig) as cluster:
+        cluster.fences.check_namespaces([place.namespace])
+        found = cluster.get("namespaces", place.namespace)
+        if found is None:
+            return False
+        if "app.kubernetes.io/part-of" not in (found["metadata"].get("labels") or {}):
+            raise TemporaryDriverError(
+                f"the namespace {place.namespace!r} of {place.target} is not one that gameday made:"
+                " delete it by hand if it is meant"
+            )
+        cluster.delete("namespaces", place.namespace)
+        deadline = time.monotonic() + READY_WITHIN.total_seconds()
+        while cluster.get("namespaces", place.namespace) is not None:
+            if time.monotonic() > deadline:
+                raise TemporaryDriverError(f"the namespace {place.namespace!r} does not go away")
+            time.sleep(0.5)
+        return True
+
+
+def reset_shop(place: Place, *, history: bool) -> None:
+    """Take back toxics and mitigations; with ``history`` also forget all telemetry.
+
+    Raises:
+        DriverError: the API server does not answer or says no.
+    """
+    with connect(place.context, kubeconfig=place.kubeconfig) as cluster:
+        cluster.fences.check_namespaces([place.namespace])
+        service = f"/api/v1/namespaces/{place.namespace}/services/proxy:{PORTS['proxy']}/proxy"
+        answer = cluster.exchange("POST", f"{service}/reset", body=b"")
+        if answer.status not in (200, 204):
+            raise TemporaryDriverError(
+                f"the proxy in {place.namespace!r} of {place.target} answers {answer.status} to a"
+                f" reset: {answer.body.decode(errors='replace').strip()[:200]}"
+            )
+        for document in read_manifests(manifests(), namespace=place.namespace):
+            name = document["metadata"]["name"]
+            if document["kind"] == "Deployment":
+                found = cluster.get("deployments", name, place.namespace)
+                if found and mitigated_by(found):
+                    apply(cluster, document)
+                    cluster.patch("deployments", name, place.namespace, unmitigated())
+        if history:
+            _forget(cluster, place.namespace)
+        there = cluster.list("deployments", place.namespace, labels=SELECTOR)
+        names = [d["metadata"]["name"] for d in there]
+        rollouts.until_through(cluster, place.namespace, names, within=READY_WITHIN)
+
+
+def _forget(cluster: Cluster, namespace: str) -> None:
+    """Start those that remember anew, while nobody visits: starting slows whoever is served."""
+    visitors = cluster.get("deployments", VISITORS, namespace)
+    wanted = int((visitors or {"spec": {}})["spec"].get("replicas", 1))
+    if visitors is not None:
+        cluster.patch("deployments", VISITORS, namespace, {"spec": {"replicas": 0}})
+    for name in MEMORIES:
+        labels = f"{SELECTOR},app.kubernetes.io/name={name}"
+        for pod in cluster.list("pods", namespace, labels=labels):
+            cluster.delete("pods", pod["metadata"]["name"], namespace)
+    time.sleep(2)  # until their Deployments know that they are gone
+    rollouts.until_through(cluster, namespace, MEMORIES, within=READY_WITHIN)
+    if visitors is not None:
+        cluster.patch("deployments", VISITORS, namespace, {"spec": {"replicas": wanted}})
+
+
+def shop_status(place: Place) -> dict[str, Any] | None:
+    """Return each Deployment with how far it is; None where there is no shop."""
+    with connect(place.context, kubeconfig=place.kubeconfig) as cluster:
+        found = cluster.list("deployments", place.namespace, labels=SELECTOR)
+    if not found:
+        return None
+    components = [
+        {
+            "name": d["metadata"]["name"],
+            "state": "healthy" if rollouts.is_through(d) else "starting",
+            "ready": rollouts.available(d),
+            "replicas": d["spec"].get("replicas", 1),
+        }
+        for d in found
+    ]
+    return {
+        "target": place.target,
+        "namespace": place.namespace,
+        "ready": all(c["state"] == "healthy" and c["replicas"] for c in components),
+        "components": components,
+    }
+
+
+def _rules(time_scale: float) -> dict[str, str]:
+    texts = {f"slo-{s.id}.yml": prometheus_rules(s, time_scale=time_scale) for s in slos()}
+    return {**texts, "watchdog.yml": watchdog_rules()}
+
+
+def _rules_map(namespace: str, texts: Mapping[str, str], time_scale: float) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": RULES,
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/part-of": "shop"},
+            "annotations": {TIME_SCALE: f"{time_scale:g}"},
+        },
+        "data": {**texts, "in-force.yml": _witness(_digest(texts))},
+    }
+
+
+def _with_image(document: Mapping[str, Any], image: str | None) -> dict[str, Any]:
+    changed: dict[str, Any] = json.loads(json.dumps(document))
+    if image and changed["kind"] == "Deployment":
+        for container in changed["spec"]["template"]["spec"]["containers"]:
+            container["image"] = image
+    return changed
+
+
+def _until_in_force(cluster: Cluster, namespace: str, texts: Mapping[str, str]) -> None:
+    """Return when Prometheus has loaded exactly these rules.
+
+    Raises:
+        TemporaryDriverError: it has not, in time.
+    """
+    service = f"/api/v1/namespaces/{namespace}/services/prometheus:{PORTS['prometheus']}/proxy"
+    digest = _digest(texts)
+    labels = f"{SELECTOR},app.kubernetes.io/name=prometheus"
+    for pod in cluster.list("pods", namespace, labels=labels):
+        touched = {"metadata": {"annotations": {TOUCHED: digest}}}
+        cluster.patch("pods", pod["metadata"]["name"], namespace, touched)
+    deadline = time.monotonic() + RULES_WITHIN.total_seconds()
+    while time.monotonic() < deadline:
+        with contextlib.suppress(DriverError, ValueError, KeyError, TypeError):
+            cluster.exchange("POST", f"{service}/-/reload", body=b"")
+            said = json.loads(cluster.exchange("GET", f"{service}/api/v1/rules").body)
+            rules = [rule for group in said["data"]["groups"] for rule in group["rules"]]
+            if any((rule.get("labels") or {}).get("digest") == digest for rule in rules):
+                return
+        time.sleep(1)
+    raise TemporaryDriverError(
+        f"Prometheus in {namespace!r} has not loaded the rules of the ConfigMap {RULES!r} after"
+        f" {RULES_WITHIN.total_seconds():.0f} s; `kubectl -n {namespace} logs deploy/prometheus"
+        " -c prometheus` may say why"
+    )
+
+
+def _digest(texts: Mapping[str, str]) -> str:
+    return hashlib.sha256("".join(texts[name] for name in sorted(texts)).encode()).hexdigest()[:16]
+
+
+def _witness(digest: str) -> str:
+    """Return a rule file that does nothing but tell, where Prometheus lists its rules, which."""
+    return (
+        "groups:\n"
+        "  - name: gameday-rules\n"
+        "    rules:\n"
+        "      - record: gameday:rules:info\n"
+        "        expr: vector(1)\n"
+        f"        labels: {{digest: '{digest}'}}\n"
+    )

@@ -1,0 +1,211 @@
+"""Faults in a cluster, reached from wherever they are put in or taken back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from gameday.drivers.chaostoolkit import ChaosToolkit
+from gameday.ports import Injection, PlannedFault, Undo
+
+if TYPE_CHECKING:
+    # The client library takes a moment to load, and most runs need none.
+    from gameday.drivers.kubernetes import Cluster
+    from gameday.drivers.kubernetes.door import Door
+
+SELECTOR = "app.kubernetes.io/part-of=shop"
+PORTS = {"prometheus": 9090, "telemetry": 4318, "proxy": 8474, "mailbox": 9094}
+"""The Services gameday talks to, and their ports."""
+
+PODS_BACK_WITHIN = timedelta(seconds=20)
+"""Of one try; a recovery has several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in which cluster a shop is; plain data, so that an undo can hold it.
+
+    Attributes:
+        kubeconfig: as it was given; None: the environment's.
+    """
+
+    context: str
+    namespace: str
+    kubeconfig: str | None = None
+
+    @property
+    def target(self) -> str:
+        """Return what programmes, runs and undos call this cluster."""
+        return f"kubernetes/{self.context}"
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return it as an undo keeps it."""
+        return {
+            "context": self.context,
+            "namespace": self.namespace,
+            "kubeconfig": self.kubeconfig,
+        }
+
+
+class Doors:
+    """The Services of one shop, each behind a loopback address; open as long as the process."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        """Open nothing yet."""
+        self._cluster = cluster
+        self._namespace = namespace
+        self._open: dict[str, Door] = {}
+
+    def url(self, service: str) -> str:
+        """Return the address of a Service, opened at first use."""
+        from gameday.drivers.kubernetes.door import Door
+
+        if service not in self._open:
+            self._open[service] = Door(
+                self._cluster, namespace=self._namespace, service=service, port=PORTS[service]
+            )
+        return self._open[service].url
+
+    def close(self) -> None:
+        """Close all of them."""
+        for door in self._open.values():
+            door.close()
+        self._open.clear()
+
+
+class ClusterFaults:
+    """Chaos Toolkit, on a cluster: fulfils `gameday.ports.FaultDriver`.
+
+    What it prepares knows its cluster, so that any other process can take it back.
+    """
+
+    def __init__(
+        self,
+        inner: ChaosToolkit,
+        place: Place,
+        *,
+        pods_back: Callable[[timedelta], bool] = lambda _: True,
+    ) -> None:
+        """Remember both.
+
+        Args:
+            pods_back: waits at most this long, and returns whether as many pods are ready as were
+                when the run began.
+        """
+        self._inner = inner
+        self._place = place
+        self._pods_back = pods_back
+
+    def prepare(
+        self,
+        fault: str,
+        *,
+        path: str,
+        configuration: Mapping[str, Any],
+        at: timedelta,
+        duration: timedelta,
+        run: str,
+        number: int,
+    ) -> PlannedFault:
+        """Return the fault with its names chosen and its undo as data; changes nothing."""
+        planned = self._inner.prepare(
+            fault,
+            path=path,
+            configuration=configuration,
+            at=at,
+            duration=duration,
+            run=run,
+            number=number,
+        )
+        return replace(planned, undo=self._placed(planned.undo))
+
+    async def inject(self, fault: PlannedFault) -> Injection:
+        """Put the fault in place."""
+        return await self._inner.inject(fault)
+
+    async def steady(self, path: str) -> bool:
+        """Return whether the steady-state hypothesis of an experiment holds now."""
+        return await self._inner.steady(path)
+
+    async def is_present(self, undo: Undo) -> bool:
+        """Return whether anything this undo takes back is still there.
+
+        Of a fault that took pods away, that they are missing is a part.
+        """
+        if await self._inner.is_present(undo):
+            return True
+        return _takes_pods(undo) and not await asyncio.to_thread(self._pods_back, timedelta(0))
+
+    async def recover(self, undo: Undo) -> None:
+        """Take it back, and wait for the pods it took away; idempotent."""
+        await self._inner.recover(undo)
+        if _takes_pods(undo):
+            await asyncio.to_thread(self._pods_back, PODS_BACK_WITHIN)
+
+    async def strays(self) -> Sequence[Undo]:
+        """Return what takes back everything in the cluster that bears the mark of some run."""
+        command = f"gameday recover --strays --context {self._place.context}"
+        found = await self._inner.strays()
+        return [replace(self._placed(undo), command=command) for undo in found]
+
+    def _placed(self, undo: Undo) -> Undo:
+        return replace(undo, data={**undo.data, "cluster": self._place.to_json()})
+
+
+def _takes_pods(undo: Undo) -> bool:
+    """Return whether a fault acts on the cluster itself, not on a proxy in it."""
+    return "context" in undo.data["configuration"]
+
+
+class PlacedExperiments:
+    """Takes faults back from their undos alone, those of clusters through doors of its own."""
+
+    def __init__(self, local: ChaosToolkit) -> None:
+        """Remember who takes back what is in no cluster."""
+        self._local = local
+        self._known: dict[Place, tuple[Cluster, Doors, ChaosToolkit]] = {}
+
+    async def is_present(self, undo: Undo) -> bool:
+        """Return whether anything this undo takes back is still there."""
+        inner, moved = self._reached(undo)
+        return moved is not None and await inner.is_present(moved)
+
+    async def recover(self, undo: Undo) -> None:
+        """Take it back; idempotent."""
+        inner, moved = self._reached(undo)
+        if moved is not None:
+            await inner.recover(moved)
+
+    def _reached(self, undo: Undo) -> tuple[ChaosToolkit, Undo | None]:
+        """Return who takes it back, and the undo with addresses that lead somewhere now.
+
+        The undo is None where the proxy that held its toxics is gone, and they with it.
+        """
+        said = undo.data.get("cluster")
+        if not said:
+            return self._local, undo
+        from gameday.drivers.kubernetes import connect
+
+        place = Place(**said)
+        if place not in self._known:
+            cluster = connect(place.context, kubeconfig=place.kubeconfig, is_fenced=False)
+            inner = ChaosToolkit(context=place.context, kubeconfig=place.kubeconfig)
+            self._known[place] = (cluster, Doors(cluster, place.namespace), inner)
+        cluster, doors, inner = self._known[place]
+        configuration = dict(undo.data["configuration"])
+        through = undo.data.get("toxiproxy_url") or configuration.get("toxiproxy_url")
+        if not through:
+            return inner, undo
+        labels = f"{SELECTOR},app.kubernetes.io/name=proxy"
+        if not cluster.list("pods", place.namespace, labels=labels):
+            return inner, None
+        url = doors.url("proxy")
+        if "toxiproxy_url" in configuration:
+            configuration["toxiproxy_url"] = url
+        moved = {**undo.data, "configuration": configuration}
+        if undo.data.get("toxiproxy_url"):
+            moved["toxiproxy_url"] = url
+        return inner, replace(undo, data=moved)
