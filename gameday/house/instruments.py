@@ -26,7 +26,7 @@ def instruments_of(tools: deeplinks.Tools) -> Instruments:
         alerts=prometheus,
         traces=JaegerTraces(tools.traces) if tools.traces else None,
         profiles=PyroscopeProfiles(tools.profiles) if tools.profiles else None,
-        code=GitHistory(),
+        code=GitHistory(copies=tools.code),
     )
 
 
@@ -41,4 +41,5 @@ def instruments_of_environment(environment: Mapping[str, str] | None = None) -> 
     for name, url in zip(VARIABLES, found, strict=True):
         if url and urlsplit(url).scheme not in ("http", "https"):
             raise UsageError(f"{name}: {url!r} does not begin with http:// or https://")
-    return instruments_of(deeplinks.Tools(*found))
+    prometheus, traces, profiles = found
+    return instruments_of(deeplinks.Tools(prometheus, traces, profiles))

@@ -134,7 +134,9 @@ def test_a_rollback_passes_over_revisions_of_the_same_version(api: SimulatedApi)
 
 
 def test_scaling_asks_for_that_many_pods(api: SimulatedApi) -> None:
-    doing = Mitigations(api.cluster(), "shop", run="r1")
+    # Nobody starts pods in this cluster.
+    soon = timedelta(seconds=0.2)
+    doing = Mitigations(api.cluster(), "shop", run="r1", effect_within=soon)
 
     with pytest.raises(TemporaryDriverError, match=r"inventory-region-a \(1 of 4\)"):
         doing.apply("scale", {"service": "inventory", "region": "region-a", "replicas": "4"})

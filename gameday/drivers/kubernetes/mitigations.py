@@ -49,11 +49,19 @@ def state_of(cluster: Cluster, namespace: str) -> dict[str, Any]:
 class Mitigations:
     """Everything a responder can start; blocks until it is live."""
 
-    def __init__(self, cluster: Cluster, namespace: str, *, run: str) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        *,
+        run: str,
+        effect_within: timedelta = EFFECT_WITHIN,
+    ) -> None:
         """Remember where, and in whose name."""
         self._cluster = cluster
         self._namespace = namespace
         self._run = run
+        self._effect_within = effect_within
 
     def apply(self, name: str, parameters: Mapping[str, str]) -> str:
         """Do it and return what was done.
@@ -86,7 +94,7 @@ class Mitigations:
                     f"no mitigation {name!r}: choose failover-db, drain-region, rollback-deploy,"
                     " scale or uncordon"
                 )
-        rollouts.until_through(self._cluster, self._namespace, touched, within=EFFECT_WITHIN)
+        rollouts.until_through(self._cluster, self._namespace, touched, within=self._effect_within)
         return done
 
     def _found(self, service: str, region: str) -> Sequence[Object]:
