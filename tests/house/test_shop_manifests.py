@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ SHOP = manifests()
 REPOSITORY = Path(__file__).parents[2]
 
 
+@cache
 def documents() -> list[dict[str, Any]]:
     return list(read_manifests(SHOP, namespace="somewhere"))
 
