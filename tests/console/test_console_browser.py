@@ -123,8 +123,8 @@ def test_a_person_plays_the_whole_game_day_by_clicking(run: Run, browser: Any, e
 
     clicked["acked"] = _click(page, "#next")
     page.wait_for_url("**/drill/red")
-    page.wait_for_function("document.querySelectorAll('.chart[data-drawn]').length === 3")
-    page.wait_for_function("document.querySelector('.shape') !== null")
+    page.wait_for_selector("#chart-duration[data-drawn]")
+    page.wait_for_selector(".shape")
     eyes.keep(page, "2-red")
     page.reload()
     page.get_by_label("errors", exact=True).wait_for()

@@ -50,7 +50,7 @@ def test_every_page_can_be_read_by_everybody(desk: Desk, live: str, page: Any, e
     for view in ("red", "traces", "profile", "blame", "runbook"):
         page.goto(f"{live}/console/incidents/drill/{view}")
         if view == "red":
-            page.wait_for_function("document.querySelectorAll('.chart[data-drawn]').length === 3")
+            page.wait_for_selector("#chart-duration[data-drawn]")
         eyes.look(page, view)
         step = {"traces": Step.TRACE, "runbook": Step.MITIGATE}.get(view) or Step(view)
         detail = {"service": "inventory", "downstream": "db", "region": "eu-west"}
