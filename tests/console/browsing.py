@@ -61,6 +61,7 @@ class Eyes:
             page.screenshot(path=self.folder / f"{name}-{scheme}.png", full_page=True)
         page.emulate_media(color_scheme="light")
         page.set_viewport_size(PHONE)
+        page.wait_for_timeout(500)  # charts follow a change of size a moment later
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > PHONE["width"]:
             self.problems.append(f"{name}: {wide} px wide on a phone")
