@@ -237,6 +237,8 @@ def _words(fact: Fact) -> str:
             return f"page failed: {d.get('error')}"
         case Kind.ACKNOWLEDGED:
             return "acknowledged"
+        case Word.UNACKNOWLEDGED:
+            return "not acknowledged any more: somebody is asked again"
         case Kind.LINK_OPENED:
             return f"opened {d.get('link')}" + (
                 " (nobody known)" if d.get("attributed") is False else ""
