@@ -297,3 +297,15 @@ async def test_a_stream_counts_as_a_request_and_not_as_a_slow_one(served: Served
         "gameday_http_requests_total",
         "gameday_http_requests_created",
     ]
+
+
+async def test_an_acknowledgement_by_pager_is_heard_by_the_open_console(served: Served) -> None:
+    id = await served.fire()
+    http = await served.signed_in()
+    before = await served.console.incidents.pulse(id)
+
+    await served.engine.say(id, Kind.ACKNOWLEDGED, {}, by="ann", source="pagerduty")
+    live = await http.get(f"/console/incidents/{id}/live?here=overview")
+
+    assert before != await served.console.incidents.pulse(id)
+    assert 'data-acked="yes"' in live.text
