@@ -20,7 +20,7 @@ from typing import Any
 
 from gameday.errors import DriverError, StoreError
 from gameday.loop.disk import Disk
-from gameday.loop.duties import Act, Duty, duties
+from gameday.loop.duties import Act, Duty, duties, pages_sent
 from gameday.loop.line import Word
 from gameday.loop.paging import Paging
 from gameday.loop.state import IncidentState
@@ -113,8 +113,10 @@ class Dispatch:
                     data |= {"level": duty.level, "summary": incident.summary}
                     data["accepted"] = await self._paging.page(incident, duty)
                 case Act.TELL_ACKED:
+                    data["pages"] = pages_sent(incident)
                     kind, data["text"] = Word.REMINDED, await self._paging.acknowledge(incident)
                 case Act.TELL_RESOLVED:
+                    data["pages"] = pages_sent(incident)
                     kind, data["text"] = Word.REMINDED, await self._paging.resolve(incident)
                 case Act.REMIND:
                     kind, data["text"] = Word.REMINDED, duty.why

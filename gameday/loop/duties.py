@@ -59,7 +59,7 @@ def duties(incident: IncidentState, *, now: datetime) -> Sequence[Duty]:
         for w in incident.words
         if w.kind in (Kind.PAGE_DELIVERED, Word.REMINDED)
     }
-    found = (*_pages(incident, now), *_answers(incident, done), *_reminders(incident, now))
+    found = (*_pages(incident, now), *_answers(incident), *_reminders(incident, now))
     return tuple(d for d in found if d.key not in done)
 
 
@@ -101,19 +101,32 @@ def _page_key(since: datetime, level: str) -> str:
     return f"page/{since.isoformat()}/{level}"
 
 
-def _answers(incident: IncidentState, done: set[str]) -> Sequence[Duty]:
+def pages_sent(incident: IncidentState) -> int:
+    """Return how many pages about it went out since somebody is asked to acknowledge it."""
+    begins = f"page/{incident.unanswered_since.isoformat()}/"
+    return sum(
+        w.kind == Kind.PAGE_DELIVERED and str(w.data.get("duty")).startswith(begins)
+        for w in incident.words
+    )
+
+
+def _answers(incident: IncidentState) -> Sequence[Duty]:
     """The pager is told what became of the page, if there was one."""
-    since = incident.unanswered_since
-    if not any(key.startswith(f"page/{since.isoformat()}/") for key in done):
+    sent = pages_sent(incident)
+    if not sent:
         return ()
-    found = []
     if incident.state in (State.RECOVERED, State.RESOLVED, State.FALSE_ALARM, State.MERGED):
-        key = f"resolve/{since.isoformat()}"
-        found.append(Duty(key, Act.TELL_RESOLVED, "pager", str(incident.state)))
+        act, why = Act.TELL_RESOLVED, str(incident.state)
     elif incident.acked_at is not None:
-        key = f"acknowledge/{since.isoformat()}"
-        found.append(Duty(key, Act.TELL_ACKED, "pager", "somebody has it"))
-    return found
+        act, why = Act.TELL_ACKED, "somebody has it"
+    else:
+        return ()
+    key = f"{act}/{incident.unanswered_since.isoformat()}"
+    told = [w for w in incident.words if str(w.data.get("duty")).startswith(key)]
+    if any(int(w.data.get("pages", sent)) < sent for w in told):
+        # A page was still being tried when the pager was told; it is open there, and nobody's.
+        key = f"{key}/{sent}"
+    return [Duty(key, act, "pager", why)]
 
 
 def _reminders(incident: IncidentState, now: datetime) -> Sequence[Duty]:

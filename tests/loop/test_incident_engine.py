@@ -193,6 +193,33 @@ async def test_a_pager_that_is_down_is_tried_again_and_stands_on_record_once(
     assert (1, 1) == (len(failures), len(bell.said))
 
 
+async def test_a_page_that_was_still_being_tried_when_it_was_over_is_resolved_too(
+    house: House,
+) -> None:
+    class Slow(Bell):
+        may_answer = asyncio.Event()
+
+        async def page(self, notification: Notification) -> Receipt:
+            await self.may_answer.wait()
+            return await super().page(notification)
+
+    house.bells["rota"] = slow = Slow()
+    async with house.engine().running() as engine:
+        await engine.hook(webhook("a"))
+        await house.after(engine)
+        house.clock.at += timedelta(seconds=31)
+        await engine.tick()
+        await engine.hook(webhook("a", ends=house.clock.at))
+        await engine.tick()
+        while not any(s[0] == "resolve" for s in house.bells["on-call"].said):
+            await asyncio.sleep(0)
+        slow.may_answer.set()
+        for _ in range(3):
+            await house.after(engine, seconds=1)
+
+    assert ["page", "resolve"] == [s[0] for s in slow.said]
+
+
 async def test_the_pager_hears_that_it_is_over_and_a_ticket_wakes_nobody(house: House) -> None:
     async with house.engine().running() as engine:
         await engine.hook(webhook("a"))
