@@ -111,8 +111,9 @@ def main() -> int:
             "# How fast is a region drained?\n\n"
             f"Commit {here}, {stamp}, `python bench/drain.py`. {INSIDE} simulated nodes in one"
             f" region with {DEPLOYMENTS * REPLICAS} pods and {OUTSIDE} elsewhere, on"
-            f" {psutil.cpu_count()} processors that carry the control plane as well. Whole"
-            " processes, start included; interleaved.\n\n"
+            f" {psutil.cpu_count()} processors that carry the control plane and all nodes as well."
+            " Whole processes, start included; interleaved. *Processors in use* counts everything"
+            " on the machine, also what had nothing to do with it.\n\n"
             f"{text}\n"
         )
     missing = len([k for k in wanted if k not in {(r.tool, r.budgets, r.number) for r in rows}])
