@@ -194,6 +194,7 @@ class Line:
         self._episodes: dict[str, Episode] = {}
         self._words: dict[str, Fact] = {}
         self._anchors: dict[str, str] = {}
+        self._anchored: set[str] = set()
         self._spans: list[Span] | None = []
         for fact in facts:
             self.add(fact)
@@ -222,6 +223,7 @@ class Line:
             self._words[fact.id] = fact
             if fact.kind == Word.OPENED:
                 self._anchors[str(fact.data["incident"])] = str(fact.data["anchor"])
+                self._anchored.add(str(fact.data["anchor"]))
             if fact.kind in (Word.OPENED, *CLOSING) or not self._joined(fact):
                 self._spans = None
 
@@ -246,6 +248,8 @@ class Line:
             known is None
             and alert.ends_at is None
             and spans
+            # An id that was heard before its alert has to find it.
+            and alert.episode not in self._anchored
             and not any(w.kind in CLOSING for w in spans[-1].words)
             and spans[-1].episodes[0].ends_at is None
             and spans[-1].episodes[0].starts_at <= alert.starts_at

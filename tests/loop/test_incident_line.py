@@ -120,6 +120,17 @@ def test_looking_at_a_line_between_two_alerts_changes_nothing(
     assert incidents([a.to_fact() for a in told]) == seen
 
 
+def test_an_id_that_is_heard_before_its_alert_finds_it_in_a_storm() -> None:
+    anchor, other = alert("a", starts=1), alert("b", starts=0)
+    line = Line(LINE)
+
+    for fact in (opened("I", anchor), other.to_fact(), anchor.to_fact()):
+        line.add(fact)
+        line.spans()
+
+    assert [("I",)] == [s.ids for s in line.spans()]
+
+
 @settings(max_examples=100)
 @given(alerts, said, st.randoms(use_true_random=False))
 def test_words_and_alerts_in_any_order_give_the_same_incidents(
