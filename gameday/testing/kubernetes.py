@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from gameday.drivers.kubernetes import Cluster, Fences, selectors
-from gameday.drivers.kubernetes.transport import Answer
+from gameday.drivers.kubernetes.transport import Answer, Transport
 from gameday.testing.gate import Trouble, Troubled, status
 
 Object = dict[str, Any]
@@ -60,11 +60,17 @@ class SimulatedApi:
         self._moved = threading.Condition()
         self._first_kept = 0
 
-    def cluster(self, *, namespaces: tuple[str, ...] = ("shop",), context: str = "sim") -> Cluster:
+    def cluster(
+        self,
+        *,
+        namespaces: tuple[str, ...] = ("shop",),
+        context: str = "sim",
+        transport: Transport | None = None,
+    ) -> Cluster:
         """Return the driver on this server, in whose time every pause is over at once."""
         now = count()
         return Cluster(
-            Troubled(self, self.troubles),
+            transport or Troubled(self, self.troubles),
             context=context,
             fences=Fences((context,), namespaces),
             sleep=lambda seconds: None,

@@ -10,7 +10,7 @@ import pytest
 from gameday.drivers.kubernetes import Cluster, draining
 from gameday.drivers.kubernetes.draining import Drain, Rules, Undrained
 from gameday.errors import DriverError, PermanentDriverError
-from gameday.testing.gate import Trouble, status
+from gameday.testing.gate import Trouble, Troubled, status
 from gameday.testing.kubernetes import SimulatedApi
 
 MARK = "gd-r7-1"
@@ -135,6 +135,33 @@ def test_a_blocked_eviction_is_tried_again_when_its_budget_allows_it(
     assert 4 == len(done.evicted)
     assert 3 == lowest[0]
     assert ["p0-new", "p1-new", "p2-new", "p3-new"] == api.names("pods")
+
+
+def test_an_eviction_that_a_busy_server_does_not_answer_is_tried_again(
+    api: SimulatedApi, cluster: Cluster
+) -> None:
+    for index in range(3):
+        api.pod(f"p{index}", "a1")
+    api.troubles.append(Trouble("POST .*/p1/eviction", None, times=25))
+
+    assert ["shop/p0", "shop/p1", "shop/p2"] == drain(cluster).evicted
+
+
+def test_pods_that_wait_for_a_budget_do_not_ask_again_and_again(api: SimulatedApi) -> None:
+    for index in range(20):
+        api.pod(f"p{index}", "a1")
+    api.put(
+        "poddisruptionbudgets",
+        "all",
+        "shop",
+        spec={"minAvailable": 20, "selector": {"matchLabels": {"app": "shop"}}},
+    )
+    asked = Troubled(api, [])
+
+    with pytest.raises(Undrained, match="20 pods left"):
+        drain(api.cluster(transport=asked), within=timedelta(seconds=1.7))
+
+    assert 20 <= sum("/eviction" in request for request in asked.asked) <= 40
 
 
 def test_what_is_blocked_to_the_end_is_named_with_its_budget(

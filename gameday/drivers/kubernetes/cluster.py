@@ -406,6 +406,7 @@ class Cluster:
         body: Object | None = None,
         content_type: str = "application/json",
         is_final: Callable[[Answer], bool] = lambda answer: False,
+        timeout: timedelta | None = None,
     ) -> Answer:
         """Return an answer that is worth reading: yes, or a no that will stay one.
 
@@ -414,6 +415,7 @@ class Cluster:
 
         Args:
             is_final: whether an answer that would be asked for again is to be returned.
+            timeout: of one request, where it is not the usual one.
         """
         target = f"{path}?{urlencode(query)}" if query else path
         sent = None if body is None else json.dumps(body).encode()
@@ -427,7 +429,7 @@ class Cluster:
                     target,
                     body=sent,
                     content_type=content_type,
-                    timeout_s=self._timeout.total_seconds(),
+                    timeout_s=(timeout or self._timeout).total_seconds(),
                 )
             except NoAnswer as silence:
                 problem = self._unreachable(silence)

@@ -20,7 +20,7 @@ from gameday.drivers.kubernetes.cluster import Change, Cluster, Kind, Object
 from gameday.drivers.kubernetes.evictions import Eviction, Outcome, evict
 from gameday.drivers.kubernetes.refusals import Forbidden, NotFound
 from gameday.drivers.kubernetes.transport import METADATA
-from gameday.errors import DriverError, PermanentDriverError
+from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
 
 FAULT = "drain"
 AT_ONCE = 32
@@ -28,7 +28,13 @@ AT_ONCE = 32
 
 FIRST_PAUSE = timedelta(milliseconds=500)
 LONGEST_PAUSE = timedelta(seconds=5)
-"""Between two tries of a blocked eviction, if nothing is heard of its budget meanwhile."""
+"""Between two tries of a blocked eviction, where its budget cannot be watched."""
+
+RARELY = timedelta(seconds=10)
+"""The same where it can: the budget itself tells when another try is worth it.
+
+Hundreds of pods that ask every few seconds keep the server from ever allowing one.
+"""
 
 
 class Undrained(PermanentDriverError):
@@ -249,6 +255,7 @@ class Drain:
         self._stop = Event()
         self._heard: SimpleQueue[Any] = SimpleQueue()
         self._budgets_of: set[str] = set()
+        self._budgets_heard: set[str] = set()
         self._seen: dict[str, Object] = {}
         self._waiting: dict[str, Object] = {}
         self._blocked: dict[str, _Blocked] = {}
@@ -307,6 +314,7 @@ class Drain:
             case (str() as uid, Eviction() as eviction):
                 self._answered(uid, eviction)
             case (str() as namespace, Change() as change):
+                self._budgets_heard.add(namespace)
                 for budget in change.objects:
                     self._budget_moved(namespace, budget, pool)
             case Change(Kind.DELETED, objects):
@@ -347,6 +355,9 @@ class Drain:
         try:
             answer = evict(self._cluster, pod, grace_period_s=self._rules.grace_period_s)
             self._heard.put((uid, answer))
+        except TemporaryDriverError as problem:
+            # The server is busy, perhaps with us. Whether it is gone, the watch will know.
+            self._heard.put((uid, Eviction(Outcome.BLOCKED, str(problem))))
         except Exception as problem:  # noqa: BLE001 - it is raised where the drain waits
             self._heard.put(problem)
 
@@ -363,6 +374,8 @@ class Drain:
             case Outcome.BLOCKED if uid in self._waiting:
                 before = self._blocked.get(uid)
                 pause = min(before.pause * 2, LONGEST_PAUSE) if before else FIRST_PAUSE
+                if pod["metadata"]["namespace"] in self._budgets_heard:
+                    pause = RARELY
                 due = self._monotonic() + pause.total_seconds()
                 self._blocked[uid] = _Blocked(pod, eviction.reason, due, pause)
                 self._listen_to_budgets(pod["metadata"]["namespace"])
@@ -387,7 +400,7 @@ class Drain:
             b
             for b in self._blocked.values()
             if b.pod["metadata"]["namespace"] == namespace
-            and b.due <= now + LONGEST_PAUSE.total_seconds()
+            and b.due <= now + RARELY.total_seconds()
             and selectors.matches(selector, b.pod["metadata"].get("labels") or {})
         ]
         for blocked in meant[:allowed]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from typing import Any
 
@@ -11,6 +12,9 @@ from gameday.drivers.kubernetes.cluster import Cluster, Object
 from gameday.drivers.kubernetes.refusals import Request, is_ending, reason
 from gameday.drivers.kubernetes.transport import Answer
 from gameday.errors import PermanentDriverError
+
+TIMEOUT = timedelta(seconds=30)
+"""The server itself waits up to 10 s while evictions under one budget get in each other's way."""
 
 
 class Outcome(Enum):
@@ -56,7 +60,9 @@ def evict(cluster: Cluster, pod: Object, *, grace_period_s: int | None = None) -
     }
     request = Request("create", "pods/eviction", namespace, name)
     path = cluster.resource("pods").path(namespace, name, "eviction")
-    answer = cluster.send(request, "POST", path, body=body, is_final=_is_about_budgets)
+    answer = cluster.send(
+        request, "POST", path, body=body, is_final=_is_about_budgets, timeout=TIMEOUT
+    )
     if answer.status < 300:
         return Eviction(Outcome.ACCEPTED)
     said = reason(answer.body)
