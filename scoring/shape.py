@@ -225,9 +225,13 @@ class _Curve:
         x = at - self.starts[i]
         return self.errors[i] + x * (self.ratios[i] + x * self.slopes[i] / 2)
 
-    def ratio_after(self, at: float) -> tuple[float, float]:
-        """Return (error ratio, its slope) just after this instant."""
-        i = bisect_right(self.starts, at) - 1
+    def line(self, at: float, *, within: float) -> tuple[float, float]:
+        """Return (error ratio, its slope) at an instant, on the piece that holds another one.
+
+        At a point where two pieces meet, rounding decides which of them holds it; an instant well
+        within the piece that is meant does not leave that to chance.
+        """
+        i = bisect_right(self.starts, within) - 1
         if i < 0:
             return self.baseline, 0.0
         return self.ratios[i] + (at - self.starts[i]) * self.slopes[i], self.slopes[i]
@@ -258,10 +262,9 @@ class _Curve:
             found.append((-inf, knots[0]))
         for begin, end in pairwise([*knots, inf]):
             value = self.integral(begin) - self.integral(begin - window) - level
-            (now, now_slope), (old, old_slope) = (
-                self.ratio_after(begin),
-                self.ratio_after(begin - window),
-            )
+            inside = (begin + end) / 2 if end < inf else begin + 1.0
+            now, now_slope = self.line(begin, within=inside)
+            old, old_slope = self.line(begin - window, within=inside - window)
             rise, bend = now - old, (now_slope - old_slope) / 2
             turns = [x for x in _roots(bend, rise, value) if 0 < x < end - begin]
             for low, high in pairwise([0.0, *turns, end - begin]):

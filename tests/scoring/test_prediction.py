@@ -419,6 +419,20 @@ def test_scaling_time_scales_every_answer_of_the_bare_formula(
     assert pytest.approx(one.budget_spent_ratio, abs=1e-5) == other.budget_spent_ratio
 
 
+def test_rounding_does_not_decide_on_which_piece_of_a_fault_the_window_begins() -> None:
+    # 28 s + the short window, less the short window, is a hair below 28 s in binary.
+    short = timedelta(seconds=4, microseconds=20_833)
+    window = BurnWindow(timedelta(seconds=48.25), short, 3.0)
+    seconds_ratios = ((0, 1.0), (0.25, 0.0), (28, 0.0), (28.25, 1.0))
+    shape = Shape(tuple((timedelta(seconds=at), ratio) for at, ratio in seconds_ratios))
+
+    (branch,) = predict_shape(NINES, [window], shape).branches
+
+    # The last x seconds of the ramp hold x − x²/2 × 4 = 0.003 × short: x = 0.012368.
+    assert branch.resets_after is not None
+    assert pytest.approx(4.020833 - 0.012368, abs=1e-5) == branch.resets_after.total_seconds()
+
+
 # --- what is never seen -------------------------------------------------------------------------
 
 
