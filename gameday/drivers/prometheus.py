@@ -73,7 +73,7 @@ class Prometheus:
         return [_moved(state, offset) for state in found] if offset else found
 
     async def _alerts(self, *, slo: str, since: datetime, until: datetime) -> Sequence[AlertState]:
-        states = await self._raw(f"ALERTS{{slo={_quoted(slo)}}}", since=since, until=until)
+        grid, states = await self._evaluated(slo, since, until)
         if not states:
             return ()
         activations = await self._raw(
@@ -86,17 +86,23 @@ class Prometheus:
         if earliest < since.timestamp():
             # The alert was active before the span: its first samples lie further back.
             since = datetime.fromtimestamp(earliest, UTC) - timedelta(seconds=2)
-            states = await self._raw(f"ALERTS{{slo={_quoted(slo)}}}", since=since, until=until)
+            grid, states = await self._evaluated(slo, since, until)
+        return _episodes(states, grid, await self._evaluation_interval(slo))
+
+    async def _evaluated(
+        self, slo: str, since: datetime, until: datetime
+    ) -> tuple[Sequence[datetime], Sequence[Series]]:
+        """Return (instants at which the SLO's rules were evaluated, what became of its alerts).
+
+        The instants are read first. A group's recordings are written before its alerts, and the
+        next evaluation begins when both are: of every instant that has a later one here, the
+        alerts are in what is read after it. The other way round, an alert whose evaluation takes
+        its time looks resolved.
+        """
         selector = f'{{__name__=~"{_EVALUATED}",slo={_quoted(slo)}}}'
-        grid = sorted(
-            {
-                s.at
-                for series in await self._raw(selector, since=since, until=until)
-                for s in series.samples
-            }
-        )
-        interval = await self._evaluation_interval(slo)
-        return _episodes(states, grid, interval)
+        recorded = await self._raw(selector, since=since, until=until)
+        grid = sorted({s.at for series in recorded for s in series.samples})
+        return grid, await self._raw(f"ALERTS{{slo={_quoted(slo)}}}", since=since, until=until)
 
     async def counters(
         self, *, good_query: str, total_query: str, since: datetime, until: datetime

@@ -50,6 +50,7 @@ class Memory:
         self.refused: set[str] = set()
         self.status = 200
         self.raw: bytes | None = None
+        self.later: dict[str, list[dict[str, object]]] | None = None
         self.asked: list[dict[str, str]] = []
 
     def answer(self, target: str) -> tuple[int, bytes]:
@@ -67,6 +68,8 @@ class Memory:
         found = next(
             (v for k, v in self.series.items() if query.get("query", "").startswith(k)), []
         )
+        if self.later is not None:
+            self.series, self.later = self.later, None
         return 200, json.dumps({"status": "success", "data": {"result": found}}).encode()
 
     def samples(self, name: str, seconds: Sequence[float], value: str = "1", **labels: str) -> None:
@@ -107,6 +110,22 @@ def prometheus(memory: Memory) -> Iterator[Prometheus]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+async def test_an_alert_that_is_being_evaluated_while_it_is_asked_about_is_not_resolved(
+    memory: Memory, prometheus: Prometheus
+) -> None:
+    # First the rules of second 7 have been recorded, and its alert has not; then two more seconds
+    # have been evaluated, all of them firing.
+    memory.samples("ALERTS{", [5, 6, 7, 8, 9], alertstate="firing", **LABELS)
+    memory.samples("{__name__=~", range(10), slo="checkout")
+    memory.later, memory.series = memory.series, {}
+    memory.samples("ALERTS{", [5, 6], alertstate="firing", **LABELS)
+    memory.samples("{__name__=~", range(8), slo="checkout")
+
+    (alert,) = await prometheus.alerts(slo="checkout", since=START, until=second(9))
+
+    assert alert.resolved_at is None
 
 
 async def test_an_alert_fires_at_its_first_firing_sample_and_resolves_at_the_next_evaluation(
