@@ -44,6 +44,7 @@ def missing_binaries() -> Sequence[str]:
     return [names[-1] for names in _BINARIES if not any(shutil.which(n) for n in names)]
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist looks for groups at the same call
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     missing = missing_binaries()
     lacks = pytest.mark.skip(
