@@ -20,13 +20,13 @@ setup:
 demo: setup
 	@$(BIN)/gameday run scenarios/slow-db.yaml
 
-# These start real servers, so they run after the quick ones have passed: whole game days on one
-# sandbox in one process, which mostly wait, and everything else beside them. Real alerts have real
-# deadlines, and a machine that is busy with something else may miss one: what fails here is played
-# once more, and the summary names it.
+# These start servers, so they run after the quick ones have passed: whole game days on a sandbox in
+# one process, which mostly wait, and everything else beside them, with another sandbox. Real alerts
+# have real deadlines, and a machine that is busy with something else may miss one: what fails here
+# is played once more, and the summary names it.
 test: setup
 	@$(MAKE) --no-print-directory check
-	$(BIN)/pytest -n 2 --dist loadgroup --reruns 1 -rR -m "sandbox and not long"
+	$(BIN)/pytest -n 2 --dist loadgroup --reruns 1 -rR -m "(served or sandbox) and not long"
 
 # On the cluster of TEST_KUBECONFIG=…, on ../shared/cluster, or on one that kind makes; one after
 # another, because nodes are drained. Not on KUBECONFIG's: that may be anybody's.
@@ -58,7 +58,7 @@ check:
 	@$(MAKE) --no-print-directory unit
 
 unit:
-	$(BIN)/pytest -n 2 -m "not sandbox and not long and not kind"
+	$(BIN)/pytest -n 2 -m "not served and not sandbox and not long and not kind"
 
 format:
 	$(BIN)/ruff format .

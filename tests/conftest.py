@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import secrets
 import shutil
@@ -55,8 +56,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if missing and item.get_closest_marker("sandbox"):
             item.add_marker(lacks)
         if "sandbox" in getattr(item, "fixturenames", ()):
-            # With several workers: what needs the running sandbox shares one, in one of them.
-            item.add_marker(pytest.mark.xdist_group("sandbox"))
+            # With several workers: the game days share a sandbox in one of them, and all else that
+            # needs a running one shares another. More than two would make alerts late on two cores.
+            where = "drills" if item.path.name == "test_drills.py" else "others"
+            item.add_marker(pytest.mark.xdist_group(f"sandbox-{where}"))
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(long)
 
@@ -69,15 +72,20 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return None
 
 
+@pytest.fixture(scope="session")
+def _states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders for gameday's state, one for each test; made by the few that need theirs."""
+    folder = tmp_path_factory.mktemp("states")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _clean_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, _states: Iterator[Path]) -> None:
     """Keep the caller's gameday settings and state out of every test."""
     for name in list(os.environ):
         if name.startswith(_OURS):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path_factory.mktemp("state") / "gameday"))
+    monkeypatch.setenv("GAMEDAY_STATE", str(next(_states)))
     for name in (
         "HTTP_PROXY",
         "HTTPS_PROXY",
@@ -133,7 +141,7 @@ def postgres() -> Iterator[Callable[[], str]]:
 def sandbox(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SandboxState]:
-    """The one real sandbox of a session, with the rules of the shipped SLOs: two cores hold one."""
+    """The one real sandbox of a worker, with the rules of the shipped SLOs."""
     if getattr(request.config.option, "loadgroup", False):
         strays = [
             item.nodeid

@@ -20,6 +20,8 @@ from gameday.chaos.downstream import (
 from gameday.sandbox import state
 from gameday.testing.proxy import running_proxy
 
+pytestmark = pytest.mark.served
+
 EU = "inventory-db-eu-west"
 US = "inventory-db-us-east"
 

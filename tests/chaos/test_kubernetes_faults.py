@@ -65,7 +65,7 @@ def troubles(
         yield api.troubles
 
 
-pytestmark = pytest.mark.usefixtures("troubles")
+pytestmark = [pytest.mark.served, pytest.mark.usefixtures("troubles")]
 
 
 def everything(api: SimulatedApi) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from gameday.cli.app import run
 from gameday.house.desk import announced
 from gameday.settings import Settings
 
+pytestmark = pytest.mark.served
+
 
 class Desk(BaseHTTPRequestHandler):
     """The API of one incident; remembers what was posted."""

@@ -18,6 +18,8 @@ from gameday.house.opening import open_store
 from gameday.ports import OrderKind, Undo
 from gameday.settings import Settings
 
+pytestmark = pytest.mark.served
+
 RUN = "20261123-1000-aaaa"
 SLOW_DB = Path(__file__).resolve().parents[2] / "scenarios" / "slow-db.yaml"
 

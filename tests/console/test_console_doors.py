@@ -15,6 +15,8 @@ from starlette.routing import Mount
 from gameday.ports import Role
 from scoring.timeline import Kind
 
+pytestmark = pytest.mark.served
+
 OPEN = {"/sign-in", "/enter/{secret}", "/whoami", "/assets/{version}/{name}"}
 """What is there for people without a session."""
 

@@ -13,6 +13,8 @@ from gameday.errors import TemporaryDriverError
 from gameday.ports import Role
 from scoring.timeline import Kind
 
+pytestmark = pytest.mark.served
+
 DOWN = TemporaryDriverError("Prometheus at http://prom does not answer")
 VIEWS = ("red", "traces", "profile", "blame", "runbook")
 

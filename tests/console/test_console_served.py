@@ -27,6 +27,8 @@ from gameday.server.sessions import Sessions
 from gameday.spec.runbook import parse_runbook
 from scoring.timeline import Kind
 
+pytestmark = pytest.mark.served
+
 
 class Still(Hand):
     """A clock on which nobody wakes by sleeping."""

@@ -16,6 +16,8 @@ from gameday.delivery import Delivery, Patience, clipped, encoded, retry_after
 from gameday.errors import UsageError
 from gameday.testing.virtual import VirtualClock
 
+pytestmark = pytest.mark.served
+
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 

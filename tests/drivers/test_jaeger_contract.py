@@ -29,6 +29,8 @@ from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.sandbox.telemetry.app import create_app
 from gameday.testing.served import served
 
+pytestmark = pytest.mark.served
+
 MILLISECOND = 10**6
 
 

@@ -13,6 +13,8 @@ from gameday.drivers.kubernetes import Cluster, Fences
 from gameday.drivers.kubernetes.door import Door
 from gameday.drivers.kubernetes.transport import Answer, NoAnswer
 
+pytestmark = pytest.mark.served
+
 PREFIX = "/api/v1/namespaces/shop/services/prometheus:9090/proxy"
 
 

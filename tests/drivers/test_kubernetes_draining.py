@@ -13,6 +13,8 @@ from gameday.errors import DriverError, PermanentDriverError
 from gameday.testing.gate import Trouble, Troubled, status
 from gameday.testing.kubernetes import SimulatedApi
 
+pytestmark = pytest.mark.served
+
 MARK = "gd-r7-1"
 REGION = "topology.kubernetes.io/region"
 

@@ -14,6 +14,8 @@ import pytest
 from gameday.drivers.prometheus import Prometheus
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 
+pytestmark = pytest.mark.served
+
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 LABELS = {"alertname": "CheckoutBudgetBurn", "slo": "checkout", "long_window": "1h"}
 

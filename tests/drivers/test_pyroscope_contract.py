@@ -27,6 +27,8 @@ from gameday.sandbox.telemetry.app import create_app
 from gameday.signals import Frame, Profile, Stack
 from gameday.testing.served import served
 
+pytestmark = pytest.mark.served
+
 ROOT = Frame("Thread.run", "/usr/lib/python3/threading.py", 982)
 HANDLE = Frame("Handler.do_POST", "/shop/inventory/server.py", 40)
 QUERY = Frame("reserve", "/shop/inventory/stock.py", 17)

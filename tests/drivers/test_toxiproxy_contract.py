@@ -17,6 +17,8 @@ from gameday.drivers.toxiproxy import Toxic, Toxiproxy
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.testing.proxy import running_proxy
 
+pytestmark = pytest.mark.served
+
 NAME = "gameday-contract"
 REAL = os.environ.get("GAMEDAY_TOXIPROXY_URL")
 

@@ -16,6 +16,8 @@ from gameday.signals import Blame, Deploy, Frame, Profile, Span, Stack, Trace
 from gameday.testing.desk import NOON, FakeClock, FakeDesk, a_page
 from gameday.testing.telemetry import FakeHistory, FakeMetrics, FakeProfiles, FakeTraces
 
+pytestmark = pytest.mark.served
+
 ONSET = NOON
 PAGED = NOON + timedelta(seconds=17)
 REGIONS = ("eu-west", "us-east")

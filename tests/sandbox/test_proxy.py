@@ -15,6 +15,8 @@ from gameday.sandbox.proxy.proxy import Proxy
 from gameday.sandbox.proxy.registry import Registry
 from gameday.sandbox.proxy.toxic import ApiError, Stream
 
+pytestmark = pytest.mark.served
+
 Conversation = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+pytestmark = pytest.mark.served
+
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[str]:

@@ -25,6 +25,8 @@ from gameday.sandbox.telemetry.selector import (
     split_query,
 )
 
+pytestmark = pytest.mark.served
+
 NOON = 1_767_268_800 * 10**9  # 2026-01-01T12:00:00Z
 SECOND = 10**9
 RANGE = {

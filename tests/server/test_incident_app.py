@@ -22,6 +22,8 @@ from gameday.testing.virtual import VirtualClock
 from scoring.slo import Objective, workbook_windows
 from scoring.timeline import Fact, Kind
 
+pytestmark = pytest.mark.served
+
 MONTH = timedelta(days=30)
 SLO = Slo(
     id="checkout-latency",
