@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -20,6 +21,7 @@ import yaml
 
 from gameday.drivers.database import Database, IncidentDatabase
 from gameday.errors import PlanRefused, StoreError, TemporaryDriverError, UsageError
+from gameday.house.rollouts import Following, rollouts_of
 from gameday.house.system import SystemClock
 from gameday.loop.engine import Engine
 from gameday.loop.links import LINK_LIFETIME, VIEWS, Signer
@@ -55,6 +57,9 @@ class ServeSettings:
     """GAMEDAY_PAGERDUTY_WEBHOOK_SECRET: of PagerDuty's webhook subscriptions; several, with commas
     between, while one is exchanged. None: PagerDuty's webhooks are not taken."""
 
+    deploys_from: str = ""
+    """GAMEDAY_DEPLOYS_FROM=kubernetes/<context>/<namespace>: whose rollouts are told as deploys."""
+
     stop_drills: bool = False
     """GAMEDAY_STOP_DRILLS=1: a real incident that opens while a drill goes on stops all drills."""
 
@@ -76,6 +81,7 @@ class ServeSettings:
             public_url=public_url,
             templates=templates,
             pagerduty_secrets=tuple(s for secret in secrets if (s := secret.strip())),
+            deploys_from=env.get("GAMEDAY_DEPLOYS_FROM", ""),
             stop_drills=env.get("GAMEDAY_STOP_DRILLS", "") in ("1", "true"),
         )
 
@@ -122,8 +128,11 @@ async def service(
 
     Raises:
         StoreError: the store or the server's secret cannot be used.
+        UsageError: where deploys come from is not said as it must be.
+        DriverError: the cluster they come from is not in the kubeconfig, or not allowed.
     """
     clock = SystemClock()
+    rollouts = rollouts_of(chosen.deploys_from)
     signer = Signer(server_key(settings.state))
     base = chosen.public_url or url
 
@@ -146,14 +155,18 @@ async def service(
             drills=drills.now,
             on_real=_stopping(runs, clock) if chosen.stop_drills else None,
         )
-        watching = asyncio.create_task(drills.watch())
+        watching = [asyncio.create_task(drills.watch())]
         try:
             async with engine.running(tick=tick):
+                if rollouts is not None:
+                    tell = partial(engine.deploy, by=chosen.deploys_from)
+                    following = Following(rollouts, tell, clock=clock)
+                    watching.append(asyncio.create_task(following.forever()))
                 yield Service(engine, store, signer, link_of, chosen)
         finally:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
             runs.close()
 
 

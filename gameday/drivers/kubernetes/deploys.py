@@ -29,15 +29,18 @@ class ReplicaSetDeploys:
         cluster: Cluster,
         namespace: str,
         *,
+        labels: str = SELECTOR,
         full: Callable[[str], str] = lambda version: version,
     ) -> None:
         """Remember where.
 
         Args:
+            labels: selector of the Deployments that count; empty: all of the namespace.
             full: returns the revision that a version's name (``main``) stands for.
         """
         self._cluster = cluster
         self._namespace = namespace
+        self._labels = labels
         self._full = full
 
     async def deploys(self, *, since: datetime, until: datetime) -> Sequence[Deploy]:
@@ -46,8 +49,8 @@ class ReplicaSetDeploys:
         return [d for d in found if since <= d.deployed_at <= until]
 
     def _listed(self) -> Sequence[Deploy]:
-        sets = self._cluster.list("replicasets", self._namespace, labels=SELECTOR)
-        deployments = self._cluster.list("deployments", self._namespace, labels=SELECTOR)
+        sets = self._cluster.list("replicasets", self._namespace, labels=self._labels)
+        deployments = self._cluster.list("deployments", self._namespace, labels=self._labels)
         found = [
             _deploy(one, deployment, is_live=one is owned[-1], full=self._full)
             for deployment in deployments
@@ -62,7 +65,7 @@ def _deploy(
 ) -> Deploy | None:
     metadata = replica_set["metadata"]
     labels = metadata.get("labels") or {}
-    version = rollouts.variables(replica_set).get(rollouts.RELEASE)
+    version = rollouts.release(replica_set)
     if not version:
         return None
     annotations = metadata.get("annotations") or {}

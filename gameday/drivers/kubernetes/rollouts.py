@@ -24,6 +24,20 @@ def variables(deployment: Mapping[str, Any]) -> Mapping[str, str]:
     }
 
 
+def release(workload: Mapping[str, Any]) -> str:
+    """Return which version a Deployment or ReplicaSet runs; empty where nothing tells.
+
+    What it is given as `RELEASE`; else the tag of its first container's image, or the beginning of
+    its digest.
+    """
+    if said := variables(workload).get(RELEASE):
+        return said
+    container = workload["spec"]["template"]["spec"]["containers"][0]
+    name, _, digest = str(container.get("image", "")).partition("@")
+    tag = name.rpartition("/")[2].partition(":")[2]
+    return tag or digest.removeprefix("sha256:")[:12]
+
+
 def with_variables(deployment: Mapping[str, Any], values: Mapping[str, str]) -> Object:
     """Return the merge patch that gives the first container these variables; others stay."""
     containers = copy.deepcopy(deployment["spec"]["template"]["spec"]["containers"])
