@@ -95,9 +95,9 @@ class Prometheus:
         """Return (instants at which the SLO's rules were evaluated, what became of its alerts).
 
         The instants are read first. A group's recordings are written before its alerts, and the
-        next evaluation begins when both are: of every instant that has a later one here, the
-        alerts are in what is read after it. The other way round, an alert whose evaluation takes
-        its time looks resolved.
+        next evaluation begins when both are: of every instant but the last, the alerts are in what
+        is read after it. The other way round, an alert whose evaluation takes its time looks
+        resolved.
         """
         selector = f'{{__name__=~"{_EVALUATED}",slo={_quoted(slo)}}}'
         recorded = await self._raw(selector, since=since, until=until)
@@ -434,10 +434,11 @@ class _Evaluations:
         return later - earlier > 1.5 * self._interval and self.after(earlier) is not None
 
     def after(self, instant: datetime) -> datetime | None:
-        """Return the first evaluation after this one; None where none is known."""
+        """Return the first evaluation after this one that is over; None where none is known."""
         if self._shared:
+            # The last one may still be going on: its recordings are there, its alerts are not yet.
             position = bisect_right(self._grid, instant)
-            return self._grid[position] if position < len(self._grid) else None
+            return self._grid[position] if position < len(self._grid) - 1 else None
         slot = instant + self._interval
         # One more half interval: a recording just before the slot proves nothing about it.
         went_on = bool(self._grid) and self._grid[-1] >= slot + self._interval / 2

@@ -130,6 +130,17 @@ async def test_an_alert_that_is_being_evaluated_while_it_is_asked_about_is_not_r
     assert alert.resolved_at is None
 
 
+async def test_an_evaluation_that_may_still_go_on_ends_no_alert(
+    memory: Memory, prometheus: Prometheus
+) -> None:
+    memory.samples("ALERTS{", [5, 6], alertstate="firing", **LABELS)
+    memory.samples("{__name__=~", range(8), slo="checkout")
+
+    (alert,) = await prometheus.alerts(slo="checkout", since=START, until=second(8))
+
+    assert alert.resolved_at is None
+
+
 async def test_an_alert_fires_at_its_first_firing_sample_and_resolves_at_the_next_evaluation(
     memory: Memory, prometheus: Prometheus
 ) -> None:
@@ -162,9 +173,9 @@ async def test_an_alert_that_fires_twice_is_two_alerts_and_a_lost_evaluation_is_
     memory: Memory, prometheus: Prometheus
 ) -> None:
     memory.samples("ALERTS{", [2, 3, 7, 8, 11], alertstate="firing", **LABELS)
-    memory.samples("{__name__=~", [*range(9), 11, 12], slo="checkout")
+    memory.samples("{__name__=~", [*range(9), 11, 12, 13], slo="checkout")
 
-    first, again = await prometheus.alerts(slo="checkout", since=START, until=second(12))
+    first, again = await prometheus.alerts(slo="checkout", since=START, until=second(13))
 
     assert (second(2), second(4)) == (first.fired_at, first.resolved_at)
     assert (second(7), second(12)) == (again.fired_at, again.resolved_at)
@@ -215,7 +226,7 @@ async def test_an_alert_goes_on_over_a_restart_in_which_nothing_was_evaluated(
     memory: Memory, prometheus: Prometheus
 ) -> None:
     memory.samples("ALERTS{", [3, 4, 30, 31], alertstate="firing", **LABELS)
-    memory.samples("{__name__=~", [2, 3, 4, 30, 31, 32], slo="checkout")
+    memory.samples("{__name__=~", [2, 3, 4, 30, 31, 32, 33], slo="checkout")
 
     (alert,) = await prometheus.alerts(slo="checkout", since=START, until=second(40))
 
