@@ -184,7 +184,16 @@ def test_a_runbook_without_the_fix_is_not_mitigated_and_scored_so(
     assert "fix-missing" in {task["kind"] for task in result["tasks"]}
 
 
-@pytest.mark.parametrize("moment", ["start", "steady", "injecting", "burning", "answering"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("start", marks=pytest.mark.long),
+        pytest.param("steady", marks=pytest.mark.long),
+        "injecting",
+        "burning",
+        pytest.param("answering", marks=pytest.mark.long),
+    ],
+)
 def test_an_interruption_recovers_and_ends_with_130(shell: Shell, moment: str) -> None:
     run = shell.start("run", str(SLOW_DB), "--json")
     draw = random.Random(moment)
@@ -227,6 +236,7 @@ def test_the_experiment_runs_on_its_own_with_chaos_toolkit(shell: Shell, tmp_pat
     assert shell.toxics() == []
 
 
+@pytest.mark.long
 def test_a_wrong_expectation_changes_the_score_and_not_the_findings(
     shell: Shell, tmp_path: Path
 ) -> None:

@@ -105,7 +105,14 @@ def verdict(shell: Shell) -> str | None:
     return runs[0]["verdict"]  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("how", ["killed", "frozen", "killed while the store is locked"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "killed",
+        "frozen",
+        pytest.param("killed while the store is locked", marks=pytest.mark.long),
+    ],
+)
 def test_what_a_lost_run_changed_is_taken_back(
     shell: Shell, harm: Callable[[], subprocess.Popen[str]], how: str
 ) -> None:
