@@ -113,7 +113,7 @@ def cluster_system(place: Place, *, programme: Programme | None, settings: Setti
             profiles=telemetry,
             code=code_of(cluster, place.namespace, settings.state / "repositories"),
         ),
-        regions=_regions(cluster, place.namespace),
+        regions=regions_of(cluster, place.namespace),
         group_wait=timedelta(0),
         count=counted,
     )
@@ -187,7 +187,8 @@ def _pods_back(cluster: Cluster, namespace: str) -> Callable[[timedelta], bool]:
     return are_back
 
 
-def _regions(cluster: Cluster, namespace: str) -> tuple[str, ...]:
+def regions_of(cluster: Cluster, namespace: str) -> tuple[str, ...]:
+    """Return the regions the shop's Deployments belong to, in order."""
     found = cluster.list("deployments", namespace, labels=SELECTOR)
     names = {str((d["metadata"].get("labels") or {}).get(REGION, "")) for d in found}
     return tuple(sorted(names - {"", "global"}))

@@ -6,15 +6,16 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from gameday.drivers.kubernetes import Cluster, connect, rollouts
+from gameday.drivers.kubernetes import Cluster, connect, pods, rollouts
 from gameday.drivers.kubernetes.manifests import apply, read_manifests
 from gameday.drivers.kubernetes.mitigations import SELECTOR, mitigated_by, unmitigated
 from gameday.errors import DriverError, TemporaryDriverError
-from gameday.house.cluster import RULES, TIME_SCALE, manifests
+from gameday.house.cluster import RULES, TIME_SCALE, manifests, regions_of
+from gameday.house.cluster_visits import until_served
 from gameday.house.placed import PORTS, Place
 from gameday.house.stories import slos
 from gameday.report.rules import prometheus_rules, watchdog_rules
@@ -41,13 +42,14 @@ Progress = Callable[[str], None]
 def open_shop(
     place: Place, *, time_scale: float, image: str | None = None, on_progress: Progress
 ) -> None:
-    """Return when the shop is there, ready, and under the rules of every SLO.
+    """Return when the shop is there, serves well, and is under the rules of every SLO.
 
     Args:
         image: instead of the one the manifests name.
 
     Raises:
-        DriverError: the API server does not answer or says no; or it does not get ready.
+        DriverError: the API server does not answer or says no; or the shop does not get ready, or
+            turns visitors away.
     """
     with connect(place.context, kubeconfig=place.kubeconfig) as cluster:
         cluster.fences.check_namespaces([place.namespace])
@@ -76,6 +78,8 @@ def open_shop(
             _forget(cluster, place.namespace)
         on_progress("waiting for Prometheus to have the rules in force")
         _until_in_force(cluster, place.namespace, texts)
+        on_progress("waiting until visitors of every region are served well")
+        until_served(cluster, place.namespace, slos(), regions_of(cluster, place.namespace))
 
 
 def close_shop(place: Place) -> bool:
@@ -102,8 +106,10 @@ def close_shop(place: Place) -> bool:
 def reset_shop(place: Place, *, history: bool) -> None:
     """Take back toxics and mitigations; with ``history`` also forget all telemetry.
 
+    Returns when visitors are served well.
+
     Raises:
-        DriverError: the API server does not answer or says no.
+        DriverError: the API server does not answer or says no; or visitors are turned away.
     """
     with connect(place.context, kubeconfig=place.kubeconfig) as cluster:
         cluster.fences.check_namespaces([place.namespace])
@@ -126,6 +132,7 @@ def reset_shop(place: Place, *, history: bool) -> None:
         there = cluster.list("deployments", place.namespace, labels=SELECTOR)
         names = [d["metadata"]["name"] for d in there]
         rollouts.until_through(cluster, place.namespace, names, within=READY_WITHIN)
+        until_served(cluster, place.namespace, slos(), regions_of(cluster, place.namespace))
 
 
 def _forget(cluster: Cluster, namespace: str) -> None:
@@ -134,14 +141,39 @@ def _forget(cluster: Cluster, namespace: str) -> None:
     wanted = int((visitors or {"spec": {}})["spec"].get("replicas", 1))
     if visitors is not None:
         cluster.patch("deployments", VISITORS, namespace, {"spec": {"replicas": 0}})
-    for name in MEMORIES:
-        labels = f"{SELECTOR},app.kubernetes.io/name={name}"
-        for pod in cluster.list("pods", namespace, labels=labels):
-            cluster.delete("pods", pod["metadata"]["name"], namespace)
-    time.sleep(2)  # until their Deployments know that they are gone
+    old = [pod for name in MEMORIES for pod in _pods(cluster, namespace, name)]
+    for pod in old:
+        cluster.delete("pods", pod["metadata"]["name"], namespace)
+    _until_replaced(cluster, namespace, {str(pod["metadata"]["uid"]) for pod in old})
     rollouts.until_through(cluster, namespace, MEMORIES, within=READY_WITHIN)
     if visitors is not None:
         cluster.patch("deployments", VISITORS, namespace, {"spec": {"replicas": wanted}})
+
+
+def _pods(cluster: Cluster, namespace: str, name: str) -> Sequence[dict[str, Any]]:
+    return cluster.list("pods", namespace, labels=f"{SELECTOR},app.kubernetes.io/name={name}")
+
+
+def _until_replaced(cluster: Cluster, namespace: str, old: Collection[str]) -> None:
+    """Return when each of `MEMORIES` has a ready pod that is none of the old ones."""
+    deadline = time.monotonic() + READY_WITHIN.total_seconds()
+    while True:
+        lagging = [
+            name
+            for name in MEMORIES
+            if not any(
+                pods.is_ready(pod) and str(pod["metadata"]["uid"]) not in old
+                for pod in _pods(cluster, namespace, name)
+            )
+        ]
+        if not lagging:
+            return
+        if time.monotonic() > deadline:
+            raise TemporaryDriverError(
+                f"not started anew in {namespace} after {READY_WITHIN.total_seconds():.0f} s:"
+                f" {', '.join(lagging)}; `kubectl -n {namespace} get pods` shows more"
+            )
+        time.sleep(rollouts.LOOK_EVERY.total_seconds())
 
 
 def shop_status(place: Place) -> dict[str, Any] | None:
@@ -202,8 +234,7 @@ def _until_in_force(cluster: Cluster, namespace: str, texts: Mapping[str, str]) 
     """
     service = f"/api/v1/namespaces/{namespace}/services/prometheus:{PORTS['prometheus']}/proxy"
     digest = _digest(texts)
-    labels = f"{SELECTOR},app.kubernetes.io/name=prometheus"
-    for pod in cluster.list("pods", namespace, labels=labels):
+    for pod in _pods(cluster, namespace, "prometheus"):
         touched = {"metadata": {"annotations": {TOUCHED: digest}}}
         cluster.patch("pods", pod["metadata"]["name"], namespace, touched)
     deadline = time.monotonic() + RULES_WITHIN.total_seconds()
