@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from gameday.errors import PermanentDriverError
 from gameday.sandbox.pods import discovery, mailbox, releases, service
 
+BAD_RELEASE = Path(__file__).parents[2] / "scenarios" / "bad-release.yaml"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
@@ -51,6 +53,16 @@ def test_a_release_that_is_not_one_is_an_error(tmp_path: Path, name: str) -> Non
 def test_an_image_without_releases_says_so(tmp_path: Path) -> None:
     with pytest.raises(PermanentDriverError, match="holds no releases"):
         releases.find(tmp_path, "main")
+
+
+@pytest.mark.served
+def test_an_image_holds_the_commit_that_the_shipped_scenario_expects(tmp_path: Path) -> None:
+    spec = yaml.safe_load(BAD_RELEASE.read_text())["spec"]
+    live = spec["faults"][0]["with"]["env"].removeprefix("SHOP_REVISION=")
+
+    versions = releases.prepare(tmp_path / "image")["versions"]
+
+    assert versions[live].startswith(spec["expect"]["culprit"]["commit"])
 
 
 # --- a service ------------------------------------------------------------------------------------

@@ -12,12 +12,18 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from gameday.errors import PermanentDriverError
 from gameday.sandbox.shop import changes, history
 from gameday.sandbox.shop.git import git
+
+WRITTEN = datetime(2026, 11, 2, 12, tzinfo=UTC)
+"""When an image's history ends. A fixed day: the same source gives the same revisions, whenever the
+image is made, and a scenario can name the commit that it deploys.
+"""
 
 INDEX = "releases.json"
 BUNDLE = "shop.bundle"
@@ -41,10 +47,15 @@ def prepare(folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         repository = Path(scratch) / "repository"
-        main = history.make(repository)
+        main = history.make(repository, today=WRITTEN)
         waiting = [
-            (service, kind, seed, changes.commit(repository, service=service, seed=seed, kind=kind))
-            for service, kind, seed in WAITING
+            (
+                *waits,
+                changes.commit(
+                    repository, service=waits[0], kind=waits[1], seed=waits[2], now=WRITTEN
+                ),
+            )
+            for waits in WAITING
         ]
         for revision in (main, *(change.revision for *_, change in waiting)):
             checkout = history.check_out(repository, Path(scratch) / RELEASES, revision)
