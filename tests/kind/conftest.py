@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shop_on_cluster import image_on
 
 from gameday.drivers.kubernetes import Cluster, connect
 
@@ -140,6 +141,13 @@ def cluster(live: Live) -> Iterator[Cluster]:
     """The API of the cluster, with all rights."""
     with connect(live.context, kubeconfig=live.kubeconfig, environment=live.environment()) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def shop_image(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The image of the whole shop, on every node."""
+    with image_on(live, tmp_path_factory.mktemp("image")):
+        yield
 
 
 @pytest.fixture

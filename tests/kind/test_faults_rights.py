@@ -25,8 +25,14 @@ PLURALS = {
 }
 
 
-def apply(cluster: Cluster, file: str, namespace: str) -> list[tuple[str, str, str]]:
-    """Create what a manifest holds, all of it in one namespace; return what has to be deleted."""
+def apply(
+    cluster: Cluster, file: str, namespace: str, *, of: str = ""
+) -> list[tuple[str, str, str]]:
+    """Create what a manifest holds, all of it in one namespace; return what has to be deleted.
+
+    Args:
+        of: the namespace of the service account, where it is another one.
+    """
     made = []
     for document in yaml.safe_load_all((RBAC / file).read_text()):
         kind, name = document["kind"], document["metadata"]["name"]
@@ -39,7 +45,7 @@ def apply(cluster: Cluster, file: str, namespace: str) -> list[tuple[str, str, s
         body = {k: v for k, v in document.items() if k not in ("kind", "apiVersion")}
         body["metadata"] = {"name": name}
         for subject in body.get("subjects", ()):
-            subject["namespace"] = namespace
+            subject["namespace"] = of or namespace
         if is_whole and "roleRef" in body:
             body["roleRef"]["name"] = f"{body['roleRef']['name']}-{namespace}"
         cluster.create(PLURALS[kind], body, where)
