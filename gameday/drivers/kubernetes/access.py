@@ -18,7 +18,7 @@ IN_CLUSTER = "in-cluster"
 CONTEXT_VARIABLE = "GAMEDAY_KUBE_CONTEXT"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
-POOL = 48
+POOL = 112
 """Connections kept open: a drain evicts that many pods at a time."""
 
 
