@@ -226,6 +226,10 @@ class Stage:
 
     def build(self) -> None:
         """Make nodes and namespace."""
+        for (
+            node
+        ) in self.nodes():  # a run that was killed leaves cordons, which do not count as ready
+            self._cordon(node, None)
         subprocess.run([str(self._tools / "hollow"), str(INSIDE + OUTSIDE)], check=True)
         hollow = sorted(str(n["metadata"]["name"]) for n in self.nodes())
         for index, name in enumerate(hollow):
