@@ -37,7 +37,8 @@ SLO = Cell.promised(
 Sleep = Callable[[timedelta], Awaitable[None]]
 
 
-pytestmark = pytest.mark.sandbox  # real stores, servers or processes: not quick
+# Real servers: not quick. In one worker: the real story takes half a minute, and is told once.
+pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("alert-source")]
 
 
 @dataclass(frozen=True)

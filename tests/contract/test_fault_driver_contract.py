@@ -301,9 +301,14 @@ def test_a_system_that_does_not_answer_is_a_driver_error(subject: Subject) -> No
         values = {**undo.data["configuration"], **place}
         undo = replace(undo, data={**undo.data, "configuration": values})
 
-    for work in (driver.is_present(undo), driver.recover(undo), driver.strays()):
-        with pytest.raises(DriverError):
-            subject.do(cast(Coroutine[Any, Any, Any], work))
+    async def ask() -> list[Any]:
+        # At once, because each is patient.
+        asked = (driver.is_present(undo), driver.recover(undo), driver.strays())
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [DriverError] * 3 == [
+        DriverError if isinstance(said, DriverError) else said for said in subject.do(ask())
+    ]
 
 
 def test_injecting_again_needs_no_second_recovery(subject: Subject) -> None:

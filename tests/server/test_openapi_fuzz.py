@@ -35,8 +35,9 @@ from gameday.server import serving
 
 pytestmark = pytest.mark.sandbox  # a real store behind a real socket
 
-EXAMPLES = 50
-"""Requests of each kind for each route: with some twenty routes, under a minute in all."""
+EXAMPLES, MANY = 15, 100
+"""Requests of each kind for each route, of which there are some twenty: in `make test`, and in the
+long tests."""
 
 CHECKS = [
     not_a_server_error,
@@ -107,9 +108,10 @@ def send(case: Case, served: Served) -> requests.Response:
         return session.send(prepared, allow_redirects=False, timeout=60)
 
 
+@pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(MANY, marks=pytest.mark.long)])
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda m: m.value)
 def test_nothing_that_is_sent_is_answered_with_5xx_or_an_undocumented_status(
-    served: Served, mode: GenerationMode
+    served: Served, mode: GenerationMode, examples: int
 ) -> None:
     schema = schemathesis.openapi.from_dict(served.document)
     seen: set[tuple[str, int]] = set()
@@ -121,7 +123,7 @@ def test_nothing_that_is_sent_is_answered_with_5xx_or_an_undocumented_status(
 
         @given(case=operation.as_strategy(generation_mode=mode))
         @settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             deadline=None,
             database=None,
             derandomize=True,
