@@ -142,8 +142,10 @@ def written(folder: Path, url: str, **parts: Any) -> Path:
 
 
 def chaos_run(experiment: Path) -> subprocess.Popen[str]:
+    chaos = str(Path(sys.executable).parent / "chaos")
     return subprocess.Popen(
-        [str(Path(sys.executable).parent / "chaos"), "--no-version-check", "run", str(experiment)],
+        # What a shell starts in the background ignores SIGINT, and so do its children.
+        ["env", "--default-signal=INT", chaos, "--no-version-check", "run", str(experiment)],
         cwd=experiment.parent,
         env={"HOME": str(experiment.parent), "PATH": "/usr/bin:/bin"},
         stdout=subprocess.DEVNULL,
