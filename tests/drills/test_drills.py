@@ -64,14 +64,20 @@ class Shell:
 
 
 @pytest.fixture
-def shell(sandbox: SandboxState) -> Iterator[Shell]:
-    """Return a terminal on a sandbox that is as new: nothing changed, no history."""
+def any_shell(sandbox: SandboxState) -> Iterator[Shell]:
+    """Return a terminal on a sandbox that nothing has changed; what happened before is in it."""
     environment = {**os.environ, "GAMEDAY_STATE": str(Path(sandbox.folder).parent)}
     found = Shell(environment, sandbox)
     found.gameday("recover")
-    found.gameday("sandbox", "reset", "--history", expect=0)
     yield found
     assert found.toxics() == []
+
+
+@pytest.fixture
+def shell(any_shell: Shell) -> Shell:
+    """Return a terminal on a sandbox that is as new: nothing changed, no history."""
+    any_shell.gameday("sandbox", "reset", "--history", expect=0)
+    return any_shell
 
 
 def scenario(folder: Path, **changes: Any) -> str:
@@ -219,7 +225,10 @@ def test_an_interruption_recovers_and_ends_with_130(shell: Shell, moment: str) -
     assert shell.gameday("sandbox", "status").returncode == 0
 
 
-def test_the_experiment_runs_on_its_own_with_chaos_toolkit(shell: Shell, tmp_path: Path) -> None:
+def test_the_experiment_runs_on_its_own_with_chaos_toolkit(
+    any_shell: Shell, tmp_path: Path
+) -> None:
+    shell = any_shell
     chaos = Path(sys.executable).parent / "chaos"
     done = subprocess.run(
         [str(chaos), "run", str(REPOSITORY / "experiments" / "slow-downstream.yaml")],
