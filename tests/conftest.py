@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if missing and item.get_closest_marker("sandbox"):
             item.add_marker(lacks)
-        if "sandbox" in getattr(item, "fixturenames", ()):
+        if _needs_sandbox(item):
             # With several workers: the game days share a sandbox in one of them, and all else that
             # needs a running one shares another. More than two would make alerts late on two cores.
             where = "drills" if item.path.name == "test_drills.py" else "others"
@@ -137,26 +137,74 @@ def postgres() -> Iterator[Callable[[], str]]:
         shutil.rmtree(parent, ignore_errors=True)
 
 
+class OneSandbox:
+    """The one real sandbox of a worker, with the rules of the shipped SLOs; up while it is used."""
+
+    def __init__(self, parent: Path) -> None:
+        self._folders = (parent / f"sandbox-{number}" for number in itertools.count())
+        self._state: SandboxState | None = None
+
+    def up(self) -> SandboxState:
+        """Return it; brings it up where it is not."""
+        if self._state is None:
+            from gameday.report.rules import prometheus_rules, watchdog_rules
+            from gameday.sandbox import lifecycle
+            from gameday.spec import Catalogue
+
+            catalogue = Catalogue.around()
+            rules = {
+                f"slo-{id}": prometheus_rules(catalogue.slo(id), time_scale=60)
+                for id in catalogue.slos()
+            }
+            rules["watchdog"] = watchdog_rules()
+            folder = next(self._folders)
+            folder.mkdir()
+            self._state = asyncio.run(lifecycle.up(folder / "sandbox", rules=rules))
+        return self._state
+
+    def down(self) -> None:
+        """Take it down where it is up."""
+        if self._state is not None:
+            from gameday.sandbox import lifecycle
+
+            asyncio.run(lifecycle.down(Path(self._state.folder)))
+            self._state = None
+
+
+_ONE_SANDBOX = pytest.StashKey[OneSandbox]()
+
+
 @pytest.fixture(scope="session")
-def sandbox(
+def _one_sandbox(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SandboxState]:
-    """The one real sandbox of a worker, with the rules of the shipped SLOs."""
+) -> Iterator[OneSandbox]:
     if getattr(request.config.option, "loadgroup", False):
         strays = [
             item.nodeid
             for item in request.session.items
-            if "sandbox" in getattr(item, "fixturenames", ()) and "@" not in item.nodeid
+            if _needs_sandbox(item) and "@" not in item.nodeid
         ]
         assert [] == strays, "these would start a sandbox in every worker"
-    from gameday.report.rules import prometheus_rules, watchdog_rules
-    from gameday.sandbox import lifecycle
-    from gameday.spec import Catalogue
+    one = OneSandbox(tmp_path_factory.mktemp("live"))
+    request.config.stash[_ONE_SANDBOX] = one
+    yield one
+    one.down()
 
-    catalogue = Catalogue.around()
-    rules = {
-        f"slo-{id}": prometheus_rules(catalogue.slo(id), time_scale=60) for id in catalogue.slos()
-    }
-    folder = tmp_path_factory.mktemp("live") / "sandbox"
-    yield asyncio.run(lifecycle.up(folder, rules={**rules, "watchdog": watchdog_rules()}))
-    asyncio.run(lifecycle.down(folder))
+
+@pytest.fixture
+def sandbox(_one_sandbox: OneSandbox) -> SandboxState:
+    """The worker's real sandbox; what others did to it is theirs to take back."""
+    return _one_sandbox.up()
+
+
+@pytest.hookimpl(trylast=True)  # when the test's fixtures are gone
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    # With several workers a group's tests follow each other. The shop's visitors go on all the
+    # time, and what they use of the processor is missing elsewhere.
+    one = item.config.stash.get(_ONE_SANDBOX, None)
+    if one is not None and hasattr(item.config, "workerinput") and not _needs_sandbox(nextitem):
+        one.down()
+
+
+def _needs_sandbox(item: pytest.Item | None) -> bool:
+    return "sandbox" in getattr(item, "fixturenames", ())
