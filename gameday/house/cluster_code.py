@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gameday.drivers.kubernetes import Cluster
 from gameday.errors import DriverError
-from gameday.house.placed import PORTS
+from gameday.house.placed import service_path
 
 NAMED = "file:///srv/shop/repository"
 """What the traces of the shop in a cluster call its repository."""
@@ -44,8 +44,7 @@ def code_of(cluster: Cluster, namespace: str, folder: Path) -> Mapping[str, str]
 
 
 def _fetched(cluster: Cluster, namespace: str, name: str) -> bytes:
-    service = f"/api/v1/namespaces/{namespace}/services/mailbox:{PORTS['mailbox']}/proxy"
-    return cluster.exchange("GET", f"{service}/{name}").body
+    return cluster.exchange("GET", f"{service_path(namespace, 'mailbox')}/{name}").body
 
 
 def _clone(bundle: bytes, copy: Path) -> None:

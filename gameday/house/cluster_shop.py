@@ -16,7 +16,7 @@ from gameday.drivers.kubernetes.mitigations import SELECTOR, mitigated_by, unmit
 from gameday.errors import DriverError, TemporaryDriverError
 from gameday.house.cluster import RULES, TIME_SCALE, manifests, regions_of
 from gameday.house.cluster_visits import until_served
-from gameday.house.placed import PORTS, Place
+from gameday.house.placed import Place, service_path
 from gameday.house.stories import slos
 from gameday.report.rules import prometheus_rules, watchdog_rules
 
@@ -113,7 +113,7 @@ def reset_shop(place: Place, *, history: bool) -> None:
     """
     with connect(place.context, kubeconfig=place.kubeconfig) as cluster:
         cluster.fences.check_namespaces([place.namespace])
-        service = f"/api/v1/namespaces/{place.namespace}/services/proxy:{PORTS['proxy']}/proxy"
+        service = service_path(place.namespace, "proxy")
         answer = cluster.exchange("POST", f"{service}/reset", body=b"")
         if answer.status not in (200, 204):
             raise TemporaryDriverError(
@@ -232,7 +232,7 @@ def _until_in_force(cluster: Cluster, namespace: str, texts: Mapping[str, str]) 
     Raises:
         TemporaryDriverError: it has not, in time.
     """
-    service = f"/api/v1/namespaces/{namespace}/services/prometheus:{PORTS['prometheus']}/proxy"
+    service = service_path(namespace, "prometheus")
     digest = _digest(texts)
     for pod in _pods(cluster, namespace, "prometheus"):
         touched = {"metadata": {"annotations": {TOUCHED: digest}}}

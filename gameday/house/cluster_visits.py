@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from gameday.drivers.kubernetes import Cluster
 from gameday.errors import DriverError, TemporaryDriverError
-from gameday.house.placed import PORTS
+from gameday.house.placed import service_path
 from gameday.slo import Slo
 
 SERVED_WITHIN = timedelta(seconds=120)
@@ -21,7 +21,7 @@ WINDOW = timedelta(seconds=5)
 """Of the rates looked at: five scrapes, and short enough to forget a bad start soon."""
 
 GOOD_SHARE = 0.95
-"""Far from what an outage leaves, and less than one slow visit among twenty takes away."""
+"""Of a region's visits. An outage leaves far less; of the 25 in a window one may be slow."""
 
 Ask = Callable[[str, Mapping[str, str]], Any]
 """Returns the ``data`` of Prometheus' answer to a GET of a path with parameters."""
@@ -37,7 +37,7 @@ def until_served(
     Raises:
         TemporaryDriverError: not in time; says which region serves badly, or who is not asked.
     """
-    service = f"/api/v1/namespaces/{namespace}/services/prometheus:{PORTS['prometheus']}/proxy"
+    service = service_path(namespace, "prometheus")
 
     def ask(path: str, parameters: Mapping[str, str]) -> Any:
         target = f"{service}{path}?{urlencode(parameters)}"

@@ -24,6 +24,11 @@ PODS_BACK_WITHIN = timedelta(seconds=20)
 """Of one try; a recovery has several."""
 
 
+def service_path(namespace: str, service: str) -> str:
+    """Return where the API server passes requests on to a Service of `PORTS`."""
+    return f"/api/v1/namespaces/{namespace}/services/{service}:{PORTS[service]}/proxy"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where in which cluster a shop is; plain data, so that an undo can hold it.

@@ -19,7 +19,7 @@ CONTEXT_VARIABLE = "GAMEDAY_KUBE_CONTEXT"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 POOL = 112
-"""Connections kept open: a drain evicts that many pods at a time."""
+"""Connections kept open: for as many evictions as a drain has under way, and its watches."""
 
 
 def connect(
