@@ -111,7 +111,7 @@ def reset(
         from gameday.house.cluster_shop import reset_shop
 
         place = _place(context, namespace)
-        reset_shop(place, history=history)
+        reset_shop(place, history=history, on_progress=say)
         say(f"the shop in {namespace} of {place.target} is {'as new' if history else 'restored'}")
         return
     from gameday.house.shop import reset_sandbox

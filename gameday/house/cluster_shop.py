@@ -36,6 +36,8 @@ MEMORIES = ("prometheus", "alertmanager", "telemetry")
 TOUCHED = "gameday.dev/rules"
 """Annotation of Prometheus' pod: a change of it has the kubelet look at once."""
 
+SERVING = "waiting until visitors of every region are served well"
+
 Progress = Callable[[str], None]
 
 
@@ -78,7 +80,7 @@ def open_shop(
             _forget(cluster, place.namespace)
         on_progress("waiting for Prometheus to have the rules in force")
         _until_in_force(cluster, place.namespace, texts)
-        on_progress("waiting until visitors of every region are served well")
+        on_progress(SERVING)
         until_served(cluster, place.namespace, slos(), regions_of(cluster, place.namespace))
 
 
@@ -103,7 +105,7 @@ def close_shop(place: Place) -> bool:
         return True
 
 
-def reset_shop(place: Place, *, history: bool) -> None:
+def reset_shop(place: Place, *, history: bool, on_progress: Progress) -> None:
     """Take back toxics and mitigations; with ``history`` also forget all telemetry.
 
     Returns when visitors are served well.
@@ -128,10 +130,13 @@ def reset_shop(place: Place, *, history: bool) -> None:
                     apply(cluster, document)
                     cluster.patch("deployments", name, place.namespace, unmitigated())
         if history:
+            on_progress("starting those anew that remember what was measured")
             _forget(cluster, place.namespace)
+        on_progress("waiting for the pods")
         there = cluster.list("deployments", place.namespace, labels=SELECTOR)
         names = [d["metadata"]["name"] for d in there]
         rollouts.until_through(cluster, place.namespace, names, within=READY_WITHIN)
+        on_progress(SERVING)
         until_served(cluster, place.namespace, slos(), regions_of(cluster, place.namespace))
 
 
