@@ -47,29 +47,18 @@ def prepare(folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         repository = Path(scratch) / "repository"
-        main = history.make(repository, today=WRITTEN)
-        waiting = [
-            (
-                *waits,
-                changes.commit(
-                    repository, service=waits[0], kind=waits[1], seed=waits[2], now=WRITTEN
-                ),
-            )
-            for waits in WAITING
-        ]
-        for revision in (main, *(change.revision for *_, change in waiting)):
+        versions = {"main": history.make(repository, today=WRITTEN)}
+        for service, kind, seed in WAITING:
+            change = changes.commit(repository, service=service, seed=seed, kind=kind, now=WRITTEN)
+            versions[f"{service}-{kind}-{seed}"] = change.revision
+        for revision in versions.values():
             checkout = history.check_out(repository, Path(scratch) / RELEASES, revision)
             shutil.copytree(
                 checkout, folder / RELEASES / revision, ignore=shutil.ignore_patterns(".git")
             )
         # Worktrees are this machine's business: a bundle holds branches and nothing else.
         git(repository, "bundle", "create", "--quiet", str(folder / BUNDLE), "--branches")
-    index = {
-        "versions": {
-            "main": main,
-            **{f"{service}-{kind}-{seed}": c.revision for service, kind, seed, c in waiting},
-        }
-    }
+    index = {"versions": versions}
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     return index
 
