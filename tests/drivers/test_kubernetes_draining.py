@@ -64,6 +64,20 @@ def test_all_nodes_are_cordoned_and_all_their_pods_evicted(
     assert ["a1", "a2"] == cordoned(api) == marked(api)
 
 
+def test_a_full_node_is_begun_first_and_none_is_left_for_later(
+    api: SimulatedApi, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, node in (("p1", "a1"), ("p2", "a2"), ("p3", "a2"), ("p4", "a2"), ("p5", "a1")):
+        api.pod(name, node)
+    monkeypatch.setattr(draining, "AT_ONCE", 1)
+    nodes = []
+    api.on_evicted = lambda pod: nodes.append(pod["spec"]["nodeName"])
+
+    drain(cluster)
+
+    assert ["a2", "a1", "a2", "a1", "a2"] == nodes
+
+
 def test_what_would_be_back_at_once_stays(api: SimulatedApi, cluster: Cluster) -> None:
     api.pod("daemon", "a1", owner=("DaemonSet", "d"))
     mirror = api.pod("mirror", "a1", owner=("Node", "a1"))
