@@ -132,7 +132,11 @@ def recover(
     ),
     json: bool = typer.Option(False, "--json", help="Print what was recovered as JSON."),
 ) -> int:
-    """Take back faults that a crashed run left open, and prove it. Harmless when repeated."""
+    """Take back faults that a crashed run left open, and prove it. Harmless when repeated.
+
+    A run whose process is gone and that nobody has ended is recorded as aborted.
+    """
+    from gameday.house.endings import end_left_behind
     from gameday.house.opening import open_store
     from gameday.house.recover import recover_open
     from gameday.settings import Settings
@@ -145,6 +149,9 @@ def recover(
             from gameday.house.recover import recover_strays
 
             outcomes += recover_strays(store, settings, _faults(context))
+        ended = end_left_behind(store, settings, wanted)
+    for name in ended:
+        say(f"run {name} never ended, for its process is gone: it is recorded as aborted")
     if json:
         print_json(outcomes)
     else:

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -77,17 +78,47 @@ def going_on(settings: Settings) -> list[str]:
     return [note[0] for path in _notes(settings) if (note := _alive(path))]
 
 
+def left_behind(settings: Settings) -> list[str]:
+    """Return the ids of the runs whose processes on this machine are gone, oldest first.
+
+    A run that ends, however it does, takes its note away; these were killed.
+    """
+    found = [note for path in _notes(settings) if (note := _read(path)) is not None]
+    return [note.run for note in found if note.is_gone()]
+
+
 def _notes(settings: Settings) -> list[Path]:
     return sorted((settings.state / FOLDER).glob("*.json"))
 
 
-def _alive(path: Path) -> tuple[str, str] | None:
-    """Return (run, URL) of a note; None where its process is gone or it cannot be read."""
+@dataclass(frozen=True, slots=True)
+class _Note:
+    run: str
+    url: str
+    pid: int
+    pid_created: float
+
+    def is_gone(self) -> bool:
+        """Return whether the process is no more, its number given to another one or not."""
+        try:
+            return abs(psutil.Process(self.pid).create_time() - self.pid_created) > 1
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.Error:
+            return False
+
+
+def _read(path: Path) -> _Note | None:
+    """Return what a note says; None where it cannot be read, or says not all of it."""
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        process = psutil.Process(int(said["pid"]))
-        if abs(process.create_time() - float(said["pid_created"])) > 1:
-            return None
-        return str(said["run"]), str(said["url"])
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        pid, created = int(said["pid"]), float(said["pid_created"])
+        return _Note(str(said["run"]), str(said["url"]), pid, created)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _alive(path: Path) -> tuple[str, str] | None:
+    """Return (run, URL) of a note; None where its process is gone or it cannot be read."""
+    note = _read(path)
+    return None if note is None or note.is_gone() else (note.run, note.url)

@@ -21,6 +21,7 @@ from gameday.conductor.limit import limited
 from gameday.conductor.run import to_the_end
 from gameday.errors import DriverError, GamedayError, RecoveryError, StoreError
 from gameday.house.desk import announced
+from gameday.house.endings import timeline_path, write_timeline
 from gameday.house.judgement import Documents, judge
 from gameday.house.sentinel_process import sentinel
 from gameday.house.system import SystemClock
@@ -46,7 +47,7 @@ from gameday.signals import samples
 from gameday.slo import Slo
 from scoring.detection import Timing, recompute
 from scoring.slo import NoData, nominal
-from scoring.timeline import Fact, Kind, Timeline
+from scoring.timeline import Fact, Kind
 
 RATES_WITHIN = timedelta(seconds=3)
 """A page waits no longer than this for the burn rate that it shows."""
@@ -268,10 +269,10 @@ async def play(
                     await _measure(planned, ledger, system.alerts, clock)
         finally:
             await to_the_end(open_.aclose())
-    path = settings.state / "runs" / f"{run}.jsonl"
+    path = timeline_path(settings, run)
     result = _conclude(ledger, story.documents, ending, timeline=path)
     with ending.noted():
-        _write_timeline(path, ledger.timeline)
+        write_timeline(path, ledger.timeline)
     with ending.noted():
         store.close_run(run, ended_at=clock.now(), verdict=result["verdict"], result=result)
     if ending.cancelled is not None and not isinstance(ending.error, RecoveryError):
@@ -328,16 +329,6 @@ def _conclude(
             ended = {"verdict": result["verdict"]}
             ledger.record(Kind.RUN_ENDED, source="conductor", data=ended)
     return result
-
-
-def _write_timeline(path: Path, timeline: Timeline) -> None:
-    """Write the facts as JSON lines, for whoever works with files rather than with the store."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = (json.dumps(f.to_json(), ensure_ascii=False) for f in timeline)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"the timeline {str(path)!r} cannot be written: {error}") from error
 
 
 def _record_start(ledger: Ledger, planned: plan.Plan, story: Story) -> None:

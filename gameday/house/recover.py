@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from gameday.conductor import Recovery
-from gameday.errors import PlanRefused
+from gameday.errors import GamedayError, PlanRefused
+from gameday.house.endings import Notes, write_down
 from gameday.house.play import System
 from gameday.house.system import SystemClock
 from gameday.house.undoers import Undoers
@@ -54,11 +56,20 @@ async def _listed(faults: FaultDriver) -> Sequence[Undo]:
 
 
 def recover_open(store: Store, settings: Settings, run: str | None) -> list[dict[str, Any]]:
-    """Recover every open undo, of one run or of all; return each with its error ("" if proven)."""
+    """Recover every open undo, of one run or of all; return each with its error ("" if proven).
+
+    What was done is written into the timelines of the runs.
+    """
     return _recovered(store, settings, list(reversed(store.open_undos(run))))
 
 
 def _recovered(store: Store, settings: Settings, undos: list[Undo]) -> list[dict[str, Any]]:
+    notes = {undo.run: Notes() for undo in undos}
+    run_of = {undo.id: undo.run for undo in undos}
+
+    def record(kind: str, *, source: str, subject: str, data: Mapping[str, str]) -> None:
+        notes[run_of[subject]].record(kind, source=source, subject=subject, data=data)
+
     async def recover() -> dict[str, str]:
         recovery = Recovery(
             undoer=Undoers(),
@@ -68,12 +79,13 @@ def _recovered(store: Store, settings: Settings, undos: list[Undo]) -> list[dict
             source="operator",
         )
         # What a run that died had under way may still land, up to one lease later.
-        stuck = await recovery.recover(
-            undos, record=lambda *_, **__: None, by="operator", settle=settings.lease
-        )
+        stuck = await recovery.recover(undos, record=record, by="operator", settle=settings.lease)
         return {undo.id: error for undo, error in stuck}
 
     stuck = asyncio.run(recover()) if undos else {}
+    for run, noted in notes.items():
+        with suppress(GamedayError):  # the runs of strays are in no store here
+            write_down(store, settings, run, noted)
     return [
         {
             "undo": u.id,

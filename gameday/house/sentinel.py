@@ -14,17 +14,17 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import psutil
 
 from gameday.conductor import Outcome, Sentinel
 from gameday.errors import GamedayError
+from gameday.house.endings import end
 from gameday.house.system import SystemClock
 from gameday.house.undoers import Undoers
-from gameday.ports import Store, Undo
+from gameday.ports import Undo
 
 LONGEST_LINE = 1 << 24
 GONE_WITHIN = 1.0
@@ -73,9 +73,7 @@ async def _watch() -> int:
         hearing.cancel()
         await warming
         if outcome is not Outcome.RELIEVED:
-            timeline = settings.state / "runs" / f"{run}.jsonl"
-            now = SystemClock().now()
-            await asyncio.to_thread(conclude, store, run, timeline=timeline, ended_at=now)
+            await asyncio.to_thread(end, store, settings, run)
     return int(outcome is Outcome.STUCK)
 
 
@@ -149,20 +147,3 @@ def _is_gone(process: psutil.Process) -> bool:
         return process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except psutil.NoSuchProcess:
         return True
-
-
-def conclude(store: Store, run: str, *, timeline: Path, ended_at: datetime) -> None:
-    """Give the run its end in the store, judged by what it recorded; it could not do so itself.
-
-    What a store that cannot be written does not take is left out.
-    """
-    from gameday.house.judgement import Documents, judge
-    from scoring.timeline import Timeline
-
-    with suppress(GamedayError):
-        facts = Timeline.of(store.facts(run))
-        documents = Documents.of(store.documents(run))
-        result = judge(run, facts, documents, timeline_path=str(timeline))
-        store.close_run(
-            run, ended_at=ended_at, verdict=str(result["verdict"]), result=result, fenced=True
-        )

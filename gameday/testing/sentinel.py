@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gameday.conductor import Outcome, Sentinel
 from gameday.errors import TemporaryDriverError
-from gameday.house.sentinel import conclude
+from gameday.house.endings import conclude
 from gameday.ports import Lease, Store, Undo, Undoer
 from gameday.testing.failures import Calls
 from gameday.testing.machine import Machine, Process
