@@ -216,13 +216,13 @@ def _budget_words(
     budget: BudgetLeft | BudgetUnknown,
 ) -> tuple[list[str], list[str]]:
     """Return (what is refused, what is only to be known) about one budget."""
-    line = programme.line(target)
-    wanted = line if line is not None else programme.spec.error_budget_left_above
+    reserve = programme.reserve(target)
+    wanted = reserve if reserve is not None else programme.spec.error_budget_left_above
     if wanted is None:
         return [], []
     if isinstance(budget, BudgetLeft) and budget.left_ratio < wanted:
         said = _too_little(budget, wanted)
-        if line is None:
+        if reserve is None:
             return [], [f"{said}; allowed, for {target} is disposable"]
         return [f"{said}; wait until bad events leave the period, or ask {_keeper(programme)}"], []
     unknown = _unknown(budget, programme.spec.error_budget_history_above)

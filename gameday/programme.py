@@ -211,7 +211,7 @@ class TargetTerms(Noun):
     approvers: Annotated[tuple[Text, ...], Field(min_length=1)] = ()
     """Who may approve: names of roles."""
     error_budget_left_above: Ratio | None = None
-    """The line for this target, instead of the programme's."""
+    """The reserve of this target, instead of the programme's."""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> TargetTerms:
@@ -248,7 +248,7 @@ class ProgrammeSpec(Noun):
     """The body of a programme."""
 
     error_budget_left_above: Ratio | None = None
-    """The policy's line: no game day while less of the period's error budget is left. It holds on
+    """The reserve: no game day while less of the period's error budget is left. It holds on
     every target but disposable ones, where nobody's budget is spent."""
     error_budget_history_above: Ratio = 0.9
     """How much of the period Prometheus must hold for the budget to count as known: what is not
@@ -287,7 +287,7 @@ class Programme(Noun):
         is_ours = kind == TargetKind.SANDBOX and not terms.production
         return terms.model_copy(update={"disposable": is_ours})
 
-    def line(self, target: str) -> float | None:
+    def reserve(self, target: str) -> float | None:
         """Return how much of an error budget must be left for a run, 0–1; None: any."""
         terms = self.terms(target)
         if terms is None:

@@ -100,7 +100,7 @@ async def ask(
         counted: None: nobody knows where, so the budgets are unknown.
     """
     budgets: list[BudgetLeft | BudgetUnknown] = []
-    if programme is not None and _has_a_line(programme, start.target):
+    if programme is not None and _has_a_reserve(programme, start.target):
         for slo in slos:
             if counted is None:
                 budgets.append(BudgetUnknown(slo.id, "no Prometheus is known that counts for it"))
@@ -124,9 +124,11 @@ def counted_for(target: str, *, prometheus: str | None) -> Counted | None:
     return Counted(Prometheus(url, timeout=PATIENCE), scale) if url else None
 
 
-def _has_a_line(programme: Programme, target: str) -> bool:
+def _has_a_reserve(programme: Programme, target: str) -> bool:
     """Return whether a budget would be looked at, be it for a notice only."""
-    return programme.line(target) is not None or programme.spec.error_budget_left_above is not None
+    return (
+        programme.reserve(target) is not None or programme.spec.error_budget_left_above is not None
+    )
 
 
 async def read_budget(

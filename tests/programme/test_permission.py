@@ -188,7 +188,7 @@ def test_a_target_that_is_not_listed_is_refused_with_the_nearest(target: str, hi
     ) == said(permission)
 
 
-# --- the policy's line --------------------------------------------------------------------------
+# --- the reserve --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -174,14 +174,14 @@ def test_a_cluster_of_its_own_entry_goes_before_all_clusters() -> None:
         },
     )
 
-    lines = {t: found.line(t) for t in ("sandbox", "kubernetes/eu", "kubernetes/kind")}
+    reserves = {t: found.reserve(t) for t in ("sandbox", "kubernetes/eu", "kubernetes/kind")}
     terms = found.terms("kubernetes/eu")
 
-    assert {"sandbox": None, "kubernetes/eu": 0.2, "kubernetes/kind": None} == lines
-    assert 0.05 == found.line("kubernetes/staging")
+    assert {"sandbox": None, "kubernetes/eu": 0.2, "kubernetes/kind": None} == reserves
+    assert 0.05 == found.reserve("kubernetes/staging")
     assert terms is not None and terms.needs_approval and not terms.disposable
     assert found.terms("none") is None
-    assert found.line("none") is None
+    assert found.reserve("none") is None
 
 
 def test_without_a_list_every_target_is_played_on_and_only_the_sandbox_is_disposable() -> None:
@@ -220,6 +220,6 @@ def test_the_shipped_programme_never_stands_in_the_way_of_the_sandbox(at: dateti
     shipped = read_programme(ROOT / "programme.yaml")
 
     assert [] == shipped.blackouts("sandbox", ("eu-west", "us-east"), at)
-    assert shipped.line("sandbox") is None
+    assert shipped.reserve("sandbox") is None
     terms = shipped.terms("sandbox")
     assert terms is not None and not terms.needs_approval
