@@ -190,6 +190,39 @@ async def test_resolving_while_alerts_fire_is_refused_in_words(served: Served) -
     assert "still fire" in answer.text
 
 
+async def test_two_incidents_of_one_trouble_are_merged(served: Served) -> None:
+    id, other = await served.fire(), await served.fire("Other", "checkout")
+    http = await served.signed_in()
+    page = f"/console/incidents/{id}"
+    shown = (await http.get(page)).text
+    csrf = csrf_of(shown)
+
+    nothing = await http.post(f"{page}/merge", data={"csrf": csrf, "into": "-"})
+    answer = await http.post(f"{page}/merge", data={"csrf": csrf, "into": other})
+
+    assert f'<option value="{other}">' in shown
+    assert f'<option value="{id}">' not in shown
+    assert nothing.status_code == 400 and "Choose one" in nothing.text
+    assert answer.headers["location"] == f"/console/incidents/{other}"
+    state = await served.engine.state(id)
+    assert (str(state.state), state.merged_into) == ("merged", other)
+    assert "Merge it into" not in (await http.get(page)).text
+    observer = await served.signed_in(Role.OBSERVER)
+    assert "Merge it into" not in (await observer.get(f"/console/incidents/{other}")).text
+
+
+async def test_an_incident_is_not_merged_into_one_that_does_not_exist(served: Served) -> None:
+    id = await served.fire()
+    http = await served.signed_in()
+    csrf = csrf_of((await http.get(f"/console/incidents/{id}")).text)
+
+    sent = {"csrf": csrf, "into": "nope"}
+    answer = await http.post(f"/console/incidents/{id}/merge", data=sent)
+
+    assert answer.status_code == 404
+    assert (await served.engine.state(id)).is_open
+
+
 async def test_the_list_can_be_searched_and_shows_what_is_over(served: Served) -> None:
     await served.fire()
     over = await served.fire("Other", "checkout", status="resolved", endsAt=NOON.isoformat())

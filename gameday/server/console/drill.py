@@ -152,6 +152,10 @@ class DrillIncidents:
         """Refuse: the run ends by itself."""
         raise PlanRefused("a drill's incident is closed by its run, when the alert has cleared")
 
+    async def merge(self, incident: str, into: str, by: Visitor) -> None:
+        """Refuse: a drill has one incident."""
+        raise PlanRefused("a drill has one incident, and it is closed by its run")
+
     async def take(self, incident: str, role: str, by: Visitor) -> None:
         """Refuse: a drill has one on-call."""
         raise PlanRefused("in a drill there is one on-call, and nobody takes another role")

@@ -139,7 +139,11 @@ def routes(
         session = await guard.session(request)
         view = await incidents.view(incident)
         burn = await readings.burn(view)
-        return page("incident.html", session, view, here="overview", burn=burn)
+        others: list[Row] = []
+        if "merge" in view.takes and view.is_open and guard.may_act(session):
+            found = await incidents.listed(limit=MOST_ROWS, only_open=True)
+            others = [row for row in found if row.id != view.id]
+        return page("incident.html", session, view, here="overview", burn=burn, others=others)
 
     @app.get("/incidents/{incident}/open/{name}")
     async def opened(incident: str, name: str, request: Request) -> Response:
@@ -281,6 +285,15 @@ def routes(
         word = "false-alarm" if sent.one("word") == "false-alarm" else "resolve"
         await incidents.close(incident, word, sent.one("text"), session.visitor)
         return to(incident)
+
+    @app.post("/incidents/{incident}/merge")
+    async def merge(incident: str, request: Request) -> Response:
+        session, sent = await guard.act(request)
+        into = sent.choice("into")
+        if into is None:
+            raise UsageError("which incident is the same trouble? Choose one")
+        await incidents.merge(incident, into, session.visitor)
+        return to(into)
 
     @app.post("/incidents/{incident}/role")
     async def role(incident: str, request: Request) -> Response:

@@ -120,7 +120,9 @@ class ServedIncidents:
                 for v in VIEWS
                 if self._templates.get(v)
             },
-            takes=frozenset({"ack", "finding", "tick", "mitigate", "note", "close", "role"}),
+            takes=frozenset(
+                {"ack", "finding", "tick", "mitigate", "note", "close", "merge", "role"}
+            ),
         )
 
     async def pulse(self, incident: str) -> str:
@@ -172,6 +174,10 @@ class ServedIncidents:
         """Close it."""
         kind = Word.FALSE_ALARM if word == "false-alarm" else Word.RESOLVED
         await self._say(incident, kind, {"text": text, "anyway": False}, by)
+
+    async def merge(self, incident: str, into: str, by: Visitor) -> None:
+        """Close it, because another incident is the same trouble."""
+        await self._say(incident, Word.MERGED, {"into": into}, by)
 
     async def take(self, incident: str, role: str, by: Visitor) -> None:
         """Take a role."""

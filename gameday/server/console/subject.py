@@ -79,7 +79,7 @@ class View:
         short: how far back the rates of the RED panels look.
         slower: from when on a request is slow; zero where nobody said.
         tools: deeplink per view that leads to a tool elsewhere; the console's own view else.
-        takes: the acts it takes: ack, finding, tick, mitigate, note, close, role.
+        takes: the acts it takes: ack, finding, tick, mitigate, note, close, merge, role.
         acts_for_you: whether mitigating does something, or puts on record what somebody did.
     """
 
@@ -161,6 +161,9 @@ class Incidents(Protocol):
 
     async def close(self, incident: str, word: str, text: str, by: Visitor) -> None:
         """Close it: ``resolve`` or ``false-alarm``."""
+
+    async def merge(self, incident: str, into: str, by: Visitor) -> None:
+        """Close it, because another incident is the same trouble."""
 
     async def take(self, incident: str, role: str, by: Visitor) -> None:
         """Put on record that somebody is commander, on-call or scribe from now on."""
