@@ -269,20 +269,38 @@ def _phase(result: Mapping[str, Any], name: str) -> Mapping[str, str]:
 
 
 def _step(row: Mapping[str, Any]) -> Mapping[str, str]:
-    expected = row.get("expected")
-    if isinstance(expected, Mapping):
-        expected = ", ".join(f"{label(k)} {v}" for k, v in expected.items() if v not in (None, ""))
-    elif isinstance(expected, (list, tuple)):
-        expected = " or ".join(str(e) for e in expected)
     return {
         "step": label(str(row.get("step") or NO_DATA)),
         "finding": finding_in_words(row.get("finding"))
         if row.get("finding") or row.get("verdict") == "unknown"
         else NOTHING,
-        "expected": str(expected) if expected else NOTHING,
+        "expected": _wanted(row.get("expected")) or NOTHING,
         "verdict": judged(row),
         "key": str(row.get("verdict") or "unknown"),
     }
+
+
+def _wanted(expected: object) -> str:
+    """Return in words what a step had to find; empty where nothing is declared."""
+    if not isinstance(expected, Mapping):
+        return str(expected or "")
+    said = {k: v for k, v in expected.items() if v not in (None, "", ())}
+    parts = []
+    if "service" in said:
+        hops = [str(said.pop(k)) for k in ("service", "downstream") if k in said]
+        region = f" in {said.pop('region')}" if "region" in said else ""
+        parts.append(" → ".join(hops) + region)
+    for key, value in said.items():
+        match key, value:
+            case "off_cpu", True:
+                parts.append("waiting, off-CPU")
+            case "explained", False:
+                parts.append("no change explains it")
+            case "mitigation", list() | tuple():
+                parts.append(" or ".join(str(v) for v in value))
+            case _:
+                parts.append(f"{label(key)} {value}")
+    return ", ".join(parts)
 
 
 def _score(result: Mapping[str, Any]) -> str:

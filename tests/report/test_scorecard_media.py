@@ -106,6 +106,28 @@ def test_the_first_sentence_says_what_became_of_the_alert(
     assert expected in markdown(result)
 
 
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        ({"service": "inventory", "downstream": "db", "region": "eu"}, "inventory → db in eu"),
+        ({"service": "inventory", "downstream": None, "region": None}, "inventory"),
+        ({"region": "eu-west"}, "region eu-west"),
+        ({"off_cpu": True}, "waiting, off-CPU"),
+        ({"function": "ledger_turn"}, "function ledger_turn"),
+        ({"explained": False}, "no change explains it"),
+        ({"commit": "a327017"}, "commit a327017"),
+        ({"mitigation": ["failover-db", "drain-region"]}, "failover-db or drain-region"),
+        ({}, "—"),
+    ],
+)
+def test_what_a_step_had_to_find_is_said_in_words(
+    result: dict[str, Any], expected: dict[str, Any], words: str
+) -> None:
+    result["funnel"] = [{"step": "trace", "expected": expected, "verdict": "met"}]
+
+    assert f"| {words} |" in markdown(result)
+
+
 def test_what_is_not_due_is_no_gap_in_the_data(result: dict[str, Any]) -> None:
     assert "| postmortem | — | — | pending (not due yet) |" in markdown(result)
 
