@@ -4,8 +4,8 @@
 whole process, from its start until it ended well; then it is looked whether the nodes are empty,
 and everything is put back. The rows of the tools are interleaved.
 
-    python bench/drain.py [--runs 5] [--peer-runs 1] [--only TOOL] [--budgets] [--minutes 28]
-                          [--fresh] [--keep-nodes] [--write docs/measured/drain.md]
+    python bench/drain.py [--runs 5] [--peer-runs 1] [--only TOOL] [--budgets] [--alone]
+                          [--minutes 28] [--fresh] [--keep-nodes] [--write docs/measured/drain.md]
 
 `ours` is `gameday.chaos.regions.drain_region`; `kubectl` is one `kubectl drain` a node, all at the
 same time, started again where it gives up (under budgets it does, over a conflict that a second try
@@ -13,6 +13,9 @@ solves); `chaosk8s` is chaostoolkit-kubernetes' `drain_nodes` in an environment 
 once unless `--peer-runs` says more often, because it takes six minutes. With `--budgets` six
 PodDisruptionBudgets of 10 % each stand in the way, and chaosk8s is left out: it gives up at the
 first refusal.
+
+With `--alone` our action drains the same nodes one after another, once. Nodes that are drained at
+the same time take as long as the slowest of them, so this tells how much there is to win at all.
 
 Needs ../shared/cluster, whose nodes of this kind only pretend to run containers; skipped without.
 """
@@ -51,6 +54,15 @@ OURS = f"""
 from gameday.chaos.regions import drain_region
 print(drain_region(region="{HERE}", mark="gd-bench-1", foreign="leave", within_s=900))
 """
+ALONE = """
+import sys, time
+from gameday.chaos.regions import drain_region
+for name in sys.argv[1:]:
+    began = time.monotonic()
+    at = dict(selector="kubernetes.io/hostname=" + name, mark="gd-bench-1", foreign="leave")
+    drain_region(**at, within_s=900)
+    print(time.monotonic() - began, flush=True)
+"""
 CHAOSK8S = f"""
 from chaosk8s.node.actions import drain_nodes
 print(drain_nodes(label_selector="{REGION}={HERE}", timeout=900))
@@ -84,6 +96,7 @@ def main() -> int:
     parser.add_argument("--peer-runs", type=int, default=1, help="how many of those of chaosk8s")
     parser.add_argument("--only", choices=["ours", "kubectl", "chaosk8s"])
     parser.add_argument("--budgets", action="store_true", help="play the rows with budgets")
+    parser.add_argument("--alone", action="store_true", help="drain one node after another, once")
     parser.add_argument("--minutes", type=float, default=28, help="stop before this; go on later")
     parser.add_argument("--fresh", action="store_true", help="forget the rows played before")
     parser.add_argument("--keep-nodes", action="store_true", help="leave the simulated nodes up")
@@ -99,13 +112,7 @@ def main() -> int:
     here = code()
     lines = kept.read_text().splitlines() if kept.exists() else []
     rows = [r for r in (Row(**json.loads(line)) for line in lines) if r.code == here]
-    players = ["chaosk8s", "ours", "kubectl"] if not options.budgets else ["ours", "kubectl"]
-    wanted = [
-        (tool, options.budgets, number)
-        for number in range(options.runs)
-        for tool in players
-        if tool == (options.only or tool) and (tool != "chaosk8s" or number < options.peer_runs)
-    ]
+    wanted = keys(options)
     done = {(r.tool, r.budgets, r.number) for r in rows}
     waiting = [key for key in wanted if key not in done]
     if waiting and options.minutes > 0:
@@ -130,11 +137,24 @@ def main() -> int:
     return 0 if is_right(rows) else 1
 
 
+def keys(options: argparse.Namespace) -> list[tuple[str, bool, int]]:
+    """Return tool, budgets and number of every row that was asked for."""
+    if options.alone:
+        return [("alone", False, number) for number in range(INSIDE)]
+    players = ["chaosk8s", "ours", "kubectl"] if not options.budgets else ["ours", "kubectl"]
+    return [
+        (tool, options.budgets, number)
+        for number in range(options.runs)
+        for tool in players
+        if tool == (options.only or tool) and (tool != "chaosk8s" or number < options.peer_runs)
+    ]
+
+
 def tables(rows: list[Row]) -> str:
     """Return what was measured, as Markdown."""
     parts = []
     for budgets, title in ((False, "Without budgets"), (True, "With budgets of 10 % each")):
-        there = [r for r in rows if r.budgets is budgets]
+        there = [r for r in rows if r.budgets is budgets and r.tool != "alone"]
         if not there:
             continue
         parts.append(f"## {title}\n")
@@ -159,6 +179,16 @@ def tables(rows: list[Row]) -> str:
             elif found is not None:
                 parts.append(f"\nchaosk8s ÷ ours: {1 / found:.1f} (wanted: 20)")
         parts.append("")
+    alone = [r.seconds for r in rows if r.tool == "alone"]
+    if alone:
+        mean, slowest = statistics.mean(alone), max(alone)
+        parts.append("## One node after another, by ours\n")
+        parts.append("| nodes | mean s | fastest s | slowest s |\n|---|---|---|---|")
+        parts.append(f"| {len(alone)} | {mean:.2f} | {min(alone):.2f} | {slowest:.2f} |")
+        parts.append(
+            f"\nAll {len(alone)} at once cannot be more than {sum(alone) / slowest:.1f} times as"
+            " fast: the slowest node takes as long then as well.\n"
+        )
     return "\n".join(parts)
 
 
@@ -373,6 +403,23 @@ def _play(command: list[str], stage: Stage, *, tries: int) -> int:
     sys.exit(f"{command[0]} failed: {done.stderr[-2000:]}")
 
 
+def _play_alone(stage: Stage, rows: list[Row], kept: Path) -> None:
+    """Drain the nodes one after another; a row each, or none."""
+    stage.fill(budgets=False)
+    names = [str(n["metadata"]["name"]) for n in stage.nodes(HERE)]
+    command = [sys.executable, "-c", ALONE, *names]
+    said = subprocess.run(command, env=stage.environment, capture_output=True, text=True)
+    if said.returncode:
+        sys.exit(f"alone failed: {said.stderr[-2000:]}")
+    played = [
+        Row("alone", False, number, float(seconds), 0, 0.0, code())
+        for number, seconds in enumerate(said.stdout.split())
+    ]
+    rows[:] = [r for r in rows if r.tool != "alone"] + played
+    with kept.open("a") as file:
+        file.writelines(json.dumps(asdict(row)) + "\n" for row in played)
+
+
 def _peer() -> Path:
     """Return the Python of an environment with chaostoolkit-kubernetes, made once."""
     folder = KEPT / "chaosk8s"
@@ -396,6 +443,9 @@ def _play_all(
     stage = Stage(tools())
     stage.build()
     try:
+        if waiting[0][0] == "alone":
+            _play_alone(stage, rows, kept)
+            return
         for tool, budgets, number in waiting:
             if time.monotonic() > deadline - (420 if tool == "chaosk8s" else 150):
                 break
