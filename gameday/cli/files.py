@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from gameday.cli.output import print_json, say
+from gameday.cli.output import counted, print_json, say
 
 
 def validate(
@@ -34,7 +34,7 @@ def validate(
     else:
         for problem in problems:
             print(problem)
-        say(f"{len(files)} files, {len(problems)} problems")
+        say(f"{counted(len(files), 'file')}, {counted(len(problems), 'problem')}")
     return 2 if problems else 0
 
 

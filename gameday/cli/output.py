@@ -34,6 +34,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number of things: ``1 file``, ``2 files``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def percent(value: object) -> str:
     """Return a percentage for people; a dash where there is none."""
     return f"{value:.0f} %" if isinstance(value, int | float) else "—"

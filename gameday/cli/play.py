@@ -62,6 +62,7 @@ def run_command(
     """
     if dry_run:
         return plan_command(scenario, target=target, context=context, region=region, json=json)
+    from gameday.cli.runs import say_ended
     from gameday.house.endings import end_left_behind
     from gameday.house.opening import only_run, open_store
     from gameday.house.orders import refuse_if_stopped
@@ -72,7 +73,7 @@ def run_command(
     settings = Settings.from_environment()
     name, open_system = _target(story, context)
     with only_run(settings, name), open_store(settings) as store:
-        end_left_behind(store, settings)
+        say_ended(end_left_behind(store, settings))
         refuse_if_stopped(store)
         refuse_over_leftovers(store, name)
         system = open_system()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,8 +151,7 @@ def recover(
 
             outcomes += recover_strays(store, settings, _faults(context))
         ended = end_left_behind(store, settings, wanted)
-    for name in ended:
-        say(f"run {name} never ended, for its process is gone: it is recorded as aborted")
+    say_ended(ended)
     if json:
         print_json(outcomes)
     else:
@@ -161,6 +161,12 @@ def recover(
             empty="nothing is open: no fault is left in place",
         )
     return 5 if any(o["error"] for o in outcomes) else 0
+
+
+def say_ended(left_behind: Sequence[str]) -> None:
+    """Tell which runs got their end from somebody else."""
+    for run in left_behind:
+        say(f"run {run} never ended, for its process is gone: it is recorded as aborted")
 
 
 def _faults(context: str | None) -> FaultDriver:

@@ -111,6 +111,21 @@ def test_no_runs_is_an_empty_list_and_a_sentence(capsys: pytest.CaptureFixture[s
     assert "no runs yet" in capsys.readouterr().err
 
 
+def test_where_nothing_was_played_the_last_run_is_how_to_play_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["show"]) == 2
+    assert "gameday run scenarios/slow-db.yaml" in capsys.readouterr().err
+
+
+def test_one_file_is_not_called_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("{")
+
+    assert run(["validate", str(broken)]) == 2
+    assert "1 file, 1 problem\n" in capsys.readouterr().err
+
+
 def test_a_run_that_does_not_exist_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["show", "nope"]) == 2
     assert "gameday runs" in capsys.readouterr().err

@@ -176,7 +176,9 @@ def test_the_next_run_ends_one_that_was_left_behind(
 ) -> None:
     assert run(["run", str(SLOW_DB)]) == 3  # its fault is still in place
 
-    assert f"gameday recover {RUN}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"run {RUN} never ended" in said
+    assert f"gameday recover {RUN}" in said
     (found,) = command("runs")
     assert found["verdict"] == "aborted"
 

@@ -318,6 +318,8 @@ class Database:
         found = [r.id for r in self.runs(limit=1 if prefix == "last" else 100_000)]
         if prefix != "last":
             found = [r for r in found if r == prefix] or [r for r in found if r.startswith(prefix)]
+        if not found and prefix == "last":
+            raise UsageError("there is no run yet; `gameday run scenarios/slow-db.yaml` plays one")
         if not found:
             raise UsageError(f"there is no run {prefix!r}; `gameday runs` lists them")
         if len(found) > 1:
