@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import random
 import subprocess
 import sys
@@ -28,12 +27,10 @@ from typing import Any
 
 import httpx
 import yaml
+from target import KEPT, REPOSITORY, Target
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 REGIONS = ("eu-west", "us-east")
 SERVICES = ("storefront", "checkout", "inventory")
-KEPT = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gameday-bench"
-GAMEDAY = [sys.executable, "-m", "gameday"]
 
 
 @dataclass(frozen=True)
@@ -52,31 +49,11 @@ class Drawn:
 Draw = Callable[[random.Random, "Sandbox"], Drawn]
 
 
-class Sandbox:
-    """The running sandbox, as this script needs it."""
+class Sandbox(Target):
+    """A worker's sandbox."""
 
     def __init__(self, number: int) -> None:
-        self.folder = KEPT / f"worker-{number}"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.environment = {**os.environ, "GAMEDAY_STATE": str(self.folder / "state")}
-        up = self.gameday("sandbox", "up", "--json")
-        if up.returncode:
-            sys.exit(f"the sandbox does not start: {up.stderr}")
-        self.state = json.loads(up.stdout)
-
-    def gameday(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one command of gameday against this sandbox."""
-        return subprocess.run(
-            [*GAMEDAY, *arguments],
-            capture_output=True,
-            text=True,
-            cwd=REPOSITORY,
-            env=self.environment,
-        )
-
-    def down(self) -> None:
-        """End it."""
-        self.gameday("sandbox", "down")
+        super().__init__(f"worker-{number}")
 
     def reset(self) -> None:
         """Put the shop back and forget all telemetry: a cold start."""
