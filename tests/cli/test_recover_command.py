@@ -21,6 +21,9 @@ from gameday.ports import Undo
 from gameday.settings import Settings
 from scoring.timeline import Fact, Kind
 
+# They look again and again at a target, in real time: not among the quick ones.
+pytestmark = pytest.mark.served
+
 RUN = "20261123-1000-aaaa"
 SLOW_DB = Path(__file__).resolve().parents[2] / "scenarios" / "slow-db.yaml"
 BEGAN = datetime(2026, 11, 23, 10, tzinfo=UTC)
