@@ -72,8 +72,9 @@ def run_command(
     story = _story(scenario, target=target, region=region, responder=responder)
     settings = Settings.from_environment()
     name, open_system = _target(story, context)
-    with only_run(settings, name), open_store(settings) as store:
+    with open_store(settings) as store:
         say_ended(end_left_behind(store, settings))
+    with only_run(settings, name), open_store(settings) as store:
         refuse_if_stopped(store)
         refuse_over_leftovers(store, name)
         system = open_system()

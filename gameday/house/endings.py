@@ -11,10 +11,14 @@ from pathlib import Path
 
 from gameday.errors import GamedayError, StoreError
 from gameday.house.desk import left_behind
+from gameday.house.opening import only_run
 from gameday.house.system import SystemClock
 from gameday.ports import Store
 from gameday.settings import Settings
 from scoring.timeline import Fact, Kind, Timeline
+
+MOST_RUNS = 1000
+"""How far back one that was left behind is looked for."""
 
 
 def timeline_path(settings: Settings, run: str) -> Path:
@@ -96,13 +100,14 @@ def end_left_behind(store: Store, settings: Settings, run: str | None = None) ->
     Returns:
         the runs that got their end now.
     """
+    targets = {r.id: r.target for r in store.runs(limit=MOST_RUNS)}
     ended = []
     for name in left_behind(settings):
-        if run not in (None, name):
+        if run not in (None, name) or name not in targets or store.result(name) is not None:
             continue
-        with suppress(GamedayError):  # a note of a run that this store does not know
-            if store.result(name) is not None:
-                continue
+        # Its process may live where it cannot be seen, in another container of this machine; then
+        # it plays on, and holds the target.
+        with suppress(GamedayError), only_run(settings, targets[name]):
             if Timeline.of(store.facts(name)).last(Kind.RUN_ENDED) is None:
                 notes = Notes()
                 why = {"reason": "its process and its sentinel are gone", "by": "operator"}

@@ -15,7 +15,7 @@ import pytest
 from gameday.cli.app import run
 from gameday.house import recover
 from gameday.house.desk import announced
-from gameday.house.opening import open_store
+from gameday.house.opening import only_run, open_store
 from gameday.house.stories import read_story
 from gameday.ports import Undo
 from gameday.settings import Settings
@@ -184,6 +184,17 @@ def test_the_next_run_ends_one_that_was_left_behind(
     assert f"gameday recover {RUN}" in said
     (found,) = command("runs")
     assert found["verdict"] == "aborted"
+
+
+@pytest.mark.usefixtures("gone", "faulty")
+def test_a_run_whose_process_cannot_be_seen_from_here_is_not_ended(
+    settings: Settings, command: Command
+) -> None:
+    with only_run(settings, "sandbox"):
+        command("recover")
+
+    (found,) = command("runs")
+    assert found["verdict"] is None
 
 
 @pytest.mark.usefixtures("gone")
