@@ -264,7 +264,7 @@ async def play(
             on_plan(planned, ledger, conductor)
             with ending.noted():  # at once: what comes while the doors close must not replace it
                 await conductor.play(webhook=f"{base_url}/hooks/alertmanager/{hook}")
-            if ending.cancelled is None:
+            if ending.cancelled is None and ending.defect is None:
                 with ending.noted():
                     await _measure(planned, ledger, system.alerts, clock)
         finally:
@@ -275,6 +275,8 @@ async def play(
         write_timeline(path, ledger.timeline)
     with ending.noted():
         store.close_run(run, ended_at=clock.now(), verdict=result["verdict"], result=result)
+    if ending.defect is not None:
+        raise ending.defect
     if ending.cancelled is not None and not isinstance(ending.error, RecoveryError):
         raise ending.cancelled
     return result, ending.error
@@ -287,15 +289,19 @@ class _Ending:
     Attributes:
         error: what ended it early: the first one, but something left in place goes before all.
         cancelled: an interruption; it goes on when everything else is done.
+        defect: what nobody thought of; likewise, for it must not leave a run without an end.
     """
 
     error: GamedayError | None = None
     cancelled: asyncio.CancelledError | None = None
+    defect: Exception | None = None
 
     def has_failed(self, result: Mapping[str, Any]) -> bool:
         """Return whether the run broke off, or something it changed is not proven gone."""
         if isinstance(self.error, RecoveryError):
             return bool(result["recovery"]["open"])
+        if self.defect is not None:
+            return True
         return self.cancelled is None and isinstance(self.error, DriverError | StoreError)
 
     @contextmanager
@@ -308,6 +314,8 @@ class _Ending:
                 self.error = failure
         except asyncio.CancelledError as interruption:
             self.cancelled = interruption
+        except Exception as defect:  # noqa: BLE001 - it is raised when the run has its end
+            self.defect = self.defect or defect
 
 
 def _conclude(
@@ -317,7 +325,7 @@ def _conclude(
     with ending.noted():
         if ending.cancelled is not None:
             ledger.record(Kind.RUN_ABORTED, source="operator", data={"reason": "interrupted"})
-        elif isinstance(ending.error, DriverError | StoreError):
+        elif ending.defect is not None or isinstance(ending.error, DriverError | StoreError):
             # The timeline alone cannot tell an unreachable target from a refusal.
             ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": "failed"})
     result = judge(ledger.run, ledger.timeline, documents, timeline_path=str(timeline))

@@ -77,6 +77,18 @@ async def fails_with_a_defect(*args: Any, **named: Any) -> Any:
     raise ZeroDivisionError
 
 
+async def breaks_while_a_fault_is_in_place(*args: Any, **named: Any) -> Any:
+    def broken(fact: Fact) -> None:
+        if fact.kind == Kind.FAULT_INJECTED:
+            raise KeyError("nobody thought of it")
+
+    try:
+        await play(*args, on_plan=lambda _, ledger, __: ledger.listen(broken), **named)
+    except KeyError:
+        result = named["store"].result(named["run"])
+        raise ValueError(f"{result['verdict']}, {result['recovery']}") from None
+
+
 async def never_ends(*args: Any, **named: Any) -> Any:
     await play(*args, **named)
     await asyncio.get_running_loop().create_future()
@@ -112,6 +124,10 @@ async def flatters(*args: Any, **named: Any) -> Any:
     [
         (injects_before_storing, "was put in place before its undo was stored"),
         (fails_with_a_defect, "the run ended with ZeroDivisionError()"),
+        (
+            breaks_while_a_fault_is_in_place,
+            "the run ended with ValueError(\"failed, {'open': 0}\")",
+        ),
         (never_ends, "somebody waits without a limit"),
         (loses_a_task, "nobody waited for the end of a task: KeyError('nobody looks')"),
     ],
