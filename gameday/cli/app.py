@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import typer
 
 from gameday.cli import files, incident, orders, programme, runs, sandbox, slos, token
 from gameday.cli.doctor import doctor
+from gameday.cli.output import Unwritable, lasting_streams
 from gameday.cli.play import plan_command, run_command
 from gameday.cli.serve import serve
 from gameday.errors import ExitCode, GamedayError
@@ -65,6 +66,16 @@ def _top(
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit code. No traceback reaches the user."""
     try:
+        with lasting_streams():
+            return _run(arguments)
+    except Unwritable as error:  # with the last of it
+        with suppress(OSError):
+            print(f"gameday: {error}", file=sys.stderr)
+        return int(error.exit_code)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
         outcome = app(args=list(arguments), standalone_mode=False)
     except GamedayError as error:
         print(f"gameday: {error}", file=sys.stderr)
@@ -75,8 +86,4 @@ def run(arguments: Sequence[str]) -> int:
     except USAGE_ERROR as error:
         error.show()
         return int(ExitCode.USAGE)
-    except BrokenPipeError:
-        # `gameday runs | head`: the reader has enough. Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.PASSED)
     return int(outcome) if isinstance(outcome, int) else int(ExitCode.PASSED)

@@ -2,10 +2,82 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
+
+from gameday.errors import ExitCode, GamedayError
+
+
+@contextmanager
+def lasting_streams() -> Iterator[None]:
+    """Let a command go on when nobody reads what it prints any more.
+
+    A terminal may be closed and a pager may have enough while a run has faults in place; what the
+    command does, and its exit code, do not depend on who listens. On stderr nothing is an error; on
+    stdout a full disk is one.
+    """
+    before = sys.stdout, sys.stderr
+    sys.stdout = cast(TextIO, _Lasting(sys.stdout, GONE))
+    sys.stderr = cast(TextIO, _Lasting(sys.stderr, None))
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+class Unwritable(GamedayError):
+    """What a command prints cannot be written, and somebody may be waiting for it: a full disk."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+GONE = frozenset({errno.EPIPE, errno.EIO})
+"""What writing says when the reader has closed its end, or the terminal is gone."""
+
+
+class _Lasting:
+    """A stream that writes to nowhere once its reader is gone.
+
+    Args:
+        gone: the errors that mean this; None: all.
+    """
+
+    def __init__(self, stream: TextIO, gone: frozenset[int] | None) -> None:
+        self._stream = stream
+        self._gone = gone
+
+    def write(self, text: str) -> int:
+        """Write, or do nothing; return how much was to be written."""
+        with self._lasting():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or do nothing."""
+        with self._lasting():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @contextmanager
+    def _lasting(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            # What is still in the buffer would be tried again, at the latest when Python ends.
+            with suppress(OSError, ValueError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self._stream.fileno())
+                os.close(nowhere)
+            if self._gone is not None and error.errno not in self._gone:
+                raise Unwritable(f"what it prints cannot be written: {error}") from error
 
 
 def print_json(value: Any) -> None:

@@ -275,11 +275,13 @@ def _play(
         assert task is not None
 
         def stop() -> None:
-            say("stopping: recovering every fault first …")
             task.cancel()
+            say("stopping: recovering every fault first …")
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stop)
+            # `nohup gameday run …` means to outlive its terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                loop.add_signal_handler(number, stop)
         with view or nullcontext():
             return await play(
                 story,

@@ -225,6 +225,24 @@ def test_an_interruption_recovers_and_ends_with_130(shell: Shell, moment: str) -
     assert shell.gameday("sandbox", "status").returncode == 0
 
 
+def test_a_run_goes_on_when_nobody_reads_and_ends_with_its_terminal(shell: Shell) -> None:
+    run = shell.start("run", str(SLOW_DB))
+    assert run.stdout is not None and run.stderr is not None
+    run.stderr.readline()
+    run.stdout.close()
+    run.stderr.close()
+    wait_for(lambda: shell.toxics() or run.poll() is not None, "the fault")
+    time.sleep(2)  # it has said that the fault is in place, and one thing or the other since
+    assert run.poll() is None
+
+    run.send_signal(signal.SIGHUP)
+
+    assert run.wait(60) == 130
+    assert shell.toxics() == []
+    (last, *_) = json.loads(shell.gameday("runs", "--json").stdout)
+    assert last["verdict"] == "aborted"
+
+
 def test_the_experiment_runs_on_its_own_with_chaos_toolkit(
     any_shell: Shell, tmp_path: Path
 ) -> None:
