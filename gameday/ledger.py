@@ -58,15 +58,14 @@ class Ledger:
         Raises:
             StoreError: it could not be written; nobody is told of it then.
         """
-        now = self._clock.now()
-        fact = Fact(
-            id=f"f{len(self._facts) + 1:04d}",
-            kind=str(kind),
-            happened_at=happened_at or now,
-            recorded_at=now,
+        fact = Fact.noted(
+            f"f{len(self._facts) + 1:04d}",
+            kind,
+            self._clock.now(),
             source=source,
             subject=subject,
-            data=dict(data or {}),
+            data=data,
+            happened_at=happened_at,
         )
         self._store.append(self.run, fact)
         self._facts.append(fact)

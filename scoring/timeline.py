@@ -78,6 +78,29 @@ class Fact:
             if getattr(self, name).utcoffset() != timedelta(0):
                 raise ValueError(f"{name} of fact {self.id!r} must be aware and UTC")
 
+    @classmethod
+    def noted(
+        cls,
+        id: str,
+        kind: str,
+        at: datetime,
+        *,
+        source: str,
+        subject: str = "",
+        data: Mapping[str, Any] | None = None,
+        happened_at: datetime | None = None,
+    ) -> Fact:
+        """Return a fact that is written down at an instant; it happened then, or as it is said."""
+        return cls(
+            id=id,
+            kind=str(kind),
+            happened_at=happened_at or at,
+            recorded_at=at,
+            source=source,
+            subject=subject,
+            data=dict(data or {}),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the fact as JSON-shaped data; `from_json` reads it back unchanged."""
         return {

@@ -228,18 +228,8 @@ class Sentinel:
     ) -> None:
         """Note a fact; `_write` appends it once the target has been seen to."""
         self._facts += 1
-        now = self._clock.now()
-        self._unwritten.append(
-            Fact(
-                id=f"s{self._facts:04d}",
-                kind=str(kind),
-                happened_at=now,
-                recorded_at=now,
-                source=source,
-                subject=subject,
-                data=dict(data or {}),
-            )
-        )
+        id, now = f"s{self._facts:04d}", self._clock.now()
+        self._unwritten.append(Fact.noted(id, kind, now, source=source, subject=subject, data=data))
 
     def _write(self) -> None:
         """Append what was noted; what the store does not take stays for the next time."""

@@ -139,14 +139,5 @@ class Notes:
     ) -> None:
         """Note a fact that happens now; a `gameday.conductor.recovery.Record`."""
         now = SystemClock().now()
-        self.facts.append(
-            Fact(
-                id="",  # it gets one when it is written down
-                kind=str(kind),
-                happened_at=now,
-                recorded_at=now,
-                source=source,
-                subject=subject,
-                data=dict(data or {}),
-            )
-        )
+        # It gets its id when it is written down.
+        self.facts.append(Fact.noted("", kind, now, source=source, subject=subject, data=data))
