@@ -52,8 +52,8 @@ def play(target: Target, store: Store, way: str, number: int, http: httpx.Client
         elif way == "command":
             command = target.start("abort", run)
         else:
-            from gameday.house.opening import open_store
-            from gameday.house.orders import abort
+            from gameday.house.run.opening import open_store
+            from gameday.house.run.orders import abort
             from gameday.settings import Settings
 
             settings = Settings.from_environment(target.environment)

@@ -30,13 +30,12 @@ from typing import Any
 
 import httpx
 
-from gameday import deeplinks
+from gameday.drivers.clock import SystemClock
 from gameday.drivers.database import Database
 from gameday.drivers.prometheus import Prometheus
-from gameday.house.system import SystemClock
+from gameday.incidents import Incident, deeplinks
 from gameday.ledger import Ledger
-from gameday.loop import Incident
-from gameday.report.rules import prometheus_rules
+from gameday.rules.slo_rules import prometheus_rules
 from gameday.server import incident_app
 from gameday.server.embedded import serving
 from gameday.testing.monitored import Cell, ErrorSource, Monitored, monitored

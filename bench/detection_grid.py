@@ -27,8 +27,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gameday.drivers.prometheus import Prometheus
-from gameday.report.rules import prometheus_rules
-from gameday.signals import AlertState
+from gameday.model.signals import AlertState
+from gameday.rules.slo_rules import prometheus_rules
 from gameday.testing.monitored import Cell, ErrorSource, Monitored, monitored
 from scoring.detection import Shape, Timing, predict_shape
 from scoring.slo import BurnWindow, Objective, nominal

@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from gameday.errors import PlanRefused
+from gameday.model.scenario import THEORY, Scenario
+from gameday.model.slo import Slo
 from gameday.ports import PlannedFault
-from gameday.scenario import THEORY, Scenario
-from gameday.slo import Slo
 from scoring.detection import Prediction, Timing, predict
 from scoring.slo import BurnWindow, Objective, Severity, nominal
 

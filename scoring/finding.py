@@ -1,6 +1,6 @@
 """Whether a responder's finding is right: each step compared with the declared culprit.
 
-The keys of a finding's detail stand in ``gameday.incident.Finding``; unknown ones are ignored.
+The keys of a finding's detail stand in ``gameday.model.page.Finding``; unknown ones are ignored.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from gameday.sandbox.state import SandboxState
 
+pytest_plugins = ("slow_db_run",)
+
 _LONGEST_ID = 120
 _OURS = ("GAMEDAY_", "TOXIPROXY_", "PROMETHEUS_", "OTEL_", "CHAOSTOOLKIT_", "KUBE")
 POSTGRES = os.environ.get("GAMEDAY_POSTGRES_URL")
@@ -147,7 +149,7 @@ class OneSandbox:
     def up(self) -> SandboxState:
         """Return it; brings it up where it is not."""
         if self._state is None:
-            from gameday.report.rules import prometheus_rules, watchdog_rules
+            from gameday.rules.slo_rules import prometheus_rules, watchdog_rules
             from gameday.sandbox import lifecycle
             from gameday.spec import Catalogue
 

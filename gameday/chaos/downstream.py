@@ -18,7 +18,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday.drivers.toxiproxy import Proxy, Stream, Toxic, Toxiproxy
 from gameday.errors import DriverError
-from gameday.quantity import QuantityError, duration, ratio
+from gameday.model.quantity import QuantityError, duration, ratio
 
 __all__ = [
     "break_downstream",

@@ -2,7 +2,7 @@
 
 import sys
 
-from gameday.house.bot import main
+from gameday.house.processes.bot import main
 
 if __name__ == "__main__":
     sys.exit(main())

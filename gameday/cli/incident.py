@@ -29,7 +29,7 @@ JSON = typer.Option(False, "--json", help="Print what stands on record now as JS
 
 
 def _desk(run: str | None) -> HttpDesk:
-    from gameday.house.desk import open_desk
+    from gameday.house.run.announcement import open_desk
     from gameday.settings import Settings
 
     return open_desk(Settings.from_environment(), run)
@@ -93,7 +93,7 @@ def finding(
     json: bool = JSON,
 ) -> None:
     """Hand in what one step of the funnel showed."""
-    from gameday.incident import Finding, Step
+    from gameday.model.page import Finding, Step
 
     steps = [str(s) for s in Step]
     if step not in steps:
@@ -112,7 +112,7 @@ def list_(
     json: bool = typer.Option(False, "--json", help="Print it as JSON."),
 ) -> None:
     """List the incidents of `gameday serve`, from the store: also while it is down."""
-    from gameday.house.serve import open_incidents
+    from gameday.house.service.serve import open_incidents
     from gameday.settings import Settings
 
     with open_incidents(Settings.from_environment()) as store:
@@ -165,7 +165,7 @@ def resolve(
 
 
 def _say(incident: str, word: str, body: dict[str, object], *, json: bool) -> None:
-    from gameday.house.serve import ask
+    from gameday.house.service.serve import ask
 
     _said(f"on record: {word}", ask("POST", incident, word, body), json=json)
 
@@ -178,7 +178,7 @@ def _said(sentence: str, record: object, *, json: bool) -> None:
 
 
 def _show_served(incident: str, *, json: bool) -> None:
-    from gameday.house.serve import ask
+    from gameday.house.service.serve import ask
 
     said = ask("GET", incident)
     if json:

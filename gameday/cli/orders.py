@@ -25,8 +25,8 @@ def abort(
 
     Exit codes: 0 aborted and recovered, 5 something is still in place.
     """
-    from gameday.house.opening import open_store
-    from gameday.house.orders import abort as order
+    from gameday.house.run.opening import open_store
+    from gameday.house.run.orders import abort as order
     from gameday.settings import Settings
 
     settings = Settings.from_environment()
@@ -43,9 +43,9 @@ def stop(
     json: bool = typer.Option(False, "--json", help="Print the outcome as JSON."),
 ) -> int:
     """Stop all drills: those going on are aborted and recovered, and none begins until --lift."""
-    from gameday.house.opening import open_store
-    from gameday.house.orders import lift_stop, stopped
-    from gameday.house.orders import stop as order
+    from gameday.house.run.opening import open_store
+    from gameday.house.run.orders import lift_stop, stopped
+    from gameday.house.run.orders import stop as order
     from gameday.settings import Settings
 
     if lift and (status or reason):
@@ -81,7 +81,7 @@ def stop(
 def _outcome(
     store: Store, settings: Settings, runs: Sequence[str], *, wait: bool, json: bool
 ) -> int:
-    from gameday.house.orders import await_end
+    from gameday.house.run.orders import await_end
 
     ended = (
         await_end(store, settings, runs, on_wait=say) if wait else dict.fromkeys(runs, "ordered")

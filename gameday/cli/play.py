@@ -16,7 +16,7 @@ from gameday.cli.output import pick, print_json, print_table, say
 from gameday.errors import ExitCode, GamedayError, PlanRefused, UsageError
 
 if TYPE_CHECKING:
-    from gameday.house.play import Story, System
+    from gameday.house.run.play import Story, System
 
 VERDICT_CODES = {
     "passed": ExitCode.PASSED,
@@ -63,10 +63,10 @@ def run_command(
     if dry_run:
         return plan_command(scenario, target=target, context=context, region=region, json=json)
     from gameday.cli.runs import say_ended
-    from gameday.house.endings import end_left_behind
-    from gameday.house.opening import only_run, open_store
-    from gameday.house.orders import refuse_if_stopped
-    from gameday.house.recover import refuse_over_leftovers, refuse_over_strays
+    from gameday.house.run.endings import end_left_behind
+    from gameday.house.run.opening import only_run, open_store
+    from gameday.house.run.orders import refuse_if_stopped
+    from gameday.house.run.recover import refuse_over_leftovers, refuse_over_strays
     from gameday.settings import Settings
 
     story = _story(scenario, target=target, region=region, responder=responder)
@@ -82,7 +82,7 @@ def run_command(
         permission = _permission(story, system, approved_by)
         result, error, interrupted = _play(story, system, store, settings, permission, opens=open_)
         if report is not None and result is not None:
-            from gameday.house.reports import write_reports
+            from gameday.house.run.reports import write_reports
 
             for path in write_reports(store, str(result["run"]), report):
                 say(f"wrote {path}")
@@ -123,8 +123,8 @@ def plan_command(
     json: bool = typer.Option(False, "--json", help="Print the plan as JSON."),
 ) -> int:
     """Say what a run would do, when the alert must fire, and how all of it is undone."""
-    from gameday.house.alert_routing import paged_past_gameday, routing_of
-    from gameday.house.play import make_plan
+    from gameday.house.run.alert_routing import paged_past_gameday, routing_of
+    from gameday.house.run.play import make_plan
 
     story = _story(scenario, target=target, region=region, responder=None)
     system = _target(story, context)[1]()
@@ -184,8 +184,8 @@ def _story(
     from dataclasses import replace
     from json import dumps
 
-    from gameday.house.judgement import overridden
-    from gameday.house.stories import read_story
+    from gameday.house.run.judgement import overridden
+    from gameday.house.run.stories import read_story
 
     story = read_story(argument)
     asked = {"target": target, "responder": responder, "regions": region}
@@ -201,8 +201,8 @@ def _story(
 
 def _target(story: Story, context: str | None) -> tuple[str, Callable[[], System]]:
     """Return what the target is called, and what opens it."""
-    from gameday.house.fitting import refuse_misfits
-    from gameday.scenario import TargetKind
+    from gameday.house.run.misfits import refuse_misfits
+    from gameday.model.scenario import TargetKind
 
     kind = story.scenario.spec.target
     refuse_misfits(story)
@@ -212,7 +212,7 @@ def _target(story: Story, context: str | None) -> tuple[str, Callable[[], System
         raise UsageError(f"target {str(kind)!r} is not supported yet; use sandbox or kubernetes")
     if context is not None:
         raise UsageError("--context is for the target kubernetes; add `--target kubernetes`")
-    from gameday.house.shop import open_sandbox, sandbox_system
+    from gameday.house.targets.sandbox import open_sandbox, sandbox_system
 
     return str(kind), lambda: sandbox_system(open_sandbox(reload_rules=False, on_progress=say))
 
@@ -220,8 +220,8 @@ def _target(story: Story, context: str | None) -> tuple[str, Callable[[], System
 def _cluster(story: Story, context: str | None) -> tuple[str, Callable[[], System]]:
     import os
 
-    from gameday.house.cluster import cluster_system, place_of
-    from gameday.house.permission import programme_in_force
+    from gameday.house.run.permission import programme_in_force
+    from gameday.house.targets.cluster import cluster_system, place_of
     from gameday.settings import Settings
 
     place = place_of(story.scenario, context=context, environment=os.environ)
@@ -240,8 +240,8 @@ def _permission(story: Story, system: System, approved_by: str | None) -> Mappin
     """Ask the programme; say what should be known, and refuse with every reason."""
     from datetime import UTC, datetime
 
-    from gameday.house.permission import permission
-    from gameday.scenario import TargetKind
+    from gameday.house.run.permission import permission
+    from gameday.model.scenario import TargetKind
 
     given = asyncio.run(permission(story, system, now=datetime.now(UTC), approved_by=approved_by))
     # Nobody's budget is at stake on the embedded sandbox; what is noticed there is only recorded.
@@ -264,7 +264,7 @@ def _play(
     from datetime import UTC, datetime
 
     from gameday.cli.live import LiveView
-    from gameday.house.play import new_run_id, play
+    from gameday.house.run.play import new_run_id, play
 
     run = new_run_id(datetime.now(UTC).strftime("%Y%m%d-%H%M"))
     view = LiveView(run, story) if sys.stderr.isatty() else None
@@ -317,9 +317,9 @@ async def _served(
     opens: bool,
 ) -> AsyncIterator[str]:
     """Serve a run's incident and console; tell people where they come in, where people play."""
-    from gameday.house.instruments import instruments_of
+    from gameday.house.targets.instruments import instruments_of
+    from gameday.model.scenario import ResponderKind
     from gameday.ports import Role
-    from gameday.scenario import ResponderKind
     from gameday.server import incident_app, serving
     from gameday.server.console import run_console, sign_in_links
 

@@ -11,7 +11,7 @@ import typer
 from gameday.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from gameday.slo import Slo
+    from gameday.model.slo import Slo
     from scoring.detection import Prediction, Shape, Timing
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def predict(
     --evaluation it is the bare formula of the SRE Workbook.
     """
     from gameday.errors import UsageError
-    from gameday.house.stories import find_slo
+    from gameday.house.run.stories import find_slo
     from gameday.report import prediction as words
     from scoring.detection import Timing, predict_shape
 
@@ -129,7 +129,7 @@ def _endless(slo: Slo, shape: Shape, time_scale: float, timing: Timing) -> Predi
 
 def _ratio(option: str, text: str) -> float:
     """Return a share 0–1 from ``5%`` or ``0.05``; 5 alone is refused."""
-    from gameday.quantity import ratio
+    from gameday.model.quantity import ratio
 
     try:
         number: object = float(text) if "." in text or not text.isdigit() else int(text)
@@ -139,14 +139,14 @@ def _ratio(option: str, text: str) -> float:
 
 
 def _duration(option: str, text: str) -> timedelta:
-    from gameday.quantity import duration
+    from gameday.model.quantity import duration
 
     return _read(option, duration, text)
 
 
 def _read(option: str, read: Callable[[object], T], value: object) -> T:
     from gameday.errors import UsageError
-    from gameday.quantity import QuantityError
+    from gameday.model.quantity import QuantityError
 
     try:
         return read(value)

@@ -12,8 +12,8 @@ from gameday.cli.output import print_json, say
 from gameday.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from gameday.permission import Permission
-    from gameday.programme import Programme
+    from gameday.governance.permission import Permission
+    from gameday.model.programme import Programme
 
 app = typer.Typer(
     help="When and where game days may be played (programme.yaml).",
@@ -58,9 +58,9 @@ def check(
     """
     from pathlib import Path
 
-    from gameday.house.permission import ask, counted_for, programme_in_force
-    from gameday.house.stories import find_slo, read_story
-    from gameday.permission import Start
+    from gameday.governance.permission import Start
+    from gameday.house.run.permission import ask, counted_for, programme_in_force
+    from gameday.house.run.stories import find_slo, read_story
 
     story = read_story(scenario) if scenario is not None else None
     path: Path | None = story.scenario.path if story is not None else None
@@ -113,7 +113,7 @@ def _print(permission: Permission) -> None:
 
 
 def _targets(programme: Programme | None, named: str | None) -> list[str]:
-    from gameday.programme import KINDS
+    from gameday.model.programme import KINDS
     from gameday.spec import did_you_mean
 
     if named is not None:
@@ -125,8 +125,8 @@ def _targets(programme: Programme | None, named: str | None) -> list[str]:
 
 
 def _instant(text: str) -> datetime:
-    from gameday.calendar import moment
-    from gameday.quantity import QuantityError
+    from gameday.model.calendar import moment
+    from gameday.model.quantity import QuantityError
 
     try:
         found = moment(text)

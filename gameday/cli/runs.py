@@ -19,7 +19,7 @@ def runs(
     json: bool = typer.Option(False, "--json", help="Print them as JSON."),
 ) -> None:
     """List the runs that were played here."""
-    from gameday.house.opening import open_store
+    from gameday.house.run.opening import open_store
 
     with open_store() as store:
         found = store.runs(limit=limit)
@@ -63,7 +63,7 @@ def show(
     json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Show the scorecard of a run."""
-    from gameday.house.opening import open_store
+    from gameday.house.run.opening import open_store
 
     with open_store() as store:
         found = store.find(run)
@@ -94,9 +94,9 @@ def score(
     json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> int:
     """Judge a stored run again; no cluster needed, the stored run is not changed."""
-    from gameday.house.judgement import rejudge
-    from gameday.house.opening import open_store
-    from gameday.house.stories import rubric_text
+    from gameday.house.run.judgement import rejudge
+    from gameday.house.run.opening import open_store
+    from gameday.house.run.stories import rubric_text
 
     with open_store() as store:
         found = store.find(run)
@@ -113,8 +113,8 @@ def report(
     to: Path = typer.Option(Path("report"), "--to", help="Folder to write into."),
 ) -> None:
     """Write the scorecard (Markdown, HTML, JUnit, JSON), the postmortem draft and the patches."""
-    from gameday.house.opening import open_store
-    from gameday.house.reports import write_reports
+    from gameday.house.run.opening import open_store
+    from gameday.house.run.reports import write_reports
 
     with open_store() as store:
         found = store.find(run)
@@ -137,9 +137,9 @@ def recover(
 
     A run whose process is gone and that nobody has ended is recorded as aborted.
     """
-    from gameday.house.endings import end_left_behind
-    from gameday.house.opening import open_store
-    from gameday.house.recover import recover_open
+    from gameday.house.run.endings import end_left_behind
+    from gameday.house.run.opening import open_store
+    from gameday.house.run.recover import recover_open
     from gameday.settings import Settings
 
     settings = Settings.from_environment()
@@ -147,7 +147,7 @@ def recover(
         wanted = store.find(run) if run else None
         outcomes = recover_open(store, settings, wanted)
         if strays:
-            from gameday.house.recover import recover_strays
+            from gameday.house.run.recover import recover_strays
 
             outcomes += recover_strays(store, settings, _faults(context))
         ended = end_left_behind(store, settings, wanted)
@@ -172,12 +172,12 @@ def say_ended(left_behind: Sequence[str]) -> None:
 def _faults(context: str | None) -> FaultDriver:
     """Return what finds and takes out strays: on the sandbox, or in a cluster."""
     if context is None:
-        from gameday.house.shop import running_sandbox, sandbox_system
+        from gameday.house.targets.sandbox import running_sandbox, sandbox_system
 
         return sandbox_system(running_sandbox()).faults
     import os
 
-    from gameday.house.cluster import cluster_faults, place_of
+    from gameday.house.targets.cluster import cluster_faults, place_of
 
     return cluster_faults(place_of(None, context=context, environment=os.environ))
 

@@ -9,7 +9,7 @@ import typer
 from gameday.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from gameday.house.placed import Place
+    from gameday.house.targets.cluster_faults import Place
 
 CONTEXT = typer.Option(
     None, "--context", help="Not on this machine but in the cluster of this kubeconfig context."
@@ -35,7 +35,7 @@ def up(
 ) -> None:
     """Start the shop, Prometheus, Alertmanager and PostgreSQL; does nothing where they run."""
     if context is not None:
-        from gameday.house.cluster_shop import open_shop, shop_status
+        from gameday.house.targets.cluster_shop import open_shop, shop_status
 
         place = _place(context, namespace)
         _check_scale(place, time_scale)
@@ -44,7 +44,7 @@ def up(
         if json:
             print_json(shop_status(place))
         return
-    from gameday.house.shop import open_sandbox
+    from gameday.house.targets.sandbox import open_sandbox
 
     state = open_sandbox(time_scale=time_scale, on_progress=say)
     if json:
@@ -60,12 +60,12 @@ def up(
 def down(context: str | None = CONTEXT, namespace: str = NAMESPACE) -> None:
     """Stop everything the sandbox started; nothing is left, also after a crash."""
     if context is not None:
-        from gameday.house.cluster_shop import close_shop
+        from gameday.house.targets.cluster_shop import close_shop
 
         gone = close_shop(_place(context, namespace))
         say(f"the namespace {namespace} is gone" if gone else f"there was no {namespace}")
         return
-    from gameday.house.shop import close_sandbox
+    from gameday.house.targets.sandbox import close_sandbox
 
     say("the sandbox is down" if close_sandbox() else "the sandbox was not up")
 
@@ -79,7 +79,7 @@ def status(
     """Show what runs; exit 6 where it is not up or not healthy."""
     if context is not None:
         return _cluster_status(context, namespace, json)
-    from gameday.house.shop import sandbox_status
+    from gameday.house.targets.sandbox import sandbox_status
 
     found = sandbox_status()
     if found is None:
@@ -108,13 +108,13 @@ def reset(
 ) -> None:
     """Put the shop back as it was: primary database, both regions, its first version, no toxics."""
     if context is not None:
-        from gameday.house.cluster_shop import reset_shop
+        from gameday.house.targets.cluster_shop import reset_shop
 
         place = _place(context, namespace)
         reset_shop(place, history=history, on_progress=say)
         say(f"the shop in {namespace} of {place.target} is {'as new' if history else 'restored'}")
         return
-    from gameday.house.shop import reset_sandbox
+    from gameday.house.targets.sandbox import reset_sandbox
 
     reset_sandbox(history=history)
     say("the sandbox is as new" if history else "the sandbox is restored")
@@ -124,14 +124,14 @@ def _place(context: str, namespace: str) -> Place:
     import os
     from dataclasses import replace
 
-    from gameday.house.cluster import place_of
+    from gameday.house.targets.cluster import place_of
 
     return replace(place_of(None, context=context, environment=os.environ), namespace=namespace)
 
 
 def _check_scale(place: Place, time_scale: float) -> None:
-    from gameday.house.cluster import check_scale
-    from gameday.house.permission import programme_in_force
+    from gameday.house.run.permission import programme_in_force
+    from gameday.house.targets.cluster import check_scale
     from gameday.settings import Settings
 
     settings = Settings.from_environment()
@@ -139,7 +139,7 @@ def _check_scale(place: Place, time_scale: float) -> None:
 
 
 def _cluster_status(context: str, namespace: str, json: bool) -> int:
-    from gameday.house.cluster_shop import shop_status
+    from gameday.house.targets.cluster_shop import shop_status
 
     found = shop_status(_place(context, namespace))
     if found is None:

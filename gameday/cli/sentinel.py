@@ -2,7 +2,7 @@
 
 import sys
 
-from gameday.house.sentinel import main
+from gameday.house.processes.sentinel import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,7 +10,7 @@ from gameday.cli.output import say
 from gameday.errors import PlanRefused
 
 if TYPE_CHECKING:
-    from gameday.house.serve import ServeSettings
+    from gameday.house.service.serve import ServeSettings
     from gameday.settings import Settings
 
 HOST = typer.Option("127.0.0.1", "--host", help="Address to listen on.")
@@ -24,7 +24,7 @@ def serve(
 
     Anything but loopback needs a token first: `gameday token create --role webhook`.
     """
-    from gameday.house.serve import ServeSettings, open_incidents
+    from gameday.house.service.serve import ServeSettings, open_incidents
     from gameday.server.process import run
     from gameday.settings import Settings
 
@@ -45,9 +45,9 @@ def serve(
 
 async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings) -> None:
     from gameday import __version__
-    from gameday.house.serve import pagers_of, service
-    from gameday.house.system import SystemClock
-    from gameday.house.tracing import traced, tracing
+    from gameday.drivers.clock import SystemClock
+    from gameday.house.service.serve import pagers_of, service
+    from gameday.house.service.tracing import traced, tracing
     from gameday.server.console.service_console import service_console
     from gameday.server.gate import Gate
     from gameday.server.process import listen, serve_until_told

@@ -11,7 +11,7 @@ import typer
 from gameday.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from gameday.house.slo_status import SloStatus
+    from gameday.house.slos.status import SloStatus
 
 
 def status(
@@ -27,8 +27,8 @@ def status(
     Only what Prometheus holds is counted: with a part of the period's history, what is left is an
     upper limit.
     """
-    from gameday.house.slo_status import prometheus_to_ask, read_status
-    from gameday.house.stories import find_slo, slos
+    from gameday.house.run.stories import find_slo, slos
+    from gameday.house.slos.status import prometheus_to_ask, read_status
 
     wanted = [find_slo(one) for one in slo] if slo else slos()
     server, time_scale = prometheus_to_ask(prometheus or None)
@@ -46,7 +46,7 @@ def status(
 
 
 def _row(one: SloStatus) -> tuple[object, ...]:
-    from gameday.budget import BudgetLeft
+    from gameday.model.budget import BudgetLeft
     from gameday.report.wording import NO_DATA, figure, percent
 
     rates = (
@@ -65,7 +65,7 @@ def _row(one: SloStatus) -> tuple[object, ...]:
 
 
 def _gone(one: SloStatus) -> str:
-    from gameday.budget import BudgetLeft
+    from gameday.model.budget import BudgetLeft
     from gameday.report.wording import NO_DATA, both_times
 
     gone = one.exhausted_in
@@ -77,7 +77,7 @@ def _gone(one: SloStatus) -> str:
 
 def _notes(found: list[SloStatus]) -> list[str]:
     """Return what a reader has to know to read the table right."""
-    from gameday.budget import BudgetUnknown
+    from gameday.model.budget import BudgetUnknown
 
     notes = [
         f"{one.slo.id}: {one.budget.reason}"

@@ -12,7 +12,7 @@ from gameday.cli.predict import predict
 from gameday.cli.slo_status import status
 
 if TYPE_CHECKING:
-    from gameday.slo import Slo
+    from gameday.model.slo import Slo
 
 app = typer.Typer(
     help="Service level objectives and their burn-rate alerts.",
@@ -26,7 +26,7 @@ app.command("status")(status)
 @app.command("list")
 def list_(json: bool = typer.Option(False, "--json", help="Print them as JSON.")) -> None:
     """List the SLOs that scenarios can refer to."""
-    from gameday.house.stories import slos
+    from gameday.house.run.stories import slos
 
     found = [
         {
@@ -61,7 +61,7 @@ def list_(json: bool = typer.Option(False, "--json", help="Print them as JSON.")
 
 def _kind(slo: Slo) -> str:
     """Return in two words how an SLO is measured."""
-    from gameday.slo import Ratio, Raw, Slices, Threshold
+    from gameday.model.slo import Ratio, Raw, Slices, Threshold
 
     match slo.sli:
         case Slices():
@@ -101,9 +101,9 @@ def rules(
     {severity} and {owner}; without them the annotations of the SLO are used.
     """
     from gameday.errors import UsageError
-    from gameday.house.slo_rules import check_queries, write_rules
-    from gameday.house.stories import find_slos
-    from gameday.report.rules import prometheus_rules, rules_of_many
+    from gameday.house.run.stories import find_slos
+    from gameday.house.slos.rules import check_queries, write_rules
+    from gameday.rules.slo_rules import prometheus_rules, rules_of_many
 
     if tests and out is None:
         raise UsageError("--tests writes files: say where with --out DIR")

@@ -21,9 +21,9 @@ def create(
     json: bool = JSON,
 ) -> None:
     """Print a new token, once; only its hash is kept."""
-    from gameday.house.serve import open_incidents
-    from gameday.house.system import SystemClock
-    from gameday.loop.access import new_token
+    from gameday.drivers.clock import SystemClock
+    from gameday.house.service.serve import open_incidents
+    from gameday.incidents.access import new_token
     from gameday.ports import AuditEntry, Role
     from gameday.settings import Settings
 
@@ -45,7 +45,7 @@ def create(
 @app.command("list")
 def list_(json: bool = JSON) -> None:
     """List tokens; never what they are."""
-    from gameday.house.serve import open_incidents
+    from gameday.house.service.serve import open_incidents
     from gameday.settings import Settings
 
     with open_incidents(Settings.from_environment()) as store:
@@ -85,8 +85,8 @@ def revoke(
     id: str = typer.Argument(help="As `gameday token list` shows it."), json: bool = JSON
 ) -> None:
     """Let a token open nothing any more; a running service knows within a second."""
-    from gameday.house.serve import open_incidents
-    from gameday.house.system import SystemClock
+    from gameday.drivers.clock import SystemClock
+    from gameday.house.service.serve import open_incidents
     from gameday.ports import AuditEntry
     from gameday.settings import Settings
 

@@ -10,10 +10,10 @@ from gameday.conductor.limit import limited
 from gameday.conductor.watch import Watch
 from gameday.errors import DriverError, StoreError
 from gameday.ledger import Ledger
+from gameday.model.scenario import AbortRule
+from gameday.model.signals import samples
 from gameday.plan import Plan
 from gameday.ports import AlertSource, Clock, OrderKind, Store
-from gameday.scenario import AbortRule
-from gameday.signals import samples
 from scoring.detection import recompute
 from scoring.slo import NoData, nominal
 from scoring.timeline import Fact, Kind

@@ -20,8 +20,8 @@ from gameday.errors import (
     RunAborted,
     SteadyStateNotMet,
 )
-from gameday.incident import Page
 from gameday.ledger import Ledger
+from gameday.model.page import Page
 from gameday.plan import PATIENCE_RATIO, Plan
 from gameday.ports import (
     AlertSource,

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from gameday.conductor.limit import limited
 from gameday.errors import DriverError
 from gameday.ledger import Ledger
+from gameday.model.signals import AlertState
 from gameday.plan import Plan
 from gameday.ports import AlertSource, Clock
-from gameday.signals import AlertState
 from scoring.timeline import Kind
 
 READING = timedelta(seconds=10)

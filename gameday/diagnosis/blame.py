@@ -9,8 +9,8 @@ from gameday.diagnosis import changes, findings, stacks
 from gameday.diagnosis.case import Case, repository_of, revision_of
 from gameday.diagnosis.suspicion import Suspect
 from gameday.errors import DriverError
-from gameday.incident import Finding, Step
-from gameday.signals import Blame, Deploy
+from gameday.model.page import Finding, Step
+from gameday.model.signals import Blame, Deploy
 
 SETTLED = timedelta(seconds=30)
 """A version that ran quietly for longer than this did not bring the trouble. Shorter proves

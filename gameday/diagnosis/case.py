@@ -10,8 +10,8 @@ from gameday.diagnosis.links import Dashboard
 from gameday.diagnosis.red import RedReading
 from gameday.diagnosis.stacks import Leaf, Reading
 from gameday.diagnosis.suspicion import Suspect
-from gameday.incident import Finding, Page, Step
-from gameday.signals import Deploy
+from gameday.model.page import Finding, Page, Step
+from gameday.model.signals import Deploy
 
 TALKING = 0.75
 """From this share of waiting for others on, a profile contradicts a cause in code."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gameday.signals import Deploy
+from gameday.model.signals import Deploy
 
 ONSET_ERROR = timedelta(seconds=5)
 """How much earlier than its deploy an onset may be read.

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from gameday.diagnosis.links import Dashboard
 from gameday.diagnosis.red import RedReading, Signal, read, signal_of
-from gameday.signals import Series
+from gameday.model.signals import Series
 
 STEP = timedelta(seconds=1)
 MOST_POINTS = 600

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gameday.signals import Span, Trace
+from gameday.model.signals import Span, Trace
 
 _DOWNSTREAM = ("peer.service", "server.address", "db.namespace", "db.system.name", "db.system")
 

@@ -10,8 +10,8 @@ from gameday.diagnosis import stacks
 from gameday.diagnosis.red import RedReading
 from gameday.diagnosis.remedy import Remedy
 from gameday.diagnosis.suspicion import QUICK_FAILURE, Suspect
-from gameday.incident import Finding, RedShape, Step
-from gameday.signals import Blame, Deploy
+from gameday.model.page import Finding, RedShape, Step
+from gameday.model.signals import Blame, Deploy
 
 
 def unknown(step: Step, reason: str) -> Finding:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from statistics import median
 
-from gameday.incident import RedShape
-from gameday.signals import Series
+from gameday.model.page import RedShape
+from gameday.model.signals import Series
 from scoring.red import (
     MAD_TO_DEVIATION,
     NOISE_WIDTH,

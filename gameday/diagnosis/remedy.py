@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gameday.incident import Step
-from gameday.runbook import CauseKind, FixStep, Runbook
+from gameday.model.page import Step
+from gameday.model.runbook import CauseKind, FixStep, Runbook
 
 # Most telling first: a check of the profile may mention traces, hardly the other way round.
 _CHECKS: tuple[tuple[Step, re.Pattern[str]], ...] = (

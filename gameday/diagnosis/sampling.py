@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from gameday.diagnosis.exclusive import seen_from
+from gameday.model.signals import Trace
 from gameday.ports import Clock, TraceSource
-from gameday.signals import Trace
 
 FEW, MANY = 5, 10
 """How many bad traces are representative: at least, at most."""

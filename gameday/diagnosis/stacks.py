@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from gameday.signals import Frame, Profile, Stack
+from gameday.model.signals import Frame, Profile, Stack
 
 _LIBRARY = re.compile(
     r"(^|/)(site-packages|dist-packages|lib/python\d[^/]*)/|^<|^$|(^|/)lib-dynload/"

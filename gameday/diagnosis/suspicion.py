@@ -20,7 +20,7 @@ from gameday.diagnosis.exclusive import (
     place_of,
     region_of,
 )
-from gameday.signals import Span, Trace
+from gameday.model.signals import Span, Trace
 
 QUICK_FAILURE = timedelta(milliseconds=50)
 """A failed trace that took at most this much longer than a quiet one failed without waiting."""

@@ -10,7 +10,7 @@ import httpx
 import yaml
 
 from gameday.errors import PermanentDriverError
-from gameday.web import JsonTool
+from gameday.http.json_api import JsonTool
 
 __all__ = ["AlertmanagerRoutes"]
 

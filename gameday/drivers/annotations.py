@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 
 from gameday.errors import PermanentDriverError
-from gameday.signals import Deploy
-from gameday.web import JsonTool
+from gameday.http.json_api import JsonTool
+from gameday.model.signals import Deploy
 
 __all__ = ["GrafanaDeploys"]
 

@@ -10,8 +10,8 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
-from gameday.incident import Finding
-from gameday.signals import Deploy
+from gameday.model.page import Finding
+from gameday.model.signals import Deploy
 
 __all__ = ["HttpDesk"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
-from gameday.signals import Blame
+from gameday.model.signals import Blame
 
 __all__ = ["GitHistory"]
 

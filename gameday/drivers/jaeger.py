@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 
 from gameday.errors import PermanentDriverError
-from gameday.signals import Span, Trace
-from gameday.web import JsonTool
+from gameday.http.json_api import JsonTool
+from gameday.model.signals import Span, Trace
 
 __all__ = ["JaegerTraces"]
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import httpx
 
-from gameday.delivery import Answer, Delivery, Patience, clipped, encoded
 from gameday.errors import UsageError
-from gameday.pager import Action, Notification, Receipt
+from gameday.http.delivery import Answer, Delivery, Patience, clipped, encoded
+from gameday.model.notification import Action, Notification, Receipt
+from gameday.model.signals import Deploy
 from gameday.ports import Clock
-from gameday.signals import Deploy
 
 __all__ = ["PagerDuty"]
 

@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.model.signals import AlertState, Sample, Series
 from gameday.ports import Counters
-from gameday.signals import AlertState, Sample, Series
 
 __all__ = ["Prometheus"]
 

@@ -21,8 +21,8 @@ from typing import Any
 import httpx
 
 from gameday.errors import PermanentDriverError
-from gameday.signals import Frame, Profile, Stack
-from gameday.web import JsonTool
+from gameday.http.json_api import JsonTool
+from gameday.model.signals import Frame, Profile, Stack
 
 __all__ = ["PyroscopeProfiles"]
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.model.signals import Deploy
 from gameday.ports import MITIGATIONS, Undo
-from gameday.signals import Deploy
 
 __all__ = ["SandboxAddress", "SandboxChange", "SandboxMitigations", "SandboxTarget"]
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 
-from gameday.delivery import Answer, Delivery, Patience, clipped, encoded
-from gameday.pager import Action, Notification, Receipt
+from gameday.http.delivery import Answer, Delivery, Patience, clipped, encoded
+from gameday.model.notification import Action, Notification, Receipt
 from gameday.ports import Clock
 
 __all__ = ["Slack"]

@@ -18,9 +18,9 @@ from typing import Any
 
 import httpx
 
-from gameday.delivery import Answer, Delivery, Patience, encoded
 from gameday.errors import UsageError
-from gameday.pager import Action, Notification, Receipt
+from gameday.http.delivery import Answer, Delivery, Patience, encoded
+from gameday.model.notification import Action, Notification, Receipt
 from gameday.ports import Clock
 
 __all__ = ["Webhook", "signature"]

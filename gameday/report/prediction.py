@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from gameday.model.slo import Slo
 from gameday.report.wording import NOTHING, both_times, percent
-from gameday.slo import Slo
 from scoring.detection import BranchPrediction, Prediction, Timing, lowest_ratio, shortest_fault
 from scoring.slo import Severity, nominal
 

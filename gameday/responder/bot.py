@@ -21,7 +21,9 @@ from gameday.diagnosis.sampling import Hunt, sample
 from gameday.diagnosis.stacks import Leaf
 from gameday.diagnosis.suspicion import Suspect, accuse
 from gameday.errors import DriverError, SpecError, TemporaryDriverError
-from gameday.incident import Finding, Page, Step
+from gameday.model.page import Finding, Page, Step
+from gameday.model.runbook import CauseKind, Runbook
+from gameday.model.signals import Blame, Profile, Series
 from gameday.ports import (
     Clock,
     CodeHistory,
@@ -30,8 +32,6 @@ from gameday.ports import (
     SignalSource,
     TraceSource,
 )
-from gameday.runbook import CauseKind, Runbook
-from gameday.signals import Blame, Profile, Series
 from gameday.spec.runbook import parse_runbook
 
 __all__ = ["Bot"]

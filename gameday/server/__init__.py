@@ -1,6 +1,6 @@
 """The door that webhooks, deeplinks and responders come through: HTTP on loopback.
 
-It turns requests into calls of `gameday.loop.Incident` and answers; nothing is decided here.
+It turns requests into calls of `gameday.incidents.Incident` and answers; nothing is decided here.
 """
 
 from gameday.server.app import incident_app

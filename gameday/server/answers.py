@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from gameday.errors import GamedayError, PlanRefused, UsageError
-from gameday.loop.engine import NoSuchIncident
-from gameday.loop.links import LinkRefused
+from gameday.incidents.engine import NoSuchIncident
+from gameday.incidents.links import LinkRefused
 from gameday.server import shapes
 from gameday.server.body import WORD_LIMIT, TooLarge, json_body, whole_text
 from gameday.server.gate import Denied

@@ -12,10 +12,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from pydantic import ValidationError
 
 from gameday.errors import DriverError, GamedayError, UsageError
-from gameday.incident import Finding
+from gameday.model.page import Finding
 
 if TYPE_CHECKING:
-    from gameday.loop import Incident
+    from gameday.incidents import Incident
     from gameday.server.console import Console
 
 MARKDOWN = "text/markdown; charset=utf-8"

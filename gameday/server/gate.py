@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from gameday.loop.access import hash_of, may
+from gameday.incidents.access import hash_of, may
 from gameday.ports import Role, Token
 
 KNOWN_FOR = 1.0

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from gameday.errors import UsageError
-from gameday.loop.engine import Engine
-from gameday.pagerduty_events import (
+from gameday.incidents.engine import Engine
+from gameday.incidents.pagerduty_events import (
     ID_HEADER,
     LARGEST,
     SIGNATURE_HEADER,

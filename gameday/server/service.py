@@ -15,11 +15,11 @@ from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from gameday.incident import Finding
-from gameday.loop.engine import Engine
-from gameday.loop.line import Word
-from gameday.loop.links import VIEWS, Signer, destination
-from gameday.loop.paging import LinkOf
+from gameday.incidents.engine import Engine
+from gameday.incidents.line import Word
+from gameday.incidents.links import VIEWS, Signer, destination
+from gameday.incidents.paging import LinkOf
+from gameday.model.page import Finding
 from gameday.ports import Role, Token
 from gameday.server import shapes
 from gameday.server.answers import (
@@ -57,7 +57,7 @@ def service_app(
 
     Args:
         link_of: makes the deeplinks that an incident shows.
-        templates: where each deeplink leads, see `gameday.loop.links.destination`.
+        templates: where each deeplink leads, see `gameday.incidents.links.destination`.
         pagerduty_secrets: of PagerDuty's webhook subscriptions; without one that hook is closed.
         ready: raises `StoreError` where the store does not answer; called in a thread.
         console: the pages for people, mounted at ``/console``; None: there are none.

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gameday.incident import Finding as Finding
+from gameday.model.page import Finding as Finding
 
 
 class Shape(BaseModel):

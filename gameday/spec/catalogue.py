@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 
 from gameday.errors import Problem, SpecError, UsageError
-from gameday.slo import Slo
+from gameday.model.slo import Slo
 from gameday.spec.document import read_documents, separated
 from gameday.spec.names import did_you_mean
 from gameday.spec.slo import Shelf, is_openslo, is_slo, read_slos, slo_ids, slos_of

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from gameday.errors import Problem, SpecError
-from gameday.quantity import QuantityError, duration
-from gameday.runbook import Owner
+from gameday.model.quantity import QuantityError, duration
+from gameday.model.runbook import Owner
 from gameday.spec.document import Document, parse_documents
 from gameday.spec.names import did_you_mean, nearest
 from gameday.spec.tree import FieldPath, quoted

@@ -1,4 +1,4 @@
-"""``programme.yaml`` → `gameday.programme.Programme`, or every reason why not."""
+"""``programme.yaml`` → `gameday.model.programme.Programme`, or every reason why not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gameday.errors import Problem, SpecError
-from gameday.programme import Blackout, Programme
+from gameday.model.programme import Blackout, Programme
 from gameday.spec.document import Document, only, read_documents
 from gameday.spec.fields import noun_of
 from gameday.spec.tree import quoted

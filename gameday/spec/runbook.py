@@ -1,4 +1,4 @@
-"""Markdown → `gameday.runbook.Runbook`. The convention is described in docs/runbooks.md.
+"""Markdown → `gameday.model.runbook.Runbook`. The convention is described in docs/runbooks.md.
 
 Two degrees of strictness, on purpose. `parse_runbook` reads whatever a responder is handed in the
 middle of an incident and refuses only a front matter it cannot read; `check_runbook` lists
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gameday.errors import Problem, SpecError
-from gameday.runbook import (
+from gameday.model.runbook import (
     ANY,
     Cause,
     CauseKind,

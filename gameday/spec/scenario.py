@@ -1,4 +1,4 @@
-"""A file under ``scenarios/`` → `gameday.scenario.Scenario`, or every reason why not."""
+"""A file under ``scenarios/`` → `gameday.model.scenario.Scenario`, or every reason why not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday.errors import Problem, SpecError, UsageError
-from gameday.scenario import Scenario
+from gameday.model.scenario import Scenario
 from gameday.spec.catalogue import Catalogue
 from gameday.spec.document import Document, only, read_documents
 from gameday.spec.experiment import parameters_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gameday.errors import UsageError
-from gameday.programme import Programme
-from gameday.scenario import Noun, Scenario
+from gameday.model.programme import Programme
+from gameday.model.scenario import Noun, Scenario
 from gameday.spec.names import did_you_mean
 
 KINDS = ("scenario", "programme", "runbook")

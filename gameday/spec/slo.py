@@ -1,4 +1,4 @@
-"""OpenSLO v1 → `gameday.slo.Slo`: the part of the standard gameday can keep its word on.
+"""OpenSLO v1 → `gameday.model.slo.Slo`: the part of the standard gameday can keep its word on.
 
 Read: SLOs with a ratio, raw or threshold indicator of Prometheus, budgeting by occurrences or by
 time slices, one rolling window, one or several objectives, alert policies; and the SLIs, data
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday.errors import Problem, SpecError
-from gameday.slo import NO_DATA_AFTER, Ratio, Reading, Sli, Slo
+from gameday.model.slo import NO_DATA_AFTER, Ratio, Reading, Sli, Slo
 from gameday.spec.document import (
     Document,
     not_a_mapping,

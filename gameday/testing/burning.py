@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from gameday.model.signals import AlertState, Sample, Series
+from gameday.model.slo import Slo
 from gameday.ports import Counters
-from gameday.signals import AlertState, Sample, Series
-from gameday.slo import Slo
 from gameday.testing.world import ONE_STEP, World
 from scoring.slo import BurnWindow, nominal
 

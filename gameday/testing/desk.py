@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gameday.errors import DriverError
-from gameday.incident import Finding, Links, Page, Step
-from gameday.signals import Deploy
+from gameday.model.page import Finding, Links, Page, Step
+from gameday.model.signals import Deploy
 
 __all__ = ["FakeClock", "FakeDesk", "a_page"]
 

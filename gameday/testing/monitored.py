@@ -23,8 +23,8 @@ import httpx
 import yaml
 
 from gameday.errors import TemporaryDriverError
+from gameday.model.slo import Slo
 from gameday.sandbox.supervisor.monitoring import alertmanager_settings, program
-from gameday.slo import Slo
 from scoring.detection import Shape
 from scoring.slo import BurnWindow, Objective
 

@@ -13,8 +13,8 @@ from operator import methodcaller
 from typing import Any
 
 from gameday.errors import GamedayError
-from gameday.incident import Finding, Page, Step
-from gameday.loop import Incident
+from gameday.incidents import Incident
+from gameday.model.page import Finding, Page, Step
 from gameday.ports import ResponderSession
 from gameday.testing.failures import Calls
 from gameday.testing.machine import Machine, Process

@@ -19,14 +19,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from gameday import deeplinks
 from gameday.conductor import Outcome, Recovery
 from gameday.errors import GamedayError
-from gameday.house.judgement import Documents
-from gameday.house.play import Story, Surroundings, System, play
-from gameday.house.stories import rubric_text
+from gameday.house.run.judgement import Documents
+from gameday.house.run.play import Story, Surroundings, System, play
+from gameday.house.run.stories import rubric_text
+from gameday.incidents import deeplinks
+from gameday.model.scenario import ResponderKind
 from gameday.ports import AlertSource, FaultDriver, Order, OrderKind, Store, Target, Undo, Undoer
-from gameday.scenario import ResponderKind
 from gameday.settings import Settings
 from gameday.testing.burning import SimulatedAlertmanager, SimulatedPrometheus
 from gameday.testing.drawing import LANDS_WITHIN, OPERATOR, RUN, SENTINEL, Drawn, Moment, draw

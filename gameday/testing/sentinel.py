@@ -12,14 +12,14 @@ from pathlib import Path
 
 from gameday.conductor import Outcome, Sentinel
 from gameday.errors import TemporaryDriverError
-from gameday.house.endings import conclude
+from gameday.house.run.endings import conclude
 from gameday.ports import Lease, Store, Undo, Undoer
 from gameday.testing.failures import Calls
 from gameday.testing.machine import Machine, Process
 
 __all__ = ["SentinelPost"]
 
-# As `gameday.house.sentinel_process` has them.
+# As `gameday.house.processes.sentinel_process` has them.
 BEATS_PER_LEASE = 5
 READY_WITHIN = 20.0
 HELD_WITHIN = 5.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from gameday.errors import DriverError, PermanentDriverError
-from gameday.signals import Blame, Profile, Sample, Series, Trace
+from gameday.model.signals import Blame, Profile, Sample, Series, Trace
 
 __all__ = ["FakeHistory", "FakeMetrics", "FakeProfiles", "FakeTraces"]
 

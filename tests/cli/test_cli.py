@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gameday.cli.app import run
-from gameday.house.opening import open_store
+from gameday.house.run.opening import open_store
 from gameday.ports import Undo
 
 REPOSITORY = Path(__file__).resolve().parents[2]

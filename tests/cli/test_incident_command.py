@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gameday.cli.app import run
-from gameday.house.desk import announced
+from gameday.house.run.announcement import announced
 from gameday.settings import Settings
 
 pytestmark = pytest.mark.served

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from gameday.cli.app import run
-from gameday.house.desk import announced
-from gameday.house.opening import open_store
+from gameday.house.run.announcement import announced
+from gameday.house.run.opening import open_store
 from gameday.ports import OrderKind, Undo
 from gameday.settings import Settings
 

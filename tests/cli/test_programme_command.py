@@ -11,10 +11,10 @@ import pytest
 
 from gameday.cli.app import run
 from gameday.cli.play import _permission
-from gameday.deeplinks import Tools
 from gameday.errors import PlanRefused
-from gameday.house.play import System
-from gameday.house.stories import read_story
+from gameday.house.run.play import System
+from gameday.house.run.stories import read_story
+from gameday.incidents.deeplinks import Tools
 
 ROOT = Path(__file__).parents[2]
 PROGRAMME = """\

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from gameday.cli.app import run
-from gameday.house import recover
-from gameday.house.desk import announced
-from gameday.house.opening import only_run, open_store
-from gameday.house.stories import read_story
+from gameday.house.run import recover
+from gameday.house.run.announcement import announced
+from gameday.house.run.opening import only_run, open_store
+from gameday.house.run.stories import read_story
 from gameday.ports import Undo
 from gameday.settings import Settings
 from scoring.timeline import Fact, Kind

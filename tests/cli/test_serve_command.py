@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from gameday.cli.app import run
+from gameday.drivers.clock import SystemClock
 from gameday.errors import StoreError, UsageError
-from gameday.house.serve import (
+from gameday.house.service.serve import (
     ServeSettings,
     drills_of,
     open_incidents,
     pagers_of,
     server_key,
 )
-from gameday.house.system import SystemClock
 from gameday.settings import Settings
 
 

@@ -23,13 +23,13 @@ from gameday.errors import (
     RunAborted,
     TemporaryDriverError,
 )
-from gameday.incident import Links, Page
 from gameday.ledger import Ledger
+from gameday.model.page import Links, Page
+from gameday.model.scenario import Scenario
+from gameday.model.signals import AlertState, Sample, Series
+from gameday.model.slo import Slo
 from gameday.ports import MITIGATIONS, Counters, Injection, PlannedFault, Undo
-from gameday.scenario import Scenario
 from gameday.settings import Settings
-from gameday.signals import AlertState, Sample, Series
-from gameday.slo import Slo
 from gameday.testing.lease import RecordingLease
 from gameday.testing.memory import MemoryStore
 from gameday.testing.virtual import START, VirtualClock

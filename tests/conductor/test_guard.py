@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from test_conductor import Run
 
 from gameday.errors import RunAborted, TemporaryDriverError
+from gameday.model.scenario import AbortRule
 from gameday.ports import Injection, Order, OrderKind, PlannedFault
-from gameday.scenario import AbortRule
 from gameday.testing.virtual import START
 from scoring.timeline import Kind
 

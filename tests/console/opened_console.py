@@ -11,18 +11,18 @@ from typing import Any
 
 import httpx
 
-from gameday.deeplinks import Tools
 from gameday.diagnosis.instruments import Instruments
 from gameday.drivers.database import Database
 from gameday.errors import DriverError, PermanentDriverError
+from gameday.incidents import Incident
+from gameday.incidents.deeplinks import Tools
 from gameday.ledger import Ledger
-from gameday.loop import Incident
+from gameday.model.signals import Deploy, Frame, Profile, Span, Stack, Trace
+from gameday.model.slo import Slo
 from gameday.ports import Role
 from gameday.server import incident_app
 from gameday.server.console import run_console
 from gameday.server.sessions import RunDoors
-from gameday.signals import Deploy, Frame, Profile, Span, Stack, Trace
-from gameday.slo import Slo
 from gameday.testing.telemetry import FakeHistory, FakeMetrics, FakeProfiles, FakeTraces
 from scoring.slo import Objective, workbook_windows
 from scoring.timeline import Fact, Kind

@@ -10,7 +10,7 @@ import pytest
 from browsing import DESKTOP, PATIENCE, Eyes, needs_chromium
 from opened_console import Desk
 
-from gameday.incident import Finding, Step
+from gameday.model.page import Finding, Step
 from gameday.ports import Role
 from gameday.testing.served import served
 from scoring.timeline import Kind

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gameday.diagnosis.stacks import Leaf
+from gameday.model.signals import Deploy, Frame, Profile, Span, Stack, Trace
 from gameday.server.console.pictures import MOST_SPANS, axis, flame, waterfall
-from gameday.signals import Deploy, Frame, Profile, Span, Stack, Trace
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

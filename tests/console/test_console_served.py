@@ -14,9 +14,9 @@ import pytest
 from opened_console import NOON, RUNBOOK, Hand, csrf_of, instruments
 
 from gameday.drivers.database import Database, IncidentDatabase
-from gameday.loop.access import new_token
-from gameday.loop.engine import Engine
-from gameday.loop.links import Signer
+from gameday.incidents.access import new_token
+from gameday.incidents.engine import Engine
+from gameday.incidents.links import Signer
 from gameday.ports import Role
 from gameday.server.console import Console
 from gameday.server.console.runs import StoredRuns

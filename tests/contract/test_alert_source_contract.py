@@ -17,9 +17,9 @@ import pytest
 
 from gameday.drivers.prometheus import Prometheus
 from gameday.errors import DriverError
+from gameday.model.signals import AlertState, Series
 from gameday.ports import AlertSource, Counters
-from gameday.report.rules import prometheus_rules
-from gameday.signals import AlertState, Series
+from gameday.rules.slo_rules import prometheus_rules
 from gameday.testing.burning import SimulatedPrometheus
 from gameday.testing.failures import Calls, Failure, Port, Way
 from gameday.testing.machine import Machine

@@ -13,7 +13,7 @@ from datetime import timedelta
 import pytest
 
 from gameday.errors import DriverError
-from gameday.house.sentinel_process import sentinel
+from gameday.house.processes.sentinel_process import sentinel
 from gameday.ports import Lease, Undo
 from gameday.testing.failures import Calls
 from gameday.testing.lease import RecordingLease

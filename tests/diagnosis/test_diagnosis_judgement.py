@@ -11,8 +11,8 @@ from gameday.diagnosis.exclusive import Place, deepest_failure, parts_of
 from gameday.diagnosis.links import Dashboard, ProfileView, TraceSearch
 from gameday.diagnosis.remedy import check_of
 from gameday.diagnosis.suspicion import accuse
-from gameday.incident import RedShape, Step
-from gameday.signals import Deploy, Frame, Profile, Sample, Series, Span, Stack, Trace
+from gameday.model.page import RedShape, Step
+from gameday.model.signals import Deploy, Frame, Profile, Sample, Series, Span, Stack, Trace
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

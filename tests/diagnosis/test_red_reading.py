@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gameday.diagnosis.red import Signal, read
-from gameday.signals import Sample, Series
+from gameday.model.signals import Sample, Series
 
 QUIET = 14
 

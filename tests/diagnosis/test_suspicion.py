@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from gameday.diagnosis.exclusive import Place
 from gameday.diagnosis.suspicion import accuse
-from gameday.signals import Span, Trace
+from gameday.model.signals import Span, Trace
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ import pytest
 
 from gameday.drivers.annotations import GrafanaDeploys
 from gameday.errors import PermanentDriverError
+from gameday.model.signals import Deploy
 from gameday.sandbox.telemetry.app import create_app
-from gameday.signals import Deploy
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SHA = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"

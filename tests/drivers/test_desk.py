@@ -10,8 +10,8 @@ import pytest
 
 from gameday.drivers.desk import HttpDesk
 from gameday.errors import PermanentDriverError, TemporaryDriverError
-from gameday.incident import Finding, Links, Page, Step
-from gameday.signals import Deploy
+from gameday.model.page import Finding, Links, Page, Step
+from gameday.model.signals import Deploy
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PAGE = Page(

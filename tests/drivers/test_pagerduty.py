@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from gameday.drivers.pagerduty import PagerDuty
 from gameday.errors import PermanentDriverError, UsageError
-from gameday.incident import Links
-from gameday.pager import Notification, Severity
-from gameday.signals import Deploy
+from gameday.model.notification import Notification, Severity
+from gameday.model.page import Links
+from gameday.model.signals import Deploy
 from gameday.testing.virtual import VirtualClock
 
 KEY = "0123456789abcdef0123456789ABCDEF"

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from gameday.drivers.slack import Slack
 from gameday.errors import PermanentDriverError, UsageError
-from gameday.incident import Links
-from gameday.pager import Notification
+from gameday.model.notification import Notification
+from gameday.model.page import Links
 from gameday.testing.virtual import VirtualClock
 
 URL = "https://hooks.slack.com/services/T00000000/B00000000/s3cr3tOfTheIncomingHook"

@@ -14,8 +14,8 @@ import pytest
 
 from gameday.drivers.webhook import Webhook, signature
 from gameday.errors import UsageError
-from gameday.incident import Links
-from gameday.pager import Notification
+from gameday.model.notification import Notification
+from gameday.model.page import Links
 from gameday.testing.virtual import VirtualClock
 
 NEW = base64.b64encode(b"the new secret of thirty-two byt").decode()

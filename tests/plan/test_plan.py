@@ -11,9 +11,9 @@ import pytest
 
 from gameday import plan
 from gameday.errors import PlanRefused
+from gameday.model.scenario import Scenario
+from gameday.model.slo import Slo
 from gameday.ports import PlannedFault, Undo
-from gameday.scenario import Scenario
-from gameday.slo import Slo
 from scoring.detection import Timing
 from scoring.slo import Objective, workbook_windows
 

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
-from gameday.incident import Step
+from gameday.model.page import Step
+from gameday.model.signals import Blame, Deploy, Frame, Profile, Span, Stack, Trace
 from gameday.responder.bot import Bot
-from gameday.signals import Blame, Deploy, Frame, Profile, Span, Stack, Trace
 from gameday.testing.desk import NOON, FakeClock, FakeDesk, a_page
 from gameday.testing.telemetry import FakeHistory, FakeMetrics, FakeProfiles, FakeTraces
 

@@ -133,7 +133,7 @@ def test_the_unit_of_a_signal_changes_nothing(scale: float, shift: float) -> Non
 
 
 def test_the_shapes_are_those_that_a_finding_may_name() -> None:
-    from gameday.incident import RedShape
+    from gameday.model.page import RedShape
 
     assert [str(s) for s in RedShape] == [str(s) for s in Shape]
 

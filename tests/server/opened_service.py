@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from gameday.drivers.database import IncidentDatabase
-from gameday.loop.access import new_token
-from gameday.loop.engine import Engine
-from gameday.loop.links import Signer
-from gameday.loop.paging import Paging
-from gameday.loop.routing import Drill
+from gameday.incidents.access import new_token
+from gameday.incidents.engine import Engine
+from gameday.incidents.links import Signer
+from gameday.incidents.paging import Paging
+from gameday.incidents.routing import Drill
 from gameday.ports import Pager, Role
 from gameday.server.gate import Gate
 from gameday.server.service import service_app

@@ -11,13 +11,13 @@ from urllib.parse import parse_qs, urlparse
 import httpx
 import pytest
 
-from gameday.deeplinks import Tools
 from gameday.drivers.database import Database
 from gameday.errors import PermanentDriverError, StoreError
+from gameday.incidents import Incident
+from gameday.incidents.deeplinks import Tools
 from gameday.ledger import Ledger
-from gameday.loop import Incident
+from gameday.model.slo import Slo
 from gameday.server import incident_app
-from gameday.slo import Slo
 from gameday.testing.virtual import VirtualClock
 from scoring.slo import Objective, workbook_windows
 from scoring.timeline import Fact, Kind

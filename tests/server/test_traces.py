@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from gameday.house.tracing import is_wanted, traced, tracing
-from gameday.incident import Links
-from gameday.pager import Action, Notification, Receipt
+from gameday.house.service.tracing import is_wanted, traced, tracing
+from gameday.model.notification import Action, Notification, Receipt
+from gameday.model.page import Links
 from gameday.server.traces import Traced
 
 

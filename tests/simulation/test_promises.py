@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gameday.errors import RecoveryError
-from gameday.house.play import play
+from gameday.house.run.play import play
 from gameday.ports import Injection, PlannedFault, Undo
 from gameday.testing.drawing import RUN, Moment, draw
 from gameday.testing.failures import Failure, Way

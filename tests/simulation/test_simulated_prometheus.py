@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gameday.signals import AlertState, samples
-from gameday.slo import Slo
+from gameday.model.signals import AlertState, samples
+from gameday.model.slo import Slo
 from gameday.testing.burning import SimulatedAlertmanager, SimulatedPrometheus
 from gameday.testing.machine import Machine
 from gameday.testing.world import SHIELD, World

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gameday.errors import UsageError
-from gameday.scenario import ResponderKind, Scenario
+from gameday.model.scenario import ResponderKind, Scenario
 from gameday.spec import (
     Catalogue,
     find_runbook,

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gameday.errors import SpecError
-from gameday.permission import Start, judge
+from gameday.governance.permission import Start, judge
 from gameday.spec import find_programme, read_programme, schema, validate_file
 from gameday.spec.document import Document
 from gameday.spec.programme import programme_of

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gameday.errors import SpecError, UsageError
-from gameday.report.rule_tests import rule_tests
-from gameday.report.rules import prometheus_rules
+from gameday.rules.rule_tests import rule_tests
+from gameday.rules.slo_rules import prometheus_rules
 from gameday.spec.document import Document, parse_documents
 from gameday.spec.slo import Shelf, openslo_problems, slos_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gameday.errors import SpecError
-from gameday.slo import NO_DATA_AFTER, Ratio, Raw, Reading, Slices, Slo, Threshold
+from gameday.model.slo import NO_DATA_AFTER, Ratio, Raw, Reading, Slices, Slo, Threshold
 from gameday.spec.document import parse_documents
 from gameday.spec.slo import Shelf, read_slos, slo_ids, slos_of, whole_text
 from scoring.slo import BurnWindow, Severity

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gameday.report.rule_tests import rule_tests
-from gameday.report.rules import prometheus_rules
-from gameday.slo import Slo
+from gameday.model.slo import Slo
+from gameday.rules.rule_tests import rule_tests
+from gameday.rules.slo_rules import prometheus_rules
 from gameday.spec.document import parse_documents
 from gameday.spec.openslo.annotations import ON_ALERT, ON_SLO
 from gameday.spec.slo import slos_of

@@ -10,7 +10,7 @@ from typing import Any
 from gameday.drivers.kubernetes import rollouts
 from gameday.drivers.kubernetes.cluster import Cluster, Object
 from gameday.drivers.kubernetes.mitigations import REGION, SELECTOR, SERVICE
-from gameday.signals import Deploy
+from gameday.model.signals import Deploy
 
 __all__ = ["ReplicaSetDeploys"]
 

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from gameday.diagnosis.instruments import Instruments
 from gameday.errors import GamedayError, PlanRefused, UsageError
-from gameday.loop.engine import NoSuchIncident
+from gameday.incidents.engine import NoSuchIncident
 from gameday.ports import Role
 from gameday.server.body import TooLarge
 from gameday.server.console import incident_pages, run_pages

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from gameday.errors import PlanRefused, SpecError
-from gameday.incident import Finding, Page, Step
-from gameday.loop import Incident
-from gameday.loop.engine import NoSuchIncident
-from gameday.loop.state import RECOVERED_WITHIN, Phase, State
+from gameday.incidents import Incident
+from gameday.incidents.engine import NoSuchIncident
+from gameday.incidents.state import RECOVERED_WITHIN, Phase, State
+from gameday.model.page import Finding, Page, Step
+from gameday.model.runbook import Runbook
+from gameday.model.signals import Deploy
 from gameday.ports import Role
-from gameday.runbook import Runbook
 from gameday.server.console.subject import Row, View, said_of
 from gameday.server.sessions import Visitor
-from gameday.signals import Deploy
 from gameday.spec.runbook import parse_runbook
 from scoring.funnel import TARGETS
 from scoring.timeline import Fact, Kind, Timeline

@@ -1,6 +1,6 @@
 """What people send from a page: urlencoded fields, and the findings they make. Pure.
 
-The fields of a finding are the keys of `gameday.incident.Finding`; the sentence is put together
+The fields of a finding are the keys of `gameday.model.page.Finding`; the sentence is put together
 from them where its author leaves it empty.
 """
 
@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 from fastapi import Request
 
 from gameday.errors import UsageError
-from gameday.incident import Finding, RedShape, Step
+from gameday.model.page import Finding, RedShape, Step
 from gameday.server.body import WORD_LIMIT, TooLarge
 
 LONGEST = 10_000

@@ -12,10 +12,10 @@ from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
 from gameday.diagnosis.remedy import check_of
 from gameday.errors import DriverError, UsageError
-from gameday.incident import Finding, RedShape, Step
-from gameday.loop.engine import NoSuchIncident
-from gameday.loop.state import ROLES
-from gameday.runbook import Runbook
+from gameday.incidents.engine import NoSuchIncident
+from gameday.incidents.state import ROLES
+from gameday.model.page import Finding, RedShape, Step
+from gameday.model.runbook import Runbook
 from gameday.server.console import pictures
 from gameday.server.console.forms import Fields, finding_of
 from gameday.server.console.guard import BASE, Guard, headers

@@ -14,7 +14,7 @@ from gameday.diagnosis.dashboard import Drawn
 from gameday.diagnosis.exclusive import children_of, downstream_of, region_of
 from gameday.diagnosis.red import ORDER, Signal
 from gameday.diagnosis.stacks import Leaf
-from gameday.signals import Deploy, Profile, Series, Span, Trace
+from gameday.model.signals import Deploy, Profile, Series, Span, Trace
 
 MOST_SPANS = 40
 MOST_DEPTH = 48

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from gameday.deeplinks import red_queries
 from gameday.diagnosis import findings, stacks
 from gameday.diagnosis.blame import explain
 from gameday.diagnosis.case import Case, repository_of, revision_of
@@ -24,9 +23,10 @@ from gameday.diagnosis.links import Dashboard
 from gameday.diagnosis.sampling import Hunt, Sample, look
 from gameday.diagnosis.suspicion import accuse
 from gameday.errors import DriverError
-from gameday.incident import Finding, Links, Page, Step
+from gameday.incidents.deeplinks import red_queries
+from gameday.model.page import Finding, Links, Page, Step
+from gameday.model.signals import Blame, Deploy, Profile, Series
 from gameday.server.console.subject import View
-from gameday.signals import Blame, Deploy, Profile, Series
 
 PATIENCE = timedelta(seconds=8)
 """How long a page waits for an instrument before it says that it does not answer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from gameday.diagnosis.instruments import Instruments
-from gameday.loop import Incident
+from gameday.incidents import Incident
 from gameday.ports import Role, Store
 from gameday.server.console.app import Console
 from gameday.server.console.drill import DrillIncidents

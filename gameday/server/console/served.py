@@ -6,18 +6,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gameday.incident import Finding, Step
-from gameday.loop.alerts import instant
-from gameday.loop.engine import Engine
-from gameday.loop.line import Word
-from gameday.loop.paging import LinkOf
+from gameday.incidents.alerts import instant
+from gameday.incidents.engine import Engine
+from gameday.incidents.line import Word
+from gameday.incidents.paging import LinkOf
+from gameday.model.page import Finding, Step
+from gameday.model.quantity import duration
+from gameday.model.runbook import Runbook
+from gameday.model.signals import Deploy
 from gameday.ports import Role
-from gameday.quantity import duration
-from gameday.runbook import Runbook
 from gameday.server.console.subject import VIEWS, Row, View, said_of
 from gameday.server.gate import Gate
 from gameday.server.sessions import Visitor
-from gameday.signals import Deploy
 from scoring.timeline import Fact, Kind
 
 HOUR = timedelta(hours=1)

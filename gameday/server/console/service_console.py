@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from functools import partial
 
 from gameday.drivers.database import Database
-from gameday.house.instruments import instruments_of_environment
-from gameday.house.serve import Service, server_key
-from gameday.house.shelf import Shelf
+from gameday.house.service.serve import Service, server_key
+from gameday.house.service.shelf import Shelf
+from gameday.house.targets.instruments import instruments_of_environment
 from gameday.server.console.app import Console
 from gameday.server.console.runs import StoredRuns
 from gameday.server.console.served import GateDoors, Lookup, ServedIncidents

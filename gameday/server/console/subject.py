@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from gameday.incident import Finding, Step
-from gameday.loop.line import Word
-from gameday.loop.state import Phase
+from gameday.incidents.line import Word
+from gameday.incidents.state import Phase
+from gameday.model.page import Finding, Step
+from gameday.model.runbook import Runbook
+from gameday.model.signals import Deploy
 from gameday.ports import Role, RunRecord
-from gameday.runbook import Runbook
 from gameday.server.sessions import Visitor
-from gameday.signals import Deploy
 from scoring.timeline import Fact, Kind
 
 VIEWS = ("red", "traces", "profile", "blame", "runbook")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from gameday.quantity import QuantityError, duration
+from gameday.model.quantity import QuantityError, duration
 from gameday.spec.names import did_you_mean
 from gameday.spec.openslo.fields import METADATA, Fields
 from gameday.spec.tree import FieldPath, quoted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gameday.slo import WINDOW, Query, Ratio, Raw, Reading
+from gameday.model.slo import WINDOW, Query, Ratio, Raw, Reading
 from gameday.spec.openslo.fields import Fields
 from gameday.spec.openslo.library import Library
 from gameday.spec.openslo.promql import (

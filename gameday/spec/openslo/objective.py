@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from gameday.slo import Ratio, Raw, Sli, Slices, Threshold
+from gameday.model.slo import Ratio, Raw, Sli, Slices, Threshold
 from gameday.spec.names import did_you_mean
 from gameday.spec.openslo.fields import Fields, optional_text
 from gameday.spec.openslo.indicator import Metric

@@ -12,7 +12,7 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gameday.slo import WINDOW
+from gameday.model.slo import WINDOW
 from gameday.spec.tree import quoted
 
 MAX_LENGTH = 4000

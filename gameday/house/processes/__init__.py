@@ -1,0 +1,1 @@
+"""The processes beside a run: its sentinel, the bot; and a person, who needs none."""

@@ -1,0 +1,149 @@
+"""The sentinel's process: ``python -m gameday.cli.sentinel``, one per run.
+
+It is told everything over its standard input, a line of JSON each; standard input that ends without
+a farewell means that the run is gone. It answers every undo it holds with the undo's id. Nothing of
+the run's memory is shared, and it leads a session of its own: what ends the run does not end it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import psutil
+
+from gameday.conductor import Outcome, Sentinel
+from gameday.drivers.clock import SystemClock
+from gameday.errors import GamedayError
+from gameday.house.processes.undoers import Undoers
+from gameday.house.run.endings import end
+from gameday.ports import Undo
+
+LONGEST_LINE = 1 << 24
+GONE_WITHIN = 1.0
+"""Seconds a killed process is waited for at a time."""
+
+
+def main() -> int:
+    """Watch over one run; 0: nothing is left in place, 1: something is."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Whoever ends the run this way lets the run recover; if it cannot, this one must be there.
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        return asyncio.run(_watch())
+    except GamedayError as error:
+        print(str(error), file=sys.stderr)
+        return 1
+
+
+async def _watch() -> int:
+    from gameday.house.run.opening import open_store
+    from gameday.settings import Settings
+
+    reader = asyncio.StreamReader(limit=LONGEST_LINE)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    orders = json.loads(await reader.readline() or b"{}")
+    if not orders:
+        return 0
+    settings = Settings.from_environment()
+    run = str(orders["run"])
+    process = _RunProcess(int(orders["pid"]), float(orders["pid_created"]))
+    with open_store(settings) as store:
+        sentinel = Sentinel(
+            run,
+            undoer=Undoers(),
+            store=store,
+            clock=SystemClock(),
+            lease=timedelta(seconds=float(orders["lease_seconds"])),
+            budget=settings.recovery_budget,
+            end_run=process.end,
+        )
+        hearing = asyncio.create_task(_hear(reader, sentinel))
+        _say("ready")
+        warming = asyncio.create_task(asyncio.to_thread(_warm_up))
+        outcome = await sentinel.watch()
+        hearing.cancel()
+        await warming
+        if outcome is not Outcome.RELIEVED:
+            await asyncio.to_thread(end, store, settings, run)
+    return int(outcome is Outcome.STUCK)
+
+
+async def _hear(reader: asyncio.StreamReader, sentinel: Sentinel) -> None:
+    """Pass on what the run says, until it says no more."""
+    while True:
+        try:
+            line = await reader.readline()
+        except (ValueError, OSError):
+            line = b""
+        if not line.endswith(b"\n"):
+            sentinel.lose("its process is gone")
+            return
+        said: Mapping[str, Any] = json.loads(line)
+        match said.get("say"):
+            case "hold":
+                undo = Undo(**said["undo"])
+                if sentinel.hold(undo, at_most=timedelta(seconds=float(said["at_most"]))):
+                    _say(undo.id)
+            case "release":
+                sentinel.release(str(said["undo"]))
+            case "farewell":
+                sentinel.farewell()
+            case _:
+                sentinel.beat()
+
+
+def _say(word: str) -> None:
+    # Whoever listened may be gone; that is noticed elsewhere.
+    with suppress(OSError, ValueError):
+        print(word, flush=True)
+
+
+def _warm_up() -> None:
+    """Load what a recovery needs, while nothing is urgent."""
+    import httpx
+
+    import gameday.house.run.judgement  # noqa: F401
+
+    httpx.Client(trust_env=False).close()
+
+
+class _RunProcess:
+    """The process of the run, told from a later one that got its number."""
+
+    def __init__(self, pid: int, created: float) -> None:
+        self._pid = pid
+        self._created = created
+
+    async def end(self) -> bool:
+        """Kill it; return whether it is gone. One that is stopped or hangs is killed as well."""
+        try:
+            process = psutil.Process(self._pid)
+            if abs(process.create_time() - self._created) > 1:
+                return True
+            os.kill(self._pid, signal.SIGKILL)
+        except (psutil.NoSuchProcess, ProcessLookupError):
+            return True
+        except (psutil.AccessDenied, PermissionError):
+            return False
+        deadline = asyncio.get_running_loop().time() + GONE_WITHIN
+        while asyncio.get_running_loop().time() < deadline:
+            if _is_gone(process):
+                return True
+            await asyncio.sleep(0.01)
+        return False
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    try:
+        return process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return True

@@ -1,0 +1,208 @@
+"""From a timeline and the texts a run was planned from to its result: the object of ``--json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from gameday.errors import Problem, SpecError, UsageError
+from gameday.model.scenario import ResponderKind, Scenario, TargetKind
+from gameday.model.slo import Slo
+from gameday.ports import Store
+from gameday.spec.document import only, parse_documents
+from gameday.spec.scenario import scenario_of
+from gameday.spec.slo import slos_of
+from scoring.expectation import Culprit, Expectation
+from scoring.rubric import Rubric
+from scoring.timeline import Kind, Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The texts a run is planned from, and where they came from."""
+
+    scenario: str
+    scenario_path: str
+    slo: str
+    slo_path: str
+    runbook: str
+    runbook_path: str
+    rubric: str
+    overrides: str = "{}"
+    """JSON object of the scenario fields that the command line replaced."""
+
+    def to_mapping(self) -> dict[str, str]:
+        """Return the documents as the store keeps them."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, stored: Mapping[str, str]) -> Documents:
+        """Return the documents the store kept; what an older run did not keep is empty."""
+        return cls(**{name: stored.get(name, "") for name in cls.__dataclass_fields__})
+
+    def read_scenario(self) -> Scenario:
+        """Return the scenario as it was played: the file's, with the command line's changes.
+
+        Raises:
+            SpecError: the stored text can no longer be read by this gameday.
+        """
+        document = only(parse_documents(self.scenario, self.scenario_path))
+        scenario, problems = scenario_of(document)
+        if scenario is None:
+            raise SpecError(problems)
+        changes = json.loads(self.overrides or "{}")
+        return overridden(scenario, changes) if changes else scenario
+
+    def read_slo(self, id: str) -> Slo:
+        """Return the SLO as it was when the run was planned."""
+        read = slos_of(parse_documents(self.slo, self.slo_path), Path(self.slo_path))
+        return next(slo for slo in read if slo.id == id)
+
+
+def overridden(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
+    """Return the scenario with target, responder or regions replaced.
+
+    Raises:
+        UsageError: there is no such target or responder.
+    """
+    update: dict[str, Any] = {}
+    try:
+        if "target" in changes:
+            update["target"] = TargetKind(changes["target"])
+        if "responder" in changes:
+            update["responder"] = ResponderKind(changes["responder"])
+    except ValueError as error:
+        raise UsageError(f"{error}; see `gameday run --help`") from error
+    if "regions" in changes:
+        update["regions"] = tuple(changes["regions"])
+    spec = scenario.spec.model_copy(update=update)
+    return scenario.model_copy(update={"spec": spec})
+
+
+def rubric_of(text: str) -> Rubric:
+    """Return the rubric of a YAML text.
+
+    Raises:
+        SpecError: it is no rubric.
+    """
+    document = only(parse_documents(text, "rubric"))
+    try:
+        return Rubric.from_mapping(document.data)
+    except ValueError as error:
+        raise SpecError([Problem("rubric", 0, "", str(error))]) from error
+
+
+def expectation(scenario: Scenario, slo: Slo) -> Expectation:
+    """Return what a run of this scenario is judged against."""
+    expect = scenario.spec.expect
+    within = expect.alert.within if expect.alert else None
+    recovered = expect.recovered.within
+    return Expectation(
+        slo=slo.id,
+        service=slo.service,
+        alert=expect.alert.severity if expect.alert else None,
+        within=within if isinstance(within, timedelta) else None,
+        culprit=Culprit(
+            service=expect.culprit.service,
+            downstream=expect.culprit.downstream,
+            region=expect.culprit.region,
+            function=expect.culprit.function,
+            commit=expect.culprit.commit,
+        )
+        if expect.culprit
+        else None,
+        mitigations=expect.mitigation,
+        recovered_within=recovered if isinstance(recovered, timedelta) else None,
+        collateral=expect.collateral,
+        error_ratio=expect.error_ratio,
+    )
+
+
+def judge(
+    run: str, timeline: Timeline, documents: Documents, *, timeline_path: str = ""
+) -> dict[str, Any]:
+    """Return the result of a run: verdict, phases, detection, funnel, score, tasks, postmortem.
+
+    Pure but for reading the texts: the same timeline and documents give the same result, today and
+    in a year.
+
+    Args:
+        timeline_path: where the facts can be read as JSON lines; empty where they were not written.
+    """
+    from gameday.learning.postmortem import draft
+    from gameday.learning.tasks import runbook_tasks
+    from scoring.scorecard import judge as judge_timeline
+
+    scenario = documents.read_scenario()
+    slo = documents.read_slo(scenario.spec.slo)
+    rubric = rubric_of(documents.rubric)
+    card = judge_timeline(timeline, expectation(scenario, slo), rubric)
+    started = timeline.first(Kind.RUN_STARTED)
+    begun = dict(started.data) if started else {}
+    result: dict[str, Any] = {
+        "run": run,
+        "scenario": scenario.metadata.name,
+        "title": scenario.metadata.title,
+        "severity": scenario.metadata.severity,
+        "target": begun.get("target", str(scenario.spec.target)),
+        "time_scale": begun.get("time_scale", 1),
+        "responder": begun.get("responder", str(scenario.spec.responder)),
+        "started_at": started.happened_at.isoformat() if started else None,
+        **card.to_json(),
+        "recovery": {"open": open_faults(timeline)},
+        "timeline": timeline_path,
+    }
+    result["tasks"] = []
+    if result["verdict"] in {"passed", "missed"} and documents.runbook:
+        result["tasks"] = runbook_tasks(
+            timeline,
+            scenario,
+            runbook_text=documents.runbook,
+            runbook_path=_relative(documents.runbook_path),
+            result=result,
+        )
+    if timeline.first(Kind.FAULT_INJECTED) is not None:
+        result["postmortem"] = draft(result, timeline, scenario, slo)
+    return result
+
+
+def open_faults(timeline: Timeline) -> int:
+    """Return how much the run changed, or may have changed, that is not proven taken back."""
+    stored = {f.data.get("undo") for f in timeline.of_kind(Kind.UNDO_STORED)}
+    done = timeline.of_kind(Kind.RECOVERY_PROVEN, Kind.MITIGATIONS_RESTORED)
+    proven = {f.data.get("undo") for f in done}
+    return len(stored - proven)
+
+
+def rejudge(store: Store, run: str, *, rubric: str | None = None) -> dict[str, Any]:
+    """Return the result of a stored run, judged by today's judges; the store is not changed.
+
+    Args:
+        rubric: text of another rubric than the one the run was planned with.
+    """
+    documents = Documents.of(store.documents(run))
+    if not documents.scenario:
+        raise UsageError(f"run {run} kept no documents; it cannot be judged again")
+    if rubric is not None:
+        documents = replace(documents, rubric=rubric)
+    path = str((store.result(run) or {}).get("timeline", ""))
+    return judge(run, Timeline.of(store.facts(run)), documents, timeline_path=path)
+
+
+def _relative(path: str) -> str:
+    """Return a path relative to the git repository around it, else to the working directory.
+
+    Patches name files this way, so that ``git apply`` finds them from the top of the repository.
+    """
+    full = Path(path).resolve()
+    for folder in full.parents:
+        if (folder / ".git").exists():
+            return full.relative_to(folder).as_posix()
+    try:
+        return full.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return full.name

@@ -1,0 +1,463 @@
+"""Playing a scenario on a target, from its files to its stored, judged result."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gameday import plan
+from gameday.conductor import Conductor
+from gameday.conductor.limit import limited
+from gameday.conductor.run import to_the_end
+from gameday.drivers.clock import SystemClock
+from gameday.errors import DriverError, GamedayError, RecoveryError, StoreError
+from gameday.house.processes.sentinel_process import sentinel
+from gameday.house.processes.undoers import Undoers
+from gameday.house.run.announcement import announced
+from gameday.house.run.endings import timeline_path, write_timeline
+from gameday.house.run.judgement import Documents, judge
+from gameday.incidents import Incident, deeplinks
+from gameday.ledger import Ledger
+from gameday.model.page import Page
+from gameday.model.scenario import ResponderKind, Scenario
+from gameday.model.signals import samples
+from gameday.model.slo import Slo
+from gameday.ports import (
+    AlertSource,
+    Clock,
+    DeployLog,
+    FaultDriver,
+    Lease,
+    PlannedFault,
+    Responder,
+    Store,
+    Target,
+    Undoer,
+)
+from gameday.settings import Settings
+from scoring.detection import Timing, recompute
+from scoring.slo import NoData, nominal
+from scoring.timeline import Fact, Kind
+
+RATES_WITHIN = timedelta(seconds=3)
+"""A page waits no longer than this for the burn rate that it shows."""
+
+Serve = Callable[[Incident, str], AbstractAsyncContextManager[str]]
+"""Serves an incident behind a webhook token; yields the base URL. The server is a floor above."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The system a game day plays on, with the drivers that reach it.
+
+    Attributes:
+        regions: the regions it has.
+        tools: where the deeplinks lead.
+        count: counts how far a fault would reach now, in pods; blocks while it asks.
+    """
+
+    target: Target
+    alerts: AlertSource
+    faults: FaultDriver
+    deploys: DeployLog | None
+    tools: deeplinks.Tools
+    regions: tuple[str, ...]
+    group_wait: timedelta = timedelta(0)
+    count: Callable[[PlannedFault], plan.Reach | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A scenario with everything it refers to, read and resolved.
+
+    Attributes:
+        experiments: path of each fault's experiment, in the order of the faults.
+        documents: the texts the run is planned from; kept with the run, so that it can be judged
+            again when the files have changed.
+        probes: path of the experiment behind each probe that an abort rule names.
+    """
+
+    scenario: Scenario
+    slo: Slo
+    experiments: tuple[Path, ...]
+    documents: Documents
+    probes: Mapping[str, Path] = field(default_factory=dict)
+
+
+def _responder(kind: ResponderKind) -> Any:
+    if kind is ResponderKind.NONE:
+        return None
+    if kind is ResponderKind.BOT:
+        from gameday.house.processes.bot_process import BotProcess
+
+        return BotProcess()
+    from gameday.house.processes.person import Person
+
+    return Person()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a run needs beside the system it plays on; a rehearsal brings its own.
+
+    Attributes:
+        clock: whose time it is.
+        sentinel: starts the run's sentinel, given the run's id and its lease.
+        responder: whoever answers pages, given what the scenario asks for.
+        undoer: understands every kind of undo, given the system's own driver of faults.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    sentinel: Callable[..., AbstractAsyncContextManager[Lease]] = sentinel
+    responder: Callable[[ResponderKind], Responder | None] = _responder
+    undoer: Callable[[FaultDriver], Undoer] = Undoers
+
+
+def new_run_id(now_text: str) -> str:
+    """Return an id that sorts by time and can be typed: ``20261123-0812-5f3a``."""
+    return f"{now_text}-{secrets.token_hex(2)}"
+
+
+async def make_plan(
+    story: Story, system: System, *, run: str, clock: Clock | None = None
+) -> plan.Plan:
+    """Return the plan of a story on a system, or refuse it with every reason."""
+    asking = system.alerts.timing(slo=story.slo.id)
+    scrape, evaluation = await limited(clock or SystemClock(), asking, "Prometheus")
+    profile = plan.TargetProfile(
+        name=system.target.name,
+        time_scale=system.target.time_scale,
+        regions=system.regions,
+        timing=Timing(scrape=scrape, evaluation=evaluation, group_wait=system.group_wait),
+    )
+    faults = _prepare(story, system, run)
+    return plan.make(
+        story.scenario,
+        story.slo,
+        run=run,
+        target=profile,
+        faults=faults,
+        reaches=[
+            await asyncio.to_thread(system.count, fault) if system.count else None
+            for fault in faults
+        ],
+    )
+
+
+def _prepare(story: Story, system: System, run: str) -> list[PlannedFault]:
+    regions = story.scenario.spec.regions or system.regions
+    pods = story.scenario.spec.blast_radius.pods
+    return [
+        system.faults.prepare(
+            fault.experiment,
+            path=str(path),
+            # A fault that takes one region only is given it by that name.
+            configuration={
+                "regions": list(regions),
+                **({"region": regions[0]} if len(regions) == 1 else {}),
+                # What can count pods counts them once more when it injects.
+                **({} if pods is None else {"at_most": _share_or_count(pods)}),
+                **fault.with_,
+            },
+            at=fault.at,
+            duration=fault.duration,
+            run=run,
+            number=number,
+        )
+        for number, (fault, path) in enumerate(
+            zip(story.scenario.spec.faults, story.experiments, strict=True), start=1
+        )
+    ]
+
+
+def _share_or_count(pods: float | int) -> str:
+    return str(pods) if isinstance(pods, int) else f"{pods:.4%}"
+
+
+async def play(
+    story: Story,
+    system: System,
+    *,
+    store: Store,
+    settings: Settings,
+    serve: Serve,
+    run: str,
+    on_plan: Callable[[plan.Plan, Ledger, Conductor], None] = lambda *_: None,
+    permission: Mapping[str, Any] | None = None,
+    around: Surroundings | None = None,
+) -> tuple[Mapping[str, Any], GamedayError | None]:
+    """Play a scenario and return (its result, the error that ended it early or None).
+
+    The result is stored and judged in every case: also of a run that was refused, aborted, failed
+    or interrupted. Only a cancellation goes on to the caller, after all of that.
+
+    Args:
+        on_plan: told about the run before it begins; the live view hangs on this.
+        permission: on whose word the run starts, for its record.
+        around: the clock, the sentinel and the responder; the real ones where None.
+
+    Raises:
+        PlanRefused: the plan itself was refused; nothing was stored.
+        DriverError: the plan could not be made: Prometheus did not answer.
+        StoreError: not even its beginning could be written down.
+    """
+    around = around or Surroundings()
+    clock = around.clock
+    planned = await make_plan(story, system, run=run, clock=clock)
+    store.open_run(
+        run,
+        scenario=story.scenario.metadata.name,
+        target=system.target.name,
+        started_at=clock.now(),
+        documents=story.documents.to_mapping(),
+    )
+    ledger = Ledger(run, store=store, clock=clock)
+    _record_start(ledger, planned, story)
+    if permission is not None:
+        ledger.record(Kind.START_PERMITTED, source="operator", data=permission)
+    incident = Incident(
+        ledger,
+        slo=story.slo,
+        target=system.target,
+        tools=system.tools,
+        deploys=system.deploys,
+        runbook=story.documents.runbook,
+        latency_limit=latency_limit(story.slo),
+    )
+    hook = secrets.token_urlsafe(16)
+    ending = _Ending()
+    open_ = AsyncExitStack()
+    with ending.noted():
+        try:
+            base_url = await open_.enter_async_context(serve(incident, hook))
+            lease = await open_.enter_async_context(around.sentinel(run, lease=settings.lease))
+            open_.enter_context(announced(settings, run, f"{base_url}/incidents/{incident.token}"))
+            conductor = Conductor(
+                planned,
+                ledger=ledger,
+                store=store,
+                clock=clock,
+                faults=system.faults,
+                alerts=system.alerts,
+                target=system.target,
+                responder=around.responder(story.scenario.spec.responder),
+                page_of=_pager(incident, system, story.slo, base_url, clock),
+                settings=settings,
+                lease=lease,
+                probes={
+                    name: partial(system.faults.steady, str(path))
+                    for name, path in story.probes.items()
+                },
+                undoer=around.undoer(system.faults),
+            )
+            incident.before_mitigation = conductor.before_mitigation
+            on_plan(planned, ledger, conductor)
+            with ending.noted():  # at once: what comes while the doors close must not replace it
+                await conductor.play(webhook=f"{base_url}/hooks/alertmanager/{hook}")
+            if ending.cancelled is None and ending.defect is None:
+                with ending.noted():
+                    await _measure(planned, ledger, system.alerts, clock)
+        finally:
+            await to_the_end(open_.aclose())
+    path = timeline_path(settings, run)
+    result = _conclude(ledger, story.documents, ending, timeline=path)
+    with ending.noted():
+        write_timeline(path, ledger.timeline)
+    with ending.noted():
+        store.close_run(run, ended_at=clock.now(), verdict=result["verdict"], result=result)
+    if ending.defect is not None:
+        raise ending.defect
+    if ending.cancelled is not None and not isinstance(ending.error, RecoveryError):
+        raise ending.cancelled
+    return result, ending.error
+
+
+@dataclass(slots=True)
+class _Ending:
+    """How a run ended, whatever comes while it is being closed.
+
+    Attributes:
+        error: what ended it early: the first one, but something left in place goes before all.
+        cancelled: an interruption; it goes on when everything else is done.
+        defect: what nobody thought of; likewise, for it must not leave a run without an end.
+    """
+
+    error: GamedayError | None = None
+    cancelled: asyncio.CancelledError | None = None
+    defect: Exception | None = None
+
+    def has_failed(self, result: Mapping[str, Any]) -> bool:
+        """Return whether the run broke off, or something it changed is not proven gone."""
+        if isinstance(self.error, RecoveryError):
+            return bool(result["recovery"]["open"])
+        if self.defect is not None:
+            return True
+        return self.cancelled is None and isinstance(self.error, DriverError | StoreError)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Keep what ends this context, and go on."""
+        try:
+            yield
+        except GamedayError as failure:
+            if self.error is None or isinstance(failure, RecoveryError):
+                self.error = failure
+        except asyncio.CancelledError as interruption:
+            self.cancelled = interruption
+        except Exception as defect:  # noqa: BLE001 - it is raised when the run has its end
+            self.defect = self.defect or defect
+
+
+def _conclude(
+    ledger: Ledger, documents: Documents, ending: _Ending, *, timeline: Path
+) -> Mapping[str, Any]:
+    """Judge a run by what it recorded, record its end, and return its result."""
+    with ending.noted():
+        if ending.cancelled is not None:
+            ledger.record(Kind.RUN_ABORTED, source="operator", data={"reason": "interrupted"})
+        elif ending.defect is not None or isinstance(ending.error, DriverError | StoreError):
+            # The timeline alone cannot tell an unreachable target from a refusal.
+            ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": "failed"})
+    result = judge(ledger.run, ledger.timeline, documents, timeline_path=str(timeline))
+    if ending.has_failed(result):
+        # Also where the store did not take the fact that says so.
+        result["verdict"] = "failed"
+    with ending.noted():
+        if ledger.timeline.last(Kind.RUN_ENDED) is None:
+            ended = {"verdict": result["verdict"]}
+            ledger.record(Kind.RUN_ENDED, source="conductor", data=ended)
+    return result
+
+
+def _record_start(ledger: Ledger, planned: plan.Plan, story: Story) -> None:
+    spec = story.scenario.spec
+    digest = hashlib.sha256(story.documents.scenario.encode()).hexdigest()
+    ledger.record(
+        Kind.RUN_STARTED,
+        source="conductor",
+        subject=story.scenario.metadata.name,
+        data={
+            "scenario": story.scenario.metadata.name,
+            "target": planned.target.name,
+            "time_scale": planned.target.time_scale,
+            "responder": str(spec.responder),
+            "digest": digest[:16],
+        },
+    )
+    ledger.record(Kind.PLAN_MADE, source="conductor", subject=story.slo.id, data=planned.to_json())
+
+
+def _pager(incident: Incident, system: System, slo: Slo, base_url: str, clock: Clock) -> Any:
+    async def page_of(received: Fact) -> Page:
+        long = str(received.data.get("long", ""))
+        try:
+            asking = system.alerts.burn_rates(slo=slo.id)
+            rates = await limited(clock, asking, "Prometheus", RATES_WITHIN)
+        except DriverError:
+            rates = {}
+        return incident.page(received, base_url=base_url, burn_rate=rates.get(long))
+
+    return page_of
+
+
+def latency_limit(slo: Slo) -> timedelta | None:
+    """Return the latency threshold of an SLO counted by a histogram bucket; None without one."""
+    found = re.search(r'\ble\s*=\s*"([0-9.]+)"', slo.good_query)
+    return timedelta(seconds=float(found.group(1))) if found else None
+
+
+async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, clock: Clock) -> None:
+    """Recompute from the raw counters when the alert had to fire and to clear, and record it."""
+    injected = ledger.timeline.first(Kind.FAULT_INJECTED)
+    if injected is None:
+        return
+    now = ledger.now()
+    longest = max(w.long for w in planned.page_windows)
+    try:
+        reading = alerts.counters(
+            good_query=planned.slo.good_query or planned.slo.bad_query,
+            total_query=planned.slo.total_query,
+            since=injected.happened_at - longest - timedelta(seconds=15),
+            until=now,
+        )
+        counters = await limited(clock, reading, "Prometheus")
+        started_at = await limited(clock, alerts.started_at(), "Prometheus")
+    except DriverError as error:
+        _unmeasured(ledger, str(error))
+        return
+    wanted = planned.scenario.spec.expect.mitigation
+    applied = [
+        f
+        for f in ledger.timeline.of_kind(Kind.MITIGATION_APPLIED)
+        if f.data.get("ok") and (not wanted or f.data.get("name") in wanted)
+    ]
+    alerts_fired = ledger.timeline.of_kind(Kind.ALERT_FIRED)
+    fired = {str(f.data.get("long")) for f in alerts_fired}
+    mitigated = applied[0].happened_at if applied else None
+    seen = recompute(
+        samples(counters.good),
+        samples(counters.total),
+        planned.page_windows,
+        planned.real_objective,
+        timing=planned.target.timing,
+        injected_at=injected.happened_at.timestamp(),
+        until=now.timestamp(),
+        mitigated_at=mitigated.timestamp() if mitigated else None,
+        fired=[
+            real
+            for declared, real in zip(planned.slo.windows, planned.windows, strict=True)
+            if nominal(declared.long) in fired and real in planned.page_windows
+        ],
+        # All branches stand in one group of rules, which Prometheus evaluates at one instant.
+        evaluated_at=alerts_fired[0].happened_at.timestamp() if alerts_fired else None,
+        counts_bad=bool(planned.slo.bad_query),
+    )
+    if isinstance(seen, NoData):
+        _unmeasured(ledger, seen.reason)
+        return
+    start = injected.happened_at.timestamp()
+    settled = mitigated.timestamp() if mitigated else start
+    ledger.record(
+        Kind.MEASUREMENT,
+        source="prometheus",
+        subject=planned.slo.id,
+        data={
+            "what": "detection",
+            "prometheus_started_at": started_at.isoformat() if started_at else None,
+            "predicted_seconds": _after(seen.fires_at, start),
+            "upper_seconds": _after(seen.fires_at_latest, start),
+            "resets_predicted_seconds": _after(seen.resets_at, settled),
+            "resets_upper_seconds": _after(seen.resets_at_latest, settled),
+            "windows_full": seen.windows_full,
+            "windows_clean": seen.windows_clean,
+            "history_ratio": seen.history_ratio,
+            "budget_spent_ratio": seen.budget_spent_ratio,
+            "bad_events": seen.bad_events,
+            "all_events": seen.all_events,
+        },
+    )
+
+
+def _unmeasured(ledger: Ledger, error: str) -> None:
+    ledger.record(
+        Kind.MEASUREMENT_FAILED, source="conductor", data={"what": "counters", "error": error}
+    )
+
+
+def _after(instant: float | None, start: float) -> float | None:
+    return None if instant is None else round(instant - start, 3)
+
+
+def as_json(result: Mapping[str, Any]) -> str:
+    """Return a result as the one object ``--json`` prints."""
+    return json.dumps(result, indent=2, ensure_ascii=False, default=str)

@@ -1,0 +1,120 @@
+"""Finding and reading the files a game day is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gameday.errors import PlanRefused, Problem, SpecError, UsageError
+from gameday.house.run.judgement import Documents
+from gameday.house.run.play import Story
+from gameday.model.scenario import Scenario
+from gameday.model.slo import Slo
+from gameday.spec import Catalogue, read_scenario, read_slos
+from gameday.spec.catalogue import slos_under
+from gameday.spec.slo import whole_text
+
+
+def read_story(argument: str) -> Story:
+    """Return the scenario this argument names, with all it refers to.
+
+    Args:
+        argument: a path, or the name of a scenario of the catalogue.
+
+    Raises:
+        SpecError: with every problem of every file.
+        UsageError: there is no such scenario.
+        PlanRefused: its SLO has no raw counters to measure a run by.
+    """
+    path = Catalogue.around().scenario(argument)
+    scenario = read_scenario(path)
+    around = Catalogue.around(path)
+    spec = scenario.spec
+    slo = around.slo(spec.slo)
+    if not slo.counts_events:
+        raise PlanRefused(
+            f"the SLO {slo.id!r} is not counted by raw counters, and a run recomputes from them"
+            " what the alert had to do: play it on an SLO with a ratioMetric of two counters and"
+            " budgetingMethod: Occurrences"
+        )
+    runbook = _runbook_path(scenario, slo, around)
+    rubric = around.rubric(spec.rubric)
+    return Story(
+        scenario=scenario,
+        slo=slo,
+        experiments=tuple(around.experiment(f.experiment) for f in spec.faults),
+        documents=Documents(
+            scenario=_text(path),
+            scenario_path=str(path),
+            slo=whole_text(slo.path) if slo.path else "",
+            slo_path=str(slo.path or ""),
+            runbook=_text(runbook) if runbook else "",
+            runbook_path=str(runbook or ""),
+            rubric=_text(rubric),
+        ),
+        probes={r.probe: around.experiment(r.probe) for r in spec.abort if r.probe},
+    )
+
+
+def _runbook_path(scenario: Scenario, slo: Slo, around: Catalogue) -> Path | None:
+    name = scenario.spec.runbook or slo.runbook
+    return around.runbook(name) if name else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(
+            [Problem(str(path), 0, "", f"cannot be read: {error}", "it must be UTF-8 text")]
+        ) from error
+
+
+def slos() -> list[Slo]:
+    """Return every SLO of the catalogue, by id."""
+    return Catalogue.around().every_slo()
+
+
+def find_slo(argument: str) -> Slo:
+    """Return the SLO of this id, or the one in this OpenSLO document."""
+    return Catalogue.around().slo(argument)
+
+
+def find_slos(arguments: Sequence[str]) -> list[Slo]:
+    """Return the SLOs these arguments name, in their order, each once.
+
+    Args:
+        arguments: ids of the catalogue, paths of OpenSLO files, or folders of them.
+
+    Raises:
+        SpecError: with every problem of every file.
+        UsageError: an argument names none, or two files give one id.
+    """
+    found: dict[str, Slo] = {}
+    for argument in arguments:
+        for slo in _named(argument):
+            other = found.setdefault(slo.id, slo)
+            if other is not slo and _resolved(other) != _resolved(slo):
+                raise UsageError(f"the SLO {slo.id!r} is given twice: {other.path} and {slo.path}")
+    return list(found.values())
+
+
+def _resolved(slo: Slo) -> Path | None:
+    return slo.path.resolve() if slo.path is not None else None
+
+
+def _named(argument: str) -> Sequence[Slo]:
+    path = Path(argument)
+    try:
+        if path.is_dir():
+            return slos_under(path)
+        if path.is_file():
+            return read_slos(path)
+    except (OSError, ValueError):
+        pass  # no path at all (too long, a NUL in it): then it may be an id
+    return [find_slo(argument)]
+
+
+def rubric_text(name: str) -> str:
+    """Return the text of a rubric of the catalogue, or of a file."""
+    return _text(Catalogue.around().rubric(name))

@@ -1,0 +1,1 @@
+"""The tools around SLOs: rule files, and how a budget stands."""

@@ -1,0 +1,64 @@
+"""The code of a cluster's shop: its versions, and a copy of its repository to blame in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from gameday.drivers.kubernetes import Cluster
+from gameday.errors import DriverError
+from gameday.house.targets.cluster_faults import service_path
+
+NAMED = "file:///srv/shop/repository"
+"""What the traces of the shop in a cluster call its repository."""
+
+
+def versions_of(cluster: Cluster, namespace: str) -> Mapping[str, str]:
+    """Return which revision each version's name (``main``) stands for; empty where unknown."""
+    with suppress(DriverError, ValueError, KeyError, TypeError, AttributeError):
+        versions = json.loads(_fetched(cluster, namespace, "releases.json"))["versions"]
+        return {str(name): str(revision) for name, revision in versions.items()}
+    return {}
+
+
+def code_of(cluster: Cluster, namespace: str, folder: Path) -> Mapping[str, str]:
+    """Return where the shop's repository is on this machine, by what traces call it.
+
+    Fetched from the image once and kept; empty where it cannot be had, and whoever wants to blame
+    is then told that it is not here.
+    """
+    with suppress(DriverError, OSError, subprocess.SubprocessError):
+        bundle = _fetched(cluster, namespace, "shop.bundle")
+        if not bundle.startswith(b"# v2 git bundle") and not bundle.startswith(b"# v3 git bundle"):
+            return {}
+        copy = folder / hashlib.sha256(bundle).hexdigest()[:16]
+        if not copy.is_dir():
+            _clone(bundle, copy)
+        return {NAMED: str(copy)}
+    return {}
+
+
+def _fetched(cluster: Cluster, namespace: str, name: str) -> bytes:
+    return cluster.exchange("GET", f"{service_path(namespace, 'mailbox')}/{name}").body
+
+
+def _clone(bundle: bytes, copy: Path) -> None:
+    """Make a bare repository of a bundle: beside first, then moved into place, whole."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
+        file = Path(scratch) / "shop.bundle"
+        file.write_bytes(bundle)
+        made = Path(scratch) / "repository"
+        subprocess.run(
+            ("git", "clone", "--quiet", "--bare", str(file), str(made)),
+            check=True,
+            capture_output=True,
+            timeout=30,
+        )
+        with suppress(FileExistsError):
+            made.rename(copy)

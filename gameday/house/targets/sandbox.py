@@ -1,0 +1,115 @@
+"""The sandbox as a system to play on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from gameday.drivers.annotations import GrafanaDeploys
+from gameday.drivers.chaostoolkit import ChaosToolkit
+from gameday.drivers.prometheus import Prometheus
+from gameday.drivers.sandbox import SandboxTarget
+from gameday.drivers.toxiproxy import Toxiproxy
+from gameday.errors import PermanentDriverError
+from gameday.house.run.play import System
+from gameday.house.run.stories import slos
+from gameday.incidents import deeplinks
+from gameday.rules.slo_rules import prometheus_rules, watchdog_rules
+from gameday.sandbox import lifecycle, state
+from gameday.sandbox.state import SandboxState
+
+DEFAULT_TIME_SCALE = 60.0
+"""One hour's window lasts a minute: a whole game day fits into two."""
+
+
+def open_sandbox(
+    *,
+    time_scale: float | None = None,
+    reload_rules: bool = True,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> SandboxState:
+    """Return the running sandbox, started with the rules of every SLO where it is not up.
+
+    Args:
+        time_scale: None: that of the running one, 60 for a new one.
+        reload_rules: whether one that is up already gets the rules anew.
+    """
+    if time_scale is None:
+        running = state.read()
+        time_scale = running.time_scale if running else DEFAULT_TIME_SCALE
+    rules = {f"slo-{s.id}": prometheus_rules(s, time_scale=time_scale) for s in slos()}
+    rules["watchdog"] = watchdog_rules()
+    return asyncio.run(
+        lifecycle.up(
+            time_scale=time_scale,
+            rules=rules,
+            reload_rules=reload_rules,
+            on_progress=on_progress,
+        )
+    )
+
+
+def close_sandbox() -> bool:
+    """Stop the sandbox; return whether there was anything to stop."""
+    return asyncio.run(lifecycle.down())
+
+
+def sandbox_status() -> dict[str, Any] | None:
+    """Return what runs; None where the sandbox is not up."""
+    found = asyncio.run(lifecycle.status())
+    if found.state is None:
+        return None
+    return {
+        **found.state.model_dump(mode="json"),
+        "ready": found.ready,
+        "components": list(found.components),
+        "deploys": list(found.deploys),
+    }
+
+
+def running_sandbox() -> SandboxState:
+    """Return the state of the running sandbox.
+
+    Raises:
+        PermanentDriverError: it is not up.
+    """
+    found = state.read()
+    if found is None:
+        raise PermanentDriverError("the sandbox is not up; `gameday sandbox up` starts it")
+    return found
+
+
+def reset_sandbox(*, history: bool) -> None:
+    """Take back mitigations, deploys and toxics; with ``history`` also forget all telemetry."""
+    found = running_sandbox()
+    target = SandboxTarget(found)
+
+    async def reset() -> None:
+        async with Toxiproxy(found.proxy_url) as proxies:
+            for proxy in await proxies.proxies():
+                for toxic in proxy.toxics:
+                    await proxies.delete_toxic(proxy.name, toxic.name)
+                if not proxy.enabled:
+                    await proxies.enable(proxy.name, on=True)
+        await target.restore()
+        if history:
+            await target.reset_history()
+
+    asyncio.run(reset())
+
+
+def sandbox_system(found: SandboxState) -> System:
+    """Return the running sandbox as a system to play on."""
+    return System(
+        target=SandboxTarget(found),
+        alerts=Prometheus(found.prometheus_url),
+        faults=ChaosToolkit(toxiproxy_url=found.proxy_url, control_url=found.control_url),
+        deploys=GrafanaDeploys(found.store_url),
+        tools=deeplinks.Tools(
+            prometheus=found.prometheus_url, traces=found.store_url, profiles=found.store_url
+        ),
+        regions=tuple(found.regions),
+        group_wait=timedelta(0),
+    )

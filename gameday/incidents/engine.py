@@ -1,0 +1,463 @@
+"""The engine: webhooks and people in, facts to the store, pages out.
+
+What arrived meanwhile is committed in one transaction, and only then are the senders told and the
+incidents changed: what was acknowledged is on disk, and what is not on disk was never seen.
+What is due is worked out again at every tick from what is stored, so a restart forgets nothing.
+
+Several processes may share one store: each follows what the others commit
+(`gameday.incidents.memory`), an incident is opened only by who knows all of its line, and a duty is
+claimed before it is done (`gameday.incidents.dispatch`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from gameday.errors import PlanRefused, StoreError, UsageError
+from gameday.incidents.alerts import alerts_of, has_beat, instant, text
+from gameday.incidents.answers import Answer, answer_of, incident_of, is_repeat
+from gameday.incidents.disk import Disk
+from gameday.incidents.dispatch import Dispatch
+from gameday.incidents.duties import duties
+from gameday.incidents.line import CLOSING, Span, Word
+from gameday.incidents.memory import Listener, Memory, gone
+from gameday.incidents.pagerduty_events import PagerDutyEvent
+from gameday.incidents.paging import Paging
+from gameday.incidents.routing import Drill, routed
+from gameday.incidents.state import WAKING, IncidentState, State, state_of
+from gameday.incidents.writer import Writer
+from gameday.ports import AuditEntry, Clock, IncidentRow, IncidentStore, LineFact
+from scoring.timeline import Fact, Kind
+
+TICK = timedelta(seconds=1)
+"""How often the engine looks for what is due; the shortest target is 30 s."""
+
+FOLLOW_EVERY = timedelta(milliseconds=200)
+"""How often it looks for what other processes wrote; before anything is shown it looks anyway."""
+
+OPENINGS = 20
+"""Tries to open an incident against other processes' news of its line; the next tick goes on."""
+
+KEPT = timedelta(hours=1)
+"""How long a closed incident stays in memory, for the news that come late."""
+
+REMEMBERED = timedelta(days=7)
+"""Closed incidents this young are loaded at the start: their postmortem may still be owed."""
+
+_log = logging.getLogger(__name__)
+
+
+class NoSuchIncident(UsageError):
+    """An incident is asked for that does not exist."""
+
+
+class Engine:
+    """Every incident of one service process.
+
+    Args:
+        drills: the runs that go on, as of now; asked for every webhook, so it must be quick.
+        on_real: told about a real incident that opens while a drill goes on.
+    """
+
+    def __init__(
+        self,
+        store: IncidentStore,
+        *,
+        clock: Clock,
+        paging: Paging | None = None,
+        drills: Callable[[], Sequence[Drill]] = tuple,
+        on_real: Callable[[IncidentState], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._drills = drills
+        self._on_real = on_real
+        self._disk = Disk()
+        self._memory = Memory(store, self._disk)
+        self._writer = Writer(store, self._disk, self._memory, after=self._open_new)
+        self._dispatch = Dispatch(
+            store,
+            self._disk,
+            clock=clock,
+            paging=paging or Paging({}),
+            fresh=self.state,
+            record=self._record,
+        )
+        self._rows: dict[str, IncidentRow] = {}
+        self._opening_one = asyncio.Lock()
+        self._counter = itertools.count()
+        self.beat_at: datetime | None = None
+        """When the watchdog was heard last; None: never since the start."""
+
+    @property
+    def commits(self) -> int:
+        """Transactions with facts so far."""
+        return self._writer.commits
+
+    @property
+    def committed(self) -> int:
+        """Facts written so far."""
+        return self._writer.committed
+
+    @property
+    def fulfilled(self) -> int:
+        """Duties done so far: pages, answers to the pager, reminders."""
+        return self._dispatch.fulfilled
+
+    @property
+    def failed(self) -> int:
+        """Calls of a pager that it did not take."""
+        return self._dispatch.failed
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for the writer."""
+        return self._writer.waiting
+
+    def listen(self, listener: Listener) -> None:
+        """Call this with every fact from now on, once it is on disk; also other processes'."""
+        self._memory.listen(listener)
+
+    def now(self) -> datetime:
+        """Return the present instant."""
+        return self._clock.now()
+
+    @asynccontextmanager
+    async def running(self, *, tick: timedelta = TICK) -> AsyncIterator[Engine]:
+        """Load what is open, then write and keep deadlines for as long as the context lasts."""
+        await self._memory.begin(since=self.now() - REMEMBERED)
+        await self._open_new(self._memory.lines)
+        loops = [
+            asyncio.create_task(self._writer.write_for_ever()),
+            asyncio.create_task(self._tick_for_ever(tick)),
+        ]
+        if self._store.is_shared:
+            loops.append(asyncio.create_task(self._follow_for_ever()))
+        try:
+            yield self
+        finally:
+            tasks = (*loops, *self.busy)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._disk.close()
+
+    # --- in ----------------------------------------------------------------------------------
+
+    async def hook(self, payload: Mapping[str, Any]) -> int:
+        """Take an Alertmanager webhook; return how many facts were new once they are on disk.
+
+        Raises:
+            UsageError: it is not shaped like one.
+            StoreError: it could not be written down; the sender is to send it again.
+        """
+        received_at = self.now()
+        alerts = alerts_of(payload, received_at=received_at)
+        if has_beat(payload):
+            self.beat_at = received_at
+        drills = self._drills()
+        facts = [routed(a, drills) for a in alerts] if drills else alerts
+        return await self._writer.commit([LineFact(a.line, a.to_fact()) for a in facts])
+
+    async def deploy(self, sent: Mapping[str, Any], *, by: str) -> Fact:
+        """Take a deploy marker.
+
+        Raises:
+            UsageError: it does not name a service and a revision.
+        """
+        service, revision = text(sent.get("service")), text(sent.get("revision"))
+        if not service or not revision:
+            raise UsageError("a deploy has a `service` and a `revision`")
+        now = self.now()
+        at = instant(sent.get("deployed_at")) or now
+        region = text(sent.get("region"))
+        fact = Fact(
+            id=f"deploy/{service}/{revision}/{region}/{at.isoformat()}",
+            kind=Word.DEPLOYED,
+            happened_at=at,
+            recorded_at=now,
+            source="deploy",
+            subject=service,
+            data={
+                "service": service,
+                "revision": revision,
+                "region": region,
+                "summary": text(sent.get("summary")),
+                "by": by,
+            },
+        )
+        await self._writer.commit([LineFact(f"deploy:{service}", fact)])
+        return fact
+
+    async def deploys(self, service: str) -> Sequence[Fact]:
+        """Return the deploys of a service that were told of, oldest first."""
+        facts = await self._disk.read(partial(self._store.facts, f"deploy:{service}"))
+        return sorted(facts, key=lambda f: f.happened_at)
+
+    async def say(
+        self, incident: str, kind: str, data: Mapping[str, Any], *, by: str, source: str
+    ) -> Fact:
+        """Put one word about an incident on record.
+
+        Args:
+            by: who says so, for the audit; the record of the incident holds it too.
+
+        Raises:
+            UsageError: there is no such incident.
+            PlanRefused: it cannot be said as it stands.
+        """
+        state = await self.state(incident)
+        self._refuse(state, kind, data)
+        known = next((w for w in state.words if w.kind == kind), None)
+        if kind == Kind.ACKNOWLEDGED and known is not None and state.acked_at:
+            return known
+        if kind == Word.MERGED:
+            into = await self.state(str(data["into"]))
+            if into.id == state.id or into.merged_into:
+                raise PlanRefused(f"{incident} cannot be merged into {data['into']}")
+        fact = self._word(state, kind, {**data, "by": by}, source=source)
+        entry = AuditEntry(fact.happened_at, by, str(kind), state.id)
+        await self._writer.commit([LineFact(state.line, fact)], audit=[entry], is_urgent=True)
+        return fact
+
+    async def opened(self, incident: str, view: str, *, by: str | None) -> IncidentState:
+        """Put the opening of a deeplink on record and return the incident.
+
+        Args:
+            by: the responder who opened it; None: nobody knows (a chat's preview, a mail scanner).
+        """
+        state = await self.state(incident)
+        data = {"link": view, "by": by, "attributed": by is not None}
+        fact = self._word(state, Kind.LINK_OPENED, data, source="link")
+        await self._writer.commit([LineFact(state.line, fact)], is_urgent=True)
+        return state
+
+    async def answered(self, event: PagerDutyEvent) -> int:
+        """Take what was done in PagerDuty; return how many facts were new: none of a repeat.
+
+        Events about what was never paged from here, or not by this store, are passed over.
+
+        Raises:
+            StoreError: it could not be written down; the sender is to send it again.
+        """
+        await self._memory.catch_up()
+        incident = incident_of(event) or self._memory.tied_to(event.incident)
+        if not incident:
+            return 0
+        try:
+            state = await self.state(incident)
+        except NoSuchIncident:
+            return 0
+        answer = answer_of(event, state, now=self.now())
+        if is_repeat(answer, state):
+            return 0
+        fact = self._answer_fact(answer, state)
+        entry = AuditEntry(fact.recorded_at, answer.by, answer.kind, state.id)
+        return await self._writer.commit(
+            [LineFact(state.line, fact)], audit=[entry], is_urgent=True
+        )
+
+    def _answer_fact(self, answer: Answer, state: IncidentState) -> Fact:
+        return Fact(
+            id=answer.id,
+            kind=answer.kind,
+            happened_at=answer.happened_at,
+            recorded_at=self.now(),
+            source="pagerduty",
+            subject=state.slo,
+            data={**answer.data, "by": answer.by, "incident": state.id},
+        )
+
+    async def _record(self, state: IncidentState, kind: str, data: Mapping[str, Any]) -> None:
+        fact = self._word(state, kind, data, source="engine")
+        await self._writer.commit([LineFact(state.line, fact)], is_urgent=True)
+
+    @staticmethod
+    def _refuse(state: IncidentState, kind: str, data: Mapping[str, Any]) -> None:
+        if kind == Word.RESOLVED and state.firing and not data.get("anyway"):
+            raise PlanRefused(
+                f"{state.firing} of its alerts still fire; resolve it when they have cleared, say "
+                "that it is a false alarm, or resolve it `anyway`"
+            )
+        if kind in CLOSING and not state.is_open:
+            raise PlanRefused(f"{state.id} is {state.state} already")
+
+    def _word(
+        self, state: IncidentState, kind: str, data: Mapping[str, Any], *, source: str
+    ) -> Fact:
+        now = self.now()
+        return Fact(
+            # Counted, so that what is said in one instant keeps its order.
+            id=f"{state.id}/{next(self._counter):09d}-{secrets.token_hex(8)}",
+            kind=str(kind),
+            happened_at=now,
+            recorded_at=now,
+            source=source,
+            subject=state.slo,
+            data={**data, "incident": state.id},
+        )
+
+    # --- out ---------------------------------------------------------------------------------
+
+    async def state(self, incident: str) -> IncidentState:
+        """Return how an incident stands now.
+
+        Raises:
+            UsageError: there is no such incident.
+        """
+        await self._memory.catch_up()
+        name = await self._memory.line_of(incident)
+        if name is None:
+            raise NoSuchIncident(f"there is no incident {incident!r}; `gameday incident list`")
+        span = (await self._memory.line(name)).span_of(incident)
+        if span is None:
+            raise gone(incident)
+        return state_of(span, line=name, now=self.now())
+
+    async def listed(self, *, limit: int, only_open: bool) -> Sequence[IncidentRow]:
+        """Return incidents, newest first."""
+        return await self._disk.read(
+            partial(self._store.incidents, limit=limit, only_open=only_open)
+        )
+
+    @property
+    def busy(self) -> Sequence[asyncio.Task[None]]:
+        """The duties that are being fulfilled."""
+        return self._dispatch.busy
+
+    def open_incidents(self) -> int:
+        """Return how many incidents are open, as of the last tick."""
+        return sum(1 for r in self._rows.values() if r.state not in ("resolved", "false alarm"))
+
+    # --- opening -----------------------------------------------------------------------------
+
+    async def _open_new(self, names: Collection[str]) -> None:
+        """Give every incident of these lines that has none an id, and put it in the list."""
+        async with self._opening_one:
+            for _ in range(OPENINGS):
+                if await self._opened_all(tuple(names)):
+                    return
+                # Another process has news of these lines, which may be that it opened them.
+                await self._memory.catch_up()
+
+    async def _opened_all(self, names: Sequence[str]) -> bool:
+        lines = {name: await self._memory.line(name) for name in names}
+        opened: list[tuple[LineFact, IncidentState]] = []
+        for name, line in lines.items():
+            for span in line.spans():
+                if not span.ids:
+                    fact, state = self._opening(name, span)
+                    opened.append((LineFact(name, fact), state))
+        if not opened:
+            return True
+        facts = [fact for fact, _ in opened]
+        rows = [_row(state) for _, state in opened]
+        beyond = self._memory.seen if self._store.is_shared else None
+        commit = partial(self._store.commit, facts, rows=rows, unless_beyond=beyond)
+        written = await self._disk.write(commit)
+        if not written.is_done:
+            return False
+        await self._memory.took(facts, written, lines)
+        self._rows.update({row.id: row for row in rows})
+        for _, state in opened:
+            is_real = state.drill is None and state.severity in WAKING and state.is_open
+            if is_real and self._on_real is not None and self._drills():
+                await self._disk.write(partial(self._on_real, state))
+        return True
+
+    def _opening(self, name: str, span: Span) -> tuple[Fact, IncidentState]:
+        now = self.now()
+        first = span.first
+        incident = f"{first.starts_at:%Y%m%d-%H%M}-{secrets.token_hex(4)}"
+        fact = Fact(
+            id=f"{incident}/opened",
+            kind=Word.OPENED,
+            happened_at=now,
+            recorded_at=now,
+            source="engine",
+            subject=first.told.slo,
+            data={"incident": incident, "anchor": first.told.episode},
+        )
+        named = Span.of(span.episodes, ids=(incident,), words=(fact,))
+        return fact, state_of(named, line=name, now=now)
+
+    # --- what is due -------------------------------------------------------------------------
+
+    async def _tick_for_ever(self, every: timedelta) -> None:
+        while True:
+            try:
+                await self.tick()
+            except StoreError as error:
+                _log.warning("tick failed error=%s", error)
+            await self._clock.sleep(every)
+
+    async def _follow_for_ever(self) -> None:
+        while True:
+            with suppress(StoreError):
+                await self._memory.catch_up()
+            await self._clock.sleep(FOLLOW_EVERY)
+
+    async def tick(self) -> None:
+        """Do what is due now, and bring the list of incidents up to date."""
+        await self._memory.catch_up()
+        await self._open_new([n for n, line in self._memory.lines.items() if line])
+        now = self.now()
+        changed = []
+        for name, line in list(self._memory.lines.items()):
+            for span in line.spans():
+                if not span.ids:
+                    continue
+                row = self._rows.get(span.ids[0])
+                if row is not None and row.state == State.MERGED:
+                    continue
+                state = state_of(span, line=name, now=now)
+                for merged in (None, *state.also):
+                    fresh = _row(state, id=merged)
+                    if self._rows.get(fresh.id) != fresh:
+                        changed.append(fresh)
+                for duty in duties(state, now=now):
+                    self._dispatch.start(state, duty)
+            # A storm's thousands of alerts take milliseconds; a responder's click comes between.
+            await asyncio.sleep(0)
+        if changed:
+            await self._disk.write(partial(self._store.commit, (), rows=changed))
+            self._rows.update({r.id: r for r in changed})
+        self._let_go(now)
+
+    def _let_go(self, now: datetime) -> None:
+        """Forget lines that have been over for a while; the store has them."""
+        for name, line in list(self._memory.lines.items()):
+            if all(_is_done(span, now) for span in line.spans()):
+                self._memory.forget(name)
+                for id in [i for i, row in self._rows.items() if row.line == name]:
+                    del self._rows[id]
+
+
+def _is_done(span: Span, now: datetime) -> bool:
+    if span.cleared_at is None and span.closing() is None:
+        return False
+    state = state_of(span, line="", now=now)
+    owed = [p.due_at + KEPT for p in state.phases if p.name == "postmortem" and p.due_at]
+    return state.closed_at is not None and now > max((state.closed_at + KEPT, *owed))
+
+
+def _row(state: IncidentState, *, id: str | None = None) -> IncidentRow:
+    return IncidentRow(
+        id=id or state.id,
+        line=state.line,
+        service=state.service,
+        slo=state.slo,
+        severity=state.severity,
+        opened_at=state.paged_at,
+        state=str(state.state) if id is None else str(State.MERGED),
+        drill=state.drill,
+        merged_into=state.merged_into if id is None else state.id,
+    )

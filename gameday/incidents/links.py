@@ -1,0 +1,117 @@
+"""Deeplinks that are signed, expire and cannot be guessed, and where they lead. Pure.
+
+A link names an incident and one of its views, nothing else: no address travels in it, so that a
+forged one could not send a responder anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from urllib.parse import quote, urlsplit
+
+from gameday.errors import GamedayError
+from gameday.incidents.state import IncidentState
+
+VIEWS = ("red", "traces", "profile", "runbook")
+"""What a page links to."""
+
+LINK_LIFETIME = timedelta(hours=72)
+"""A link works this long after its page: past the 48 h in which the postmortem is written."""
+
+BURN = timedelta(hours=1)
+"""How far before the page the linked span begins: the long window of the first page branch."""
+
+_LONGEST = 512
+
+
+class LinkRefused(GamedayError):
+    """A deeplink is forged, altered or expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Makes and reads the tokens of deeplinks.
+
+    Args:
+        key: the server's secret, at least 32 random bytes.
+    """
+
+    key: bytes = field(repr=False)
+
+    def token(self, incident: str, view: str, *, expires_at: datetime) -> str:
+        """Return the token of a link to one view of an incident."""
+        said = json.dumps([incident, view, int(expires_at.timestamp())], separators=(",", ":"))
+        body = _encoded(said.encode())
+        return f"{body}.{self._signature(body)}"
+
+    def read(self, token: str, *, now: datetime) -> tuple[str, str]:
+        """Return (incident, view) of a token.
+
+        Raises:
+            LinkRefused: it is forged, altered or expired; the message does not say which part.
+        """
+        body, _, signature = token.partition(".")
+        if len(token) > _LONGEST or not token.isascii():
+            raise LinkRefused("this link is not valid; open it from the page again")
+        # As texts: several texts can decode to the same bytes, and only one was given out.
+        if not hmac.compare_digest(self._signature(body).encode(), signature.encode()):
+            raise LinkRefused("this link is not valid; open it from the page again")
+        incident, view, expires_at = json.loads(base64.urlsafe_b64decode(body + "=="))
+        if now.timestamp() > expires_at:
+            raise LinkRefused("this link has expired; `gameday incident show` has the incident")
+        return str(incident), str(view)
+
+    def _signature(self, body: str) -> str:
+        return _encoded(hmac.digest(self.key, b"gameday/go/" + body.encode(), hashlib.sha256))
+
+
+def destination(incident: IncidentState, view: str, templates: Mapping[str, str]) -> str:
+    """Return where a view of an incident leads.
+
+    Args:
+        templates: URL per view with ``{service}``, ``{slo}``, ``{from}``, ``{to}`` (milliseconds),
+            ``{incident}``. A view without one leads to what the alert itself names (the query
+            behind it, its ``runbook_url``), else to the incident.
+    """
+    template = templates.get(view)
+    if template:
+        values = {
+            "service": incident.service,
+            "slo": incident.slo,
+            "from": str(round((incident.starts_at - BURN).timestamp() * 1000)),
+            "to": str(round(incident.paged_at.timestamp() * 1000)),
+            "incident": incident.id,
+        }
+        for name, value in values.items():
+            template = template.replace("{" + name + "}", quote(value, safe=""))
+        return template
+    told = incident.first.told
+    named = {"red": told.generator_url, "runbook": told.annotations.get("runbook_url", "")}
+    found = named.get(view, "")
+    return found if _leads_to_the_web(found) else f"/api/incidents/{quote(incident.id)}"
+
+
+def _leads_to_the_web(url: str) -> bool:
+    # An alert's labels are a stranger's text: no javascript:, no data:, nothing that breaks the
+    # header it is sent in.
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.netloc)
+        and url.isascii()
+        and url.isprintable()
+        and not any(c in url for c in " <>\"'\\")
+    )
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

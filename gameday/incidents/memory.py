@@ -1,0 +1,171 @@
+"""The lines a process holds in memory, and how they follow what others write to the same store.
+
+The store numbers its facts in the order they were committed. A process remembers the number up to
+which it has heard everything; what another process wrote stands behind it, and is read from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from gameday.errors import StoreError
+from gameday.incidents.alerts import text
+from gameday.incidents.answers import is_about
+from gameday.incidents.disk import Disk
+from gameday.incidents.line import Line, Word
+from gameday.ports import IncidentStore, LineFact, Written
+
+AT_ONCE = 5_000
+"""Facts of one look at what others wrote."""
+
+Listener = Callable[[LineFact], None]
+"""Called with every fact that is new to this process, after it is on disk."""
+
+
+class Memory:
+    """The open lines of one service process.
+
+    Attributes:
+        lines: by name.
+        seen: everything up to this number was heard; 0 on a store that nobody else writes to.
+    """
+
+    def __init__(self, store: IncidentStore, disk: Disk) -> None:
+        self._store = store
+        self._disk = disk
+        self.lines: dict[str, Line] = {}
+        self.seen = 0
+        self._line_of: dict[str, str] = {}
+        self._listeners: list[Listener] = []
+        self._following = asyncio.Lock()
+        self._asked = 0
+        self._answered = 0
+
+    def listen(self, listener: Listener) -> None:
+        """Call this with every fact from now on, whichever process wrote it."""
+        self._listeners.append(listener)
+
+    # --- from the store ----------------------------------------------------------------------
+
+    async def begin(self, *, since: datetime) -> None:
+        """Load what is open, or was after this instant."""
+        if self._store.is_shared:
+            # Before the lines are read: what is written meanwhile is heard twice, never missed.
+            self.seen = await self._disk.read(self._store.last_number)
+        for name in await self._disk.read(partial(self._store.open_lines, since=since)):
+            await self.load(name)
+
+    async def line(self, name: str) -> Line:
+        """Return a line, from the store where it is not held."""
+        return self.lines.get(name) or await self.load(name)
+
+    async def load(self, name: str) -> Line:
+        """Hold a line as the store has it."""
+        facts = await self._disk.write(partial(self._store.facts, name))
+        line = self.lines.setdefault(name, Line(name, facts))
+        for span in line.spans():
+            for incident in span.ids:
+                self._line_of[incident] = name
+        return line
+
+    async def line_of(self, incident: str) -> str | None:
+        """Return the name of an incident's line; None where there is no such incident."""
+        if (name := self._line_of.get(incident)) is not None:
+            return name
+        row = await self._disk.read(partial(self._store.incident, text(incident)))
+        return None if row is None else row.line
+
+    def tied_to(self, pager_incident: str) -> str | None:
+        """Return the incident that a pager knows by an id of its own, if it ever said which."""
+        for line in self.lines.values():
+            for span in line.spans():
+                if span.ids and any(is_about(w, pager_incident) for w in span.words):
+                    return span.ids[0]
+        return None
+
+    # --- what is new -------------------------------------------------------------------------
+
+    async def took(
+        self, facts: Iterable[LineFact], written: Written, lines: Mapping[str, Line]
+    ) -> None:
+        """Hear what this process has just committed.
+
+        Args:
+            lines: of these facts; a tick may have let go of one meanwhile, and what is new makes
+                it needed again.
+        """
+        if self._store.is_shared:
+            if self.seen != written.before:
+                # Others wrote before it; what is heard from the store is ours, too.
+                await self.catch_up()
+            if self.seen >= written.after:
+                return
+            self.seen = written.after
+        for said in facts:
+            self._hear(self.lines.setdefault(said.line, lines[said.line]), said)
+
+    async def catch_up(self) -> None:
+        """Return when everything is heard that others had committed when this was called.
+
+        Raises:
+            StoreError: the store does not say.
+        """
+        if not self._store.is_shared:
+            return
+        self._asked += 1
+        ticket = self._asked
+        async with self._following:
+            # One look answers all who asked before it began.
+            if self._answered >= ticket:
+                return
+            answers = self._asked
+            await self._follow()
+            self._answered = answers
+
+    async def _follow(self) -> None:
+        while True:
+            found = await self._disk.read(
+                partial(self._store.facts_after, self.seen, limit=AT_ONCE)
+            )
+            for number, said in found:
+                line = self.lines.setdefault(said.line, await self.line(said.line))
+                if number > self.seen:
+                    self.seen = number
+                    self._hear(line, said)
+            if len(found) < AT_ONCE:
+                return
+
+    def _hear(self, line: Line, said: LineFact) -> None:
+        if not line.knows(said.fact):
+            line.add(said.fact)
+        if said.fact.kind == Word.OPENED:
+            self._line_of[str(said.fact.data["incident"])] = said.line
+        for listener in self._listeners:
+            listener(said)
+
+    def forget(self, name: str) -> None:
+        """Let go of a line; the store has it."""
+        del self.lines[name]
+
+
+def unheard(
+    facts: Sequence[Sequence[LineFact]], lines: Mapping[str, Line]
+) -> tuple[Mapping[str, LineFact], Sequence[int]]:
+    """Return (the facts nobody has heard, by id; how many of them each sender brought)."""
+    new: dict[str, LineFact] = {}
+    counts = []
+    for sent in facts:
+        before = len(new)
+        for said in sent:
+            if said.fact.id not in new and not lines[said.line].knows(said.fact):
+                new[said.fact.id] = said
+        counts.append(len(new) - before)
+    return new, counts
+
+
+def gone(incident: str) -> StoreError:
+    """Return the error for an incident whose facts are not in the store any more."""
+    return StoreError(f"the facts of incident {incident!r} are gone from the store")

@@ -1,0 +1,337 @@
+"""How an incident stands: derived from its span and an instant, stored nowhere. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from gameday.incidents.line import QUIET, Episode, Span, Word
+from gameday.model.page import Step
+from scoring.funnel import TARGETS
+from scoring.timeline import Fact, Kind
+
+
+class State(StrEnum):
+    """How far an incident is."""
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    MITIGATED = "mitigated"
+    RECOVERED = "recovered"
+    RESOLVED = "resolved"
+    FALSE_ALARM = "false alarm"
+    MERGED = "merged"
+
+
+OVER = (State.RESOLVED, State.FALSE_ALARM, State.MERGED)
+
+SEVERITIES = {
+    "sev-1": "SEV-1",
+    "sev1": "SEV-1",
+    "sev-2": "SEV-2",
+    "sev2": "SEV-2",
+    "page": "SEV-2",
+    "critical": "SEV-2",
+    "sev-3": "SEV-3",
+    "sev3": "SEV-3",
+}
+"""What an alert's ``severity`` (or ``sev``) label means; a page wakes somebody, so it is SEV-2."""
+
+WAKING = ("SEV-1", "SEV-2")
+"""Severities that page somebody and owe a postmortem."""
+
+RECOVERED_WITHIN = timedelta(minutes=10)
+"""The loop's T+10 min: the burn rate is back at its baseline."""
+
+POSTMORTEM_WITHIN = {"SEV-1": timedelta(hours=24), "SEV-2": timedelta(hours=48)}
+"""After the resolution. Source: the loop's Learn phase, complete within 24 to 48 h."""
+
+ROLES = ("commander", "on-call", "scribe")
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase against its target.
+
+    Attributes:
+        due_at: the target as an instant; None: nothing is asked for.
+        who: the role it falls to.
+    """
+
+    name: str
+    who: str
+    at: datetime | None
+    due_at: datetime | None
+
+    def is_late(self, now: datetime) -> bool:
+        """Return whether the target has passed without it."""
+        return self.due_at is not None and (self.at or now) > self.due_at
+
+    def verdict(self, now: datetime) -> str:
+        """Return met, missed, pending or not_applicable."""
+        if self.due_at is None:
+            return "not_applicable"
+        if self.is_late(now):
+            return "missed"
+        return "met" if self.at else "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentState:
+    """One incident as of one instant.
+
+    Attributes:
+        first: the alert that fired first.
+        firing: how many of its alerts fire.
+    """
+
+    id: str
+    also: tuple[str, ...]
+    line: str
+    service: str
+    slo: str
+    severity: str
+    state: State
+    drill: str | None
+    drill_until: datetime | None
+    starts_at: datetime
+    paged_at: datetime
+    acked_at: datetime | None
+    cleared_at: datetime | None
+    closed_at: datetime | None
+    merged_into: str | None
+    reopened_at: datetime | None
+    unacked_at: datetime | None
+    roles: Mapping[str, str]
+    phases: tuple[Phase, ...]
+    first: Episode
+    firing: int
+    episodes: tuple[Episode, ...]
+    words: tuple[Fact, ...]
+    now: datetime
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still has to look after it."""
+        return self.state not in OVER
+
+    @property
+    def unanswered_since(self) -> datetime:
+        """Since when somebody is asked to acknowledge it: the page, or what took the answer back.
+
+        It stays when the answer has come.
+        """
+        taken_back = (self.reopened_at, self.unacked_at)
+        return max((self.paged_at, *(at for at in taken_back if at is not None)))
+
+    @property
+    def late(self) -> tuple[Phase, ...]:
+        """The phases that are awaited and past their target."""
+        return tuple(p for p in self.phases if p.at is None and p.is_late(self.now))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as ``GET /api/incidents/{id}`` shows it: what a responder may see."""
+        listed = sorted(self.episodes, key=lambda e: (e.starts_at, e.told.episode))
+        return {
+            **self.brief(),
+            "also": list(self.also),
+            "roles": dict(self.roles),
+            "late": [{"phase": p.name, "who": p.who} for p in self.late],
+            "phases": {
+                p.name: {
+                    "who": p.who,
+                    "at": _iso(p.at),
+                    "due_at": _iso(p.due_at),
+                    "seconds_from_page": (
+                        round((p.at - self.paged_at).total_seconds(), 3) if p.at else None
+                    ),
+                    "verdict": p.verdict(self.now),
+                }
+                for p in self.phases
+            },
+            "alerts": [
+                {
+                    "alert": e.told.name,
+                    "fingerprint": e.told.fingerprint,
+                    "starts_at": _iso(e.starts_at),
+                    "ends_at": _iso(e.ends_at),
+                    "labels": dict(e.told.labels),
+                    "summary": e.told.annotations.get("summary", ""),
+                }
+                for e in listed[:MOST_SHOWN]
+            ],
+            "alerts_total": len(listed),
+            "timeline": [w.to_json() for w in self.words],
+        }
+
+    def brief(self) -> dict[str, Any]:
+        """Return it as a list shows it."""
+        return {
+            "id": self.id,
+            "service": self.service,
+            "slo": self.slo,
+            "severity": self.severity,
+            "state": str(self.state),
+            "drill": self.drill,
+            "starts_at": _iso(self.starts_at),
+            "paged_at": _iso(self.paged_at),
+            "acked_at": _iso(self.acked_at),
+            "cleared_at": _iso(self.cleared_at),
+            "closed_at": _iso(self.closed_at),
+            "reopened_at": _iso(self.reopened_at),
+            "merged_into": self.merged_into,
+            "firing": self.firing,
+            "summary": self.summary,
+        }
+
+    @property
+    def summary(self) -> str:
+        """One sentence for whoever is woken."""
+        said = self.first.told.annotations.get("summary")
+        return said or f"{self.slo} of {self.service} burns its error budget"
+
+
+MOST_SHOWN = 200
+"""Alerts of one incident that are shown; a storm's thousands help nobody at 3 am."""
+
+
+def state_of(span: Span, *, line: str, now: datetime) -> IncidentState:
+    """Return how an incident stands at an instant.
+
+    Args:
+        span: with at least one episode; of an incident that has no id yet the id is empty.
+    """
+    first = span.first.told
+    severity = min(_severity(said) for said in span.severities)
+    paged_at = span.paged_at
+    reopened_at = span.reopened_at()
+    # Whoever acknowledged before it was closed is asleep again when it opens anew.
+    acks = _since(reopened_at, (w for w in span.words if w.kind == Kind.ACKNOWLEDGED))
+    first_acked = acks[0] if acks else None
+    taken_back = _since(reopened_at, (w for w in span.words if w.kind == Word.UNACKNOWLEDGED))
+    unacked_at = taken_back[-1].happened_at if acks and taken_back else None
+    # The phase was met by the first answer; whether somebody has it now, the last word says.
+    acked = next(iter(_since(unacked_at, acks)), None)
+    mitigated = _first(span, Kind.MITIGATION_APPLIED, ok=True)
+    merged = _first(span, Word.MERGED)
+    closing = span.closing()
+    cleared_at = span.cleared_at
+    state, closed_at = State.TRIGGERED, None
+    if merged is not None:
+        state, closed_at = State.MERGED, merged.happened_at
+    elif closing is not None:
+        is_false = closing.kind == Word.FALSE_ALARM
+        state = State.FALSE_ALARM if is_false else State.RESOLVED
+        closed_at = closing.happened_at
+    elif cleared_at is not None and now > cleared_at + QUIET:
+        state, closed_at = State.RESOLVED, cleared_at + QUIET
+    elif cleared_at is not None:
+        state = State.RECOVERED
+    elif mitigated is not None:
+        state = State.MITIGATED
+    elif acked is not None:
+        state = State.ACKNOWLEDGED
+    return IncidentState(
+        id=span.ids[0] if span.ids else "",
+        also=span.ids[1:],
+        line=line,
+        service=first.service,
+        slo=first.slo,
+        severity=severity,
+        state=state,
+        # One alert that the drill does not explain makes the whole incident real.
+        drill=next(iter(span.drills)) if len(span.drills) == 1 else None,
+        drill_until=span.drill_until,
+        starts_at=span.starts_at,
+        paged_at=paged_at,
+        acked_at=acked.happened_at if acked else None,
+        cleared_at=cleared_at,
+        closed_at=closed_at,
+        merged_into=str(merged.data["into"]) if merged else None,
+        reopened_at=reopened_at,
+        unacked_at=unacked_at,
+        roles=_roles(span),
+        phases=_phases(
+            span,
+            severity=severity,
+            paged_at=reopened_at or paged_at,
+            acked=first_acked,
+            cleared_at=cleared_at,
+            closed_at=closed_at if state is State.RESOLVED else None,
+            is_false=state in (State.FALSE_ALARM, State.MERGED),
+        ),
+        first=span.first,
+        firing=span.firing,
+        episodes=tuple(span.episodes),
+        words=span.words,
+        now=now,
+    )
+
+
+def _severity(said: str) -> str:
+    return SEVERITIES.get(said, "SEV-3" if said in ("ticket", "warning") else "SEV-4")
+
+
+def _first(span: Span, kind: str, **wanted: object) -> Fact | None:
+    return next(
+        (
+            w
+            for w in span.words
+            if w.kind == kind and all(w.data.get(k) == v for k, v in wanted.items())
+        ),
+        None,
+    )
+
+
+def _since(instant: datetime | None, words: Iterable[Fact]) -> Sequence[Fact]:
+    return [w for w in words if instant is None or w.happened_at >= instant]
+
+
+def _roles(span: Span) -> Mapping[str, str]:
+    roles: dict[str, str] = {}
+    for word in span.words:
+        if word.kind == Kind.ACKNOWLEDGED:
+            roles.setdefault("on-call", str(word.data.get("by", "")))
+        elif word.kind == Word.ROLE_TAKEN:
+            roles[str(word.data.get("role"))] = str(word.data.get("name", ""))
+    return roles
+
+
+def _phases(
+    span: Span,
+    *,
+    severity: str,
+    paged_at: datetime,
+    acked: Fact | None,
+    cleared_at: datetime | None,
+    closed_at: datetime | None,
+    is_false: bool,
+) -> tuple[Phase, ...]:
+    waking = severity in WAKING and not is_false
+    at: dict[str, datetime | None] = {"acked": acked.happened_at if acked else None}
+    for step in (Step.RED, Step.TRACE, Step.PROFILE, Step.BLAME):
+        found = _first(span, Kind.FINDING, step=str(step))
+        at[str(step)] = found.happened_at if found else None
+    mitigated = _first(span, Kind.MITIGATION_APPLIED, ok=True)
+    at["mitigated"] = mitigated.happened_at if mitigated else None
+    phases = [
+        Phase(name, "on-call", at[name], paged_at + target if waking and target else None)
+        for name, target in TARGETS.items()
+        if name in at
+    ]
+    recovered_due = paged_at + RECOVERED_WITHIN if waking else None
+    phases.append(Phase("recovered", "on-call", cleared_at, recovered_due))
+    written = _first(span, Kind.POSTMORTEM_DRAFTED)
+    owed = POSTMORTEM_WITHIN.get(severity) if waking else None
+    due_at = closed_at + owed if closed_at and owed else None
+    phases.append(
+        Phase("postmortem", "commander", written.happened_at if written else None, due_at)
+    )
+    return tuple(phases)
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None

@@ -1,0 +1,145 @@
+"""The writer: what arrived meanwhile goes to disk in one transaction, and only then is it heard.
+
+People go first: somebody's click waits for the transaction under way, never for a storm's queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from gameday.errors import StoreError
+from gameday.incidents.disk import Disk
+from gameday.incidents.memory import Memory, unheard
+from gameday.ports import AuditEntry, IncidentStore, LineFact
+
+BATCH = 250
+"""Facts of one transaction, so that nobody waits long for a stranger's storm; one webhook's more
+are kept together."""
+
+WAITING = 2_000
+"""Requests that may wait for the writer; above that senders are told to come back."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Job:
+    facts: Sequence[LineFact]
+    audit: Sequence[AuditEntry]
+    done: asyncio.Future[int] = field(repr=False)
+
+
+class Writer:
+    """The one task of a process that writes facts down.
+
+    Args:
+        after: awaited with the lines that changed, before the senders are told; what it raises as
+            `StoreError` is made up for later, since what is on disk is acknowledged.
+    """
+
+    def __init__(
+        self,
+        store: IncidentStore,
+        disk: Disk,
+        memory: Memory,
+        *,
+        after: Callable[[Collection[str]], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._disk = disk
+        self._memory = memory
+        self._after = after
+        self._people: deque[_Job] = deque()
+        self._machines: deque[_Job] = deque()
+        self._has_work = asyncio.Event()
+        self._was_peoples_turn = False
+        self.commits = 0
+        self.committed = 0
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait to be written down."""
+        return len(self._people) + len(self._machines)
+
+    async def commit(
+        self,
+        facts: Sequence[LineFact],
+        *,
+        audit: Sequence[AuditEntry] = (),
+        is_urgent: bool = False,
+    ) -> int:
+        """Return how many of the facts were new to this process, once they are on disk.
+
+        Raises:
+            StoreError: they could not be written down, and nobody has heard them.
+        """
+        waiting = self._people if is_urgent else self._machines
+        if len(waiting) >= WAITING:
+            raise StoreError("too much is waiting for the store; send it again")
+        job = _Job(facts, audit, asyncio.get_running_loop().create_future())
+        waiting.append(job)
+        self._has_work.set()
+        return await job.done
+
+    async def write_for_ever(self) -> None:
+        """Write until cancelled; whoever waits then is told that it was in vain."""
+        try:
+            while True:
+                await self._has_work.wait()
+                jobs = self._next()
+                if not jobs:
+                    self._has_work.clear()
+                    continue
+                try:
+                    await self._write(jobs)
+                except StoreError as error:
+                    _fail(jobs, error)
+                except asyncio.CancelledError:
+                    _fail(jobs, StoreError("the service is going down"))
+                    raise
+                except Exception as error:  # noqa: BLE001
+                    # Whatever this is, the writer has to live: without it nothing is taken.
+                    _log.exception("writer failed")
+                    _fail(jobs, StoreError(f"it could not be written: {type(error).__name__}"))
+        finally:
+            _fail([*self._people, *self._machines], StoreError("the service is going down"))
+
+    def _next(self) -> Sequence[_Job]:
+        is_peoples_turn = bool(self._people) and not (self._was_peoples_turn and self._machines)
+        self._was_peoples_turn = is_peoples_turn
+        waiting = self._people if is_peoples_turn else self._machines
+        jobs: list[_Job] = []
+        size = 0
+        while waiting and (not jobs or size + len(waiting[0].facts) <= BATCH):
+            jobs.append(waiting.popleft())
+            size += len(jobs[-1].facts)
+        return jobs
+
+    async def _write(self, jobs: Sequence[_Job]) -> None:
+        names = {f.line for job in jobs for f in job.facts}
+        lines = {name: await self._memory.line(name) for name in names}
+        new, counts = unheard([job.facts for job in jobs], lines)
+        audit = [entry for job in jobs for entry in job.audit]
+        if new or audit:
+            facts = tuple(new.values())
+            written = await self._disk.write(partial(self._store.commit, facts, audit=audit))
+            self.commits += 1
+            self.committed += len(new)
+            with suppress(StoreError):
+                await self._memory.took(facts, written, lines)
+                await self._after({said.line for said in facts})
+        for job, count in zip(jobs, counts, strict=True):
+            if not job.done.done():
+                job.done.set_result(count)
+
+
+def _fail(jobs: Sequence[_Job], error: StoreError) -> None:
+    for job in jobs:
+        if not job.done.done():
+            job.done.set_exception(error)

@@ -1,0 +1,345 @@
+"""The draft of a blameless postmortem, written from what a run measured.
+
+It says what the system did and let happen. Roles act in it, people do not appear: no names, no
+addresses, no author of a commit. What was not measured is said to be unknown, and what only people
+can know is left as a question to them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gameday.model.scenario import Scenario
+from gameday.model.slo import Slo
+from gameday.report.moments import moments
+from gameday.report.wording import (
+    both_times,
+    clock,
+    figure,
+    label,
+    parsed,
+    percent,
+    phase_in_words,
+    rows,
+    seconds,
+    section,
+    table,
+    time_scale_of,
+)
+from scoring.timeline import Fact, Kind, Timeline
+
+_ADDRESS = re.compile(r"<?[^\s<>|]+@[^\s<>|]+\.[^\s<>|]+>?")
+
+_ROLE_OF_STEP = {
+    "red": "read the RED signals",
+    "trace": "read the traces",
+    "profile": "read the profile",
+    "blame": "looked up the change",
+    "mitigate": "chose a mitigation",
+}
+
+
+def draft(result: Mapping[str, Any], timeline: Timeline, scenario: Scenario, slo: Slo) -> str:
+    """Return the postmortem of a run as Markdown, with the status *Draft*.
+
+    Args:
+        result: the object ``run --json`` prints.
+    """
+    scale = time_scale_of(result)
+    parts = [
+        f"# Postmortem: {_title(scenario)}",
+        _head(result, timeline, scenario, slo),
+        "## Summary",
+        _summary(result, timeline, scenario, slo, scale),
+        "## Impact",
+        _impact(timeline, slo, scale),
+        "## Timeline",
+        _timeline(timeline),
+        "## Detection",
+        _detection(result, scale),
+        "## Root cause",
+        _root_cause(timeline, scenario),
+        "## Trigger",
+        _trigger(timeline),
+        "## Mitigation and recovery",
+        _mitigation(result, timeline),
+        "## What went well",
+        _bullets(_went(result, "met")) or "Nothing was judged as met.",
+        "## What went wrong",
+        _bullets(_went(result, "missed")) or "Nothing was judged as missed.",
+        "## What is not known",
+        _bullets(_went(result, "unknown")) or "Nothing that was to be measured is missing.",
+        "## Where luck helped",
+        "_To be answered in the review: what could as well have gone differently?_",
+        "## Action items",
+        _actions(result),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _title(scenario: Scenario) -> str:
+    return _clean(scenario.metadata.title or scenario.metadata.name)
+
+
+def _clean(text: object) -> str:
+    """Return text on one line without addresses of people."""
+    return _ADDRESS.sub("(address left out)", " ".join(str(text).split()))
+
+
+def _bullets(items: Sequence[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _head(result: Mapping[str, Any], timeline: Timeline, scenario: Scenario, slo: Slo) -> str:
+    started = timeline.first(Kind.RUN_STARTED, Kind.FAULT_INJECTED)
+    day = f"{started.happened_at:%Y-%m-%d}" if started else "unknown"
+    return table(
+        ("", ""),
+        (
+            ("Status", "Draft"),
+            ("Date", day),
+            ("Severity", scenario.metadata.severity),
+            ("Kind", f"game day, run {result.get('run', 'unknown')} on {result.get('target', '')}"),
+            ("SLO", f"{slo.id} of {slo.service}"),
+            ("Written from", f"{len(timeline)} recorded facts; times are UTC"),
+        ),
+    )
+
+
+def _summary(
+    result: Mapping[str, Any], timeline: Timeline, scenario: Scenario, slo: Slo, scale: float
+) -> str:
+    detection = section(result, "detection")
+    sentences = [f"{_title(scenario)}, on purpose, in a game day."]
+    if detection.get("seconds") is not None:
+        sentences.append(
+            f"The burn-rate alert of {slo.id} fired {both_times(detection['seconds'], scale)}"
+            " after the fault was in place."
+        )
+    else:
+        sentences.append(f"That the burn-rate alert of {slo.id} fired was not seen.")
+    applied = _worked(timeline)
+    page = timeline.first(Kind.PAGE_RECEIVED)
+    if applied is not None and page is not None:
+        took = (applied.happened_at - page.happened_at).total_seconds()
+        sentences.append(
+            f"The responder applied {applied.data.get('name')} {seconds(round(took, 1))} after"
+            " the page."
+        )
+    elif page is not None:
+        sentences.append("No mitigation was applied.")
+    if section(section(result, "phases"), "recovered").get("seconds_from_page") is not None:
+        took_all = phase_in_words(result, "recovered", "seconds_from_page")
+        sentences.append(f"The alert cleared {took_all} after the page.")
+    sentences.append("No real customer was affected." if _is_sandbox(result) else "")
+    return " ".join(s for s in sentences if s)
+
+
+def _is_sandbox(result: Mapping[str, Any]) -> bool:
+    return str(result.get("target", "")) == "sandbox"
+
+
+def _impact(timeline: Timeline, slo: Slo, scale: float) -> str:
+    measured = next(
+        (
+            f.data
+            for f in reversed(timeline.of_kind(Kind.MEASUREMENT))
+            if f.data.get("budget_spent_ratio") is not None
+        ),
+        None,
+    )
+    allowed = percent(round(slo.objective.budget_ratio, 12))
+    days = figure(slo.objective.period.days)
+    if measured is None:
+        return (
+            f"Unknown: the raw counters of {slo.id} could not be read."
+            f" The objective allows {allowed} of the events of {days} days to be bad."
+        )
+    lines = [
+        f"{percent(measured['budget_spent_ratio'])} of the error budget of the whole period was"
+        f" spent (allowed: {allowed} of the events of {days} days)."
+    ]
+    bad, everything = measured.get("bad_events"), measured.get("all_events")
+    if isinstance(bad, (int, float)) and isinstance(everything, (int, float)) and everything:
+        lines.append(
+            f"{figure(round(bad))} of {figure(round(everything))} events were bad"
+            f" ({percent(bad / everything)})."
+        )
+    if scale != 1:
+        lines.append(
+            f"The period was compressed {figure(scale)} times with the alert windows, so the share"
+            " is what the same incident would spend in production if it lasted that much longer."
+        )
+    if measured.get("history_ratio") is not None:
+        lines.append(
+            f"Prometheus held {percent(measured['history_ratio'])} of the history that the period"
+            " asks for; the rest is not extrapolated from it."
+        )
+    return " ".join(lines)
+
+
+def _timeline(timeline: Timeline) -> str:
+    by_id = {fact.id: fact for fact in timeline}
+    body = []
+    for moment in moments(timeline):
+        fact = by_id[moment.fact]
+        words = moment.words
+        if fact.kind == Kind.FINDING:
+            said = _clean(fact.data.get("summary", ""))
+            does = _ROLE_OF_STEP.get(str(fact.data.get("step", "")), "noted")
+            words = f"The responder {does}: {said}" if said else f"The responder {does}"
+        elif fact.kind == Kind.ACKNOWLEDGED:
+            words = f"{_role(fact)} acknowledged the page"
+        body.append((clock(moment.at), words, fact.source, fact.id))
+    if not body:
+        return "Nothing was recorded."
+    return table(("Time", "What happened", "By the clock of", "Fact"), body)
+
+
+def _role(fact: Fact) -> str:
+    role = str(fact.data.get("by") or "")
+    # A role is a plain word or two; anything else might name a person.
+    known = re.fullmatch(r"(?:the )?(?:on-call|responder|bot|human|operator|conductor)", role)
+    return f"The {role.removeprefix('the ')}" if known else "The responder"
+
+
+def _detection(result: Mapping[str, Any], scale: float) -> str:
+    found = section(result, "detection")
+    predicted = both_times(found.get("predicted_seconds"), scale)
+    lines = [
+        f"- Measured: {both_times(found.get('seconds'), scale)} from fault to alert.",
+        f"- By theory, over the history Prometheus held: {predicted}.",
+    ]
+    if isinstance(found.get("ratio"), (int, float)):
+        lines.append(f"- Measured ÷ theory: {figure(found['ratio'])}.")
+    fired, paged = parsed(found.get("fired_at")), parsed(found.get("paged_at"))
+    if fired is not None and paged is not None:
+        lines.append(f"- From alert to page: {seconds((paged - fired).total_seconds())}.")
+    if found.get("reason"):
+        lines.append(f"- {_clean(found['reason'])}.")
+    return "\n".join(lines)
+
+
+def _last_detail(timeline: Timeline, step: str) -> Mapping[str, Any]:
+    found = [f for f in timeline.of_kind(Kind.FINDING) if f.data.get("step") == step]
+    detail = found[-1].data.get("detail") if found else None
+    return detail if isinstance(detail, Mapping) else {}
+
+
+def _root_cause(timeline: Timeline, scenario: Scenario) -> str:
+    trace = _last_detail(timeline, "trace")
+    profile = _last_detail(timeline, "profile")
+    blame = _last_detail(timeline, "blame")
+    sentences = []
+    if trace.get("service"):
+        where = f" in {trace['region']}" if trace.get("region") else ""
+        if trace.get("downstream"):
+            sentences.append(
+                f"{trace['service']}{where} depends on {trace['downstream']} for every request, and"
+                " nothing in the system kept its slowness or errors from reaching the buyer's"
+                " request."
+            )
+        else:
+            sentences.append(f"{trace['service']}{where} spent the time itself.")
+        if isinstance(trace.get("bulk_ratio"), (int, float)):
+            sentences.append(f"{percent(trace['bulk_ratio'])} of the request's time went there.")
+    if profile.get("off_cpu"):
+        waiting = f" in {profile['waiting_in']}" if profile.get("waiting_in") else ""
+        sentences.append(f"The profile shows waiting{waiting}, not work.")
+    elif profile.get("function"):
+        sentences.append(f"The widest frame of the profile is `{profile['function']}`.")
+    if blame.get("explained") and blame.get("commit"):
+        sentences.append(
+            f"The version that brought `{str(blame['commit'])[:12]}` went live before the onset:"
+            " the way to production let a change through that no test or gradual rollout stopped."
+        )
+    elif "explained" in blame:
+        sentences.append("No change explains it: nothing that went live precedes the onset.")
+    if not sentences:
+        sentences.append("The responder's findings name no cause.")
+    culprit = scenario.spec.expect.culprit
+    if culprit is not None:
+        injected = ", ".join(
+            f"{label(k)} {v}" for k, v in culprit.model_dump().items() if v is not None
+        )
+        sentences.append(f"What was injected: {injected}.")
+    sentences.append("_To be answered in the review: why could one slow or failing part do this?_")
+    return " ".join(_clean(s) for s in sentences)
+
+
+def _trigger(timeline: Timeline) -> str:
+    injected = timeline.of_kind(Kind.FAULT_INJECTED)
+    if not injected:
+        return "No fault was put in place."
+    return _bullets(
+        [
+            f"{clock(f.happened_at)}: the game day put the fault"
+            f" `{f.data.get('fault', f.subject)}` in place ({f.id})."
+            for f in injected
+        ]
+    )
+
+
+def _worked(timeline: Timeline) -> Fact | None:
+    applied = timeline.of_kind(Kind.MITIGATION_APPLIED)
+    return next((f for f in reversed(applied) if f.data.get("ok")), None)
+
+
+def _mitigation(result: Mapping[str, Any], timeline: Timeline) -> str:
+    applied = _worked(timeline)
+    if applied is None:
+        return "No mitigation worked. What ended the incident was the end of the fault."
+    parameters = applied.data.get("parameters")
+    with_ = (
+        " (" + ", ".join(f"{k} {v}" for k, v in parameters.items()) + ")"
+        if isinstance(parameters, Mapping) and parameters
+        else ""
+    )
+    lines = [f"`{applied.data.get('name')}`{with_} was applied at {clock(applied.happened_at)}."]
+    present = [f for f in timeline.of_kind(Kind.FAULT_READ) if f.happened_at >= applied.happened_at]
+    if any(f.data.get("present") is True for f in present):
+        lines.append("The fault was read back as still in place afterwards.")
+    recovered = section(section(result, "phases"), "recovered")
+    if recovered.get("verdict") == "met":
+        target = phase_in_words(result, "recovered", "target_seconds")
+        lines.append(f"The alert cleared by it, within its target of {target}.")
+    elif recovered.get("reason"):
+        lines.append(_clean(recovered["reason"]).capitalize() + ".")
+    gone = timeline.last(Kind.RECOVERY_PROVEN)
+    if gone is not None:
+        lines.append(f"The fault was proven gone at {clock(gone.happened_at)}.")
+    return " ".join(lines)
+
+
+def _went(result: Mapping[str, Any], verdict: str) -> list[str]:
+    found = []
+    for line in rows(section(result, "score"), "lines"):
+        if line.get("verdict") == verdict:
+            name = line.get("title") or label(str(line.get("criterion", "")))
+            reason = f": {line['reason']}" if line.get("reason") else ""
+            evidence = ", ".join(str(e) for e in line.get("evidence") or ())
+            found.append(_clean(f"{name}{reason}" + (f" ({evidence})" if evidence else "")))
+    return found
+
+
+def _actions(result: Mapping[str, Any]) -> str:
+    tasks = rows(result, "tasks")
+    header = ("Action", "Kind", "Owner (role)", "Due", "Evidence")
+    body = [
+        (
+            _clean(task.get("title", "")),
+            label(str(task.get("kind", ""))),
+            "to be named",
+            "to be set",
+            ", ".join(str(e) for e in task.get("evidence") or ()),
+        )
+        for task in tasks
+    ]
+    if not body:
+        return (
+            "The run asks for no change of the runbook. _To be answered in the review: what keeps"
+            " this class of incident from happening again?_"
+        )
+    return table(header, body)

@@ -1,0 +1,90 @@
+"""What the store of incidents keeps beside facts: tokens, the audit, the rows of lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from scoring.timeline import Fact
+
+
+class Role(StrEnum):
+    """What the bearer of a token may do; each may also do what stands above it."""
+
+    WEBHOOK = "webhook"  # hand in alerts and deploys; reads nothing
+    OBSERVER = "observer"  # read incidents
+    RESPONDER = "responder"  # ack, find, mitigate, resolve
+    FACILITATOR = "facilitator"  # also sees what a drill injected
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as it is kept: what it opens, never what it is.
+
+    Attributes:
+        id: short, for people; not a secret.
+        hash: hex SHA-256 of the token, which is random and long, so that a plain hash is enough.
+    """
+
+    id: str
+    hash: str
+    role: Role
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One change, and who made it."""
+
+    at: datetime
+    who: str
+    what: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineFact:
+    """A fact and the line it belongs to; the fact's id is unique in the whole store."""
+
+    line: str
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One incident in a list.
+
+    Attributes:
+        line: service and SLO, as `gameday.incidents` writes them in one.
+        drill: the run it was made by on purpose; None: it is real.
+        merged_into: the incident that took this one in, or None.
+    """
+
+    id: str
+    line: str
+    service: str
+    slo: str
+    severity: str
+    opened_at: datetime
+    state: str
+    drill: str | None = None
+    merged_into: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a commit did.
+
+    Attributes:
+        before: number of the last fact in the store before it; whoever has heard everything up to
+            there has missed nothing that others wrote.
+        after: number of the last fact after it.
+        is_done: False: others wrote about the same lines, and nothing of it was written.
+    """
+
+    before: int
+    after: int
+    is_done: bool = True

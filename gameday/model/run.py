@@ -1,0 +1,44 @@
+"""What the store says of a run, and the orders it must obey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run in the store's list."""
+
+    id: str
+    scenario: str
+    target: str
+    started_at: datetime
+    ended_at: datetime | None
+    verdict: str | None
+    percent: float | None
+
+
+class OrderKind(StrEnum):
+    """What may be ordered from outside a run."""
+
+    ABORT = "abort"  # this run recovers and ends
+    STOP = "stop"  # every run does, and none may begin, until it is lifted
+    FENCE = "fence"  # this run's process may write no more: its sentinel took over
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Something a run must obey, given from outside it.
+
+    Attributes:
+        run: whom it is for; None: every run.
+        by: role or name of who gave it.
+    """
+
+    kind: OrderKind
+    run: str | None
+    reason: str
+    by: str
+    given_at: datetime

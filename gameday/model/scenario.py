@@ -1,0 +1,206 @@
+"""The scenario of a game day: the story a file under ``scenarios/`` tells, as frozen values.
+
+`gameday.spec` reads files into these; nothing here does I/O. Field names are those of the YAML
+(``errorRatio`` in the file, ``error_ratio`` here). Durations are `timedelta`, ratios are 0–1.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from gameday.model.quantity import Duration, Ratio, ShareOrCount, Within
+
+
+class Noun(BaseModel):
+    """A frozen value read from a file: camelCase in the file, unknown fields refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class TargetKind(StrEnum):
+    """Where a scenario plays."""
+
+    SANDBOX = "sandbox"
+    KUBERNETES = "kubernetes"
+    NONE = "none"  # the experiment brings its own target
+
+
+class ResponderKind(StrEnum):
+    """Who answers the page."""
+
+    BOT = "bot"
+    HUMAN = "human"
+    NONE = "none"
+
+
+THEORY: Literal["theory"] = "theory"
+
+
+def _longer_than_nothing(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise PydanticCustomError(
+            "quantity", "must be longer than nothing", {"hint": "such as 10s or 5m"}
+        )
+    return value
+
+
+def _silence(value: Any) -> Any:
+    return None if value == "none" else value
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+"""A name that also serves in paths, labels and URLs: small letters, digits, dashes."""
+Text = Annotated[str, Field(min_length=1)]
+PositiveDuration = Annotated[Duration, AfterValidator(_longer_than_nothing)]
+
+
+class Metadata(Noun):
+    """Name, title and severity of a scenario."""
+
+    name: Name
+    title: str = ""
+    severity: Literal["SEV-1", "SEV-2", "SEV-3", "SEV-4", "SEV-5"] = "SEV-3"
+
+
+class SteadyState(Noun):
+    """What must hold before a fault is injected."""
+
+    for_: Duration = Field(default=timedelta(seconds=10), alias="for")
+    burn_rate_below: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """Upper limit of the burn rate over each page branch's long window."""
+    within: Duration = timedelta(seconds=60)
+    """How long to wait for it to hold before the run is refused."""
+
+
+class Fault(Noun):
+    """One fault: which experiment, with which parameters, when, and for how long at most."""
+
+    experiment: Text
+    """A file under ``experiments/`` without its ending, or a path to any Chaos Toolkit file."""
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+    at: Duration = timedelta(0)
+    duration: PositiveDuration
+    """Upper limit: the fault is recovered by then, whatever happens."""
+
+
+class BlastRadius(Noun):
+    """The most this run may touch."""
+
+    regions: Annotated[int, Field(ge=0)] | None = None
+    pods: ShareOrCount | None = None
+    """A share of the pods as float, or a count as int."""
+    namespaces: tuple[str, ...] = ()
+
+
+class AbortRule(Noun):
+    """One condition that stops the run."""
+
+    error_budget_spent_above: Ratio | None = None
+    """Of the whole period's budget, spent by this run."""
+    burn_rate_above: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    query: Text | None = None
+    """A PromQL expression; the run stops where a value of it passes ``above`` or ``below``."""
+    above: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    below: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    probe: Text | None = None
+    """An experiment whose steady-state hypothesis must hold while the fault is in place."""
+
+    @model_validator(mode="after")
+    def _states_one_condition(self) -> AbortRule:
+        stated = [self.error_budget_spent_above, self.burn_rate_above, self.query, self.probe]
+        if sum(value is not None for value in stated) != 1:
+            raise PydanticCustomError(
+                "abort_rule",
+                "states no condition" if stated == [None] * 4 else "states several conditions",
+                {
+                    "hint": "one entry each: errorBudgetSpentAbove: 30%, burnRateAbove: 50, "
+                    "query with above or below, or probe"
+                },
+            )
+        limits = self.above is not None or self.below is not None
+        if limits != (self.query is not None):
+            raise PydanticCustomError(
+                "abort_rule",
+                "has a query without a limit" if self.query else "has a limit without a query",
+                {"hint": "write query: 'sum(rate(errors[1m]))' with above: 5 or below: 5"},
+            )
+        return self
+
+
+class ExpectedAlert(Noun):
+    """Which alert must fire, and how fast."""
+
+    severity: Literal["page", "ticket"] = "page"
+    within: Within = THEORY
+
+
+class Culprit(Noun):
+    """The cause a responder should find. Opened only for scoring."""
+
+    service: Text
+    downstream: str | None = None
+    region: str | None = None
+    function: str | None = None
+    commit: str | None = None
+
+
+class Recovered(Noun):
+    """How fast the alert must clear, counted from the page."""
+
+    within: Within = THEORY
+
+
+class Expect(Noun):
+    """What a good run looks like."""
+
+    error_ratio: Ratio | None = None
+    """What the fault should do to the SLI; None: the blast radius fails entirely."""
+    alert: Annotated[ExpectedAlert | None, BeforeValidator(_silence)] = ExpectedAlert()
+    """None (written ``none`` in the file): silence is expected."""
+    collateral: tuple[str, ...] = ()
+    culprit: Culprit | None = None
+    mitigation: tuple[str, ...] = ()
+    recovered: Recovered = Recovered()
+
+
+class ScenarioSpec(Noun):
+    """The body of a scenario file."""
+
+    target: TargetKind = TargetKind.SANDBOX
+    regions: tuple[str, ...] = ()
+    slo: Text
+    steady_state: SteadyState = SteadyState()
+    faults: tuple[Fault, ...] = Field(min_length=1)
+    blast_radius: BlastRadius = BlastRadius()
+    abort: tuple[AbortRule, ...] = ()
+    expect: Expect = Expect()
+    responder: ResponderKind = ResponderKind.BOT
+    runbook: str | None = None
+    rubric: str = "default"
+
+
+class Scenario(Noun):
+    """A game day, declared."""
+
+    api_version: Literal["gameday/v1"] = "gameday/v1"
+    kind: Literal["Scenario"] = "Scenario"
+    metadata: Metadata
+    spec: ScenarioSpec
+    path: Path | None = Field(default=None, exclude=True)
+    """The file it was read from; set by `gameday.spec`, never written in the file."""

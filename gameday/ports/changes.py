@@ -1,0 +1,25 @@
+"""What changed: deploys, and the code behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from gameday.model.signals import Blame, Deploy
+
+
+class DeployLog(Protocol):
+    """What went live, when."""
+
+    async def deploys(self, *, since: datetime, until: datetime) -> Sequence[Deploy]:
+        """Return deploys in this span, oldest first."""
+
+
+class CodeHistory(Protocol):
+    """git."""
+
+    async def blame(
+        self, *, repository: str, revision: str, file: str, line: int, function: str
+    ) -> Blame:
+        """Return the newest commit among the lines of the function that holds this line."""

@@ -1,0 +1,61 @@
+"""The store of incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from gameday.model.record import AuditEntry, IncidentRow, LineFact, Token, Written
+from scoring.timeline import Fact
+
+
+class IncidentStore(Protocol):
+    """Durable memory of incidents. When a method returns, its write has been committed."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may serve from it at the same time."""
+
+    def commit(
+        self,
+        facts: Sequence[LineFact],
+        *,
+        rows: Sequence[IncidentRow] = (),
+        audit: Sequence[AuditEntry] = (),
+        unless_beyond: int | None = None,
+    ) -> Written:
+        """Write all of this in one transaction; a fact whose id is known already is passed over.
+
+        Facts are numbered in the order of their commits: who has seen a number has seen all below.
+
+        Args:
+            unless_beyond: write nothing where a fact of one of these lines has a higher number.
+        """
+
+    def facts(self, line: str) -> Sequence[Fact]:
+        """Return the facts of one line in the order they were recorded."""
+
+    def facts_after(self, number: int, *, limit: int) -> Sequence[tuple[int, LineFact]]:
+        """Return facts with a higher number, in order, each with its own."""
+
+    def last_number(self) -> int:
+        """Return the number of the newest fact; 0 where there is none."""
+
+    def claim(self, key: str, *, holder: str, now: datetime, until: datetime) -> bool:
+        """Return whether the key is this holder's alone now, until then; again: until later."""
+
+    def release(self, key: str, *, holder: str) -> None:
+        """Give a claim back; what another holds stays."""
+
+    def open_lines(self, *, since: datetime) -> Sequence[str]:
+        """Return the lines with an incident that is open or younger, or with facts of none yet."""
+
+    def incidents(self, *, limit: int = 100, only_open: bool = False) -> Sequence[IncidentRow]:
+        """Return incidents, newest first, without the ones merged into another."""
+
+    def incident(self, id: str) -> IncidentRow | None:
+        """Return one incident, or None where there is none of this id."""
+
+    def tokens(self) -> Sequence[Token]:
+        """Return every token, also revoked ones, oldest first."""

@@ -1,0 +1,80 @@
+"""The store of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from gameday.model.fault import Undo
+from gameday.model.run import Order, RunRecord
+from scoring.timeline import Fact
+
+
+class Store(Protocol):
+    """Durable memory. When a method returns, its write has been committed."""
+
+    def open_run(
+        self,
+        run: str,
+        *,
+        scenario: str,
+        target: str,
+        started_at: datetime,
+        documents: Mapping[str, str],
+    ) -> None:
+        """Begin a run; ``documents`` are the texts it was planned from, by name."""
+
+    def append(self, run: str, fact: Fact, *, fenced: bool = False) -> None:
+        """Append one fact.
+
+        Args:
+            fenced: also where the run is fenced off; only its sentinel and its heirs say so.
+
+        Raises:
+            StoreError: it could not be written, or the run is fenced off.
+        """
+
+    def save_undo(self, undo: Undo) -> None:
+        """Commit an undo before its fault is injected; refused where the run is fenced off."""
+
+    def close_undo(self, undo: str, *, proven_at: datetime) -> None:
+        """Mark an undo as done and proven."""
+
+    def open_undos(self, run: str | None = None, *, target: str | None = None) -> Sequence[Undo]:
+        """Return undos not yet proven, newest first; of one run, of one target, or of all."""
+
+    def give(self, order: Order) -> None:
+        """Give an order; it holds until it is lifted."""
+
+    def orders(self, run: str | None = None) -> Sequence[Order]:
+        """Return the orders in force for a run, oldest first: its own and those for every run."""
+
+    def lift_stop(self, *, at: datetime) -> bool:
+        """Lift the stop; return whether there was one."""
+
+    def close_run(
+        self,
+        run: str,
+        *,
+        ended_at: datetime,
+        verdict: str,
+        result: Mapping[str, Any],
+        fenced: bool = False,
+    ) -> None:
+        """End a run with its result (the object ``run --json`` prints)."""
+
+    def facts(self, run: str) -> Sequence[Fact]:
+        """Return the facts of a run in the order they were recorded."""
+
+    def documents(self, run: str) -> Mapping[str, str]:
+        """Return the texts the run was planned from."""
+
+    def result(self, run: str) -> Mapping[str, Any] | None:
+        """Return the result of a run; None while it runs or if it never ended."""
+
+    def runs(self, *, limit: int = 50) -> Sequence[RunRecord]:
+        """Return runs, newest first."""
+
+    def find(self, prefix: str) -> str:
+        """Return the id of the one run that starts with this; ``last`` is the newest. Raises."""

@@ -1,0 +1,38 @@
+"""What the console looks up beside an incident, and the instruments an environment names."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from gameday.errors import UsageError
+from gameday.house.service.shelf import Shelf
+from gameday.house.targets.instruments import instruments_of_environment
+
+
+def test_a_runbook_is_found_by_its_alert_and_a_limit_by_its_slo() -> None:
+    shelf = Shelf()
+
+    found = shelf.runbook("CheckoutLatencyBudgetBurn")
+
+    assert shelf.problems == []
+    assert found is not None and found.id == "checkout-latency"
+    assert shelf.slower("checkout-latency") == timedelta(milliseconds=100)
+    assert (shelf.runbook("Nothing"), shelf.slower("nothing")) == (None, timedelta(0))
+
+
+async def test_time_runs_at_its_own_pace_where_nothing_says_otherwise() -> None:
+    assert await Shelf().time_scale(None, "checkout-latency") == 1.0
+
+
+def test_an_instrument_nobody_names_is_not_there() -> None:
+    found = instruments_of_environment({"GAMEDAY_TRACES_URL": "http://jaeger:16686"})
+
+    assert (found.metrics, found.alerts, found.profiles) == (None, None, None)
+    assert found.traces is not None
+
+
+def test_an_instrument_that_is_no_address_is_refused() -> None:
+    with pytest.raises(UsageError, match="GAMEDAY_PROMETHEUS_URL"):
+        instruments_of_environment({"GAMEDAY_PROMETHEUS_URL": "prometheus:9090"})

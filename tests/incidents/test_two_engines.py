@@ -1,0 +1,188 @@
+"""Two engines on one store, as two processes have it: one incident, one page, nothing missed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_incident_engine import NOON, Bell, Hand, webhook
+
+from gameday.drivers.database import IncidentDatabase
+from gameday.incidents.dispatch import CLAIM
+from gameday.incidents.engine import Engine
+from gameday.incidents.line import Word
+from gameday.incidents.paging import Paging
+from gameday.model.notification import Notification, Receipt
+from gameday.ports import LineFact
+from scoring.timeline import Kind
+
+
+class Shared(IncidentDatabase):
+    """A file that several serve from: what a server's database is, without the server."""
+
+    @property
+    def is_shared(self) -> bool:
+        return True
+
+
+class Slow(Bell):
+    """A pager that takes a page and does not answer for as long as it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer = asyncio.Event()
+
+    async def page(self, notification: Notification) -> Receipt:
+        receipt = await super().page(notification)
+        await self.may_answer.wait()
+        return receipt
+
+
+class Two:
+    """Two engines, one store, one pager that both send to."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock = Hand()
+        self.bell: Bell = Bell()
+        self.engines: list[Engine] = []
+        self.stores = [Shared(f"sqlite:///{path / 'gameday.db'}") for _ in range(2)]
+
+    def engine(self, number: int) -> Engine:
+        pagers = dict.fromkeys(("on-call", "rota"), self.bell)
+        return Engine(self.stores[number], clock=self.clock, paging=Paging(pagers))
+
+    async def tick(self, *engines: Engine, **time: float) -> None:
+        self.clock.at += timedelta(**time)
+        await asyncio.gather(*(engine.tick() for engine in engines))
+        while busy := [task for engine in engines for task in engine.busy]:
+            await asyncio.gather(*busy)
+            await asyncio.sleep(0)
+
+    def pages(self) -> list[str]:
+        return [key for act, key, _ in self.bell.said if act == "page"]
+
+
+@pytest.fixture
+async def two(tmp_path: Path) -> AsyncIterator[Two]:
+    made = Two(tmp_path)
+    async with AsyncExitStack() as stack:
+        for number in range(2):
+            made.engines.append(await stack.enter_async_context(made.engine(number).running()))
+        yield made
+    for store in made.stores:
+        store.close()
+
+
+async def ids(engine: Engine) -> list[str]:
+    return [r.id for r in await engine.listed(limit=100, only_open=False)]
+
+
+async def test_what_one_was_told_the_other_shows(two: Two) -> None:
+    one, other = two.engines
+    await one.hook(webhook("a"))
+    (incident,) = await ids(other)
+    await other.say(incident, Kind.ACKNOWLEDGED, {}, by="ann", source="responder")
+
+    assert "acknowledged" == (await one.state(incident)).state
+    assert 1 == len((await other.state(incident)).episodes)
+
+
+async def test_alerts_of_one_line_told_to_both_at_once_are_one_incident(two: Two) -> None:
+    one, other = two.engines
+    told = [
+        engine.hook(webhook(f"f{number}", service=f"s{number % 3}"))
+        for number in range(30)
+        for engine in (one, other)
+    ]
+
+    await asyncio.gather(*told)
+    await two.tick(one, other)
+
+    assert 3 == len(await ids(one))
+    for incident in await ids(one):
+        assert () == (await other.state(incident)).also
+        assert 10 == len((await one.state(incident)).episodes)
+    opened = [
+        said
+        for _, said in two.stores[0].facts_after(0, limit=1000)
+        if said.fact.kind == Word.OPENED
+    ]
+    assert 3 == len(opened)
+
+
+async def test_a_page_is_sent_by_one_of_them(two: Two) -> None:
+    await two.engines[0].hook(webhook("a"))
+
+    for _ in range(3):
+        await two.tick(*two.engines, seconds=1)
+    (incident,) = await ids(two.engines[0])
+    for seconds in (31, 1, 300, 1):
+        await two.tick(*two.engines, seconds=seconds)
+
+    assert [incident, f"{incident}/2", f"{incident}/3"] == two.pages()
+
+
+async def test_the_page_of_one_that_died_over_it_is_sent_by_the_other_when_its_claim_is_over(
+    tmp_path: Path,
+) -> None:
+    two = Two(tmp_path)
+    two.bell = slow = Slow()
+    async with two.engine(0).running() as one:
+        await one.hook(webhook("a"))
+        await one.tick()
+        while not slow.said:
+            await asyncio.sleep(0)
+        # As SIGKILL does it: no word of the page, and the claim is not given back.
+        key = next(iter(one._dispatch._tasks))
+        claims = [two.stores[1].claim(key, holder="x", now=NOON, until=NOON + CLAIM)]
+        two.stores[0].release = lambda *_, **__: None  # type: ignore[method-assign]
+        # The one thing a killed process does not do.
+    slow.may_answer.set()
+    async with two.engine(1).running() as other:
+        await two.tick(other, seconds=CLAIM.total_seconds() - 1)
+        before = two.pages()
+        await two.tick(other, seconds=1)
+        await two.tick(other, seconds=1)
+
+    assert [False] == claims
+    assert (1, 2) == (len(before), len(two.pages()))
+    # At least once, and under one key, by which the pager knows the repeat.
+    assert 1 == len(set(two.pages()))
+
+
+async def test_an_answer_that_came_while_the_page_was_claimed_keeps_it_from_being_sent(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = two.engines
+    await one.hook(webhook("a"))
+    (incident,) = await ids(one)
+    claim = two.stores[0].claim
+
+    def answered_meanwhile(key: str, **more: Any) -> bool:
+        fact = one._word(state, Kind.ACKNOWLEDGED, {"by": "ann"}, source="responder")
+        two.stores[1].commit([LineFact(state.line, fact)])
+        return claim(key, **more)
+
+    state = await one.state(incident)
+    monkeypatch.setattr(two.stores[0], "claim", answered_meanwhile)
+    await two.tick(one)
+
+    assert [] == two.pages()
+    assert "acknowledged" == (await other.state(incident)).state
+
+
+async def test_whoever_listens_hears_what_either_was_told_once(two: Two) -> None:
+    heard: list[str] = []
+    two.engines[1].listen(lambda said: heard.append(str(said.fact.kind)))
+
+    await two.engines[0].hook(webhook("a"))
+    await two.engines[1].hook(webhook("b"))
+    await two.tick(two.engines[1])
+
+    assert 2 == heard.count(str(Kind.PAGE_RECEIVED))
+    assert 1 == heard.count(str(Word.OPENED))
