@@ -47,6 +47,19 @@ class Kind(StrEnum):
     RUN_ABORTED = "run.aborted"  # reason, by
     RUN_ENDED = "run.ended"  # verdict
     POSTMORTEM_DRAFTED = "postmortem.drafted"  # path
+    # Of every incident, a drill's or a real one. All but the last hold incident, the id they were
+    # said about, and by.
+    INCIDENT_OPENED = "incident.opened"  # anchor: the firing that the id hangs on
+    NOTED = "incident.noted"  # text
+    ROLE_TAKEN = "incident.role_taken"  # role: commander | on-call | scribe, name
+    RESOLVED = "incident.resolved"  # text
+    FALSE_ALARM = "incident.false_alarm"  # text
+    MERGED = "incident.merged"  # into: the incident that takes this one in
+    PAGE_FAILED = "page.failed"  # duty, error
+    REMINDED = "reminder.sent"  # duty, text
+    UNACKNOWLEDGED = "incident.unacked"  # whoever had it has it no more
+    PAGER_SAID = "pager.said"  # said: what the pager told of that changes nothing here, text
+    DEPLOYED = "deploy.marked"  # service, revision, region, summary; of no incident
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,12 +60,12 @@ class Alert:
         return self.labels.get("slo") or self.name or "unknown"
 
     @property
-    def line(self) -> str:
-        """The line it belongs to."""
-        return line_of(self.service, self.slo)
+    def group(self) -> str:
+        """The group it belongs to."""
+        return group_of(self.service, self.slo)
 
     @property
-    def episode(self) -> str:
+    def firing_id(self) -> str:
         """Which firing of which alert it is; the same in every webhook about it."""
         return f"{self.fingerprint}@{self.starts_at.isoformat()}"
 
@@ -74,7 +74,7 @@ class Alert:
         is_over = self.ends_at is not None
         ends = f"-{self.ends_at.isoformat()}" if self.ends_at else ""
         return Fact(
-            id=f"{self.line}/{self.episode}{ends}",
+            id=f"{self.group}/{self.firing_id}{ends}",
             kind=Kind.PAGE_RESOLVED if is_over else Kind.PAGE_RECEIVED,
             happened_at=self.received_at,
             recorded_at=self.received_at,
@@ -111,9 +111,9 @@ class Alert:
         )
 
 
-def line_of(service: str, slo: str) -> str:
-    """Return the name of the line of a service and an SLO."""
-    # A slash inside a name must not make two lines one.
+def group_of(service: str, slo: str) -> str:
+    """Return the name of the group of a service and an SLO."""
+    # A slash inside a name must not make two groups one.
     return f"{service.replace('/', '%2F')}/{slo.replace('/', '%2F')}"
 
 

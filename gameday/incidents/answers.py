@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gameday.incidents.line import Word
 from gameday.incidents.pagerduty_events import EventKind, PagerDutyEvent
 from gameday.incidents.state import IncidentState
 from scoring.timeline import Fact, Kind
@@ -45,7 +44,7 @@ def incident_of(event: PagerDutyEvent) -> str:
 def answer_of(event: PagerDutyEvent, state: IncidentState, *, now: datetime) -> Answer:
     """Return what an event of PagerDuty's means to the incident.
 
-    What changes nothing here stands on record all the same, as `Word.PAGER_SAID`.
+    What changes nothing here stands on record all the same, as `Kind.PAGER_SAID`.
     """
     by = event.agent.name or event.agent.id if event.agent else ""
     said: dict[str, Any] = {
@@ -74,25 +73,25 @@ def _meaning(event: PagerDutyEvent, state: IncidentState) -> tuple[str, dict[str
             return Kind.ACKNOWLEDGED, {}
         case EventKind.UNACKNOWLEDGED if state.acked_at is not None and state.is_open:
             # Also by its automation: whoever acknowledged has been silent for too long.
-            return Word.UNACKNOWLEDGED, {}
+            return Kind.UNACKNOWLEDGED, {}
         case EventKind.ANNOTATED if event.note:
-            return Word.NOTED, {"text": event.note}
+            return Kind.NOTED, {"text": event.note}
         case EventKind.REASSIGNED | EventKind.DELEGATED if event.assignees:
-            return Word.ROLE_TAKEN, {"role": "on-call", "name": ", ".join(event.assignees)}
+            return Kind.ROLE_TAKEN, {"role": "on-call", "name": ", ".join(event.assignees)}
         case EventKind.RESOLVED if event.is_by_person and not event.resolve_reason:
             return _resolved(event, state)
         case _:
-            return Word.PAGER_SAID, {"text": _sentence(event)}
+            return Kind.PAGER_SAID, {"text": _sentence(event)}
 
 
 def _resolved(event: PagerDutyEvent, state: IncidentState) -> tuple[str, dict[str, Any]]:
     if not state.is_open:
-        return Word.PAGER_SAID, {"text": "resolved there too"}
+        return Kind.PAGER_SAID, {"text": "resolved there too"}
     if not state.firing:
-        return Word.RESOLVED, {"text": f"resolved in {TOOL}", "anyway": False}
+        return Kind.RESOLVED, {"text": f"resolved in {TOOL}", "anyway": False}
     text = f"resolved in {TOOL} while {state.firing} of its alerts still fire: it stays open"
     # Somebody has looked at it, which is what an acknowledgement says.
-    return (Kind.ACKNOWLEDGED if state.acked_at is None else Word.PAGER_SAID), {"text": text}
+    return (Kind.ACKNOWLEDGED if state.acked_at is None else Kind.PAGER_SAID), {"text": text}
 
 
 def _sentence(event: PagerDutyEvent) -> str:
@@ -106,7 +105,7 @@ def is_repeat(answer: Answer, state: IncidentState) -> bool:
     """Return whether the same event, or the same delivery, is on the incident's record already."""
     delivery = answer.data.get("delivery")
     return any(
-        w.id == answer.id or (delivery and w.data.get("delivery") == delivery) for w in state.words
+        w.id == answer.id or (delivery and w.data.get("delivery") == delivery) for w in state.events
     )
 
 

@@ -21,7 +21,6 @@ from typing import Any
 from gameday.errors import DriverError, StoreError
 from gameday.incidents.disk import Disk
 from gameday.incidents.duties import Act, Duty, duties, pages_sent
-from gameday.incidents.line import Word
 from gameday.incidents.paging import Paging
 from gameday.incidents.state import IncidentState
 from gameday.ports import Clock, IncidentStore
@@ -114,12 +113,12 @@ class Dispatch:
                     data["accepted"] = await self._paging.page(incident, duty)
                 case Act.TELL_ACKED:
                     data["pages"] = pages_sent(incident)
-                    kind, data["text"] = Word.REMINDED, await self._paging.acknowledge(incident)
+                    kind, data["text"] = Kind.REMINDED, await self._paging.acknowledge(incident)
                 case Act.TELL_RESOLVED:
                     data["pages"] = pages_sent(incident)
-                    kind, data["text"] = Word.REMINDED, await self._paging.resolve(incident)
+                    kind, data["text"] = Kind.REMINDED, await self._paging.resolve(incident)
                 case Act.REMIND:
-                    kind, data["text"] = Word.REMINDED, duty.why
+                    kind, data["text"] = Kind.REMINDED, duty.why
         except DriverError as error:
             self.failed += 1
             # On record once, not once per try: the record is read by people.
@@ -128,9 +127,9 @@ class Dispatch:
             _log.warning("pager failed incident=%s duty=%s error=%s", incident.id, duty.key, error)
             if not is_first:
                 return
-            kind, data = Word.PAGE_FAILED, {"duty": duty.key, "error": str(error)}
+            kind, data = Kind.PAGE_FAILED, {"duty": duty.key, "error": str(error)}
         await self._record(incident, kind, data)
-        if kind != Word.PAGE_FAILED:
+        if kind != Kind.PAGE_FAILED:
             self.fulfilled += 1
 
     @asynccontextmanager

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gameday.incidents.line import Word
 from gameday.incidents.state import POSTMORTEM_WITHIN, WAKING, IncidentState, State
 from scoring.funnel import TARGETS
 from scoring.timeline import Kind
@@ -56,8 +55,8 @@ def duties(incident: IncidentState, *, now: datetime) -> Sequence[Duty]:
     """Return what is due and not on record, most urgent first; may be empty."""
     done = {
         str(w.data.get("duty"))
-        for w in incident.words
-        if w.kind in (Kind.PAGE_DELIVERED, Word.REMINDED)
+        for w in incident.events
+        if w.kind in (Kind.PAGE_DELIVERED, Kind.REMINDED)
     }
     found = (*_pages(incident, now), *_answers(incident), *_reminders(incident, now))
     return tuple(d for d in found if d.key not in done)
@@ -106,7 +105,7 @@ def pages_sent(incident: IncidentState) -> int:
     begins = f"page/{incident.unanswered_since.isoformat()}/"
     return sum(
         w.kind == Kind.PAGE_DELIVERED and str(w.data.get("duty")).startswith(begins)
-        for w in incident.words
+        for w in incident.events
     )
 
 
@@ -122,7 +121,7 @@ def _answers(incident: IncidentState) -> Sequence[Duty]:
     else:
         return ()
     key = f"{act}/{incident.unanswered_since.isoformat()}"
-    told = [w for w in incident.words if str(w.data.get("duty")).startswith(key)]
+    told = [w for w in incident.events if str(w.data.get("duty")).startswith(key)]
     if any(int(w.data.get("pages", sent)) < sent for w in told):
         # A page was still being tried when the pager was told; it is open there, and nobody's.
         key = f"{key}/{sent}"

@@ -5,8 +5,8 @@ incidents changed: what was acknowledged is on disk, and what is not on disk was
 What is due is worked out again at every tick from what is stored, so a restart forgets nothing.
 
 Several processes may share one store: each follows what the others commit
-(`gameday.incidents.memory`), an incident is opened only by who knows all of its line, and a duty is
-claimed before it is done (`gameday.incidents.dispatch`).
+(`gameday.incidents.memory`), an incident is opened only by who knows all of its group,
+and a duty is claimed before it is done (`gameday.incidents.dispatch`).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from functools import partial
 from typing import Any
 
 from gameday.errors import PlanRefused, StoreError, UsageError
+from gameday.incidents.alert_group import CLOSING, Incident
 from gameday.incidents.alerts import alerts_of, has_beat, instant, text
 from gameday.incidents.answers import Answer, answer_of, incident_of, is_repeat
 from gameday.incidents.disk import Disk
 from gameday.incidents.dispatch import Dispatch
 from gameday.incidents.duties import duties
-from gameday.incidents.line import CLOSING, Span, Word
 from gameday.incidents.memory import Listener, Memory, gone
 from gameday.incidents.pagerduty_events import PagerDutyEvent
 from gameday.incidents.paging import Paging
 from gameday.incidents.routing import Drill, routed
 from gameday.incidents.state import WAKING, IncidentState, State, state_of
 from gameday.incidents.writer import Writer
-from gameday.ports import AuditEntry, Clock, IncidentRow, IncidentStore, LineFact
+from gameday.ports import AuditEntry, Clock, GroupFact, IncidentRow, IncidentStore
 from scoring.timeline import Fact, Kind
 
 TICK = timedelta(seconds=1)
@@ -44,7 +44,7 @@ FOLLOW_EVERY = timedelta(milliseconds=200)
 """How often it looks for what other processes wrote; before anything is shown it looks anyway."""
 
 OPENINGS = 20
-"""Tries to open an incident against other processes' news of its line; the next tick goes on."""
+"""Tries to open an incident against other processes' news of its group; the next tick goes on."""
 
 KEPT = timedelta(hours=1)
 """How long a closed incident stays in memory, for the news that come late."""
@@ -134,7 +134,7 @@ class Engine:
     async def running(self, *, tick: timedelta = TICK) -> AsyncIterator[Engine]:
         """Load what is open, then write and keep deadlines for as long as the context lasts."""
         await self._memory.begin(since=self.now() - REMEMBERED)
-        await self._open_new(self._memory.lines)
+        await self._open_new(self._memory.groups)
         loops = [
             asyncio.create_task(self._writer.write_for_ever()),
             asyncio.create_task(self._tick_for_ever(tick)),
@@ -165,7 +165,7 @@ class Engine:
             self.beat_at = received_at
         drills = self._drills()
         facts = [routed(a, drills) for a in alerts] if drills else alerts
-        return await self._writer.commit([LineFact(a.line, a.to_fact()) for a in facts])
+        return await self._writer.commit([GroupFact(a.group, a.to_fact()) for a in facts])
 
     async def deploy(self, sent: Mapping[str, Any], *, by: str) -> Fact:
         """Take a deploy marker.
@@ -181,7 +181,7 @@ class Engine:
         region = text(sent.get("region"))
         fact = Fact(
             id=f"deploy/{service}/{revision}/{region}/{at.isoformat()}",
-            kind=Word.DEPLOYED,
+            kind=Kind.DEPLOYED,
             happened_at=at,
             recorded_at=now,
             source="deploy",
@@ -194,7 +194,7 @@ class Engine:
                 "by": by,
             },
         )
-        await self._writer.commit([LineFact(f"deploy:{service}", fact)])
+        await self._writer.commit([GroupFact(f"deploy:{service}", fact)])
         return fact
 
     async def deploys(self, service: str) -> Sequence[Fact]:
@@ -216,16 +216,16 @@ class Engine:
         """
         state = await self.state(incident)
         self._refuse(state, kind, data)
-        known = next((w for w in state.words if w.kind == kind), None)
+        known = next((w for w in state.events if w.kind == kind), None)
         if kind == Kind.ACKNOWLEDGED and known is not None and state.acked_at:
             return known
-        if kind == Word.MERGED:
+        if kind == Kind.MERGED:
             into = await self.state(str(data["into"]))
             if into.id == state.id or into.merged_into:
                 raise PlanRefused(f"{incident} cannot be merged into {data['into']}")
         fact = self._word(state, kind, {**data, "by": by}, source=source)
         entry = AuditEntry(fact.happened_at, by, str(kind), state.id)
-        await self._writer.commit([LineFact(state.line, fact)], audit=[entry], is_urgent=True)
+        await self._writer.commit([GroupFact(state.group, fact)], audit=[entry], is_urgent=True)
         return fact
 
     async def opened(self, incident: str, view: str, *, by: str | None) -> IncidentState:
@@ -237,7 +237,7 @@ class Engine:
         state = await self.state(incident)
         data = {"link": view, "by": by, "attributed": by is not None}
         fact = self._word(state, Kind.LINK_OPENED, data, source="link")
-        await self._writer.commit([LineFact(state.line, fact)], is_urgent=True)
+        await self._writer.commit([GroupFact(state.group, fact)], is_urgent=True)
         return state
 
     async def answered(self, event: PagerDutyEvent) -> int:
@@ -262,7 +262,7 @@ class Engine:
         fact = self._answer_fact(answer, state)
         entry = AuditEntry(fact.recorded_at, answer.by, answer.kind, state.id)
         return await self._writer.commit(
-            [LineFact(state.line, fact)], audit=[entry], is_urgent=True
+            [GroupFact(state.group, fact)], audit=[entry], is_urgent=True
         )
 
     def _answer_fact(self, answer: Answer, state: IncidentState) -> Fact:
@@ -278,11 +278,11 @@ class Engine:
 
     async def _record(self, state: IncidentState, kind: str, data: Mapping[str, Any]) -> None:
         fact = self._word(state, kind, data, source="engine")
-        await self._writer.commit([LineFact(state.line, fact)], is_urgent=True)
+        await self._writer.commit([GroupFact(state.group, fact)], is_urgent=True)
 
     @staticmethod
     def _refuse(state: IncidentState, kind: str, data: Mapping[str, Any]) -> None:
-        if kind == Word.RESOLVED and state.firing and not data.get("anyway"):
+        if kind == Kind.RESOLVED and state.firing and not data.get("anyway"):
             raise PlanRefused(
                 f"{state.firing} of its alerts still fire; resolve it when they have cleared, say "
                 "that it is a false alarm, or resolve it `anyway`"
@@ -314,13 +314,13 @@ class Engine:
             UsageError: there is no such incident.
         """
         await self._memory.catch_up()
-        name = await self._memory.line_of(incident)
+        name = await self._memory.group_of(incident)
         if name is None:
             raise NoSuchIncident(f"there is no incident {incident!r}; `gameday incident list`")
-        span = (await self._memory.line(name)).span_of(incident)
-        if span is None:
+        found = (await self._memory.group(name)).incident_of(incident)
+        if found is None:
             raise gone(incident)
-        return state_of(span, line=name, now=self.now())
+        return state_of(found, group=name, now=self.now())
 
     async def listed(self, *, limit: int, only_open: bool) -> Sequence[IncidentRow]:
         """Return incidents, newest first."""
@@ -340,22 +340,22 @@ class Engine:
     # --- opening -----------------------------------------------------------------------------
 
     async def _open_new(self, names: Collection[str]) -> None:
-        """Give every incident of these lines that has none an id, and put it in the list."""
+        """Give every incident of these groups that has none an id, and put it in the list."""
         async with self._opening_one:
             for _ in range(OPENINGS):
                 if await self._opened_all(tuple(names)):
                     return
-                # Another process has news of these lines, which may be that it opened them.
+                # Another process has news of these groups, which may be that it opened them.
                 await self._memory.catch_up()
 
     async def _opened_all(self, names: Sequence[str]) -> bool:
-        lines = {name: await self._memory.line(name) for name in names}
-        opened: list[tuple[LineFact, IncidentState]] = []
-        for name, line in lines.items():
-            for span in line.spans():
-                if not span.ids:
-                    fact, state = self._opening(name, span)
-                    opened.append((LineFact(name, fact), state))
+        groups = {name: await self._memory.group(name) for name in names}
+        opened: list[tuple[GroupFact, IncidentState]] = []
+        for name, group in groups.items():
+            for found in group.incidents():
+                if not found.ids:
+                    fact, state = self._opening(name, found)
+                    opened.append((GroupFact(name, fact), state))
         if not opened:
             return True
         facts = [fact for fact, _ in opened]
@@ -365,7 +365,7 @@ class Engine:
         written = await self._disk.write(commit)
         if not written.is_done:
             return False
-        await self._memory.took(facts, written, lines)
+        await self._memory.took(facts, written, groups)
         self._rows.update({row.id: row for row in rows})
         for _, state in opened:
             is_real = state.drill is None and state.severity in WAKING and state.is_open
@@ -373,21 +373,21 @@ class Engine:
                 await self._disk.write(partial(self._on_real, state))
         return True
 
-    def _opening(self, name: str, span: Span) -> tuple[Fact, IncidentState]:
+    def _opening(self, name: str, found: Incident) -> tuple[Fact, IncidentState]:
         now = self.now()
-        first = span.first
+        first = found.first
         incident = f"{first.starts_at:%Y%m%d-%H%M}-{secrets.token_hex(4)}"
         fact = Fact(
             id=f"{incident}/opened",
-            kind=Word.OPENED,
+            kind=Kind.INCIDENT_OPENED,
             happened_at=now,
             recorded_at=now,
             source="engine",
             subject=first.told.slo,
-            data={"incident": incident, "anchor": first.told.episode},
+            data={"incident": incident, "anchor": first.told.firing_id},
         )
-        named = Span.of(span.episodes, ids=(incident,), words=(fact,))
-        return fact, state_of(named, line=name, now=now)
+        named = Incident.of(found.firings, ids=(incident,), events=(fact,))
+        return fact, state_of(named, group=name, now=now)
 
     # --- what is due -------------------------------------------------------------------------
 
@@ -408,17 +408,17 @@ class Engine:
     async def tick(self) -> None:
         """Do what is due now, and bring the list of incidents up to date."""
         await self._memory.catch_up()
-        await self._open_new([n for n, line in self._memory.lines.items() if line])
+        await self._open_new([n for n, group in self._memory.groups.items() if group])
         now = self.now()
         changed = []
-        for name, line in list(self._memory.lines.items()):
-            for span in line.spans():
-                if not span.ids:
+        for name, group in list(self._memory.groups.items()):
+            for found in group.incidents():
+                if not found.ids:
                     continue
-                row = self._rows.get(span.ids[0])
+                row = self._rows.get(found.ids[0])
                 if row is not None and row.state == State.MERGED:
                     continue
-                state = state_of(span, line=name, now=now)
+                state = state_of(found, group=name, now=now)
                 for merged in (None, *state.also):
                     fresh = _row(state, id=merged)
                     if self._rows.get(fresh.id) != fresh:
@@ -433,18 +433,18 @@ class Engine:
         self._let_go(now)
 
     def _let_go(self, now: datetime) -> None:
-        """Forget lines that have been over for a while; the store has them."""
-        for name, line in list(self._memory.lines.items()):
-            if all(_is_done(span, now) for span in line.spans()):
+        """Forget groups that have been over for a while; the store has them."""
+        for name, group in list(self._memory.groups.items()):
+            if all(_is_done(found, now) for found in group.incidents()):
                 self._memory.forget(name)
-                for id in [i for i, row in self._rows.items() if row.line == name]:
+                for id in [i for i, row in self._rows.items() if row.group == name]:
                     del self._rows[id]
 
 
-def _is_done(span: Span, now: datetime) -> bool:
-    if span.cleared_at is None and span.closing() is None:
+def _is_done(found: Incident, now: datetime) -> bool:
+    if found.cleared_at is None and found.closing() is None:
         return False
-    state = state_of(span, line="", now=now)
+    state = state_of(found, group="", now=now)
     owed = [p.due_at + KEPT for p in state.phases if p.name == "postmortem" and p.due_at]
     return state.closed_at is not None and now > max((state.closed_at + KEPT, *owed))
 
@@ -452,7 +452,7 @@ def _is_done(span: Span, now: datetime) -> bool:
 def _row(state: IncidentState, *, id: str | None = None) -> IncidentRow:
     return IncidentRow(
         id=id or state.id,
-        line=state.line,
+        group=state.group,
         service=state.service,
         slo=state.slo,
         severity=state.severity,

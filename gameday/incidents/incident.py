@@ -9,7 +9,6 @@ from typing import Any
 
 from gameday.errors import DriverError, StoreError, UsageError
 from gameday.incidents import deeplinks
-from gameday.incidents.line import Word
 from gameday.ledger import Ledger
 from gameday.model.page import Finding, Links, Page
 from gameday.model.signals import Deploy
@@ -265,7 +264,7 @@ class Incident:
     def note(self, text: str) -> Fact:
         """Record a sentence of the responder's."""
         return self._ledger.record(
-            Word.NOTED, source="responder", subject=self._slo.id, data={"text": text}
+            Kind.NOTED, source="responder", subject=self._slo.id, data={"text": text}
         )
 
     async def mitigate(self, name: str, parameters: Mapping[str, str]) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""The lines a process holds in memory, and how they follow what others write to the same store.
+"""The groups a process holds in memory, and how they follow what others write to the same store.
 
 The store numbers its facts in the order they were committed. A process remembers the number up to
 which it has heard everything; what another process wrote stands behind it, and is read from there.
@@ -12,33 +12,34 @@ from datetime import datetime
 from functools import partial
 
 from gameday.errors import StoreError
+from gameday.incidents.alert_group import AlertGroup
 from gameday.incidents.alerts import text
 from gameday.incidents.answers import is_about
 from gameday.incidents.disk import Disk
-from gameday.incidents.line import Line, Word
-from gameday.ports import IncidentStore, LineFact, Written
+from gameday.ports import GroupFact, IncidentStore, Written
+from scoring.timeline import Kind
 
 AT_ONCE = 5_000
 """Facts of one look at what others wrote."""
 
-Listener = Callable[[LineFact], None]
+Listener = Callable[[GroupFact], None]
 """Called with every fact that is new to this process, after it is on disk."""
 
 
 class Memory:
-    """The open lines of one service process.
+    """The open groups of one service process.
 
     Attributes:
-        lines: by name.
+        groups: by name.
         seen: everything up to this number was heard; 0 on a store that nobody else writes to.
     """
 
     def __init__(self, store: IncidentStore, disk: Disk) -> None:
         self._store = store
         self._disk = disk
-        self.lines: dict[str, Line] = {}
+        self.groups: dict[str, AlertGroup] = {}
         self.seen = 0
-        self._line_of: dict[str, str] = {}
+        self._group_of: dict[str, str] = {}
         self._listeners: list[Listener] = []
         self._following = asyncio.Lock()
         self._asked = 0
@@ -53,48 +54,48 @@ class Memory:
     async def begin(self, *, since: datetime) -> None:
         """Load what is open, or was after this instant."""
         if self._store.is_shared:
-            # Before the lines are read: what is written meanwhile is heard twice, never missed.
+            # Before the groups are read: what is written meanwhile is heard twice, never missed.
             self.seen = await self._disk.read(self._store.last_number)
-        for name in await self._disk.read(partial(self._store.open_lines, since=since)):
+        for name in await self._disk.read(partial(self._store.open_groups, since=since)):
             await self.load(name)
 
-    async def line(self, name: str) -> Line:
-        """Return a line, from the store where it is not held."""
-        return self.lines.get(name) or await self.load(name)
+    async def group(self, name: str) -> AlertGroup:
+        """Return a group, from the store where it is not held."""
+        return self.groups.get(name) or await self.load(name)
 
-    async def load(self, name: str) -> Line:
-        """Hold a line as the store has it."""
+    async def load(self, name: str) -> AlertGroup:
+        """Hold a group as the store has it."""
         facts = await self._disk.write(partial(self._store.facts, name))
-        line = self.lines.setdefault(name, Line(name, facts))
-        for span in line.spans():
-            for incident in span.ids:
-                self._line_of[incident] = name
-        return line
+        group = self.groups.setdefault(name, AlertGroup(name, facts))
+        for found in group.incidents():
+            for incident in found.ids:
+                self._group_of[incident] = name
+        return group
 
-    async def line_of(self, incident: str) -> str | None:
-        """Return the name of an incident's line; None where there is no such incident."""
-        if (name := self._line_of.get(incident)) is not None:
+    async def group_of(self, incident: str) -> str | None:
+        """Return the name of an incident's group; None where there is no such incident."""
+        if (name := self._group_of.get(incident)) is not None:
             return name
         row = await self._disk.read(partial(self._store.incident, text(incident)))
-        return None if row is None else row.line
+        return None if row is None else row.group
 
     def tied_to(self, pager_incident: str) -> str | None:
         """Return the incident that a pager knows by an id of its own, if it ever said which."""
-        for line in self.lines.values():
-            for span in line.spans():
-                if span.ids and any(is_about(w, pager_incident) for w in span.words):
-                    return span.ids[0]
+        for group in self.groups.values():
+            for found in group.incidents():
+                if found.ids and any(is_about(w, pager_incident) for w in found.events):
+                    return found.ids[0]
         return None
 
     # --- what is new -------------------------------------------------------------------------
 
     async def took(
-        self, facts: Iterable[LineFact], written: Written, lines: Mapping[str, Line]
+        self, facts: Iterable[GroupFact], written: Written, groups: Mapping[str, AlertGroup]
     ) -> None:
         """Hear what this process has just committed.
 
         Args:
-            lines: of these facts; a tick may have let go of one meanwhile, and what is new makes
+            groups: of these facts; a tick may have let go of one meanwhile, and what is new makes
                 it needed again.
         """
         if self._store.is_shared:
@@ -105,7 +106,7 @@ class Memory:
                 return
             self.seen = written.after
         for said in facts:
-            self._hear(self.lines.setdefault(said.line, lines[said.line]), said)
+            self._hear(self.groups.setdefault(said.group, groups[said.group]), said)
 
     async def catch_up(self) -> None:
         """Return when everything is heard that others had committed when this was called.
@@ -131,36 +132,36 @@ class Memory:
                 partial(self._store.facts_after, self.seen, limit=AT_ONCE)
             )
             for number, said in found:
-                line = self.lines.setdefault(said.line, await self.line(said.line))
+                group = self.groups.setdefault(said.group, await self.group(said.group))
                 if number > self.seen:
                     self.seen = number
-                    self._hear(line, said)
+                    self._hear(group, said)
             if len(found) < AT_ONCE:
                 return
 
-    def _hear(self, line: Line, said: LineFact) -> None:
-        if not line.knows(said.fact):
-            line.add(said.fact)
-        if said.fact.kind == Word.OPENED:
-            self._line_of[str(said.fact.data["incident"])] = said.line
+    def _hear(self, group: AlertGroup, said: GroupFact) -> None:
+        if not group.knows(said.fact):
+            group.add(said.fact)
+        if said.fact.kind == Kind.INCIDENT_OPENED:
+            self._group_of[str(said.fact.data["incident"])] = said.group
         for listener in self._listeners:
             listener(said)
 
     def forget(self, name: str) -> None:
-        """Let go of a line; the store has it."""
-        del self.lines[name]
+        """Let go of a group; the store has it."""
+        del self.groups[name]
 
 
 def unheard(
-    facts: Sequence[Sequence[LineFact]], lines: Mapping[str, Line]
-) -> tuple[Mapping[str, LineFact], Sequence[int]]:
+    facts: Sequence[Sequence[GroupFact]], groups: Mapping[str, AlertGroup]
+) -> tuple[Mapping[str, GroupFact], Sequence[int]]:
     """Return (the facts nobody has heard, by id; how many of them each sender brought)."""
-    new: dict[str, LineFact] = {}
+    new: dict[str, GroupFact] = {}
     counts = []
     for sent in facts:
         before = len(new)
         for said in sent:
-            if said.fact.id not in new and not lines[said.line].knows(said.fact):
+            if said.fact.id not in new and not groups[said.group].knows(said.fact):
                 new[said.fact.id] = said
         counts.append(len(new) - before)
     return new, counts

@@ -62,7 +62,7 @@ class Paging:
     def _sent(self, incident: IncidentState) -> Sequence[tuple[Pager, Notification]]:
         sent = {
             (str(w.data["to"]), int(w.data.get("level", 1)))
-            for w in incident.words
+            for w in incident.events
             if w.kind == Kind.PAGE_DELIVERED
         }
         return [
@@ -85,7 +85,7 @@ class Paging:
             "severity": incident.severity,
             "window": first.labels.get("long_window", ""),
             "burn_rate": first.labels.get("burn_rate", ""),
-            "alerts": len(incident.episodes),
+            "alerts": len(incident.firings),
             "why": why,
         }
         return Notification(

@@ -1,4 +1,4 @@
-"""How an incident stands: derived from its span and an instant, stored nowhere. Pure."""
+"""How an incident stands: derived from what was heard of it and an instant. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from gameday.incidents.line import QUIET, Episode, Span, Word
+from gameday.incidents.alert_group import QUIET, Firing, Incident
 from gameday.model.page import Step
 from scoring.funnel import TARGETS
 from scoring.timeline import Fact, Kind
@@ -90,7 +90,7 @@ class IncidentState:
 
     id: str
     also: tuple[str, ...]
-    line: str
+    group: str
     service: str
     slo: str
     severity: str
@@ -107,10 +107,10 @@ class IncidentState:
     unacked_at: datetime | None
     roles: Mapping[str, str]
     phases: tuple[Phase, ...]
-    first: Episode
+    first: Firing
     firing: int
-    episodes: tuple[Episode, ...]
-    words: tuple[Fact, ...]
+    firings: tuple[Firing, ...]
+    events: tuple[Fact, ...]
     now: datetime
 
     @property
@@ -134,7 +134,7 @@ class IncidentState:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``GET /api/incidents/{id}`` shows it: what a responder may see."""
-        listed = sorted(self.episodes, key=lambda e: (e.starts_at, e.told.episode))
+        listed = sorted(self.firings, key=lambda e: (e.starts_at, e.told.firing_id))
         return {
             **self.brief(),
             "also": list(self.also),
@@ -164,7 +164,7 @@ class IncidentState:
                 for e in listed[:MOST_SHOWN]
             ],
             "alerts_total": len(listed),
-            "timeline": [w.to_json() for w in self.words],
+            "timeline": [w.to_json() for w in self.events],
         }
 
     def brief(self) -> dict[str, Any]:
@@ -198,32 +198,32 @@ MOST_SHOWN = 200
 """Alerts of one incident that are shown; a storm's thousands help nobody at 3 am."""
 
 
-def state_of(span: Span, *, line: str, now: datetime) -> IncidentState:
+def state_of(incident: Incident, *, group: str, now: datetime) -> IncidentState:
     """Return how an incident stands at an instant.
 
     Args:
-        span: with at least one episode; of an incident that has no id yet the id is empty.
+        incident: with at least one firing; of an incident that has no id yet the id is empty.
     """
-    first = span.first.told
-    severity = min(_severity(said) for said in span.severities)
-    paged_at = span.paged_at
-    reopened_at = span.reopened_at()
+    first = incident.first.told
+    severity = min(_severity(said) for said in incident.severities)
+    paged_at = incident.paged_at
+    reopened_at = incident.reopened_at()
     # Whoever acknowledged before it was closed is asleep again when it opens anew.
-    acks = _since(reopened_at, (w for w in span.words if w.kind == Kind.ACKNOWLEDGED))
+    acks = _since(reopened_at, (w for w in incident.events if w.kind == Kind.ACKNOWLEDGED))
     first_acked = acks[0] if acks else None
-    taken_back = _since(reopened_at, (w for w in span.words if w.kind == Word.UNACKNOWLEDGED))
+    taken_back = _since(reopened_at, (w for w in incident.events if w.kind == Kind.UNACKNOWLEDGED))
     unacked_at = taken_back[-1].happened_at if acks and taken_back else None
     # The phase was met by the first answer; whether somebody has it now, the last word says.
     acked = next(iter(_since(unacked_at, acks)), None)
-    mitigated = _first(span, Kind.MITIGATION_APPLIED, ok=True)
-    merged = _first(span, Word.MERGED)
-    closing = span.closing()
-    cleared_at = span.cleared_at
+    mitigated = _first(incident, Kind.MITIGATION_APPLIED, ok=True)
+    merged = _first(incident, Kind.MERGED)
+    closing = incident.closing()
+    cleared_at = incident.cleared_at
     state, closed_at = State.TRIGGERED, None
     if merged is not None:
         state, closed_at = State.MERGED, merged.happened_at
     elif closing is not None:
-        is_false = closing.kind == Word.FALSE_ALARM
+        is_false = closing.kind == Kind.FALSE_ALARM
         state = State.FALSE_ALARM if is_false else State.RESOLVED
         closed_at = closing.happened_at
     elif cleared_at is not None and now > cleared_at + QUIET:
@@ -235,17 +235,17 @@ def state_of(span: Span, *, line: str, now: datetime) -> IncidentState:
     elif acked is not None:
         state = State.ACKNOWLEDGED
     return IncidentState(
-        id=span.ids[0] if span.ids else "",
-        also=span.ids[1:],
-        line=line,
+        id=incident.ids[0] if incident.ids else "",
+        also=incident.ids[1:],
+        group=group,
         service=first.service,
         slo=first.slo,
         severity=severity,
         state=state,
         # One alert that the drill does not explain makes the whole incident real.
-        drill=next(iter(span.drills)) if len(span.drills) == 1 else None,
-        drill_until=span.drill_until,
-        starts_at=span.starts_at,
+        drill=next(iter(incident.drills)) if len(incident.drills) == 1 else None,
+        drill_until=incident.drill_until,
+        starts_at=incident.starts_at,
         paged_at=paged_at,
         acked_at=acked.happened_at if acked else None,
         cleared_at=cleared_at,
@@ -253,9 +253,9 @@ def state_of(span: Span, *, line: str, now: datetime) -> IncidentState:
         merged_into=str(merged.data["into"]) if merged else None,
         reopened_at=reopened_at,
         unacked_at=unacked_at,
-        roles=_roles(span),
+        roles=_roles(incident),
         phases=_phases(
-            span,
+            incident,
             severity=severity,
             paged_at=reopened_at or paged_at,
             acked=first_acked,
@@ -263,10 +263,10 @@ def state_of(span: Span, *, line: str, now: datetime) -> IncidentState:
             closed_at=closed_at if state is State.RESOLVED else None,
             is_false=state in (State.FALSE_ALARM, State.MERGED),
         ),
-        first=span.first,
-        firing=span.firing,
-        episodes=tuple(span.episodes),
-        words=span.words,
+        first=incident.first,
+        firing=incident.firing,
+        firings=tuple(incident.firings),
+        events=incident.events,
         now=now,
     )
 
@@ -275,11 +275,11 @@ def _severity(said: str) -> str:
     return SEVERITIES.get(said, "SEV-3" if said in ("ticket", "warning") else "SEV-4")
 
 
-def _first(span: Span, kind: str, **wanted: object) -> Fact | None:
+def _first(incident: Incident, kind: str, **wanted: object) -> Fact | None:
     return next(
         (
             w
-            for w in span.words
+            for w in incident.events
             if w.kind == kind and all(w.data.get(k) == v for k, v in wanted.items())
         ),
         None,
@@ -290,18 +290,18 @@ def _since(instant: datetime | None, words: Iterable[Fact]) -> Sequence[Fact]:
     return [w for w in words if instant is None or w.happened_at >= instant]
 
 
-def _roles(span: Span) -> Mapping[str, str]:
+def _roles(incident: Incident) -> Mapping[str, str]:
     roles: dict[str, str] = {}
-    for word in span.words:
+    for word in incident.events:
         if word.kind == Kind.ACKNOWLEDGED:
             roles.setdefault("on-call", str(word.data.get("by", "")))
-        elif word.kind == Word.ROLE_TAKEN:
+        elif word.kind == Kind.ROLE_TAKEN:
             roles[str(word.data.get("role"))] = str(word.data.get("name", ""))
     return roles
 
 
 def _phases(
-    span: Span,
+    incident: Incident,
     *,
     severity: str,
     paged_at: datetime,
@@ -313,9 +313,9 @@ def _phases(
     waking = severity in WAKING and not is_false
     at: dict[str, datetime | None] = {"acked": acked.happened_at if acked else None}
     for step in (Step.RED, Step.TRACE, Step.PROFILE, Step.BLAME):
-        found = _first(span, Kind.FINDING, step=str(step))
+        found = _first(incident, Kind.FINDING, step=str(step))
         at[str(step)] = found.happened_at if found else None
-    mitigated = _first(span, Kind.MITIGATION_APPLIED, ok=True)
+    mitigated = _first(incident, Kind.MITIGATION_APPLIED, ok=True)
     at["mitigated"] = mitigated.happened_at if mitigated else None
     phases = [
         Phase(name, "on-call", at[name], paged_at + target if waking and target else None)
@@ -324,7 +324,7 @@ def _phases(
     ]
     recovered_due = paged_at + RECOVERED_WITHIN if waking else None
     phases.append(Phase("recovered", "on-call", cleared_at, recovered_due))
-    written = _first(span, Kind.POSTMORTEM_DRAFTED)
+    written = _first(incident, Kind.POSTMORTEM_DRAFTED)
     owed = POSTMORTEM_WITHIN.get(severity) if waking else None
     due_at = closed_at + owed if closed_at and owed else None
     phases.append(

@@ -16,7 +16,7 @@ from functools import partial
 from gameday.errors import StoreError
 from gameday.incidents.disk import Disk
 from gameday.incidents.memory import Memory, unheard
-from gameday.ports import AuditEntry, IncidentStore, LineFact
+from gameday.ports import AuditEntry, GroupFact, IncidentStore
 
 BATCH = 250
 """Facts of one transaction, so that nobody waits long for a stranger's storm; one webhook's more
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Job:
-    facts: Sequence[LineFact]
+    facts: Sequence[GroupFact]
     audit: Sequence[AuditEntry]
     done: asyncio.Future[int] = field(repr=False)
 
@@ -39,7 +39,7 @@ class Writer:
     """The one task of a process that writes facts down.
 
     Args:
-        after: awaited with the lines that changed, before the senders are told; what it raises as
+        after: awaited with the groups that changed, before the senders are told; what it raises as
             `StoreError` is made up for later, since what is on disk is acknowledged.
     """
 
@@ -69,7 +69,7 @@ class Writer:
 
     async def commit(
         self,
-        facts: Sequence[LineFact],
+        facts: Sequence[GroupFact],
         *,
         audit: Sequence[AuditEntry] = (),
         is_urgent: bool = False,
@@ -122,9 +122,9 @@ class Writer:
         return jobs
 
     async def _write(self, jobs: Sequence[_Job]) -> None:
-        names = {f.line for job in jobs for f in job.facts}
-        lines = {name: await self._memory.line(name) for name in names}
-        new, counts = unheard([job.facts for job in jobs], lines)
+        names = {f.group for job in jobs for f in job.facts}
+        groups = {name: await self._memory.group(name) for name in names}
+        new, counts = unheard([job.facts for job in jobs], groups)
         audit = [entry for job in jobs for entry in job.audit]
         if new or audit:
             facts = tuple(new.values())
@@ -132,8 +132,8 @@ class Writer:
             self.commits += 1
             self.committed += len(new)
             with suppress(StoreError):
-                await self._memory.took(facts, written, lines)
-                await self._after({said.line for said in facts})
+                await self._memory.took(facts, written, groups)
+                await self._after({said.group for said in facts})
         for job, count in zip(jobs, counts, strict=True):
             if not job.done.done():
                 job.done.set_result(count)

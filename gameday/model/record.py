@@ -46,10 +46,10 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class LineFact:
-    """A fact and the line it belongs to; the fact's id is unique in the whole store."""
+class GroupFact:
+    """A fact and the group it belongs to; the fact's id is unique in the whole store."""
 
-    line: str
+    group: str
     fact: Fact
 
 
@@ -58,13 +58,13 @@ class IncidentRow:
     """One incident in a list.
 
     Attributes:
-        line: service and SLO, as `gameday.incidents` writes them in one.
+        group: service and SLO, as `gameday.incidents` writes them in one.
         drill: the run it was made by on purpose; None: it is real.
         merged_into: the incident that took this one in, or None.
     """
 
     id: str
-    line: str
+    group: str
     service: str
     slo: str
     severity: str
@@ -82,7 +82,7 @@ class Written:
         before: number of the last fact in the store before it; whoever has heard everything up to
             there has missed nothing that others wrote.
         after: number of the last fact after it.
-        is_done: False: others wrote about the same lines, and nothing of it was written.
+        is_done: False: others wrote about the same groups, and nothing of it was written.
     """
 
     before: int

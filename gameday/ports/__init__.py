@@ -8,7 +8,7 @@ All instants are aware UTC. Async once: there is no sync twin.
 from __future__ import annotations
 
 from gameday.model.fault import MITIGATIONS, Injection, PlannedFault, Undo
-from gameday.model.record import AuditEntry, IncidentRow, LineFact, Role, Token, Written
+from gameday.model.record import AuditEntry, GroupFact, IncidentRow, Role, Token, Written
 from gameday.model.run import Order, OrderKind, RunRecord
 from gameday.ports.alerts import AlertRouting, AlertSource, Counters
 from gameday.ports.changes import CodeHistory, DeployLog
@@ -35,7 +35,7 @@ __all__ = [
     "IncidentStore",
     "Injection",
     "Lease",
-    "LineFact",
+    "GroupFact",
     "MITIGATIONS",
     "Order",
     "OrderKind",

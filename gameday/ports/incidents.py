@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from gameday.model.record import AuditEntry, IncidentRow, LineFact, Token, Written
+from gameday.model.record import AuditEntry, GroupFact, IncidentRow, Token, Written
 from scoring.timeline import Fact
 
 
@@ -19,7 +19,7 @@ class IncidentStore(Protocol):
 
     def commit(
         self,
-        facts: Sequence[LineFact],
+        facts: Sequence[GroupFact],
         *,
         rows: Sequence[IncidentRow] = (),
         audit: Sequence[AuditEntry] = (),
@@ -30,13 +30,13 @@ class IncidentStore(Protocol):
         Facts are numbered in the order of their commits: who has seen a number has seen all below.
 
         Args:
-            unless_beyond: write nothing where a fact of one of these lines has a higher number.
+            unless_beyond: write nothing where a fact of one of these groups has a higher number.
         """
 
-    def facts(self, line: str) -> Sequence[Fact]:
-        """Return the facts of one line in the order they were recorded."""
+    def facts(self, group: str) -> Sequence[Fact]:
+        """Return the facts of one group in the order they were recorded."""
 
-    def facts_after(self, number: int, *, limit: int) -> Sequence[tuple[int, LineFact]]:
+    def facts_after(self, number: int, *, limit: int) -> Sequence[tuple[int, GroupFact]]:
         """Return facts with a higher number, in order, each with its own."""
 
     def last_number(self) -> int:
@@ -48,8 +48,8 @@ class IncidentStore(Protocol):
     def release(self, key: str, *, holder: str) -> None:
         """Give a claim back; what another holds stays."""
 
-    def open_lines(self, *, since: datetime) -> Sequence[str]:
-        """Return the lines with an incident that is open or younger, or with facts of none yet."""
+    def open_groups(self, *, since: datetime) -> Sequence[str]:
+        """Return the groups with an incident that is open or younger, or with facts of none yet."""
 
     def incidents(self, *, limit: int = 100, only_open: bool = False) -> Sequence[IncidentRow]:
         """Return incidents, newest first, without the ones merged into another."""

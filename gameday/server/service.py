@@ -16,7 +16,6 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from gameday.incidents.engine import Engine
-from gameday.incidents.line import Word
 from gameday.incidents.links import VIEWS, Signer, destination
 from gameday.incidents.paging import LinkOf
 from gameday.model.page import Finding
@@ -165,13 +164,13 @@ def service_app(
         return said
 
     saying("ack", Kind.ACKNOWLEDGED, shapes.NothingIn, "Say: I have it")
-    saying("note", Word.NOTED, shapes.NoteIn, "Put a note on record")
+    saying("note", Kind.NOTED, shapes.NoteIn, "Put a note on record")
     saying("finding", Kind.FINDING, Finding, "Put on record what one step of the funnel showed")
     saying("mitigation", Kind.MITIGATION_APPLIED, shapes.MitigationIn, "Say what was done")
-    saying("role", Word.ROLE_TAKEN, shapes.RoleIn, "Say who is commander, on-call or scribe")
-    saying("resolve", Word.RESOLVED, shapes.ClosingIn, "Close it")
-    saying("false-alarm", Word.FALSE_ALARM, shapes.ClosingIn, "Close it: there was nothing")
-    saying("merge", Word.MERGED, shapes.MergeIn, "Close it: another incident is the same one")
+    saying("role", Kind.ROLE_TAKEN, shapes.RoleIn, "Say who is commander, on-call or scribe")
+    saying("resolve", Kind.RESOLVED, shapes.ClosingIn, "Close it")
+    saying("false-alarm", Kind.FALSE_ALARM, shapes.ClosingIn, "Close it: there was nothing")
+    saying("merge", Kind.MERGED, shapes.MergeIn, "Close it: another incident is the same one")
     saying(
         "postmortem", Kind.POSTMORTEM_DRAFTED, shapes.PostmortemIn, "Say where the postmortem is"
     )

@@ -19,7 +19,7 @@ from gameday.errors import Problem, SpecError, UsageError
 from gameday.model.slo import Slo
 from gameday.spec.document import read_documents, separated
 from gameday.spec.names import did_you_mean
-from gameday.spec.slo import Shelf, is_openslo, is_slo, read_slos, slo_ids, slos_of
+from gameday.spec.slo import Referable, is_openslo, is_slo, read_slos, slo_ids, slos_of
 from gameday.spec.tree import MAX_PROBLEMS, quoted
 
 _YAML = (".yaml", ".yml")
@@ -242,7 +242,7 @@ def slos_under(folder: Path) -> list[Slo]:
 
 def _read(paths: Sequence[Path]) -> list[Slo]:
     """Return the SLOs of those files that are OpenSLO; `SpecError` with the problems of all."""
-    shelves: dict[Path, Shelf] = {}
+    shelves: dict[Path, Referable] = {}
     found: list[Slo] = []
     problems: list[Problem] = []
     for path in paths:
@@ -250,7 +250,7 @@ def _read(paths: Sequence[Path]) -> list[Slo]:
             documents = read_documents(path)
             if not any(is_slo(d) and is_openslo(d) for d in separated(documents)):
                 continue
-            shelf = shelves.setdefault(path.parent, Shelf(path.parent))
+            shelf = shelves.setdefault(path.parent, Referable(path.parent))
             found += slos_of(documents, path, shelf=shelf)
         except SpecError as error:
             problems += error.problems

@@ -30,7 +30,7 @@ from gameday.spec.openslo import alerting
 from gameday.spec.openslo.annotations import ON_SLO, Annotations
 from gameday.spec.openslo.fields import API_VERSION, Fields, optional_text, parsed_duration
 from gameday.spec.openslo.indicator import Indicator, check_data_source, read_sli
-from gameday.spec.openslo.library import Library, Shelf, identity, written
+from gameday.spec.openslo.library import Library, Referable, identity, written
 from gameday.spec.openslo.objective import read_goals
 from gameday.spec.openslo.promql import selector_fault
 from gameday.spec.tree import FieldPath, quoted
@@ -39,7 +39,7 @@ from scoring.slo import BurnWindow, Objective, Severity, nominal, workbook_windo
 __all__ = [
     "API_VERSION",
     "KINDS",
-    "Shelf",
+    "Referable",
     "is_openslo",
     "is_slo",
     "openslo_problems",
@@ -106,7 +106,7 @@ def slo_ids(document: Document) -> list[str]:
     return ids
 
 
-def read_slos(path: Path | str, *, shelf: Shelf | None = None) -> tuple[Slo, ...]:
+def read_slos(path: Path | str, *, shelf: Referable | None = None) -> tuple[Slo, ...]:
     """Return the SLOs of an OpenSLO file, in order; at least one.
 
     Args:
@@ -120,7 +120,7 @@ def read_slos(path: Path | str, *, shelf: Shelf | None = None) -> tuple[Slo, ...
 
 
 def slos_of(
-    documents: tuple[Document, ...], path: Path, *, shelf: Shelf | None = None
+    documents: tuple[Document, ...], path: Path, *, shelf: Referable | None = None
 ) -> tuple[Slo, ...]:
     """Return the SLOs these documents hold; `SpecError` lists what is wrong with any of them."""
     file = _File(documents, path, shelf)
@@ -153,7 +153,9 @@ def whole_text(path: Path) -> str:
 class _File:
     """The documents of one file, read: its SLOs, and every problem of any document."""
 
-    def __init__(self, documents: tuple[Document, ...], path: Path, shelf: Shelf | None) -> None:
+    def __init__(
+        self, documents: tuple[Document, ...], path: Path, shelf: Referable | None
+    ) -> None:
         documents = separated(documents)
         self.library = Library(documents, path, shelf)
         self.slos: list[Slo] = []

@@ -11,7 +11,7 @@ import pytest
 
 from gameday.drivers.database import IncidentDatabase
 from gameday.errors import PlanRefused, StoreError, UsageError
-from gameday.ports import AuditEntry, IncidentRow, LineFact, Role, Token
+from gameday.ports import AuditEntry, GroupFact, IncidentRow, Role, Token
 from scoring.timeline import Fact
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -43,20 +43,22 @@ def store(handle: Handle) -> IncidentDatabase:
     return handle()
 
 
-def said(number: int, line: str = "a/b", kind: str = "page.received") -> LineFact:
+def said(number: int, group: str = "a/b", kind: str = "page.received") -> GroupFact:
     data = {"n": number, "words": ["ü", "\u0000", "→"]}
-    return LineFact(line, Fact(f"f{number}", kind, NOON, NOON, "alertmanager", "", data))
+    return GroupFact(group, Fact(f"f{number}", kind, NOON, NOON, "alertmanager", "", data))
 
 
-def row(id: str = "I", state: str = "triggered", line: str = "a/b", minute: int = 0) -> IncidentRow:
+def row(
+    id: str = "I", state: str = "triggered", group: str = "a/b", minute: int = 0
+) -> IncidentRow:
     opened_at = NOON + timedelta(minutes=minute)
-    return IncidentRow(id, line, "a", "b", "SEV-2", opened_at, state)
+    return IncidentRow(id, group, "a", "b", "SEV-2", opened_at, state)
 
 
 def test_facts_come_back_unchanged_in_order_and_once(
     handle: Handle, store: IncidentDatabase
 ) -> None:
-    store.commit([said(1), said(2), said(9, line="c/d")])
+    store.commit([said(1), said(2), said(9, group="c/d")])
     store.commit([said(2), said(3), said(1)])
 
     assert [said(n).fact for n in (1, 2, 3)] == list(handle().facts("a/b"))
@@ -67,12 +69,12 @@ def test_numbers_grow_with_every_commit_and_tell_what_others_wrote(
 ) -> None:
     assert 0 == store.last_number()
     first = store.commit([said(1)])
-    other = handle().commit([said(2), said(3, line="c/d")])
+    other = handle().commit([said(2), said(3, group="c/d")])
     again = store.commit([said(1)])
 
     assert 0 == first.before < first.after == other.before < other.after == again.before
     found = store.facts_after(first.after, limit=10)
-    assert [said(2), said(3, line="c/d")] == [f for _, f in found]
+    assert [said(2), said(3, group="c/d")] == [f for _, f in found]
     assert other.after == found[-1][0] == store.last_number()
     assert [said(2)] == [f for _, f in store.facts_after(first.after, limit=1)]
 
@@ -82,7 +84,7 @@ def test_what_rests_on_old_news_is_not_written(handle: Handle, store: IncidentDa
     handle().commit([said(2)])
 
     stale = store.commit([said(3)], rows=[row()], unless_beyond=seen)
-    elsewhere = store.commit([said(4, line="c/d")], unless_beyond=seen)
+    elsewhere = store.commit([said(4, group="c/d")], unless_beyond=seen)
     fresh = store.commit([said(3)], rows=[row()], unless_beyond=elsewhere.after)
 
     assert (False, True, True) == (stale.is_done, elsewhere.is_done, fresh.is_done)
@@ -112,7 +114,7 @@ def test_two_who_write_at_once_lose_nothing_and_nobody_reads_past_a_commit(
         try:
             store = handle()
             for number in range(25):
-                store.commit([said(100 * who + number, line=f"{who}/x")])
+                store.commit([said(100 * who + number, group=f"{who}/x")])
         except StoreError as error:
             errors.append(error)
 
@@ -183,13 +185,13 @@ def test_open_lines_are_those_with_work_left(store: IncidentDatabase) -> None:
     store.commit(
         [said(1, "new/x"), said(2, "deploy:a", kind="deploy.marked")],
         rows=[
-            row("I1", line="open/x"),
-            row("I2", "resolved", line="young/x", minute=5),
-            row("I3", "resolved", line="old/x", minute=-5),
+            row("I1", group="open/x"),
+            row("I2", "resolved", group="young/x", minute=5),
+            row("I3", "resolved", group="old/x", minute=-5),
         ],
     )
 
-    assert ["new/x", "open/x", "young/x"] == list(store.open_lines(since=NOON))
+    assert ["new/x", "open/x", "young/x"] == list(store.open_groups(since=NOON))
 
 
 def test_a_row_is_brought_up_to_date_and_merged_ones_are_not_listed(

@@ -18,13 +18,12 @@ from gameday.incidents.alerts import Alert
 from gameday.incidents.dispatch import RETRY_AFTER
 from gameday.incidents.duties import Act, duties
 from gameday.incidents.engine import Engine
-from gameday.incidents.line import Word
 from gameday.incidents.links import LinkRefused, Signer
 from gameday.incidents.paging import Paging
 from gameday.incidents.routing import Drill, routed
 from gameday.incidents.state import IncidentState
 from gameday.model.notification import Action, Notification, Receipt
-from gameday.ports import LineFact
+from gameday.ports import GroupFact
 from gameday.testing.virtual import VirtualClock
 from scoring.timeline import Kind
 
@@ -189,7 +188,7 @@ async def test_a_pager_that_is_down_is_tried_again_and_stands_on_record_once(
         await house.after(engine, seconds=RETRY_AFTER.total_seconds())
         state = await only(engine)
 
-    failures = [w for w in state.words if w.kind == Word.PAGE_FAILED]
+    failures = [w for w in state.events if w.kind == Kind.PAGE_FAILED]
     assert (1, 1) == (len(failures), len(bell.said))
 
 
@@ -240,7 +239,7 @@ async def test_the_postmortem_of_a_sev2_is_asked_for_after_a_restart_too(house: 
         await engine.hook(webhook("a", ends=NOON + timedelta(minutes=1)))
         id = (await only(engine)).id
         house.clock.at += timedelta(minutes=2)
-        await engine.say(id, Word.RESOLVED, {"text": ""}, by="ann", source="responder")
+        await engine.say(id, Kind.RESOLVED, {"text": ""}, by="ann", source="responder")
         await house.after(engine)
     reminders = []
     for hours in (23, 2, 22, 2, 48):
@@ -248,14 +247,14 @@ async def test_the_postmortem_of_a_sev2_is_asked_for_after_a_restart_too(house: 
         async with house.engine().running() as engine:
             await house.after(engine)
             state = await engine.state(id)
-            reminders.append(sum(str(w.data.get("duty")).startswith("postm") for w in state.words))
+            reminders.append(sum(str(w.data.get("duty")).startswith("postm") for w in state.events))
 
     assert [0, 1, 1, 2, 2] == reminders
 
 
 async def test_a_restart_opens_incidents_for_facts_that_had_none_yet(house: House) -> None:
     alert = Alert("a", NOON, None, NOON, webhook("a")["alerts"][0]["labels"], {})
-    house.store.commit([LineFact(alert.line, alert.to_fact())])
+    house.store.commit([GroupFact(alert.group, alert.to_fact())])
 
     async with house.engine().running() as engine:
         assert "storefront" == (await only(engine)).service
@@ -370,7 +369,7 @@ async def test_many_webhooks_at_once_share_a_transaction_and_none_is_lost(house:
         recorded = await asyncio.gather(*sent)
         state = await only(engine)
 
-    assert (201, 201) == (sum(recorded), len(state.episodes))
+    assert (201, 201) == (sum(recorded), len(state.firings))
     assert engine.commits < 20
 
 
@@ -389,16 +388,18 @@ async def test_an_old_incident_is_let_go_of_and_found_again(house: House) -> Non
 
 @given(st.integers(0, 100_000), st.booleans())
 def test_an_unanswered_page_has_one_level_due_at_most(seconds: int, is_drill: bool) -> None:
-    from gameday.incidents.line import Line
+    from gameday.incidents.alert_group import AlertGroup
     from gameday.incidents.state import state_of
 
     first = routed(alert(after=0), [DRILL] if is_drill else [])
-    line = Line(first.line, [first.to_fact()])
+    group = AlertGroup(first.group, [first.to_fact()])
     now = NOON + timedelta(seconds=seconds)
     labels = {**first.labels, "severity": "page"}
-    line = Line(first.line, [Alert("a", NOON, None, NOON, labels, {}, "", first.drill).to_fact()])
+    group = AlertGroup(
+        first.group, [Alert("a", NOON, None, NOON, labels, {}, "", first.drill).to_fact()]
+    )
 
-    found = duties(state_of(line.spans()[0], line=line.name, now=now), now=now)
+    found = duties(state_of(group.incidents()[0], group=group.name, now=now), now=now)
 
     assert [Act.PAGE] == [d.act for d in found]
     assert (seconds > 30) == (found[0].level > 1)

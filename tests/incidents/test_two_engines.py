@@ -15,10 +15,9 @@ from test_incident_engine import NOON, Bell, Hand, webhook
 from gameday.drivers.database import IncidentDatabase
 from gameday.incidents.dispatch import CLAIM
 from gameday.incidents.engine import Engine
-from gameday.incidents.line import Word
 from gameday.incidents.paging import Paging
 from gameday.model.notification import Notification, Receipt
-from gameday.ports import LineFact
+from gameday.ports import GroupFact
 from scoring.timeline import Kind
 
 
@@ -89,7 +88,7 @@ async def test_what_one_was_told_the_other_shows(two: Two) -> None:
     await other.say(incident, Kind.ACKNOWLEDGED, {}, by="ann", source="responder")
 
     assert "acknowledged" == (await one.state(incident)).state
-    assert 1 == len((await other.state(incident)).episodes)
+    assert 1 == len((await other.state(incident)).firings)
 
 
 async def test_alerts_of_one_line_told_to_both_at_once_are_one_incident(two: Two) -> None:
@@ -106,11 +105,11 @@ async def test_alerts_of_one_line_told_to_both_at_once_are_one_incident(two: Two
     assert 3 == len(await ids(one))
     for incident in await ids(one):
         assert () == (await other.state(incident)).also
-        assert 10 == len((await one.state(incident)).episodes)
+        assert 10 == len((await one.state(incident)).firings)
     opened = [
         said
         for _, said in two.stores[0].facts_after(0, limit=1000)
-        if said.fact.kind == Word.OPENED
+        if said.fact.kind == Kind.INCIDENT_OPENED
     ]
     assert 3 == len(opened)
 
@@ -165,7 +164,7 @@ async def test_an_answer_that_came_while_the_page_was_claimed_keeps_it_from_bein
 
     def answered_meanwhile(key: str, **more: Any) -> bool:
         fact = one._word(state, Kind.ACKNOWLEDGED, {"by": "ann"}, source="responder")
-        two.stores[1].commit([LineFact(state.line, fact)])
+        two.stores[1].commit([GroupFact(state.group, fact)])
         return claim(key, **more)
 
     state = await one.state(incident)
@@ -185,4 +184,4 @@ async def test_whoever_listens_hears_what_either_was_told_once(two: Two) -> None
     await two.tick(two.engines[1])
 
     assert 2 == heard.count(str(Kind.PAGE_RECEIVED))
-    assert 1 == heard.count(str(Word.OPENED))
+    assert 1 == heard.count(str(Kind.INCIDENT_OPENED))

@@ -14,7 +14,7 @@ import pytest
 
 from gameday.errors import Problem
 from gameday.spec.document import Document, read_documents, separated
-from gameday.spec.slo import Shelf, openslo_problems, slos_of
+from gameday.spec.slo import Referable, openslo_problems, slos_of
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(os.environ.get("GAMEDAY_CORPORA") or ROOT.parent / "shared/corpora") / "openslo"
@@ -86,7 +86,7 @@ def test_the_published_counters_are_counters_once_their_window_rolls() -> None:
     window["isRolling"] = True
     del window["calendar"]
 
-    (slo,) = slos_of((document,), path, shelf=Shelf(path.parent))
+    (slo,) = slos_of((document,), path, shelf=Referable(path.parent))
 
     assert slo.measured is not None
     assert 'http_requests{k8s_cluster="prod",component="web"}' == slo.measured.sli.total  # type: ignore[union-attr]

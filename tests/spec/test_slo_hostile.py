@@ -16,14 +16,14 @@ from gameday.errors import SpecError, UsageError
 from gameday.rules.rule_tests import rule_tests
 from gameday.rules.slo_rules import prometheus_rules
 from gameday.spec.document import Document, parse_documents
-from gameday.spec.slo import Shelf, openslo_problems, slos_of
+from gameday.spec.slo import Referable, openslo_problems, slos_of
 
 PAGE = (Path(__file__).parents[2] / "docs/slos.md").read_text(encoding="utf-8")
 EXAMPLES = [
     parse_documents(example, "x.yaml")
     for example in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 ]
-NOWHERE = Shelf(Path("nowhere"))
+NOWHERE = Referable(Path("nowhere"))
 
 VALUES: list[Any] = [
     None, True, 0, 1, -1, 1.5, 99.9, 1e300, float("nan"), "", " ", "x", "a b", "5m", "0m", "1M",

@@ -10,7 +10,7 @@ import pytest
 from gameday.errors import SpecError
 from gameday.model.slo import NO_DATA_AFTER, Ratio, Raw, Reading, Slices, Slo, Threshold
 from gameday.spec.document import parse_documents
-from gameday.spec.slo import Shelf, read_slos, slo_ids, slos_of, whole_text
+from gameday.spec.slo import Referable, read_slos, slo_ids, slos_of, whole_text
 from scoring.slo import BurnWindow, Severity
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -50,7 +50,9 @@ spec:
 
 
 def slos(text: str) -> tuple[Slo, ...]:
-    return slos_of(parse_documents(text, "x.yaml"), Path("x.yaml"), shelf=Shelf(Path("nowhere")))
+    return slos_of(
+        parse_documents(text, "x.yaml"), Path("x.yaml"), shelf=Referable(Path("nowhere"))
+    )
 
 
 def one(text: str) -> Slo:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from gameday.drivers.database.schema import first_line, open_database, writing_alone
 from gameday.errors import PlanRefused, StoreError, UsageError
-from gameday.ports import AuditEntry, IncidentRow, LineFact, Role, Token, Written
+from gameday.ports import AuditEntry, GroupFact, IncidentRow, Role, Token, Written
 from scoring.timeline import Fact
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class IncidentDatabase:
             "incidents",
             meta,
             sa.Column("id", sa.String, primary_key=True),
-            sa.Column("line", sa.String, nullable=False),
+            sa.Column("line", sa.String, key="group", nullable=False),
             sa.Column("service", sa.String, nullable=False),
             sa.Column("slo", sa.String, nullable=False),
             sa.Column("severity", sa.String, nullable=False),
@@ -54,7 +54,7 @@ class IncidentDatabase:
             meta,
             sa.Column("number", sa.Integer, primary_key=True),
             sa.Column("id", sa.String, nullable=False, unique=True),
-            sa.Column("line", sa.String, nullable=False),
+            sa.Column("line", sa.String, key="group", nullable=False),
             sa.Column("kind", sa.String, nullable=False),
             sa.Column("fact", sa.Text, nullable=False),
         )
@@ -139,7 +139,7 @@ class IncidentDatabase:
 
     def commit(
         self,
-        facts: Sequence[LineFact],
+        facts: Sequence[GroupFact],
         *,
         rows: Sequence[IncidentRow] = (),
         audit: Sequence[AuditEntry] = (),
@@ -147,7 +147,7 @@ class IncidentDatabase:
     ) -> Written:
         """Write all of this in one transaction; a fact whose id is known already is passed over."""
         texts = [
-            {"id": f.fact.id, "line": f.line, "kind": str(f.fact.kind), "fact": _written(f.fact)}
+            {"id": f.fact.id, "group": f.group, "kind": str(f.fact.kind), "fact": _written(f.fact)}
             for f in facts
         ]
         # Alone, because a number taken early and committed late would be overlooked by whoever
@@ -155,8 +155,8 @@ class IncidentDatabase:
         with self._alone() as connection:
             before = self._last(connection)
             if unless_beyond is not None and before > unless_beyond:
-                lines = {f.line for f in facts}
-                if self._has_news(connection, lines, beyond=unless_beyond):
+                groups = {f.group for f in facts}
+                if self._has_news(connection, groups, beyond=unless_beyond):
                     return Written(before, before, is_done=False)
             if texts:
                 connection.execute(
@@ -182,7 +182,7 @@ class IncidentDatabase:
             [
                 {
                     "id": r.id,
-                    "line": r.line,
+                    "group": r.group,
                     "service": r.service,
                     "slo": r.slo,
                     "severity": r.severity,
@@ -199,9 +199,9 @@ class IncidentDatabase:
         number = self._facts.c.number
         return connection.scalar(self._sa.select(self._sa.func.max(number))) or 0
 
-    def _has_news(self, connection: Connection, lines: Collection[str], *, beyond: int) -> bool:
+    def _has_news(self, connection: Connection, groups: Collection[str], *, beyond: int) -> bool:
         facts = self._facts.c
-        news = self._sa.select(facts.number).where(facts.number > beyond, facts.line.in_(lines))
+        news = self._sa.select(facts.number).where(facts.number > beyond, facts.group.in_(groups))
         return connection.execute(news.limit(1)).first() is not None
 
     @contextmanager
@@ -222,49 +222,49 @@ class IncidentDatabase:
             # Two functions of one shape; each dialect has a class of its own.
         return insert(table)
 
-    def facts(self, line: str) -> Sequence[Fact]:
-        """Return the facts of one line in the order they were recorded."""
+    def facts(self, group: str) -> Sequence[Fact]:
+        """Return the facts of one group in the order they were recorded."""
         query = (
             self._sa.select(self._facts.c.fact)
-            .where(self._facts.c.line == line)
+            .where(self._facts.c.group == group)
             .order_by(self._facts.c.number)
         )
         with self._writing() as connection:
             return tuple(Fact.from_json(json.loads(t)) for t in connection.scalars(query))
 
-    def facts_after(self, number: int, *, limit: int) -> Sequence[tuple[int, LineFact]]:
+    def facts_after(self, number: int, *, limit: int) -> Sequence[tuple[int, GroupFact]]:
         """Return facts with a higher number, in order, each with its own."""
         facts = self._facts.c
         query = (
-            self._sa.select(facts.number, facts.line, facts.fact)
+            self._sa.select(facts.number, facts.group, facts.fact)
             .where(facts.number > number)
             .order_by(facts.number)
             .limit(limit)
         )
         with self._writing() as connection:
             rows = connection.execute(query).all()
-        return [(r.number, LineFact(r.line, Fact.from_json(json.loads(r.fact)))) for r in rows]
+        return [(r.number, GroupFact(r.group, Fact.from_json(json.loads(r.fact)))) for r in rows]
 
     def last_number(self) -> int:
         """Return the number of the newest fact; 0 where there is none."""
         with self._writing() as connection:
             return self._last(connection)
 
-    def open_lines(self, *, since: datetime) -> Sequence[str]:
-        """Return the lines with an incident that is open or younger, or with facts of none yet."""
+    def open_groups(self, *, since: datetime) -> Sequence[str]:
+        """Return the groups with an incident that is open or younger, or with facts of none yet."""
         sa = self._sa
         rows = self._incidents.c
-        known = sa.select(rows.line)
+        known = sa.select(rows.group)
         queries = (
-            sa.select(rows.line).where(
+            sa.select(rows.group).where(
                 rows.state.not_in(CLOSED) | (rows.opened_at >= since.isoformat())
             ),
-            sa.select(self._facts.c.line).where(
-                self._facts.c.line.not_in(known), self._facts.c.kind == "page.received"
+            sa.select(self._facts.c.group).where(
+                self._facts.c.group.not_in(known), self._facts.c.kind == "page.received"
             ),
         )
         with self._writing() as connection:
-            found = {line for query in queries for line in connection.scalars(query.distinct())}
+            found = {group for query in queries for group in connection.scalars(query.distinct())}
         return sorted(found)
 
     def incidents(self, *, limit: int = 100, only_open: bool = False) -> Sequence[IncidentRow]:
@@ -376,7 +376,7 @@ def _exact(instant: datetime) -> str:
 def _row(r: Any) -> IncidentRow:
     return IncidentRow(
         id=r.id,
-        line=r.line,
+        group=r.group,
         service=r.service,
         slo=r.slo,
         severity=r.severity,

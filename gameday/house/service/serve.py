@@ -143,7 +143,7 @@ async def service(
     with open_incidents(settings) as store:
         store.hold()
         runs = Database(settings.database_url)
-        drills = GoingOn(runs)
+        drills = DrillWatch(runs)
         engine = Engine(
             store,
             clock=clock,
@@ -215,7 +215,7 @@ def _pager(env: Mapping[str, str], prefix: str, clock: SystemClock) -> Pager | N
     return None
 
 
-class GoingOn:
+class DrillWatch:
     """The drills that go on, as of the last look into the store of runs."""
 
     def __init__(self, runs: Store) -> None:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from gameday.incidents.alerts import instant
 from gameday.incidents.engine import Engine
-from gameday.incidents.line import Word
 from gameday.incidents.paging import LinkOf
 from gameday.model.page import Finding, Step
 from gameday.model.quantity import duration
@@ -111,7 +110,7 @@ class ServedIncidents:
             cleared_at=state.cleared_at,
             closed_at=state.closed_at,
             phases=state.phases,
-            said=said_of(state.words),
+            said=said_of(state.events),
             roles=state.roles,
             runbook=runbook,
             runbook_missing=f"no runbook here belongs to the alert {alert!r}{told}",
@@ -128,12 +127,12 @@ class ServedIncidents:
     async def pulse(self, incident: str) -> str:
         """Return state, alerts that fire, words, and who is late."""
         state = await self._engine.state(incident)
-        return f"{state.state}/{state.firing}/{len(state.words)}/{len(state.late)}"
+        return f"{state.state}/{state.firing}/{len(state.events)}/{len(state.late)}"
 
     async def deploys(self, incident: str) -> Sequence[Deploy]:
         """Return the deploys of the service and of whatever the trace accuses, oldest first."""
         state = await self._engine.state(incident)
-        trace = said_of(state.words).findings.get(Step.TRACE)
+        trace = said_of(state.events).findings.get(Step.TRACE)
         services = {state.service, *_accused(trace)}
         since = state.starts_at - BEFORE
         facts = [f for s in sorted(services) for f in await self._engine.deploys(s)]
@@ -168,20 +167,20 @@ class ServedIncidents:
 
     async def note(self, incident: str, text: str, by: Visitor) -> None:
         """Put a note on record."""
-        await self._say(incident, Word.NOTED, {"text": text}, by)
+        await self._say(incident, Kind.NOTED, {"text": text}, by)
 
     async def close(self, incident: str, word: str, text: str, by: Visitor) -> None:
         """Close it."""
-        kind = Word.FALSE_ALARM if word == "false-alarm" else Word.RESOLVED
+        kind = Kind.FALSE_ALARM if word == "false-alarm" else Kind.RESOLVED
         await self._say(incident, kind, {"text": text, "anyway": False}, by)
 
     async def merge(self, incident: str, into: str, by: Visitor) -> None:
         """Close it, because another incident is the same trouble."""
-        await self._say(incident, Word.MERGED, {"into": into}, by)
+        await self._say(incident, Kind.MERGED, {"into": into}, by)
 
     async def take(self, incident: str, role: str, by: Visitor) -> None:
         """Take a role."""
-        await self._say(incident, Word.ROLE_TAKEN, {"role": role, "name": by.name}, by)
+        await self._say(incident, Kind.ROLE_TAKEN, {"role": role, "name": by.name}, by)
 
     async def _say(self, incident: str, kind: str, data: Mapping[str, object], by: Visitor) -> None:
         await self._engine.say(incident, kind, data, by=by.name, source="responder")

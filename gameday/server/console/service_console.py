@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 
 from gameday.drivers.database import Database
+from gameday.house.service.documents import IncidentDocuments
 from gameday.house.service.serve import Service, server_key
-from gameday.house.service.shelf import Shelf
 from gameday.house.targets.instruments import instruments_of_environment
 from gameday.server.console.app import Console
 from gameday.server.console.runs import StoredRuns
@@ -31,10 +31,12 @@ def service_console(
         UsageError: the address of an instrument is none.
     """
     engine, chosen = running.engine, running.settings
-    instruments, shelf = instruments_of_environment(), Shelf()
-    for problem in shelf.problems:
+    instruments, documents = instruments_of_environment(), IncidentDocuments()
+    for problem in documents.problems:
         say(problem)
-    lookup = Lookup(shelf.runbook, shelf.slower, partial(shelf.time_scale, instruments.alerts))
+    lookup = Lookup(
+        documents.runbook, documents.slower, partial(documents.time_scale, instruments.alerts)
+    )
     runs = Database(settings.database_url)
     console = Console(
         incidents=ServedIncidents(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from gameday.incidents.line import Word
 from gameday.incidents.state import Phase
 from gameday.model.page import Finding, Step
 from gameday.model.runbook import Runbook
@@ -35,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of an incident's record."""
+    """One group of an incident's record."""
 
     at: datetime
     words: str
@@ -220,14 +219,14 @@ def said_of(facts: Sequence[Fact]) -> Said:
             case Kind.MITIGATION_APPLIED:
                 done = str(d.get("detail") or "")
                 mitigations.append((str(d.get("name")), bool(d.get("ok")), done))
-        words = _words(fact)
+        words = _events(fact)
         if words:
             record.append(Entry(fact.happened_at, words, str(d.get("by") or "")))
     return Said(findings, ticks, tuple(mitigations), tuple(record))
 
 
-def _words(fact: Fact) -> str:
-    """Return a fact as a line of the record; empty for those nobody reads."""
+def _events(fact: Fact) -> str:
+    """Return a fact as a group of the record; empty for those nobody reads."""
     d = fact.data
     match fact.kind:
         case Kind.PAGE_RECEIVED:
@@ -236,11 +235,11 @@ def _words(fact: Fact) -> str:
             return f"cleared: {d.get('alert')} {d.get('long') or ''}".strip()
         case Kind.PAGE_DELIVERED:
             return f"paged {d.get('to')}"
-        case Word.PAGE_FAILED:
+        case Kind.PAGE_FAILED:
             return f"page failed: {d.get('error')}"
         case Kind.ACKNOWLEDGED:
             return "acknowledged"
-        case Word.UNACKNOWLEDGED:
+        case Kind.UNACKNOWLEDGED:
             return "not acknowledged any more: somebody is asked again"
         case Kind.LINK_OPENED:
             return f"opened {d.get('link')}" + (
@@ -256,16 +255,16 @@ def _words(fact: Fact) -> str:
         case Kind.MITIGATION_APPLIED:
             done = "mitigated" if d.get("ok") else "mitigation failed"
             return f"{done}: {d.get('detail') or d.get('name')}"
-        case Word.NOTED:
+        case Kind.NOTED:
             return f"note: {d.get('text')}"
-        case Word.ROLE_TAKEN:
+        case Kind.ROLE_TAKEN:
             return f"{d.get('role')} is {d.get('name')}"
-        case Word.RESOLVED | Word.FALSE_ALARM:
-            name = "resolved" if fact.kind == Word.RESOLVED else "false alarm"
+        case Kind.RESOLVED | Kind.FALSE_ALARM:
+            name = "resolved" if fact.kind == Kind.RESOLVED else "false alarm"
             return f"{name}: {d.get('text')}" if d.get("text") else name
-        case Word.MERGED:
+        case Kind.MERGED:
             return f"merged into {d.get('into')}"
-        case Word.REMINDED:
+        case Kind.REMINDED:
             return str(d.get("text") or "")
         case Kind.POSTMORTEM_DRAFTED:
             return "postmortem drafted"

@@ -22,7 +22,7 @@ _YAML = (".yaml", ".yml")
 _MAY_HOLD_ONE = re.compile(rf"""kind["']?\s*:\s*["']?({"|".join(REFERABLE)})\b""")
 
 
-class Shelf:
+class Referable:
     """The referable documents of a folder's files, read when the first one is asked for."""
 
     def __init__(self, folder: Path) -> None:
@@ -71,9 +71,11 @@ class Library:
         used: the documents of other files that were asked for, by kind and name.
     """
 
-    def __init__(self, documents: tuple[Document, ...], path: Path, shelf: Shelf | None) -> None:
+    def __init__(
+        self, documents: tuple[Document, ...], path: Path, shelf: Referable | None
+    ) -> None:
         self._path = str(path)
-        self._shelf = shelf if shelf is not None else Shelf(path.parent)
+        self._shelf = shelf if shelf is not None else Referable(path.parent)
         self._own = {identity(d): d for d in reversed(documents) if is_referable(d)}
         self.used: dict[tuple[str, str], Document] = {}
 

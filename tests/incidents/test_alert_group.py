@@ -1,4 +1,4 @@
-"""What a line makes of its alerts: the same incidents, whatever the order they are told in."""
+"""What a group makes of its alerts: the same incidents, whatever the order they are told in."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gameday.errors import UsageError
+from gameday.incidents.alert_group import QUIET, REOPEN_WITHIN, AlertGroup
 from gameday.incidents.alerts import Alert, alerts_of, has_beat
-from gameday.incidents.line import QUIET, REOPEN_WITHIN, Line, Word
 from gameday.incidents.state import State, state_of
 from scoring.timeline import Fact, Kind
 
@@ -28,7 +28,7 @@ def at(minutes: float) -> datetime:
 
 said = st.lists(
     st.tuples(
-        st.sampled_from([Kind.ACKNOWLEDGED, Word.NOTED, Word.RESOLVED, Word.UNACKNOWLEDGED]),
+        st.sampled_from([Kind.ACKNOWLEDGED, Kind.NOTED, Kind.RESOLVED, Kind.UNACKNOWLEDGED]),
         st.integers(0, 300),
     ),
     max_size=6,
@@ -55,7 +55,7 @@ def alert(
 
 
 def opened(incident: str, first: Alert, *, minutes: float = 0) -> Fact:
-    return word(Word.OPENED, minutes, incident=incident, anchor=first.episode)
+    return word(Kind.INCIDENT_OPENED, minutes, incident=incident, anchor=first.firing_id)
 
 
 def word(kind: str, minutes: float, **data: Any) -> Fact:
@@ -70,13 +70,13 @@ def word(kind: str, minutes: float, **data: Any) -> Fact:
 
 
 def incidents(facts: Sequence[Fact], *, now: datetime = LATER) -> list[dict[str, Any]]:
-    """Return what a line comes to, without the ids, which are drawn by chance."""
-    return [state_of(s, line=LINE, now=now).to_json() for s in Line(LINE, facts).spans()]
+    """Return what a group comes to, without the ids, which are drawn by chance."""
+    return [state_of(s, group=LINE, now=now).to_json() for s in AlertGroup(LINE, facts).incidents()]
 
 
 def only(facts: Sequence[Fact], *, now: datetime) -> Any:
-    (span,) = Line(LINE, facts).spans()
-    return state_of(span, line=LINE, now=now)
+    (found,) = AlertGroup(LINE, facts).incidents()
+    return state_of(found, group=LINE, now=now)
 
 
 alerts = st.lists(
@@ -111,24 +111,24 @@ def test_looking_at_a_line_between_two_alerts_changes_nothing(
     told: list[Alert], rng: random.Random
 ) -> None:
     rng.shuffle(told)
-    looked_at = Line(LINE)
+    looked_at = AlertGroup(LINE)
     for a in told:
         looked_at.add(a.to_fact())
-        looked_at.spans()
+        looked_at.incidents()
 
-    seen = [state_of(s, line=LINE, now=LATER).to_json() for s in looked_at.spans()]
+    seen = [state_of(s, group=LINE, now=LATER).to_json() for s in looked_at.incidents()]
     assert incidents([a.to_fact() for a in told]) == seen
 
 
 def test_an_id_that_is_heard_before_its_alert_finds_it_in_a_storm() -> None:
     anchor, other = alert("a", starts=1), alert("b", starts=0)
-    line = Line(LINE)
+    group = AlertGroup(LINE)
 
     for fact in (opened("I", anchor), other.to_fact(), anchor.to_fact()):
-        line.add(fact)
-        line.spans()
+        group.add(fact)
+        group.incidents()
 
-    assert [("I",)] == [s.ids for s in line.spans()]
+    assert [("I",)] == [s.ids for s in group.incidents()]
 
 
 @settings(max_examples=100)
@@ -140,31 +140,31 @@ def test_words_and_alerts_in_any_order_give_the_same_incidents(
     facts = [first.to_fact(), opened("I", first), *(a.to_fact() for a in told)]
     facts += [word(kind, minutes, incident="I", by="ann", text="") for kind, minutes in words]
     shuffled = rng.sample(facts, len(facts))
-    looked_at = Line(LINE)
+    looked_at = AlertGroup(LINE)
     for fact in shuffled:
         looked_at.add(fact)
-        looked_at.spans()
+        looked_at.incidents()
 
-    seen = [state_of(s, line=LINE, now=LATER).to_json() for s in looked_at.spans()]
+    seen = [state_of(s, group=LINE, now=LATER).to_json() for s in looked_at.incidents()]
     assert incidents(facts) == seen
 
 
 @given(alerts)
 def test_a_line_has_one_open_incident_at_most_and_loses_no_alert(told: list[Alert]) -> None:
-    line = Line(LINE, [a.to_fact() for a in told])
+    group = AlertGroup(LINE, [a.to_fact() for a in told])
 
-    is_open = [s for s in line.spans() if s.cleared_at is None]
-    held = [e.told.episode for s in line.spans() for e in s.episodes]
+    is_open = [s for s in group.incidents() if s.cleared_at is None]
+    held = [e.told.firing_id for s in group.incidents() for e in s.firings]
     assert len(is_open) <= 1
-    assert sorted({a.episode for a in told}) == sorted(held)
+    assert sorted({a.firing_id for a in told}) == sorted(held)
 
 
 @given(alerts)
 def test_a_line_knows_what_it_was_told(told: list[Alert]) -> None:
-    line = Line(LINE)
+    group = AlertGroup(LINE)
     for a in told:
-        line.add(a.to_fact())
-        assert line.knows(a.to_fact())
+        group.add(a.to_fact())
+        assert group.knows(a.to_fact())
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_resolved_alert_that_was_never_heard_firing_counts_all_the_same() -> N
     assert (State.RECOVERED, at(0), at(3)) == (state.state, state.starts_at, state.cleared_at)
 
 
-def closed(minutes: float, kind: Word = Word.RESOLVED) -> list[Fact]:
+def closed(minutes: float, kind: Kind = Kind.RESOLVED) -> list[Fact]:
     first = alert(starts=0)
     return [
         first.to_fact(),
@@ -225,14 +225,14 @@ def test_a_storm_after_reopening_does_not_take_the_new_ack_back() -> None:
 
 def test_an_alert_long_after_the_closing_is_a_new_incident_though_the_old_one_still_fires() -> None:
     late = 11 + REOPEN_WITHIN.total_seconds() / 60
-    line = Line(LINE, [*closed(10), alert("b", starts=late).to_fact()])
+    group = AlertGroup(LINE, [*closed(10), alert("b", starts=late).to_fact()])
 
-    states = [state_of(s, line=LINE, now=at(late)).state for s in line.spans()]
+    states = [state_of(s, group=LINE, now=at(late)).state for s in group.incidents()]
     assert [State.RESOLVED, State.TRIGGERED] == states
 
 
 def test_a_false_alarm_owes_no_postmortem() -> None:
-    state = only(closed(10, Word.FALSE_ALARM), now=at(60 * 24 * 10))
+    state = only(closed(10, Kind.FALSE_ALARM), now=at(60 * 24 * 10))
 
     assert State.FALSE_ALARM == state.state
     assert {"not_applicable"} == {p.verdict(state.now) for p in state.phases}
@@ -246,12 +246,12 @@ def test_late_news_that_joins_two_incidents_keeps_the_older_id() -> None:
         second.to_fact(),
         opened("young", second, minutes=61),
     ]
-    assert [("old",), ("young",)] == [s.ids for s in Line(LINE, apart).spans()]
+    assert [("old",), ("young",)] == [s.ids for s in AlertGroup(LINE, apart).incidents()]
 
-    joined = Line(LINE, [*apart, alert("c", starts=4, ends=50).to_fact()])
+    joined = AlertGroup(LINE, [*apart, alert("c", starts=4, ends=50).to_fact()])
 
-    assert [("old", "young")] == [s.ids for s in joined.spans()]
-    assert joined.span_of("young") is joined.span_of("old")
+    assert [("old", "young")] == [s.ids for s in joined.incidents()]
+    assert joined.incident_of("young") is joined.incident_of("old")
 
 
 @pytest.mark.parametrize(
@@ -309,10 +309,10 @@ def test_a_webhook_is_read_with_unknown_and_absent_keys() -> None:
 
     first, second, third = alerts_of(payload, received_at=at(5))
 
-    assert ("s/t", "7", "s%2Ft/7") == (first.service, first.slo, first.line)
+    assert ("s/t", "7", "s%2Ft/7") == (first.service, first.slo, first.group)
     assert (at(5), None) == (first.starts_at, first.ends_at)
     assert (at(0), at(5), "f") == (second.starts_at, second.ends_at, second.fingerprint)
-    assert ("unknown/unknown", at(5)) == (third.line, third.starts_at)
+    assert ("unknown/unknown", at(5)) == (third.group, third.starts_at)
     assert has_beat(payload)
 
 

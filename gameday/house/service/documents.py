@@ -15,7 +15,7 @@ from gameday.spec import Catalogue
 from gameday.spec.runbook import read_runbook
 
 
-class Shelf:
+class IncidentDocuments:
     """The runbooks and SLOs around the folder the service was started in, read once.
 
     Files that cannot be read are left out and told of in `problems`: an incident is no time to

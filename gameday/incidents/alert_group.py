@@ -1,11 +1,11 @@
-"""A line: everything heard about one SLO of one service, and the incidents it falls into.
+"""A group: everything heard about one SLO of one service, and the incidents it falls into.
 
-Pure. A line is told facts in any order and any number of times, and comes to the same incidents::
+Pure. A group is told facts in any order and any number of times, and comes to the same incidents::
 
     alerts        ──▇▇▇▇──▇▇▇▇▇────────────────────────────▇▇▇──
     incidents      [──────────────]  quiet for 30 minutes  [───…
 
-Alerts that overlap, or follow each other within `QUIET`, are one incident; so a line never has two
+Alerts that overlap, or follow each other within `QUIET`, are one incident; so a group never has two
 open ones. What a person closed stays closed: an alert that begins later than `REOPEN_WITHIN` after
 it is a new incident, an earlier one opens the old one again.
 """
@@ -15,13 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from gameday.incidents.alerts import Alert
 from scoring.timeline import Fact, Kind
 
 QUIET = timedelta(minutes=30)
-"""How long a line must be silent before its next alert is a new incident.
+"""How long a group must be silent before its next alert is a new incident.
 
 Longer than the 5 m `group_interval` with which Alertmanager tells of changes, and than the short
 windows of burn-rate alerts, between which a fault that is still there can flap.
@@ -31,30 +30,11 @@ REOPEN_WITHIN = timedelta(minutes=5)
 """An alert this soon after a person closed the incident says that it was closed too early."""
 
 
-class Word(StrEnum):
-    """What is said about an incident beside the kinds a run knows; ``data`` keys beside each.
-
-    All but `DEPLOYED` hold ``incident``, the id they were said about, and ``by``.
-    """
-
-    OPENED = "incident.opened"  # anchor: the episode that the id hangs on
-    NOTED = "incident.noted"  # text
-    ROLE_TAKEN = "incident.role_taken"  # role: commander | on-call | scribe, name
-    RESOLVED = "incident.resolved"  # text
-    FALSE_ALARM = "incident.false_alarm"  # text
-    MERGED = "incident.merged"  # into: the incident that takes this one in
-    PAGE_FAILED = "page.failed"  # duty, error
-    REMINDED = "reminder.sent"  # duty, text
-    UNACKNOWLEDGED = "incident.unacked"  # whoever had it has it no more
-    PAGER_SAID = "pager.said"  # said: what the pager told of that changes nothing here, text
-    DEPLOYED = "deploy.marked"  # service, revision, region, summary
-
-
-CLOSING = (Word.RESOLVED, Word.FALSE_ALARM)
+CLOSING = (Kind.RESOLVED, Kind.FALSE_ALARM)
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class Firing:
     """One firing of one alert.
 
     Attributes:
@@ -70,84 +50,84 @@ class Episode:
         """When it fired, by Prometheus."""
         return self.told.starts_at
 
-    def merged(self, other: Episode) -> Episode:
+    def merged(self, other: Firing) -> Firing:
         """Return what both say together; the order of the two does not matter."""
         told = min(
             (self.told, other.told),
             key=lambda a: (a.ends_at is not None, a.received_at, a.ends_at or a.received_at),
         )
         ends = [e for e in (self.ends_at, other.ends_at) if e is not None]
-        return Episode(told, max(ends) if ends else None)
+        return Firing(told, max(ends) if ends else None)
 
 
 @dataclass(slots=True)
-class Span:
-    """The episodes that are one incident, and what was said about it.
+class Incident:
+    """The firings that are one incident, and what was said about it.
 
-    What all episodes come to together is kept up as they are added: in a storm there are thousands,
+    What all firings come to together is kept up as they are added: in a storm there are thousands,
     and the incident is looked at far more often than it changes.
 
     Attributes:
-        episodes: first the ones that fire.
+        firings: first the ones that fire.
         ids: of the incident, oldest first; several where late news made one of several.
         words: the facts people and the engine added, in the order they happened.
-        firing: how many episodes have no end yet.
+        firing: how many firings have no end yet.
         severities: what the alerts' labels say of how bad it is.
         drills: the runs that explain the alerts; None among them: one is explained by nothing.
         drill_until: until when a drill explains them at most.
     """
 
-    episodes: list[Episode] = field(default_factory=list)
+    firings: list[Firing] = field(default_factory=list)
     ids: tuple[str, ...] = ()
-    words: tuple[Fact, ...] = ()
+    events: tuple[Fact, ...] = ()
     firing: int = 0
     severities: set[str] = field(default_factory=set)
     drills: set[str | None] = field(default_factory=set)
     drill_until: datetime | None = None
-    _first: Episode | None = None
+    _first: Firing | None = None
     _paged_at: datetime | None = None
     _last_starts_at: datetime | None = None
     _last_ends_at: datetime | None = None
 
     @classmethod
     def of(
-        cls, episodes: Iterable[Episode], *, ids: tuple[str, ...], words: tuple[Fact, ...]
-    ) -> Span:
-        """Return a span of these episodes."""
-        made = cls(ids=ids, words=words)
-        for episode in episodes:
-            made.add(episode)
+        cls, firings: Iterable[Firing], *, ids: tuple[str, ...], events: tuple[Fact, ...]
+    ) -> Incident:
+        """Return an incident of these firings."""
+        made = cls(ids=ids, events=events)
+        for firing in firings:
+            made.add(firing)
         return made
 
-    def add(self, episode: Episode) -> None:
-        """Take one more episode in."""
-        told = episode.told
-        self.episodes.append(episode)
-        if self._first is None or _began(episode) < _began(self._first):
-            self._first = episode
+    def add(self, firing: Firing) -> None:
+        """Take one more firing in."""
+        told = firing.told
+        self.firings.append(firing)
+        if self._first is None or _began(firing) < _began(self._first):
+            self._first = firing
         if self._paged_at is None or told.received_at < self._paged_at:
             self._paged_at = told.received_at
         if self._last_starts_at is None or told.starts_at > self._last_starts_at:
             self._last_starts_at = told.starts_at
-        if episode.ends_at is None:
+        if firing.ends_at is None:
             self.firing += 1
-        elif self._last_ends_at is None or episode.ends_at > self._last_ends_at:
-            self._last_ends_at = episode.ends_at
+        elif self._last_ends_at is None or firing.ends_at > self._last_ends_at:
+            self._last_ends_at = firing.ends_at
         self.severities.add((told.labels.get("sev") or told.labels.get("severity") or "").lower())
         self.drills.add(told.drill)
         if told.drill_until and (self.drill_until is None or told.drill_until > self.drill_until):
             self.drill_until = told.drill_until
 
     @property
-    def first(self) -> Episode:
-        """The episode that began first."""
-        assert self._first is not None, "a span has at least one episode"
+    def first(self) -> Firing:
+        """The firing that began first."""
+        assert self._first is not None, "an incident has at least one firing"
         return self._first
 
     @property
     def paged_at(self) -> datetime:
         """When the first webhook about it arrived."""
-        assert self._paged_at is not None, "a span has at least one episode"
+        assert self._paged_at is not None, "an incident has at least one firing"
         return self._paged_at
 
     @property
@@ -158,7 +138,7 @@ class Span:
     @property
     def last_starts_at(self) -> datetime:
         """When the last alert fired."""
-        assert self._last_starts_at is not None, "a span has at least one episode"
+        assert self._last_starts_at is not None, "an incident has at least one firing"
         return self._last_starts_at
 
     @property
@@ -169,45 +149,46 @@ class Span:
     def closing(self) -> Fact | None:
         """Return the word that closed it, or None; an alert that began later took it back."""
         closings = [
-            w for w in self.words if w.kind in CLOSING and w.happened_at >= self.last_starts_at
+            w for w in self.events if w.kind in CLOSING and w.happened_at >= self.last_starts_at
         ]
         return closings[-1] if closings else None
 
     def reopened_at(self) -> datetime | None:
         """Return when the page came that opened it again, or None."""
-        closed = [w.happened_at for w in self.words if w.kind in CLOSING]
+        closed = [w.happened_at for w in self.events if w.kind in CLOSING]
         taken_back = max((c for c in closed if c < self.last_starts_at), default=None)
         if taken_back is None:
             return None
-        return min(e.told.received_at for e in self.episodes if e.starts_at > taken_back)
+        return min(e.told.received_at for e in self.firings if e.starts_at > taken_back)
 
 
-def _began(episode: Episode) -> tuple[datetime, str]:
-    return episode.starts_at, episode.told.episode
+def _began(firing: Firing) -> tuple[datetime, str]:
+    return firing.starts_at, firing.told.firing_id
 
 
-class Line:
-    """One line as far as it was heard of."""
+class AlertGroup:
+    """One group as far as it was heard of."""
 
     def __init__(self, name: str, facts: Iterable[Fact] = ()) -> None:
         self.name = name
-        self._episodes: dict[str, Episode] = {}
-        self._words: dict[str, Fact] = {}
+        self._firings: dict[str, Firing] = {}
+        self._events: dict[str, Fact] = {}
         self._anchors: dict[str, str] = {}
         self._anchored: set[str] = set()
-        self._spans: list[Span] | None = []
+        self._incidents: list[Incident] | None = []
         for fact in facts:
             self.add(fact)
 
     def __bool__(self) -> bool:
-        return bool(self._episodes)
+        return bool(self._firings)
 
     def knows(self, fact: Fact) -> bool:
         """Return whether this fact would add nothing: it was heard before."""
         if fact.kind not in (Kind.PAGE_RECEIVED, Kind.PAGE_RESOLVED):
-            return fact.id in self._words
-        # As `Alert.episode` writes it; most facts of a storm are new, and need no reading for that.
-        known = self._episodes.get(f"{fact.data['fingerprint']}@{fact.data['starts_at']}")
+            return fact.id in self._events
+        # As `Alert.firing_id` writes it; most facts of a storm are new, and need no reading
+        # for that.
+        known = self._firings.get(f"{fact.data['fingerprint']}@{fact.data['starts_at']}")
         if known is None:
             return False
         alert = Alert.from_fact(fact)
@@ -219,98 +200,98 @@ class Line:
         """Take one fact in; hearing it again changes nothing."""
         if fact.kind in (Kind.PAGE_RECEIVED, Kind.PAGE_RESOLVED):
             self._hear(Alert.from_fact(fact))
-        elif fact.id not in self._words:
-            self._words[fact.id] = fact
-            if fact.kind == Word.OPENED:
+        elif fact.id not in self._events:
+            self._events[fact.id] = fact
+            if fact.kind == Kind.INCIDENT_OPENED:
                 self._anchors[str(fact.data["incident"])] = str(fact.data["anchor"])
                 self._anchored.add(str(fact.data["anchor"]))
-            if fact.kind in (Word.OPENED, *CLOSING) or not self._joined(fact):
-                self._spans = None
+            if fact.kind in (Kind.INCIDENT_OPENED, *CLOSING) or not self._joined(fact):
+                self._incidents = None
 
     def _joined(self, word: Fact) -> bool:
-        """Return whether a word that moves no episode could be put where it belongs."""
+        """Return whether an event that moves no firing could be put where it belongs."""
         incident = str(word.data.get("incident"))
-        span = next((s for s in self._spans or () if incident in s.ids), None)
-        if span is None:
+        found = next((s for s in self._incidents or () if incident in s.ids), None)
+        if found is None:
             return False
-        last = span.words[-1] if span.words else None
+        last = found.events[-1] if found.events else None
         if last is not None and (last.happened_at, last.id) > (word.happened_at, word.id):
             return False
-        span.words = (*span.words, word)
+        found.events = (*found.events, word)
         return True
 
     def _hear(self, alert: Alert) -> None:
-        said = Episode(alert, alert.ends_at)
-        known = self._episodes.get(alert.episode)
-        self._episodes[alert.episode] = said if known is None else known.merged(said)
-        spans = self._spans
+        said = Firing(alert, alert.ends_at)
+        known = self._firings.get(alert.firing_id)
+        self._firings[alert.firing_id] = said if known is None else known.merged(said)
+        incidents = self._incidents
         if (
             known is None
             and alert.ends_at is None
-            and spans
+            and incidents
             # An id that was heard before its alert has to find it.
-            and alert.episode not in self._anchored
-            and not any(w.kind in CLOSING for w in spans[-1].words)
-            and spans[-1].episodes[0].ends_at is None
-            and spans[-1].episodes[0].starts_at <= alert.starts_at
+            and alert.firing_id not in self._anchored
+            and not any(w.kind in CLOSING for w in incidents[-1].events)
+            and incidents[-1].firings[0].ends_at is None
+            and incidents[-1].firings[0].starts_at <= alert.starts_at
         ):
             # In a storm nearly every alert joins the incident that is open already; working the
-            # whole line out again for each would take the square of their number.
-            spans[-1].add(said)
+            # whole group out again for each would take the square of their number.
+            incidents[-1].add(said)
         else:
-            self._spans = None
+            self._incidents = None
 
-    def spans(self) -> Sequence[Span]:
-        """Return the incidents of this line, oldest first."""
-        if self._spans is None:
-            self._spans = self._sweep()
-        return self._spans
+    def incidents(self) -> Sequence[Incident]:
+        """Return the incidents of this group, oldest first."""
+        if self._incidents is None:
+            self._incidents = self._sweep()
+        return self._incidents
 
-    def span_of(self, incident: str) -> Span | None:
+    def incident_of(self, incident: str) -> Incident | None:
         """Return the incident that has this id, or None."""
-        return next((s for s in self.spans() if incident in s.ids), None)
+        return next((s for s in self.incidents() if incident in s.ids), None)
 
-    def _sweep(self) -> list[Span]:
+    def _sweep(self) -> list[Incident]:
         ids_of: dict[str, list[str]] = {}
         for incident, anchor in self._anchors.items():
             ids_of.setdefault(anchor, []).append(incident)
-        words_of: dict[str, list[Fact]] = {}
-        for word in self._words.values():
-            words_of.setdefault(str(word.data.get("incident")), []).append(word)
-        opened = {i: w.happened_at for i in self._anchors for w in words_of[i][:1]}
+        events_of: dict[str, list[Fact]] = {}
+        for word in self._events.values():
+            events_of.setdefault(str(word.data.get("incident")), []).append(word)
+        opened = {i: w.happened_at for i in self._anchors for w in events_of[i][:1]}
 
-        groups: list[list[Episode]] = []
+        clusters: list[list[Firing]] = []
         ids: list[list[str]] = []
         closed_at: datetime | None = None
         ends_at: datetime | None = None
-        for key, episode in sorted(
-            self._episodes.items(), key=lambda item: (item[1].starts_at, item[0])
+        for key, firing in sorted(
+            self._firings.items(), key=lambda item: (item[1].starts_at, item[0])
         ):
-            begins = episode.starts_at
-            if not groups or not _joins(begins, ends_at=ends_at, closed_at=closed_at):
-                groups.append([])
+            begins = firing.starts_at
+            if not clusters or not _joins(begins, ends_at=ends_at, closed_at=closed_at):
+                clusters.append([])
                 ids.append([])
                 closed_at, ends_at = None, begins
-            groups[-1].append(episode)
+            clusters[-1].append(firing)
             if ends_at is not None:
-                ends_at = None if episode.ends_at is None else max(ends_at, episode.ends_at)
+                ends_at = None if firing.ends_at is None else max(ends_at, firing.ends_at)
             for incident in ids_of.get(key, ()):
                 ids[-1].append(incident)
-                for word in words_of.get(incident, ()):
+                for word in events_of.get(incident, ()):
                     if word.kind in CLOSING and (closed_at is None or word.happened_at > closed_at):
                         closed_at = word.happened_at
-        spans = []
-        for group, found in zip(groups, ids, strict=True):
-            said = [w for i in found for w in words_of.get(i, ())]
-            spans.append(
-                Span.of(
+        incidents = []
+        for cluster, found in zip(clusters, ids, strict=True):
+            said = [w for i in found for w in events_of.get(i, ())]
+            incidents.append(
+                Incident.of(
                     # The first one firing, if any, for `_hear` to see at a glance that it is open.
-                    sorted(group, key=lambda e: (e.ends_at is not None, e.starts_at)),
+                    sorted(cluster, key=lambda e: (e.ends_at is not None, e.starts_at)),
                     ids=tuple(sorted(found, key=lambda i: (opened[i], i))),
-                    words=tuple(sorted(said, key=lambda w: (w.happened_at, w.id))),
+                    events=tuple(sorted(said, key=lambda w: (w.happened_at, w.id))),
                 )
             )
-        return spans
+        return incidents
 
 
 def _joins(begins: datetime, *, ends_at: datetime | None, closed_at: datetime | None) -> bool:

@@ -7,23 +7,23 @@ from datetime import timedelta
 import pytest
 
 from gameday.errors import UsageError
-from gameday.house.service.shelf import Shelf
+from gameday.house.service.documents import IncidentDocuments
 from gameday.house.targets.instruments import instruments_of_environment
 
 
 def test_a_runbook_is_found_by_its_alert_and_a_limit_by_its_slo() -> None:
-    shelf = Shelf()
+    documents = IncidentDocuments()
 
-    found = shelf.runbook("CheckoutLatencyBudgetBurn")
+    found = documents.runbook("CheckoutLatencyBudgetBurn")
 
-    assert shelf.problems == []
+    assert documents.problems == []
     assert found is not None and found.id == "checkout-latency"
-    assert shelf.slower("checkout-latency") == timedelta(milliseconds=100)
-    assert (shelf.runbook("Nothing"), shelf.slower("nothing")) == (None, timedelta(0))
+    assert documents.slower("checkout-latency") == timedelta(milliseconds=100)
+    assert (documents.runbook("Nothing"), documents.slower("nothing")) == (None, timedelta(0))
 
 
 async def test_time_runs_at_its_own_pace_where_nothing_says_otherwise() -> None:
-    assert await Shelf().time_scale(None, "checkout-latency") == 1.0
+    assert await IncidentDocuments().time_scale(None, "checkout-latency") == 1.0
 
 
 def test_an_instrument_nobody_names_is_not_there() -> None:
