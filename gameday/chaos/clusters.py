@@ -17,7 +17,7 @@ from chaoslib.exceptions import ActivityFailed
 from gameday.drivers.kubernetes import Cluster, connect, marks, pods
 from gameday.drivers.kubernetes.cluster import Object
 from gameday.errors import GamedayError
-from gameday.model.quantity import ratio
+from gameday.quantity import ratio
 
 MARK = "gameday"
 """The mark of an experiment that is played without gameday."""

@@ -18,7 +18,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday.drivers.toxiproxy import Proxy, Stream, Toxic, Toxiproxy
 from gameday.errors import DriverError
-from gameday.model.quantity import QuantityError, duration, ratio
+from gameday.quantity import QuantityError, duration, ratio
 
 __all__ = [
     "break_downstream",
@@ -266,7 +266,7 @@ async def _matching(
         wanted = [name for name in known if name.startswith(prefix)] or [f"{prefix}<region>"]
     for name in wanted:
         if name not in known:
-            from gameday.spec.names import did_you_mean
+            from gameday.names import did_you_mean
 
             hint = did_you_mean(name, known, what="proxies")
             raise ActivityFailed(f"there is no proxy {name!r} at {server.url} ({hint})")

@@ -17,7 +17,7 @@ from gameday.drivers.kubernetes import Cluster, marks, pods, selectors
 from gameday.drivers.kubernetes.cluster import Object
 from gameday.drivers.kubernetes.refusals import AlreadyThere
 from gameday.errors import PermanentDriverError
-from gameday.model.quantity import QuantityError, duration
+from gameday.quantity import QuantityError, duration
 
 __all__ = [
     "isolate_pods",

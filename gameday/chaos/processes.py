@@ -44,7 +44,7 @@ def _component(service: str, region: str, control_url: str | None) -> dict[str, 
     name = f"{service}-{region}"
     components = {c["name"]: c for c in Control(control_url).get("/status")["components"]}
     if name not in components:
-        from gameday.spec.names import did_you_mean
+        from gameday.names import did_you_mean
 
         hint = did_you_mean(name, components, what="components")
         raise ActivityFailed(f"there is no component {name!r} ({hint})")

@@ -129,7 +129,7 @@ def _endless(slo: Slo, shape: Shape, time_scale: float, timing: Timing) -> Predi
 
 def _ratio(option: str, text: str) -> float:
     """Return a share 0–1 from ``5%`` or ``0.05``; 5 alone is refused."""
-    from gameday.model.quantity import ratio
+    from gameday.quantity import ratio
 
     try:
         number: object = float(text) if "." in text or not text.isdigit() else int(text)
@@ -139,14 +139,14 @@ def _ratio(option: str, text: str) -> float:
 
 
 def _duration(option: str, text: str) -> timedelta:
-    from gameday.model.quantity import duration
+    from gameday.quantity import duration
 
     return _read(option, duration, text)
 
 
 def _read(option: str, read: Callable[[object], T], value: object) -> T:
     from gameday.errors import UsageError
-    from gameday.model.quantity import QuantityError
+    from gameday.quantity import QuantityError
 
     try:
         return read(value)
@@ -177,7 +177,7 @@ def _shapes(
             )
         return [_drawn(kind, baseline)]
     if kind not in KINDS:
-        from gameday.spec.names import did_you_mean
+        from gameday.names import did_you_mean
 
         raise UsageError(
             f"--shape {kind!r} is not known ({did_you_mean(kind, KINDS, what='shapes')}; or "

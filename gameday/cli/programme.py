@@ -126,7 +126,7 @@ def _targets(programme: Programme | None, named: str | None) -> list[str]:
 
 def _instant(text: str) -> datetime:
     from gameday.model.calendar import moment
-    from gameday.model.quantity import QuantityError
+    from gameday.quantity import QuantityError
 
     try:
         found = moment(text)

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from gameday.errors import PlanRefused
 from gameday.model.budget import BudgetLeft, BudgetUnknown
 from gameday.model.programme import Blackout, Programme, TargetTerms
-from gameday.model.quantity import shown, written
-from gameday.spec.names import did_you_mean, nearest
+from gameday.names import did_you_mean, nearest
+from gameday.quantity import shown, written
 
 
 class Ground(StrEnum):

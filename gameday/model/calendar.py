@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from gameday.model.quantity import QuantityError, refusal, shown
+from gameday.quantity import QuantityError, refusal, shown
 
 _YEARS = range(2000, 2200)
 """Anything outside is a slip of the keyboard, and far from the edges of `datetime`."""

@@ -32,8 +32,8 @@ from gameday.model.calendar import (
     instant,
     occurrences,
 )
-from gameday.model.quantity import Ratio, refusal, shown
 from gameday.model.scenario import Name, Noun, TargetKind, Text
+from gameday.quantity import Ratio, refusal, shown
 
 KINDS = tuple(str(kind) for kind in TargetKind)
 """What a target's name may start with."""

@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from gameday.model.quantity import Duration, Ratio, ShareOrCount, Within
+from gameday.quantity import Duration, Ratio, ShareOrCount, Within
 
 
 class Noun(BaseModel):

@@ -7,6 +7,7 @@ the business of the rooms above.
 
 from __future__ import annotations
 
+from gameday.names import did_you_mean, nearest
 from gameday.spec.catalogue import (
     Catalogue,
     find_experiment,
@@ -17,7 +18,6 @@ from gameday.spec.catalogue import (
     find_slo,
 )
 from gameday.spec.document import Document, read_document, read_documents
-from gameday.spec.names import did_you_mean, nearest
 from gameday.spec.programme import read_programme
 from gameday.spec.runbook import check_runbook, parse_runbook, read_runbook
 from gameday.spec.scenario import read_scenario

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from gameday.errors import Problem, SpecError, UsageError
 from gameday.model.slo import Slo
+from gameday.names import did_you_mean
 from gameday.spec.document import read_documents, separated
-from gameday.spec.names import did_you_mean
 from gameday.spec.slo import Referable, is_openslo, is_slo, read_slos, slo_ids, slos_of
 from gameday.spec.tree import MAX_PROBLEMS, quoted
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from gameday.errors import Problem
+from gameday.names import did_you_mean
 from gameday.spec.document import Document, not_a_mapping
-from gameday.spec.names import did_you_mean
 from gameday.spec.tree import FieldPath, quoted
 
 _REQUIRED = ("title", "description", "method")

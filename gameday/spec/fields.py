@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gameday.errors import Problem
+from gameday.names import did_you_mean, nearest
 from gameday.spec.document import Document
-from gameday.spec.names import did_you_mean, nearest
 from gameday.spec.tree import FieldPath, quoted
 
 N = TypeVar("N", bound=BaseModel)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from gameday.errors import Problem, SpecError
-from gameday.model.quantity import QuantityError, duration
 from gameday.model.runbook import Owner
+from gameday.names import did_you_mean, nearest
+from gameday.quantity import QuantityError, duration
 from gameday.spec.document import Document, parse_documents
-from gameday.spec.names import did_you_mean, nearest
 from gameday.spec.tree import FieldPath, quoted
 
 FIELDS = ("alert", "service", "owner", "reviewed", "review_every")

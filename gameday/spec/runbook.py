@@ -22,9 +22,9 @@ from gameday.model.runbook import (
     Section,
     Step,
 )
+from gameday.names import did_you_mean
 from gameday.spec.document import read_text
 from gameday.spec.frontmatter import front_matter
-from gameday.spec.names import did_you_mean
 from gameday.spec.tree import quoted
 
 PLACEHOLDERS = ("service", "downstream", "region")

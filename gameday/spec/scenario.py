@@ -8,11 +8,11 @@ from typing import Any
 
 from gameday.errors import Problem, SpecError, UsageError
 from gameday.model.scenario import Scenario
+from gameday.names import did_you_mean
 from gameday.spec.catalogue import Catalogue
 from gameday.spec.document import Document, only, read_documents
 from gameday.spec.experiment import parameters_of
 from gameday.spec.fields import noun_of
-from gameday.spec.names import did_you_mean
 from gameday.spec.runbook import read_runbook
 from gameday.spec.tree import FieldPath, quoted
 

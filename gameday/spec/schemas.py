@@ -7,7 +7,7 @@ from typing import Any
 from gameday.errors import UsageError
 from gameday.model.programme import Programme
 from gameday.model.scenario import Noun, Scenario
-from gameday.spec.names import did_you_mean
+from gameday.names import did_you_mean
 
 KINDS = ("scenario", "programme", "runbook")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -17,6 +17,7 @@ from typing import Any
 
 from gameday.errors import Problem, SpecError
 from gameday.model.slo import NO_DATA_AFTER, Ratio, Reading, Sli, Slo
+from gameday.names import did_you_mean
 from gameday.spec.document import (
     Document,
     not_a_mapping,
@@ -25,7 +26,6 @@ from gameday.spec.document import (
     read_text,
     separated,
 )
-from gameday.spec.names import did_you_mean
 from gameday.spec.openslo import alerting
 from gameday.spec.openslo.annotations import ON_SLO, Annotations
 from gameday.spec.openslo.fields import API_VERSION, Fields, optional_text, parsed_duration

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from gameday.errors import Problem, SpecError
+from gameday.names import did_you_mean
 from gameday.spec.catalogue import PROGRAMME_FILES, Catalogue
 from gameday.spec.document import Document, read_documents, read_text, separated
 from gameday.spec.experiment import experiment_problems, is_experiment
-from gameday.spec.names import did_you_mean
 from gameday.spec.programme import read_programme
 from gameday.spec.runbook import check_runbook
 from gameday.spec.scenario import read_scenario

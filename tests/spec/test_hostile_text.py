@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gameday.errors import Problem, SpecError, UsageError
-from gameday.model.quantity import QuantityError, duration, ratio, share_or_count, written
+from gameday.quantity import QuantityError, duration, ratio, share_or_count, written
 from gameday.spec import Catalogue, check_runbook, parse_runbook, validate_file
 from gameday.spec.document import Document, parse_documents
 from gameday.spec.scenario import scenario_of

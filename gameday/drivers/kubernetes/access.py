@@ -96,7 +96,7 @@ def _context(files: str, wanted: str | None) -> str:
             )
         return str(current["name"])
     if wanted not in names:
-        from gameday.spec.names import did_you_mean
+        from gameday.names import did_you_mean
 
         hint = did_you_mean(wanted, names, what="contexts")
         raise PermanentDriverError(f"{files} has no context {wanted!r} ({hint})")

@@ -10,10 +10,10 @@ from gameday.incidents.alerts import instant
 from gameday.incidents.engine import Engine
 from gameday.incidents.paging import LinkOf
 from gameday.model.page import Finding, Step
-from gameday.model.quantity import duration
 from gameday.model.runbook import Runbook
 from gameday.model.signals import Deploy
 from gameday.ports import Role
+from gameday.quantity import duration
 from gameday.server.console.subject import VIEWS, Row, View, said_of
 from gameday.server.gate import Gate
 from gameday.server.sessions import Visitor

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from gameday.model.quantity import QuantityError, duration
-from gameday.spec.names import did_you_mean
+from gameday.names import did_you_mean
+from gameday.quantity import QuantityError, duration
 from gameday.spec.openslo.fields import METADATA, Fields
 from gameday.spec.tree import FieldPath, quoted
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from gameday.errors import Problem
-from gameday.model.quantity import LONGEST
+from gameday.names import did_you_mean, nearest
+from gameday.quantity import LONGEST
 from gameday.spec.document import Document
-from gameday.spec.names import did_you_mean, nearest
 from gameday.spec.tree import FieldPath, quoted
 
 API_VERSION = "openslo/v1"

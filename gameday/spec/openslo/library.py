@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from gameday.errors import SpecError
+from gameday.names import did_you_mean
 from gameday.spec.document import Document, parse_documents, read_text, separated
-from gameday.spec.names import did_you_mean
 from gameday.spec.openslo.fields import API_VERSION, Fields
 from gameday.spec.tree import FieldPath, quoted
 

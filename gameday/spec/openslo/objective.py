@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from gameday.model.slo import Ratio, Raw, Sli, Slices, Threshold
-from gameday.spec.names import did_you_mean
+from gameday.names import did_you_mean
 from gameday.spec.openslo.fields import Fields, optional_text
 from gameday.spec.openslo.indicator import Metric
 from gameday.spec.tree import FieldPath, quoted
