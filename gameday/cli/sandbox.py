@@ -62,8 +62,7 @@ def down(context: str | None = CONTEXT, namespace: str = NAMESPACE) -> None:
     if context is not None:
         from gameday.house.targets.cluster_shop import close_shop
 
-        gone = close_shop(_place(context, namespace))
-        say(f"the namespace {namespace} is gone" if gone else f"there was no {namespace}")
+        say(close_shop(_place(context, namespace)))
         return
     from gameday.house.targets.sandbox import close_sandbox
 

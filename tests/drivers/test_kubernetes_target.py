@@ -22,9 +22,8 @@ def deployment(api: SimulatedApi, service: str, region: str, **env: str) -> dict
     """Put a Deployment there that is rolled out."""
     name = service if region == "global" else f"{service}-{region}"
     labels = {
-        "app.kubernetes.io/part-of": "shop",
-        "app.kubernetes.io/name": service,
-        "topology.kubernetes.io/region": region,
+        "shop.gameday.dev/service": service,
+        "shop.gameday.dev/region": region,
     }
     return api.put(
         "deployments",
@@ -42,12 +41,17 @@ def template(**env: str) -> dict[str, Any]:
 
 
 def replica_set(
-    api: SimulatedApi, owner: dict[str, Any], number: int, at: datetime, **env: str
+    api: SimulatedApi,
+    owner: dict[str, Any],
+    number: int,
+    at: datetime,
+    namespace: str = "shop",
+    **env: str,
 ) -> None:
     api.put(
         "replicasets",
         f"{owner['metadata']['name']}-{number}",
-        "shop",
+        namespace,
         metadata={
             "labels": owner["metadata"]["labels"],
             "annotations": {"deployment.kubernetes.io/revision": str(number)},
@@ -170,7 +174,7 @@ def test_uncordoning_opens_every_node_of_the_region(api: SimulatedApi) -> None:
         ("rollback-deploy", {}, "service is missing"),
         ("rollback-deploy", {"service": "edge"}, "no earlier version"),
         ("scale", {"service": "edge", "replicas": "many"}, "is not a number"),
-        ("uncordon", {"region": "region-a"}, "no node of 'region-a' is cordoned"),
+        ("uncordon", {"region": "region-a"}, "no node of 'sim' has the labels"),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -247,6 +251,19 @@ async def test_every_revision_of_a_deployment_is_a_deploy(api: SimulatedApi) -> 
         ("checkout", "a1a1a1a", BEGIN, "region-a"),
         ("checkout", "b2b2b2b", BEGIN + timedelta(hours=1), "region-a"),
     ] == [(d.service, d.revision, d.deployed_at, d.region) for d in found]
+
+
+async def test_a_deploy_of_anybody_is_told_by_the_labels_that_people_use(
+    api: SimulatedApi,
+) -> None:
+    labels = {"app.kubernetes.io/name": "ledger", "topology.kubernetes.io/region": "eu"}
+    owner = api.put("deployments", "ledger-7", "books", metadata={"labels": labels})
+    replica_set(api, owner, 1, BEGIN, namespace="books", SHOP_REVISION="a")
+    log = ReplicaSetDeploys(api.cluster(), "books", labels="")
+
+    (found,) = await log.deploys(since=BEGIN, until=BEGIN + timedelta(days=1))
+
+    assert ("ledger", "eu") == (found.service, found.region)
 
 
 async def test_a_rollback_went_live_when_it_was_made_not_when_it_was_first_written(

@@ -141,8 +141,10 @@ async def test_the_webhook_refuses_what_is_no_json(tmp_path: Path) -> None:
 
 def pod(name: str, *, phase: str = "Running", ip: str = "10.0.0.1", port: str = "metrics") -> Any:
     labels = {
-        "app.kubernetes.io/name": "checkout",
-        "topology.kubernetes.io/region": "region-a",
+        "shop.gameday.dev/service": "checkout",
+        "shop.gameday.dev/region": "region-a",
+        # What the API server writes over it on a node of another region.
+        "topology.kubernetes.io/region": "region-c",
     }
     return {
         "metadata": {"name": name, "labels": labels},

@@ -9,10 +9,15 @@ from typing import Any
 
 from gameday.drivers.kubernetes import rollouts
 from gameday.drivers.kubernetes.cluster import Cluster, Object
-from gameday.drivers.kubernetes.mitigations import REGION, SELECTOR, SERVICE
+from gameday.model.shop import REGION, SELECTOR, SERVICE
 from gameday.model.signals import Deploy
 
 __all__ = ["ReplicaSetDeploys"]
+
+SERVICES = (SERVICE, "app.kubernetes.io/name")
+REGIONS = (REGION, "topology.kubernetes.io/region")
+"""Labels that name a deploy's service and region, first come first: ours, then those under which
+anybody's Deployments say so. On ReplicaSets they are what was written; only pods are relabelled."""
 
 AGAIN = "deployment.kubernetes.io/revision-history"
 CAUSE = "kubernetes.io/change-cause"
@@ -73,9 +78,9 @@ def _deploy(
     if is_live and annotations.get(AGAIN):
         # Made live again by a rollback: it is older than this deploy.
         at = _progressed_at(deployment) or at
-    region = labels.get(REGION)
+    region = _first(labels, REGIONS) or None
     return Deploy(
-        service=str(labels.get(SERVICE, deployment["metadata"]["name"])),
+        service=_first(labels, SERVICES) or str(deployment["metadata"]["name"]),
         revision=full(version),
         deployed_at=datetime.fromisoformat(str(at).replace("Z", "+00:00")),
         region=None if region == "global" else region,
@@ -84,6 +89,10 @@ def _deploy(
             or f"{deployment['metadata']['name']}, revision {rollouts.revision(replica_set)}"
         ),
     )
+
+
+def _first(labels: Mapping[str, Any], keys: Sequence[str]) -> str:
+    return next((str(labels[key]) for key in keys if labels.get(key)), "")
 
 
 def _progressed_at(deployment: Mapping[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ is applied by the server (server-side apply), in the version of its kind that th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from gameday.drivers.kubernetes.cluster import Cluster, Object
 from gameday.drivers.kubernetes.refusals import Request, refusal
 from gameday.errors import PermanentDriverError
 
-__all__ = ["apply", "read_manifests"]
+__all__ = ["apply", "plural_of", "read_manifests"]
 
 MANAGER = "gameday"
 
@@ -64,15 +64,27 @@ def _moved(document: Object, namespace: str) -> Object:
     return moved
 
 
+def plural_of(document: Mapping[str, Any]) -> str:
+    """Return what the API calls the objects of a document's kind.
+
+    Raises:
+        PermanentDriverError: none of our manifests is of this kind.
+    """
+    kind = str(document["kind"])
+    if kind not in _PLURALS:
+        raise PermanentDriverError(
+            f"gameday applies no {kind}: it knows {', '.join(sorted(_PLURALS))}"
+        )
+    return _PLURALS[kind]
+
+
 def apply(cluster: Cluster, document: Object) -> Object:
     """Have the server make this object what it should be, and return it.
 
     Raises:
         DriverError: the server does not answer, or says no.
     """
-    plural = _PLURALS.get(str(document["kind"]))
-    if plural is None:
-        raise PermanentDriverError(f"gameday applies no {document['kind']}: it knows {_PLURALS}")
+    plural = plural_of(document)
     resource = cluster.resource(plural)
     metadata = document["metadata"]
     namespace, name = str(metadata.get("namespace", "")), str(metadata["name"])

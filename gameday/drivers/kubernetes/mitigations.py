@@ -13,19 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from gameday.drivers.kubernetes import rollouts
+from gameday.drivers.kubernetes import draining, rollouts
 from gameday.drivers.kubernetes.access import connect
 from gameday.drivers.kubernetes.cluster import Cluster, Object
 from gameday.errors import PermanentDriverError
+from gameday.model.shop import REGION, SELECTOR, SERVICE
 from gameday.ports import Undo
 
 __all__ = ["ClusterMitigations", "Mitigations", "mitigated_by", "state_of", "unmitigated"]
 
 BY = "gameday.dev/mitigated-by"
 """Annotation of what a run's responder changed; its value is the run."""
-
-SELECTOR = "app.kubernetes.io/part-of=shop"
-SERVICE, REGION = "app.kubernetes.io/name", "topology.kubernetes.io/region"
 
 EFFECT_WITHIN = timedelta(seconds=60)
 """How long a mitigation may take to be live: new pods have to start."""
@@ -100,7 +98,7 @@ class Mitigations:
     def _found(self, service: str, region: str) -> Sequence[Object]:
         if not service:
             raise PermanentDriverError("service is missing: say which one")
-        wanted = f"{SELECTOR},{SERVICE}={service}" + (f",{REGION}={region}" if region else "")
+        wanted = f"{SERVICE}={service}" + (f",{REGION}={region}" if region else "")
         found = self._cluster.list("deployments", self._namespace, labels=wanted)
         if not found:
             where = f" in {region}" if region else ""
@@ -170,7 +168,7 @@ class Mitigations:
     def _uncordon(self, region: str) -> str:
         if not region:
             raise PermanentDriverError("uncordon needs a region")
-        nodes = self._cluster.list("nodes", labels=f"{REGION}={region}")
+        nodes = draining.nodes_in(self._cluster, region=region)
         cordoned = [n["metadata"]["name"] for n in nodes if n["spec"].get("unschedulable")]
         if not cordoned:
             raise PermanentDriverError(f"no node of {region!r} is cordoned")

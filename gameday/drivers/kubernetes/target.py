@@ -10,8 +10,9 @@ from typing import Any
 
 from gameday.drivers.kubernetes import rollouts
 from gameday.drivers.kubernetes.cluster import Cluster
-from gameday.drivers.kubernetes.mitigations import SELECTOR, Mitigations, state_of
+from gameday.drivers.kubernetes.mitigations import Mitigations, state_of
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.model.shop import SELECTOR
 from gameday.ports import MITIGATIONS, Undo
 
 __all__ = ["ARRIVED_AT", "KubernetesTarget"]

@@ -11,7 +11,6 @@ from typing import Any
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.kubernetes import Cluster, connect, rollouts
 from gameday.drivers.kubernetes.deploys import ReplicaSetDeploys
-from gameday.drivers.kubernetes.mitigations import REGION, SELECTOR
 from gameday.drivers.kubernetes.target import KubernetesTarget
 from gameday.drivers.prometheus import Prometheus
 from gameday.errors import PermanentDriverError, PlanRefused
@@ -21,6 +20,7 @@ from gameday.house.targets.cluster_faults import ClusterFaults, Doors, Place
 from gameday.incidents import deeplinks
 from gameday.model.programme import Programme
 from gameday.model.scenario import Scenario
+from gameday.model.shop import REGION, SELECTOR, SERVICE
 from gameday.ports import PlannedFault
 from gameday.settings import Settings
 
@@ -126,8 +126,7 @@ def cluster_faults(place: Place) -> ClusterFaults:
         DriverError: the API server does not answer.
     """
     cluster = connect(place.context, kubeconfig=place.kubeconfig)
-    labels = f"{SELECTOR},app.kubernetes.io/name=proxy"
-    has_proxy = bool(cluster.list("pods", place.namespace, labels=labels))
+    has_proxy = bool(cluster.list("pods", place.namespace, labels=f"{SERVICE}=proxy"))
     proxy = Doors(cluster, place.namespace).url("proxy") if has_proxy else None
     inner = ChaosToolkit(toxiproxy_url=proxy, context=place.context, kubeconfig=place.kubeconfig)
     return ClusterFaults(inner, place)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from gameday.drivers.chaostoolkit import ChaosToolkit
+from gameday.model.shop import SERVICE
 from gameday.ports import Injection, PlannedFault, Undo
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from gameday.drivers.kubernetes import Cluster
     from gameday.drivers.kubernetes.door import Door
 
-SELECTOR = "app.kubernetes.io/part-of=shop"
 PORTS = {"prometheus": 9090, "telemetry": 4318, "proxy": 8474, "mailbox": 9094}
 """The Services gameday talks to, and their ports."""
 
@@ -204,8 +204,7 @@ class PlacedExperiments:
         through = undo.data.get("toxiproxy_url") or configuration.get("toxiproxy_url")
         if not through:
             return inner, undo
-        labels = f"{SELECTOR},app.kubernetes.io/name=proxy"
-        if not cluster.list("pods", place.namespace, labels=labels):
+        if not cluster.list("pods", place.namespace, labels=f"{SERVICE}=proxy"):
             return inner, None
         url = doors.url("proxy")
         if "toxiproxy_url" in configuration:

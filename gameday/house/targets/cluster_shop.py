@@ -12,12 +12,14 @@ from typing import Any
 
 from gameday.drivers.kubernetes import Cluster, connect, pods, rollouts
 from gameday.drivers.kubernetes.manifests import apply, read_manifests
-from gameday.drivers.kubernetes.mitigations import SELECTOR, mitigated_by, unmitigated
+from gameday.drivers.kubernetes.mitigations import mitigated_by, unmitigated
 from gameday.errors import DriverError, TemporaryDriverError
 from gameday.house.run.stories import slos
 from gameday.house.targets.cluster import RULES, TIME_SCALE, manifests, regions_of
 from gameday.house.targets.cluster_faults import Place, service_path
+from gameday.house.targets.cluster_tenancy import move_in, move_out
 from gameday.house.targets.cluster_visits import until_served
+from gameday.model.shop import SELECTOR, SERVICE
 from gameday.rules.slo_rules import prometheus_rules, watchdog_rules
 
 READY_WITHIN = timedelta(minutes=5)
@@ -58,9 +60,10 @@ def open_shop(
         texts = _rules(time_scale)
         documents = read_manifests(manifests(), namespace=place.namespace)
         on_progress(f"applying {len(documents)} manifests in {place.namespace} of {place.target}")
-        first, *others = documents  # the namespace
-        apply(cluster, first)
-        apply(cluster, _rules_map(place.namespace, texts, time_scale))
+        rules = _rules_map(place.namespace, texts, time_scale)
+        move_in(cluster, place.namespace, [*documents, rules])
+        apply(cluster, rules)
+        others = [d for d in documents if d["kind"] != "Namespace"]
         visitors = cluster.get("deployments", VISITORS, place.namespace)
         is_cold = visitors is None or not rollouts.available(visitors)
         # Visitors who come before the shop is open would be turned away, and remembered.
@@ -84,25 +87,12 @@ def open_shop(
         until_served(cluster, place.namespace, slos(), regions_of(cluster, place.namespace))
 
 
-def close_shop(place: Place) -> bool:
-    """Delete the shop's namespace; return whether there was one."""
+def close_shop(place: Place) -> str:
+    """Take the shop away, its namespace too if gameday made it; say what is gone."""
     with connect(place.context, kubeconfig=place.kubeconfig) as cluster:
         cluster.fences.check_namespaces([place.namespace])
-        found = cluster.get("namespaces", place.namespace)
-        if found is None:
-            return False
-        if "app.kubernetes.io/part-of" not in (found["metadata"].get("labels") or {}):
-            raise TemporaryDriverError(
-                f"the namespace {place.namespace!r} of {place.target} is not one that gameday made:"
-                " delete it by hand if it is meant"
-            )
-        cluster.delete("namespaces", place.namespace)
-        deadline = time.monotonic() + READY_WITHIN.total_seconds()
-        while cluster.get("namespaces", place.namespace) is not None:
-            if time.monotonic() > deadline:
-                raise TemporaryDriverError(f"the namespace {place.namespace!r} does not go away")
-            time.sleep(0.5)
-        return True
+        documents = read_manifests(manifests(), namespace=place.namespace)
+        return move_out(cluster, place.namespace, [*documents, _rules_map(place.namespace, {}, 1)])
 
 
 def reset_shop(place: Place, *, history: bool, on_progress: Progress) -> None:
@@ -156,7 +146,7 @@ def _forget(cluster: Cluster, namespace: str) -> None:
 
 
 def _pods(cluster: Cluster, namespace: str, name: str) -> Sequence[dict[str, Any]]:
-    return cluster.list("pods", namespace, labels=f"{SELECTOR},app.kubernetes.io/name={name}")
+    return cluster.list("pods", namespace, labels=f"{SERVICE}={name}")
 
 
 def _until_replaced(cluster: Cluster, namespace: str, old: Collection[str]) -> None:
@@ -216,7 +206,7 @@ def _rules_map(namespace: str, texts: Mapping[str, str], time_scale: float) -> d
         "metadata": {
             "name": RULES,
             "namespace": namespace,
-            "labels": {"app.kubernetes.io/part-of": "shop"},
+            "labels": {"app.kubernetes.io/part-of": "shop", SERVICE: "prometheus"},
             "annotations": {TIME_SCALE: f"{time_scale:g}"},
         },
         "data": {**texts, "in-force.yml": _witness(_digest(texts))},

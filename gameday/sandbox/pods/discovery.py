@@ -3,7 +3,7 @@
 Debian builds Prometheus without Kubernetes service discovery, so this process stands between: it
 lists the pods of its own namespace and answers as Prometheus' HTTP service discovery wants it. A
 pod is asked at its port called ``metrics``, and called as in the sandbox: ``service`` is its label
-``app.kubernetes.io/name``, ``region`` its label ``topology.kubernetes.io/region``.
+``shop.gameday.dev/service``, ``region`` its label ``shop.gameday.dev/region``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gameday.model.shop import REGION, SELECTOR, SERVICE
+
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-SELECTOR = "app.kubernetes.io/part-of=shop"
 PORT_NAME = "metrics"
 
 
@@ -48,8 +49,8 @@ def targets(pods: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             {
                 "targets": [f"{status['podIP']}:{ports[0]}"],
                 "labels": {
-                    "service": labels.get("app.kubernetes.io/name", ""),
-                    "region": labels.get("topology.kubernetes.io/region", ""),
+                    "service": labels.get(SERVICE, ""),
+                    "region": labels.get(REGION, ""),
                     "pod": metadata["name"],
                 },
             }

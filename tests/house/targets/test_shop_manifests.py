@@ -14,6 +14,7 @@ import yaml
 from gameday.drivers.kubernetes.manifests import read_manifests
 from gameday.house.targets.cluster import manifests
 from gameday.house.targets.cluster_faults import PORTS
+from gameday.model.shop import REGION, SERVICE
 from gameday.sandbox.supervisor import monitoring
 
 SHOP = manifests()
@@ -38,6 +39,43 @@ def test_both_regions_are_the_same_but_for_their_letter_and_ports() -> None:
         moved = moved.replace(f"proxy:{port}", f"proxy:{port + 1}")
 
     assert second == json.loads(moved)
+
+
+def labels_of(document: dict[str, Any]) -> list[dict[str, str]]:
+    """The labels of an object, and those that it gives to pods."""
+    template = document.get("spec", {}).get("template", {}).get("metadata", {})
+    return [document["metadata"]["labels"], *([template["labels"]] if template else [])]
+
+
+def selectors_of(document: dict[str, Any]) -> list[dict[str, str]]:
+    """The labels by which an object chooses pods."""
+    spec = document.get("spec", {})
+    chosen = spec.get("selector", {})
+    return [chosen.get("matchLabels", chosen)] if chosen else []
+
+
+def test_pods_are_chosen_by_labels_that_nobody_else_writes() -> None:
+    chosen = {key for d in documents() for selector in selectors_of(d) for key in selector}
+
+    assert {SERVICE, REGION} == chosen
+
+
+def test_nothing_of_the_shop_bears_a_label_that_the_platform_writes() -> None:
+    borne = {key for d in documents() for labels in labels_of(d) for key in labels}
+
+    described = {"app.kubernetes.io/name", "app.kubernetes.io/part-of"}
+    assert {SERVICE, REGION} | described == borne
+
+
+def test_every_object_but_the_namespace_says_which_part_of_the_shop_it_is() -> None:
+    unnamed = [
+        (d["kind"], d["metadata"]["name"])
+        for d in documents()
+        for labels in labels_of(d)
+        if SERVICE not in labels
+    ]
+
+    assert [("Namespace", "somewhere")] == unnamed
 
 
 def test_every_object_lands_in_the_namespace_that_is_asked_for() -> None:
@@ -128,7 +166,7 @@ def test_budgets_let_one_region_go_and_not_two() -> None:
         name: sum(
             d["spec"]["replicas"]
             for d in of_kind("Deployment").values()
-            if d["metadata"]["labels"]["app.kubernetes.io/name"] == name
+            if d["metadata"]["labels"][SERVICE] == name
         )
         for name in of_kind("PodDisruptionBudget")
     }
