@@ -11,7 +11,7 @@ from scoring.timeline import Fact, Kind
 
 if TYPE_CHECKING:
     from gameday.conductor import Conductor
-    from gameday.house.run.play import Story
+    from gameday.house.run.stories import Story
     from gameday.ledger import Ledger
     from gameday.plan import Plan
 

@@ -16,7 +16,8 @@ from gameday.cli.output import pick, print_json, print_table, say
 from gameday.errors import ExitCode, GamedayError, PlanRefused, UsageError
 
 if TYPE_CHECKING:
-    from gameday.house.run.play import Story, System
+    from gameday.house.run.stories import Story
+    from gameday.house.targets.open_system import OpenSystem
 
 VERDICT_CODES = {
     "passed": ExitCode.PASSED,
@@ -124,7 +125,7 @@ def plan_command(
 ) -> int:
     """Say what a run would do, when the alert must fire, and how all of it is undone."""
     from gameday.house.run.alert_routing import paged_past_gameday, routing_of
-    from gameday.house.run.play import make_plan
+    from gameday.house.run.planning import make_plan
 
     story = _story(scenario, target=target, region=region, responder=None)
     system = _target(story, context)[1]()
@@ -199,7 +200,7 @@ def _story(
     )
 
 
-def _target(story: Story, context: str | None) -> tuple[str, Callable[[], System]]:
+def _target(story: Story, context: str | None) -> tuple[str, Callable[[], OpenSystem]]:
     """Return what the target is called, and what opens it."""
     from gameday.house.run.misfits import refuse_misfits
     from gameday.model.scenario import TargetKind
@@ -217,7 +218,7 @@ def _target(story: Story, context: str | None) -> tuple[str, Callable[[], System
     return str(kind), lambda: sandbox_system(open_sandbox(reload_rules=False, on_progress=say))
 
 
-def _cluster(story: Story, context: str | None) -> tuple[str, Callable[[], System]]:
+def _cluster(story: Story, context: str | None) -> tuple[str, Callable[[], OpenSystem]]:
     import os
 
     from gameday.house.run.permission import programme_in_force
@@ -226,7 +227,7 @@ def _cluster(story: Story, context: str | None) -> tuple[str, Callable[[], Syste
 
     place = place_of(story.scenario, context=context, environment=os.environ)
 
-    def open_system() -> System:
+    def open_system() -> OpenSystem:
         return cluster_system(
             place,
             programme=programme_in_force(story.scenario.path),
@@ -236,7 +237,7 @@ def _cluster(story: Story, context: str | None) -> tuple[str, Callable[[], Syste
     return place.target, open_system
 
 
-def _permission(story: Story, system: System, approved_by: str | None) -> Mapping[str, Any]:
+def _permission(story: Story, system: OpenSystem, approved_by: str | None) -> Mapping[str, Any]:
     """Ask the programme; say what should be known, and refuse with every reason."""
     from datetime import UTC, datetime
 
@@ -253,7 +254,7 @@ def _permission(story: Story, system: System, approved_by: str | None) -> Mappin
 
 def _play(
     story: Story,
-    system: System,
+    system: OpenSystem,
     store: Any,
     settings: Any,
     permission: Mapping[str, Any],
@@ -311,7 +312,7 @@ async def _served(
     hook: str,
     *,
     story: Story,
-    system: System,
+    system: OpenSystem,
     store: Any,
     run: str,
     opens: bool,

@@ -22,8 +22,9 @@ from typing import Any, cast
 from gameday.conductor import Outcome, Recovery
 from gameday.errors import GamedayError
 from gameday.house.run.judgement import Documents
-from gameday.house.run.play import Story, Surroundings, System, play
-from gameday.house.run.stories import rubric_text
+from gameday.house.run.play import Surroundings, play
+from gameday.house.run.stories import Story, rubric_text
+from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents import deeplinks
 from gameday.model.scenario import ResponderKind
 from gameday.ports import AlertSource, FaultDriver, Order, OrderKind, Store, Target, Undo, Undoer
@@ -231,7 +232,7 @@ class _Scene:
         inner = self.parts.undoer(self.world)
         return cast(Undoer, Port("undoer", inner, self.calls[process], UNDOER))
 
-    def _system(self) -> System:
+    def _system(self) -> OpenSystem:
         calls, world = self.calls[RUN], self.world
         prometheus = SimulatedPrometheus(
             world,
@@ -241,7 +242,7 @@ class _Scene:
             notify=self.alertmanager.send,
         )
         target = SimulatedTarget(world, time_scale=TIME_SCALE)
-        return System(
+        return OpenSystem(
             target=cast(Target, Port("target", target, calls, TARGET)),
             alerts=cast(AlertSource, Port("alerts", prometheus, calls, ALERTS)),
             faults=cast(FaultDriver, Port("faults", self.parts.faults(world), calls, FAULTS)),

@@ -12,8 +12,8 @@ import pytest
 from gameday.cli.app import run
 from gameday.cli.play import _permission
 from gameday.errors import PlanRefused
-from gameday.house.run.play import System
 from gameday.house.run.stories import read_story
+from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents.deeplinks import Tools
 
 ROOT = Path(__file__).parents[2]
@@ -178,7 +178,7 @@ def test_a_run_asks_the_programme_and_is_refused_before_anything_is_stored(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     story = read_story(str(ROOT / "scenarios/slow-db.yaml"))
-    system = System(
+    system = OpenSystem(
         target=SimpleNamespace(name="sandbox", time_scale=60.0),  # type: ignore[arg-type]
         alerts=None,  # type: ignore[arg-type]
         faults=None,  # type: ignore[arg-type]

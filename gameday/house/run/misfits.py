@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.errors import PlanRefused
-from gameday.house.run.play import Story
+from gameday.house.run.stories import Story
 from gameday.model.scenario import TargetKind
 
 ACTS_ON = {"context": TargetKind.KUBERNETES, "control_url": TargetKind.SANDBOX}

@@ -11,7 +11,8 @@ from pathlib import Path
 from gameday.drivers.prometheus import Prometheus
 from gameday.errors import DriverError
 from gameday.governance.permission import Permission, Start, judge
-from gameday.house.run.play import Story, System
+from gameday.house.run.stories import Story
+from gameday.house.targets.open_system import OpenSystem
 from gameday.model.budget import BudgetLeft, BudgetUnknown, budget_left
 from gameday.model.programme import Programme
 from gameday.model.scenario import Scenario, TargetKind
@@ -53,7 +54,7 @@ def address(scenario: Scenario, name: str) -> str:
 
 async def permission(
     story: Story,
-    system: System,
+    system: OpenSystem,
     *,
     now: datetime,
     approved_by: str | None = None,

@@ -26,26 +26,26 @@ from gameday.house.processes.undoers import Undoers
 from gameday.house.run.announcement import announced
 from gameday.house.run.endings import timeline_path, write_timeline
 from gameday.house.run.judgement import Documents, judge
-from gameday.incidents import Incident, deeplinks
+from gameday.house.run.planning import make_plan
+from gameday.house.run.stories import Story
+from gameday.house.targets.open_system import OpenSystem
+from gameday.incidents import Incident
 from gameday.ledger import Ledger
 from gameday.model.page import Page
-from gameday.model.scenario import ResponderKind, Scenario
+from gameday.model.scenario import ResponderKind
 from gameday.model.signals import samples
 from gameday.model.slo import Slo
 from gameday.ports import (
     AlertSource,
     Clock,
-    DeployLog,
     FaultDriver,
     Lease,
-    PlannedFault,
     Responder,
     Store,
-    Target,
     Undoer,
 )
 from gameday.settings import Settings
-from scoring.detection import Timing, recompute
+from scoring.detection import recompute
 from scoring.slo import NoData, nominal
 from scoring.timeline import Fact, Kind
 
@@ -54,44 +54,6 @@ RATES_WITHIN = timedelta(seconds=3)
 
 Serve = Callable[[Incident, str], AbstractAsyncContextManager[str]]
 """Serves an incident behind a webhook token; yields the base URL. The server is a floor above."""
-
-
-@dataclass(frozen=True, slots=True)
-class System:
-    """The system a game day plays on, with the drivers that reach it.
-
-    Attributes:
-        regions: the regions it has.
-        tools: where the deeplinks lead.
-        count: counts how far a fault would reach now, in pods; blocks while it asks.
-    """
-
-    target: Target
-    alerts: AlertSource
-    faults: FaultDriver
-    deploys: DeployLog | None
-    tools: deeplinks.Tools
-    regions: tuple[str, ...]
-    group_wait: timedelta = timedelta(0)
-    count: Callable[[PlannedFault], plan.Reach | None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """A scenario with everything it refers to, read and resolved.
-
-    Attributes:
-        experiments: path of each fault's experiment, in the order of the faults.
-        documents: the texts the run is planned from; kept with the run, so that it can be judged
-            again when the files have changed.
-        probes: path of the experiment behind each probe that an abort rule names.
-    """
-
-    scenario: Scenario
-    slo: Slo
-    experiments: tuple[Path, ...]
-    documents: Documents
-    probes: Mapping[str, Path] = field(default_factory=dict)
 
 
 def _responder(kind: ResponderKind) -> Any:
@@ -128,65 +90,9 @@ def new_run_id(now_text: str) -> str:
     return f"{now_text}-{secrets.token_hex(2)}"
 
 
-async def make_plan(
-    story: Story, system: System, *, run: str, clock: Clock | None = None
-) -> plan.Plan:
-    """Return the plan of a story on a system, or refuse it with every reason."""
-    asking = system.alerts.timing(slo=story.slo.id)
-    scrape, evaluation = await limited(clock or SystemClock(), asking, "Prometheus")
-    profile = plan.TargetProfile(
-        name=system.target.name,
-        time_scale=system.target.time_scale,
-        regions=system.regions,
-        timing=Timing(scrape=scrape, evaluation=evaluation, group_wait=system.group_wait),
-    )
-    faults = _prepare(story, system, run)
-    return plan.make(
-        story.scenario,
-        story.slo,
-        run=run,
-        target=profile,
-        faults=faults,
-        reaches=[
-            await asyncio.to_thread(system.count, fault) if system.count else None
-            for fault in faults
-        ],
-    )
-
-
-def _prepare(story: Story, system: System, run: str) -> list[PlannedFault]:
-    regions = story.scenario.spec.regions or system.regions
-    pods = story.scenario.spec.blast_radius.pods
-    return [
-        system.faults.prepare(
-            fault.experiment,
-            path=str(path),
-            # A fault that takes one region only is given it by that name.
-            configuration={
-                "regions": list(regions),
-                **({"region": regions[0]} if len(regions) == 1 else {}),
-                # What can count pods counts them once more when it injects.
-                **({} if pods is None else {"at_most": _share_or_count(pods)}),
-                **fault.with_,
-            },
-            at=fault.at,
-            duration=fault.duration,
-            run=run,
-            number=number,
-        )
-        for number, (fault, path) in enumerate(
-            zip(story.scenario.spec.faults, story.experiments, strict=True), start=1
-        )
-    ]
-
-
-def _share_or_count(pods: float | int) -> str:
-    return str(pods) if isinstance(pods, int) else f"{pods:.4%}"
-
-
 async def play(
     story: Story,
-    system: System,
+    system: OpenSystem,
     *,
     store: Store,
     settings: Settings,
@@ -357,7 +263,7 @@ def _record_start(ledger: Ledger, planned: plan.Plan, story: Story) -> None:
     ledger.record(Kind.PLAN_MADE, source="conductor", subject=story.slo.id, data=planned.to_json())
 
 
-def _pager(incident: Incident, system: System, slo: Slo, base_url: str, clock: Clock) -> Any:
+def _pager(incident: Incident, system: OpenSystem, slo: Slo, base_url: str, clock: Clock) -> Any:
     async def page_of(received: Fact) -> Page:
         long = str(received.data.get("long", ""))
         try:

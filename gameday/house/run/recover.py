@@ -12,7 +12,7 @@ from gameday.drivers.clock import SystemClock
 from gameday.errors import GamedayError, PlanRefused
 from gameday.house.processes.undoers import Undoers
 from gameday.house.run.endings import Notes, write_down
-from gameday.house.run.play import System
+from gameday.house.targets.open_system import OpenSystem
 from gameday.ports import FaultDriver, Store, Undo
 from gameday.settings import Settings
 
@@ -31,7 +31,7 @@ def refuse_over_leftovers(store: Store, target: str) -> None:
         )
 
 
-async def refuse_over_strays(system: System) -> None:
+async def refuse_over_strays(system: OpenSystem) -> None:
     """Let a run begin, or not.
 
     Raises:

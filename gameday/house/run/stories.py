@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gameday.errors import PlanRefused, Problem, SpecError, UsageError
 from gameday.house.run.judgement import Documents
-from gameday.house.run.play import Story
 from gameday.model.scenario import Scenario
 from gameday.model.slo import Slo
 from gameday.spec import Catalogue, read_scenario, read_slos
 from gameday.spec.catalogue import slos_under
 from gameday.spec.slo import whole_text
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A scenario with everything it refers to, read and resolved.
+
+    Attributes:
+        experiments: path of each fault's experiment, in the order of the faults.
+        documents: the texts the run is planned from; kept with the run, so that it can be judged
+            again when the files have changed.
+        probes: path of the experiment behind each probe that an abort rule names.
+    """
+
+    scenario: Scenario
+    slo: Slo
+    experiments: tuple[Path, ...]
+    documents: Documents
+    probes: Mapping[str, Path] = field(default_factory=dict)
 
 
 def read_story(argument: str) -> Story:

@@ -14,9 +14,9 @@ from gameday.drivers.kubernetes.deploys import ReplicaSetDeploys
 from gameday.drivers.kubernetes.target import KubernetesTarget
 from gameday.drivers.prometheus import Prometheus
 from gameday.errors import PermanentDriverError, PlanRefused
-from gameday.house.run.play import System
 from gameday.house.targets.cluster_code import code_of, versions_of
 from gameday.house.targets.cluster_faults import ClusterFaults, Doors, Place
+from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents import deeplinks
 from gameday.model.programme import Programme
 from gameday.model.scenario import Scenario
@@ -72,7 +72,7 @@ def check_scale(
         )
 
 
-def cluster_system(place: Place, *, programme: Programme | None, settings: Settings) -> System:
+def cluster_system(place: Place, *, programme: Programme | None, settings: Settings) -> OpenSystem:
     """Return a cluster's shop as a system to play on; nothing in it is changed.
 
     Raises:
@@ -86,7 +86,7 @@ def cluster_system(place: Place, *, programme: Programme | None, settings: Setti
     doors = Doors(cluster, place.namespace)
     prometheus, telemetry = doors.url("prometheus"), doors.url("telemetry")
     versions = versions_of(cluster, place.namespace)
-    return System(
+    return OpenSystem(
         target=KubernetesTarget(
             cluster,
             place.namespace,

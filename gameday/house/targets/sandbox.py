@@ -13,8 +13,8 @@ from gameday.drivers.prometheus import Prometheus
 from gameday.drivers.sandbox import SandboxTarget
 from gameday.drivers.toxiproxy import Toxiproxy
 from gameday.errors import PermanentDriverError
-from gameday.house.run.play import System
 from gameday.house.run.stories import slos
+from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents import deeplinks
 from gameday.rules.slo_rules import prometheus_rules, watchdog_rules
 from gameday.sandbox import lifecycle, state
@@ -100,9 +100,9 @@ def reset_sandbox(*, history: bool) -> None:
     asyncio.run(reset())
 
 
-def sandbox_system(found: SandboxState) -> System:
+def sandbox_system(found: SandboxState) -> OpenSystem:
     """Return the running sandbox as a system to play on."""
-    return System(
+    return OpenSystem(
         target=SandboxTarget(found),
         alerts=Prometheus(found.prometheus_url),
         faults=ChaosToolkit(toxiproxy_url=found.proxy_url, control_url=found.control_url),

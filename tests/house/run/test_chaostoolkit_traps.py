@@ -27,8 +27,9 @@ from gameday.cli.play import _exit_code
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.errors import ExitCode, GamedayError
 from gameday.house.run.opening import open_store
-from gameday.house.run.play import Surroundings, System, play
+from gameday.house.run.play import Surroundings, play
 from gameday.house.run.stories import read_story
+from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents import deeplinks
 from gameday.model.signals import AlertState
 from gameday.ports import MITIGATIONS, Counters, Undo
@@ -226,7 +227,7 @@ async def game_day(experiment: Path, url: str, *, interrupt: bool = False) -> En
     """Play a scenario around an experiment; interrupt it as Ctrl-C does once the fault is there."""
     scenario = experiment.parent / "trap.yaml"
     scenario.write_text(SCENARIO % experiment)
-    system = System(
+    system = OpenSystem(
         target=QuietShop(),
         alerts=QuietPrometheus(),
         faults=ChaosToolkit(toxiproxy_url=url),

@@ -13,8 +13,8 @@ import pytest
 from gameday.errors import SpecError, TemporaryDriverError
 from gameday.governance.permission import Ground
 from gameday.house.run.permission import SLOTS, address, permission, programme_in_force, read_budget
-from gameday.house.run.play import Story, System
-from gameday.house.run.stories import read_story
+from gameday.house.run.stories import Story, read_story
+from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents import deeplinks
 from gameday.model.budget import BudgetLeft, BudgetUnknown
 from gameday.model.scenario import TargetKind
@@ -69,8 +69,8 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
     return found
 
 
-def system(target: Where | None = None) -> System:
-    return System(
+def system(target: Where | None = None) -> OpenSystem:
+    return OpenSystem(
         target=target or Where(),  # type: ignore[arg-type]
         alerts=None,  # type: ignore[arg-type]
         faults=None,  # type: ignore[arg-type]

@@ -1,0 +1,69 @@
+"""Making the plan of a story on a system as it is now."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gameday import plan
+from gameday.conductor.limit import limited
+from gameday.drivers.clock import SystemClock
+from gameday.house.run.stories import Story
+from gameday.house.targets.open_system import OpenSystem
+from gameday.ports import Clock, PlannedFault
+from scoring.detection import Timing
+
+
+async def make_plan(
+    story: Story, system: OpenSystem, *, run: str, clock: Clock | None = None
+) -> plan.Plan:
+    """Return the plan of a story on a system, or refuse it with every reason."""
+    asking = system.alerts.timing(slo=story.slo.id)
+    scrape, evaluation = await limited(clock or SystemClock(), asking, "Prometheus")
+    profile = plan.TargetProfile(
+        name=system.target.name,
+        time_scale=system.target.time_scale,
+        regions=system.regions,
+        timing=Timing(scrape=scrape, evaluation=evaluation, group_wait=system.group_wait),
+    )
+    faults = _prepare(story, system, run)
+    return plan.make(
+        story.scenario,
+        story.slo,
+        run=run,
+        target=profile,
+        faults=faults,
+        reaches=[
+            await asyncio.to_thread(system.count, fault) if system.count else None
+            for fault in faults
+        ],
+    )
+
+
+def _prepare(story: Story, system: OpenSystem, run: str) -> list[PlannedFault]:
+    regions = story.scenario.spec.regions or system.regions
+    pods = story.scenario.spec.blast_radius.pods
+    return [
+        system.faults.prepare(
+            fault.experiment,
+            path=str(path),
+            # A fault that takes one region only is given it by that name.
+            configuration={
+                "regions": list(regions),
+                **({"region": regions[0]} if len(regions) == 1 else {}),
+                # What can count pods counts them once more when it injects.
+                **({} if pods is None else {"at_most": _share_or_count(pods)}),
+                **fault.with_,
+            },
+            at=fault.at,
+            duration=fault.duration,
+            run=run,
+            number=number,
+        )
+        for number, (fault, path) in enumerate(
+            zip(story.scenario.spec.faults, story.experiments, strict=True), start=1
+        )
+    ]
+
+
+def _share_or_count(pods: float | int) -> str:
+    return str(pods) if isinstance(pods, int) else f"{pods:.4%}"
