@@ -7,12 +7,13 @@ guesses a port.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from gameday.settings import Settings
 
 FILE_NAME = "sandbox.json"
 REGIONS: tuple[str, ...] = ("eu-west", "us-east")
@@ -63,18 +64,9 @@ def is_running(pid: int, created: float) -> bool:
         return False
 
 
-def state_folder(environment: Mapping[str, str] | None = None) -> Path:
-    """Return the folder gameday keeps its state in; it may not exist yet."""
-    env = os.environ if environment is None else environment
-    if env.get("GAMEDAY_STATE"):
-        return Path(env["GAMEDAY_STATE"]).expanduser().absolute()
-    home = env.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(home).expanduser().absolute() / "gameday"
-
-
 def default_folder(environment: Mapping[str, str] | None = None) -> Path:
     """Return the sandbox's folder, ``<state>/sandbox``; it may not exist yet."""
-    return state_folder(environment) / "sandbox"
+    return Settings.from_environment(environment).state / "sandbox"
 
 
 def read(folder: Path | None = None) -> SandboxState | None:

@@ -28,7 +28,7 @@ from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents import deeplinks
 from gameday.model.scenario import ResponderKind
 from gameday.ports import AlertSource, FaultDriver, Order, OrderKind, Store, Target, Undo, Undoer
-from gameday.settings import Settings
+from gameday.settings import RunSettings, Settings, StoreSettings
 from gameday.testing.burning import SimulatedAlertmanager, SimulatedPrometheus
 from gameday.testing.drawing import LANDS_WITHIN, OPERATOR, RUN, SENTINEL, Drawn, Moment, draw
 from gameday.testing.failures import KILLING, ORDERS, Calls, Failure, Port, Way
@@ -145,11 +145,12 @@ def _settings() -> Settings:
     folder = Path(tempfile.mkdtemp(prefix="gameday-rehearsal-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Settings(
-        state=folder,
-        database_url="",
-        recovery_budget=timedelta(seconds=6),
-        answer_patience=timedelta(seconds=40),
-        detection_slack=timedelta(seconds=3),
+        store=StoreSettings(state=folder),
+        run=RunSettings(
+            recovery_budget=timedelta(seconds=6),
+            answer_patience=timedelta(seconds=40),
+            detection_slack=timedelta(seconds=3),
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from gameday.house.run.announcement import announced
 from gameday.house.run.opening import only_run, open_store
 from gameday.house.run.stories import read_story
 from gameday.ports import Undo
-from gameday.settings import Settings
+from gameday.settings import RunSettings, Settings
 from scoring.timeline import Fact, Kind
 
 # They look again and again at a target, in real time: not among the quick ones.
@@ -36,8 +36,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path))
     short = replace(
         Settings.from_environment(),
-        lease=timedelta(milliseconds=10),
-        recovery_budget=timedelta(milliseconds=10),
+        run=RunSettings(
+            lease=timedelta(milliseconds=10), recovery_budget=timedelta(milliseconds=10)
+        ),
     )
     monkeypatch.setattr(Settings, "from_environment", lambda: short)
     return short

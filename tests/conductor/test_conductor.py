@@ -29,7 +29,7 @@ from gameday.model.scenario import Scenario
 from gameday.model.signals import AlertState, Sample, Series
 from gameday.model.slo import Slo
 from gameday.ports import MITIGATIONS, Counters, Injection, PlannedFault, Undo
-from gameday.settings import Settings
+from gameday.settings import Settings, StoreSettings
 from gameday.testing.lease import RecordingLease
 from gameday.testing.memory import MemoryStore
 from gameday.testing.virtual import START, VirtualClock
@@ -261,7 +261,7 @@ class Run:
             target=self.world,
             responder=self.responder,
             page_of=page_of,
-            settings=Settings(state=Path(), database_url=""),
+            settings=Settings(store=StoreSettings(state=Path())),
             lease=self.lease,
             probes=self.probes,
         )

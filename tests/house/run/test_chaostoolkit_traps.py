@@ -33,7 +33,7 @@ from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents import deeplinks
 from gameday.model.signals import AlertState
 from gameday.ports import MITIGATIONS, Counters, Undo
-from gameday.settings import Settings
+from gameday.settings import RunSettings, Settings
 from gameday.testing.lease import RecordingLease
 from gameday.testing.proxy import running_proxy
 from scoring.timeline import Kind
@@ -235,7 +235,9 @@ async def game_day(experiment: Path, url: str, *, interrupt: bool = False) -> En
         tools=deeplinks.Tools(prometheus="", traces="", profiles=""),
         regions=("eu-west",),
     )
-    settings = replace(Settings.from_environment(), recovery_budget=timedelta(seconds=5))
+    settings = replace(
+        Settings.from_environment(), run=RunSettings(recovery_budget=timedelta(seconds=5))
+    )
     with open_store(settings) as store:
         playing = asyncio.ensure_future(
             play(

@@ -8,11 +8,11 @@ import pytest
 
 from gameday.errors import PlanRefused
 from gameday.house.run.opening import only_run
-from gameday.settings import Settings
+from gameday.settings import Settings, StoreSettings
 
 
 def test_two_runs_on_one_target_are_refused_and_two_targets_are_not(tmp_path: Path) -> None:
-    settings = Settings(state=tmp_path, database_url="")
+    settings = Settings(store=StoreSettings(state=tmp_path))
 
     with only_run(settings, "sandbox"):
         with pytest.raises(PlanRefused, match="another run is being played on sandbox"):

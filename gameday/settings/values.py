@@ -1,0 +1,204 @@
+"""The kinds of values a setting may have, each with one way to be written in file and environment.
+
+A value that is none of its kind is refused in words, with what to write instead. A secret is never
+quoted back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import PlainValidator, SecretStr
+
+from gameday.quantity import Duration, QuantityError, duration, refusal, shown, written
+
+COVER = "•••"
+"""Stands where a secret would."""
+
+_TELLING = re.compile(r"pass|pwd|secret|token|key|auth|credential|sig", re.IGNORECASE)
+_TRUTHS = {"1": True, "true": True, "yes": True, "on": True} | {
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+def covered(url: str) -> str:
+    """Return a URL without its secrets: the password, and what the query says of that kind.
+
+    What cannot be read as a URL is covered as a whole, because nobody knows what it holds.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return COVER
+    user, at, host = parts.netloc.rpartition("@")
+    if ":" in user:
+        user = f"{user.partition(':')[0]}:{COVER}"
+    query = "&".join(_covered_pair(pair) for pair in parts.query.split("&"))
+    shorn = urlunsplit(parts._replace(netloc=f"{user}{at}{host}", query=query))
+    # urlunsplit writes sqlite:////tmp/x as sqlite:/tmp/x.
+    scheme, colon, rest = url.partition(":")
+    if rest.startswith("///") and not parts.netloc:
+        return f"{scheme}{colon}//{shorn.partition(':')[2]}"
+    return shorn
+
+
+def _covered_pair(pair: str) -> str:
+    name, equals, value = pair.partition("=")
+    return f"{name}={COVER}" if value and _TELLING.search(name) else f"{name}{equals}{value}"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise refusal(f"'{shown(value)}' is not text", "write it in quotes")
+    return value.strip()
+
+
+def _folder(value: Any) -> Path:
+    if isinstance(value, Path):
+        return value
+    text = _text(value)
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:  # ~somebody, whom nobody knows
+        raise refusal(f"'{shown(text)}' is no folder: {error}", "write the whole path") from error
+
+
+def _web_address(value: Any) -> str:
+    return _template(value).rstrip("/")
+
+
+def _template(value: Any) -> str:
+    text = _text(value)
+    if not text:
+        return text
+    try:
+        parts = urlsplit(text)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise refusal(
+            f"'{shown(covered(text))}' is no web address",
+            "it begins with http:// or https:// and names a host",
+        )
+    return text
+
+
+def _database(value: Any) -> str:
+    text = _text(value)
+    example = "write for example postgresql+psycopg://user:password@host/gameday"
+    if not text:
+        return text
+    try:
+        parts = urlsplit(text)
+        is_one = bool(parts.scheme) and "://" in text and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        # Not quoted, not even in part: what is no URL may hold its password anywhere.
+        raise refusal("this is no database URL", example)
+    return text
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise refusal(f"'{shown(value)}' is no list of names", 'write ["one", "another"]')
+    return tuple(name.strip() for name in value if name.strip())
+
+
+def _switch(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    known = _TRUTHS.get(str(value).strip().lower())
+    if known is None:
+        raise refusal(f"'{shown(value)}' is neither yes nor no", "write true or false")
+    return known
+
+
+def _secret(value: Any) -> SecretStr:
+    if isinstance(value, SecretStr):
+        return value
+    if not isinstance(value, str):
+        raise refusal("this is not text", "write it in quotes")
+    return SecretStr(value.strip())
+
+
+def _secrets(value: Any) -> tuple[SecretStr, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list | tuple):
+        raise refusal("this is no list of texts", 'write ["…", "…"]')
+    return tuple(s for one in value if (s := _secret(one)).get_secret_value())
+
+
+def between(least: timedelta, most: timedelta) -> Callable[[Any], timedelta]:
+    """Return what reads a duration within these limits, both included."""
+
+    def read(value: Any) -> timedelta:
+        try:
+            found = duration(value)
+        except QuantityError as error:
+            raise refusal(error.message, error.hint) from error
+        if not least <= found <= most:
+            raise refusal(
+                f"'{shown(value)}' is not within its limits",
+                f"from {written(least)} to {written(most)}",
+            )
+        return found
+
+    return read
+
+
+Folder = Annotated[Path, PlainValidator(_folder)]
+"""A folder; ``~`` is expanded, and a relative one counts from the working directory or the file."""
+
+WebAddress = Annotated[str, PlainValidator(_web_address)]
+"""An http(s) URL without a slash at its end; empty where there is none."""
+
+Template = Annotated[str, PlainValidator(_template)]
+"""A web address with places in braces to be filled in."""
+
+DatabaseUrl = Annotated[str, PlainValidator(_database)]
+"""As SQLAlchemy writes them; empty where there is none."""
+
+Names = Annotated[tuple[str, ...], PlainValidator(_names)]
+"""Names or shell patterns: a list in the file, with commas between them in the environment."""
+
+Switch = Annotated[bool, PlainValidator(_switch)]
+"""True or false; in the environment also 1, 0, yes, no, on, off."""
+
+Text = Annotated[str, PlainValidator(_text)]
+"""Any text; empty where there is none."""
+
+Secret = Annotated[SecretStr, PlainValidator(_secret)]
+"""Text that is never shown; empty where there is none."""
+
+Secrets = Annotated[tuple[SecretStr, ...], PlainValidator(_secrets)]
+"""Several of them: a list in the file, with commas between them in the environment."""
+
+__all__ = [
+    "COVER",
+    "DatabaseUrl",
+    "Duration",
+    "Folder",
+    "Names",
+    "Secret",
+    "Secrets",
+    "Switch",
+    "Template",
+    "Text",
+    "WebAddress",
+    "between",
+    "covered",
+]
