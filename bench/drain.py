@@ -231,7 +231,7 @@ def code() -> str:
 
     measured = (
         "gameday/drivers/kubernetes",
-        "gameday/chaos/regions.py",
+        "gameday/chaos/faults/drain_region.py",
         "gameday/chaos/clusters.py",
     )
     edits = git("diff", "HEAD", "--name-only", "--", *measured)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from chaoslib.exceptions import ActivityFailed
 
+from gameday.chaos.parameters import limit
 from gameday.drivers.kubernetes import Cluster, connect, marks, pods
 from gameday.drivers.kubernetes.cluster import Object
 from gameday.errors import GamedayError
-from gameday.quantity import ratio
 
 MARK = "gameday"
 """The mark of an experiment that is played without gameday."""
@@ -86,39 +86,3 @@ def touched(
         namespaces=(namespace,),
         nodes=tuple(nodes),
     )
-
-
-def limit(allowed: str | float, of: int) -> int:
-    """Return how many of so many are allowed: ``3``, or ``50%`` rounded down."""
-    text = str(allowed).strip()
-    try:
-        if text.endswith("%"):
-            # A hair's breadth, because 0.29 * 100 is less than 29.
-            return int(ratio(text) * of + 1e-9)
-        count = float(text)
-    except ValueError as problem:
-        raise ActivityFailed(f"at_most: {problem}") from problem
-    if count != int(count) or count < 0:
-        raise ActivityFailed(f"at_most must be a whole number or a share (50%), not {allowed!r}")
-    return int(count)
-
-
-def whole(what: str, value: str | float | None, *, least: int = 0) -> int | None:
-    """Return a whole number that may have come as text; None where none was given."""
-    if value is None or value == "":
-        return None
-    try:
-        number = float(value)
-    except ValueError as problem:
-        raise ActivityFailed(f"{what} must be a number, not {value!r}") from problem
-    if number != int(number) or number < least:
-        raise ActivityFailed(f"{what} must be a whole number from {least} on, not {value!r}")
-    return int(number)
-
-
-def truth(what: str, value: bool | str) -> bool:
-    """Return a yes or no that may have come as text."""
-    text = str(value).strip().lower()
-    if text not in ("true", "false"):
-        raise ActivityFailed(f"{what} must be true or false, not {value!r}")
-    return text == "true"

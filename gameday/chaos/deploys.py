@@ -1,164 +1,17 @@
-"""A change of a service goes live, and comes back.
-
-Speaks to the sandbox's control API: the argument ``control_url``, else the environment's
-``GAMEDAY_CONTROL_URL``, else the sandbox that runs on this machine. Before anything is deployed,
-what was live is written to ``<sandbox>/changes/<change_name>.json``; `recover_change` restores
-that, and nothing else.
-"""
+"""The names by which experiments call the fault `deploy_change`."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from gameday.chaos.faults.deploy_change import (
+    change_is_live,
+    deploy_change,
+    deploys_are_known,
+    recover_change,
+)
 
-from chaoslib.exceptions import ActivityFailed
-
-from gameday.chaos.control import Control, SandboxGone
-from gameday.sandbox import state
-
-__all__ = ["change_is_live", "deploy_change", "deploys_are_known", "recover_change"]
-
-
-def deploy_change(
-    service: str,
-    regions: str | Sequence[str] | None = None,
-    revision: str | None = None,
-    kind: str = "compute",
-    seed: int | str = 0,
-    change_name: str = "gameday",
-    control_url: str | None = None,
-) -> dict[str, Any]:
-    """Put a revision of a service live.
-
-    Args:
-        regions: a list or ``eu-west,us-east``; none means every region.
-        revision: what to deploy; without one, a change of ``kind`` is committed first, drawn by
-            ``seed``: ``compute`` keeps a core busy, ``wait`` waits, ``harmless`` does neither.
-        change_name: what `recover_change` takes it back by.
-
-    Returns:
-        The revision, and where the sandbox says so the function and file it changed.
-    """
-    api = Control(control_url)
-    record = _record(change_name)
-    if record.exists():
-        raise ActivityFailed(
-            f"a change named {change_name!r} is live already; recover it first: {record}"
-        )
-    targets = _regions(regions)
-    deploys = _deploys(api)
-    before = {r: _live(deploys, service, r) for r in targets or _all_regions(deploys)}
-    if not before or None in before.values():
-        known = sorted({str(d["service"]) for d in deploys})
-        raise ActivityFailed(
-            f"no deploy of {service!r} is known in {', '.join(targets) or 'any region'};"
-            f" there are deploys of {', '.join(known) or 'nothing'}"
-        )
-    change: dict[str, Any] = {"revision": revision}
-    if not revision:
-        change = api.post("/changes", {"service": service, "seed": int(seed), "kind": kind})
-    saved = {"service": service, "revision": change["revision"], "before": before}
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
-    is_complete = False
-    try:
-        destinations: Sequence[str | None] = targets or [None]
-        for region in destinations:
-            api.post(
-                "/deploys",
-                {"service": service, "revision": change["revision"], "region": region},
-            )
-        is_complete = True
-    finally:
-        if not is_complete:
-            recover_change(change_name, control_url=control_url)
-    return change
-
-
-def recover_change(change_name: str = "gameday", control_url: str | None = None) -> list[str]:
-    """Put back what was live before; return the regions that needed it. May be repeated.
-
-    A region where somebody else has deployed something since is left alone.
-    """
-    record = _record(change_name)
-    saved = _read(record)
-    if saved is None:
-        return []
-    try:
-        api = Control(control_url)
-        deploys = _deploys(api)
-    except SandboxGone:
-        record.unlink(missing_ok=True)
-        return []
-    service, before = saved["service"], dict(saved["before"])
-    astray = [r for r in before if _live(deploys, service, r) == saved["revision"]]
-    # One deploy to everywhere where that says the same: every deploy restarts processes.
-    everywhere = set(astray) == set(_all_regions(deploys)) and len(set(before.values())) == 1
-    destinations: Sequence[str | None] = [None] if astray and everywhere else astray
-    for region in destinations:
-        revision = before[region or astray[0]]
-        api.post("/deploys", {"service": service, "revision": revision, "region": region})
-    record.unlink(missing_ok=True)
-    return astray
-
-
-def change_is_live(change_name: str = "gameday", control_url: str | None = None) -> bool:
-    """Return whether the change is live anywhere."""
-    saved = _read(_record(change_name))
-    if saved is None:
-        return False
-    try:
-        deploys = _deploys(Control(control_url))
-    except SandboxGone:
-        return False
-    return any(_live(deploys, saved["service"], r) == saved["revision"] for r in saved["before"])
-
-
-def deploys_are_known(service: str, control_url: str | None = None) -> bool:
-    """Return whether the control API answers and knows what is live of this service."""
-    return any(d["service"] == service for d in _deploys(Control(control_url)))
-
-
-# --- how -----------------------------------------------------------------------------------------
-
-
-def _deploys(api: Control) -> list[dict[str, Any]]:
-    """Return every deploy, oldest first."""
-    said = api.get("/deploys")
-    return [dict(deploy) for deploy in said["deploys"]]
-
-
-def _live(deploys: Sequence[Mapping[str, Any]], service: str, region: str) -> str | None:
-    """Return the revision that serves a region; a deploy without a region went to all of them."""
-    here = [d for d in deploys if d["service"] == service and d.get("region") in (None, region)]
-    return str(here[-1]["revision"]) if here else None
-
-
-def _all_regions(deploys: Sequence[Mapping[str, Any]]) -> list[str]:
-    sandbox = state.read()
-    named = {str(d["region"]) for d in deploys if d.get("region")}
-    return sorted(named | set(sandbox.regions if sandbox else state.REGIONS))
-
-
-def _record(change_name: str) -> Path:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}", change_name):
-        raise ActivityFailed(f"{change_name!r} is no name for a change; use letters and digits")
-    return state.default_folder() / "changes" / f"{change_name}.json"
-
-
-def _read(record: Path) -> dict[str, Any] | None:
-    try:
-        saved = json.loads(record.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as problem:
-        raise ActivityFailed(f"{record} cannot be read: {problem}") from problem
-    return dict(saved)
-
-
-def _regions(regions: str | Sequence[str] | None) -> list[str]:
-    given = regions.split(",") if isinstance(regions, str) else list(regions or ())
-    return list(dict.fromkeys(str(r).strip() for r in given if str(r).strip()))
+__all__ = [
+    "change_is_live",
+    "deploy_change",
+    "deploys_are_known",
+    "recover_change",
+]

@@ -1,21 +1,29 @@
-"""What bears a run's mark is found without a store, and taken out by the mark alone."""
+"""What bears a run's mark is found without a store, and taken out by the mark alone.
+
+Which objects may bear one, and what takes them out, each fault declares (`Fault.marks`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gameday.chaos import networks, pressure, workloads
+from chaoslib.exceptions import ActivityFailed
+
 from gameday.chaos.clusters import opened
-from gameday.drivers.kubernetes import Cluster, draining, marks
-from gameday.drivers.kubernetes.cluster import Object
+from gameday.chaos.declaration import Fault, Found, Objects, Records, Step
+from gameday.chaos.registry import known
+from gameday.drivers.kubernetes import Cluster, marks
 from gameday.drivers.kubernetes.refusals import Forbidden
 
-__all__ = ["find_strays", "is_astray", "recover_stray"]
-
-WORKLOADS = ("deployments", "statefulsets")
-ADDED = (networks.POLICIES, networks.CHAOS)
-RESOURCES = ("nodes", *WORKLOADS, *ADDED, "jobs", "pods")
+__all__ = [
+    "find_records",
+    "find_strays",
+    "is_astray",
+    "is_recorded",
+    "recover_record",
+    "recover_stray",
+]
 
 
 def find_strays(
@@ -45,46 +53,86 @@ def is_astray(mark: str, context: str | None = None, kubeconfig: str | None = No
 def recover_stray(
     mark: str, context: str | None = None, kubeconfig: str | None = None
 ) -> list[str]:
-    """Take back everything that bears this mark; return what did. May be repeated."""
+    """Take back everything that bears this mark; return what did. May be repeated.
+
+    Raises:
+        ActivityFailed: something bears it that no fault here declares; all else was taken out.
+    """
     with opened(context, kubeconfig, is_fenced=False) as cluster:
         label = f"{marks.MARK}={marks.checked(mark)}"
-        found = list(_marked(cluster, label))
-        kinds = {resource for resource, _ in found}
-        if "nodes" in kinds:
-            draining.uncordon(cluster, mark)
-        for resource, thing in found:
-            name, namespace = thing["metadata"]["name"], thing["metadata"].get("namespace", "")
-            if resource in WORKLOADS:
-                workloads.restore(cluster, resource, name, namespace, mark)
-            elif resource in ADDED:
-                networks.take_out(cluster, resource, namespace, mark)
-        for namespace in {
-            thing["metadata"]["namespace"] for r, thing in found if r in ("jobs", "pods")
-        }:
-            pressure.take_off(cluster, namespace, mark)
-        return [_title(resource, thing) for resource, thing in found]
+        by_fault: dict[str, list[Found]] = {}
+        for resource, thing in _marked(cluster, label):
+            by_fault.setdefault(marks.label_of(thing, "fault"), []).append((resource, thing))
+        strange: list[str] = []
+        for name, found in by_fault.items():
+            fault = known().marking(name)
+            if fault is not None and isinstance(fault.marks, Objects):
+                fault.marks.take_out(cluster, mark, found)
+            else:
+                strange += [f"{_title(*one)} (of the fault {name!r})" for one in found]
+        if strange:
+            raise ActivityFailed(
+                f"{', '.join(strange)} bears the mark {mark!r}, and this gameday knows no such"
+                f" fault: use the one that played it, or mend it by hand and remove the labels"
+                f" {marks.MARK} and {marks.FAULT}"
+            )
+        return [_title(*one) for found in by_fault.values() for one in found]
 
 
-def _marked(cluster: Cluster, label: str) -> Iterator[tuple[str, Object]]:
-    for resource in RESOURCES:
-        if resource == networks.CHAOS and not cluster.offers(resource):
+def find_records(prefix: str = "", control_url: str | None = None) -> dict[str, list[str]]:
+    """Return every mark on the sandbox that begins so, with what it stands for."""
+    found: dict[str, list[str]] = {}
+    for _, mark, things in _recorded(prefix, control_url):
+        found.setdefault(mark, []).extend(things)
+    return found
+
+
+def is_recorded(mark: str, control_url: str | None = None) -> bool:
+    """Return whether anything on the sandbox still bears this mark."""
+    return mark in find_records(mark, control_url)
+
+
+def recover_record(mark: str, control_url: str | None = None) -> list[str]:
+    """Take back everything on the sandbox that bears this mark; return what did."""
+    done: list[str] = []
+    for fault, found, things in list(_recorded(mark, control_url)):
+        if found == mark and isinstance(fault.recover, Step):
+            given = {fault.mark: mark, "control_url": control_url}
+            takes = fault.recover.arguments(fault.parameters)
+            fault.recover.does(**{a: given[p] for a, p in takes.items() if p in given})
+            done += things
+    return done
+
+
+def _recorded(prefix: str, control_url: str | None) -> Iterator[tuple[Fault, str, Sequence[str]]]:
+    for fault in known():
+        if isinstance(fault.marks, Records):
+            for mark, things in fault.marks.find(prefix, control_url=control_url).items():
+                yield fault, mark, things
+
+
+def _marked(cluster: Cluster, label: str) -> Iterator[Found]:
+    for resource in known().resources:
+        if not cluster.offers(resource):
             continue
         try:
             yield from ((resource, thing) for thing in cluster.list(resource, labels=label))
         except Forbidden:
-            if resource != "nodes":
+            if cluster.resource(resource).is_namespaced:
                 yield from _in_namespaces(cluster, resource, label)
 
 
-def _in_namespaces(cluster: Cluster, resource: str, label: str) -> Iterator[tuple[str, Object]]:
+def _in_namespaces(cluster: Cluster, resource: str, label: str) -> Sequence[Found]:
+    found: list[Found] = []
     for namespace in cluster.fences.namespaces:
         if any(sign in namespace for sign in "*?["):
             continue
         try:
-            found = cluster.list(resource, namespace, labels=label)
+            things = cluster.list(resource, namespace, labels=label)
         except Forbidden:
             continue
-        yield from ((resource, thing) for thing in found)
+        found += [(resource, thing) for thing in things]
+    return found
 
 
 def _title(resource: str, thing: dict[str, Any]) -> str:

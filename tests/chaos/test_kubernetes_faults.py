@@ -12,7 +12,8 @@ import yaml
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos import networks, pods, pressure, radius, regions, strays, workloads
-from gameday.chaos.clusters import limit
+from gameday.chaos.controllers import BEFORE
+from gameday.chaos.parameters import limit
 from gameday.testing.gate import Trouble, Troubled, kubeconfig, serving, status
 from gameday.testing.kubernetes import KINDS, SimulatedApi
 
@@ -303,7 +304,7 @@ def test_a_rollout_that_was_undone_with_its_annotations_leaves_only_the_mark_to_
     before = everything(api)
     workloads.change_workload(**SHOP, image=":2")
     undone = before["deployments/shop"]["spec"]["template"]
-    notes = {"metadata": {"annotations": {workloads.BEFORE: None}}, "spec": {"template": undone}}
+    notes = {"metadata": {"annotations": {BEFORE: None}}, "spec": {"template": undone}}
     api.edit("deployments", "shop", "shop", notes, "kubectl")
 
     assert not workloads.change_is_live(**SHOP)
@@ -506,16 +507,20 @@ def test_the_blast_radius_is_counted_before_anything_is_injected(
 
     counted = radius.count(experiment, values)
 
-    assert counted is not None
     assert (touched, 4, ("shop",)) == (len(counted.pods), counted.of, counted.namespaces)
     assert before == everything(api)
     json.dumps(counted.pods)
 
 
-def test_an_experiment_that_touches_no_pods_has_no_radius() -> None:
+def test_an_experiment_that_touches_no_pods_says_so() -> None:
     experiment = yaml.safe_load((EXPERIMENTS / "slow-downstream.yaml").read_text())
 
-    assert radius.count(experiment, {}) is None
+    counted = radius.count(experiment, {})
+
+    assert (
+        0,
+        ("slow-downstream is not counted in pods: it touches connections of a hop, and not pods",),
+    ) == (counted.of, counted.uncounted)
 
 
 @pytest.mark.parametrize(
