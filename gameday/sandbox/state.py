@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from gameday.process import ProcessId
 from gameday.settings import Settings
 
 FILE_NAME = "sandbox.json"
@@ -23,8 +23,8 @@ class SandboxState(BaseModel):
     """A sandbox that was ready when this was written.
 
     Attributes:
-        pid: the supervisor's process; ``pid_created`` (Unix seconds) tells it from a later
-            process that got the same number.
+        pid: the supervisor's process; ``born`` tells it from a later process that got the same
+            number, see `gameday.process`.
         time_scale: how many times faster than a production system its alert windows run.
         folder: absolute path; everything the sandbox writes lies in it.
         proxy_url: control API of the TCP proxy (Toxiproxy's).
@@ -35,7 +35,7 @@ class SandboxState(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     pid: int
-    pid_created: float
+    born: str
     started_at: AwareDatetime
     time_scale: float
     folder: str
@@ -50,18 +50,7 @@ class SandboxState(BaseModel):
 
     def is_alive(self) -> bool:
         """Return whether the supervisor that wrote this still runs."""
-        return is_running(self.pid, self.pid_created)
-
-
-def is_running(pid: int, created: float) -> bool:
-    """Return whether this very process runs: same number, same birth, not a zombie."""
-    try:
-        process = psutil.Process(pid)
-        return (
-            abs(process.create_time() - created) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
-        )
-    except psutil.NoSuchProcess:
-        return False
+        return ProcessId(self.pid, self.born).runs
 
 
 def default_folder(environment: Mapping[str, str] | None = None) -> Path:

@@ -176,7 +176,7 @@ def test_without_any_address_the_running_sandbox_is_used(
     state.write(
         state.SandboxState(
             pid=1,
-            pid_created=0,
+            born="",
             started_at=datetime.now(UTC),
             time_scale=60,
             folder=str(folder),

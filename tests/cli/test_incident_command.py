@@ -140,7 +140,7 @@ def test_the_note_is_private_and_goes_with_the_run(settings: Settings) -> None:
 def test_the_note_of_a_dead_process_is_passed_over(settings: Settings) -> None:
     folder = settings.state / "incidents"
     folder.mkdir(parents=True)
-    said = {"run": "r", "url": "http://127.0.0.1:1/x", "pid": os.getpid(), "pid_created": 1.0}
+    said = {"run": "r", "url": "http://127.0.0.1:1/x", "pid": os.getpid(), "born": "before"}
     (folder / "r.json").write_text(json.dumps(said))
     (folder / "s.json").write_text("half a no")
 

@@ -94,7 +94,7 @@ def gone(settings: Settings) -> None:
     process.wait()
     note = settings.state / "incidents" / f"{RUN}.json"
     note.parent.mkdir(parents=True)
-    said = {"run": RUN, "url": "http://127.0.0.1:1/x", "pid": process.pid, "pid_created": 1.0}
+    said = {"run": RUN, "url": "http://127.0.0.1:1/x", "pid": process.pid, "born": "before"}
     note.write_text(json.dumps(said))
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from gameday.drivers.sandbox import SandboxTarget
 from gameday.errors import DriverError, PermanentDriverError
+from gameday.process import ProcessId
 from gameday.sandbox import lifecycle, state
 from gameday.sandbox.state import REGIONS, SandboxState
 from gameday.sandbox.supervisor import ledger
@@ -243,21 +243,17 @@ async def test_the_sandbox_may_be_killed_and_down_still_leaves_nothing_behind(
 ) -> None:
     folder = tmp_path / "sandbox"
     found = await lifecycle.up(folder, rate=4)
-    processes = {p.pid: p.create_time() for p in ledger.survivors(folder)}
+    processes = [ProcessId.of(p.pid) for p in ledger.survivors(folder)]
     ports = [c["port"] for c in (await SandboxTarget(found).status())["components"] if c["port"]]
     assert len(processes) > 12
 
     os.kill(found.pid, signal.SIGKILL)
     await lifecycle.down(folder)
 
-    assert [] == [pid for pid, born in processes.items() if is_running(pid, born)]
+    assert [] == [p for p in processes if p is not None and not p.is_gone]
     assert [] == [port for port in ports if listens(port)]
     assert ["logs"] == [path.name for path in folder.iterdir()]
     assert state.read(folder) is None
-
-
-def is_running(pid: int, born: float) -> bool:
-    return state.is_running(pid, born) and psutil.pid_exists(pid)
 
 
 def listens(port: int) -> bool:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
+from gameday.process import ProcessId
 from gameday.sandbox import state
 from gameday.sandbox.state import SandboxState
 
 
 def a_state(folder: Path, **changes: object) -> SandboxState:
     values: dict[str, object] = {
-        "pid": os.getpid(),
-        "pid_created": psutil.Process().create_time(),
+        **ProcessId.own().to_json(),
         "started_at": datetime(2026, 5, 1, tzinfo=UTC),
         "time_scale": 60.0,
         "folder": str(folder),
@@ -57,10 +54,8 @@ def test_a_file_of_another_version_counts_as_none(tmp_path: Path) -> None:
 
 
 def test_a_process_that_took_over_the_number_is_not_the_supervisor(tmp_path: Path) -> None:
-    born = psutil.Process().create_time()
-
     assert a_state(tmp_path).is_alive()
-    assert not a_state(tmp_path, pid_created=born - 3600).is_alive()
+    assert not a_state(tmp_path, born="an hour ago").is_alive()
 
 
 def test_the_folder_comes_from_the_environment(tmp_path: Path) -> None:

@@ -17,14 +17,13 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-import psutil
-
 from gameday.conductor import Outcome, Sentinel
 from gameday.drivers.clock import SystemClock
 from gameday.errors import GamedayError
 from gameday.house.processes.undoers import Undoers
 from gameday.house.run.endings import end
 from gameday.ports import Undo
+from gameday.process import ProcessId
 
 LONGEST_LINE = 1 << 24
 GONE_WITHIN = 1.0
@@ -55,7 +54,7 @@ async def _watch() -> int:
         return 0
     settings = Settings.from_environment()
     run = str(orders["run"])
-    process = _RunProcess(int(orders["pid"]), float(orders["pid_created"]))
+    process = _RunProcess(ProcessId.from_json(orders["process"]))
     with open_store(settings) as store:
         sentinel = Sentinel(
             run,
@@ -117,33 +116,24 @@ def _warm_up() -> None:
 
 
 class _RunProcess:
-    """The process of the run, told from a later one that got its number."""
+    """The process of the run."""
 
-    def __init__(self, pid: int, created: float) -> None:
-        self._pid = pid
-        self._created = created
+    def __init__(self, process: ProcessId) -> None:
+        self._process = process
 
     async def end(self) -> bool:
         """Kill it; return whether it is gone. One that is stopped or hangs is killed as well."""
-        try:
-            process = psutil.Process(self._pid)
-            if abs(process.create_time() - self._created) > 1:
-                return True
-            os.kill(self._pid, signal.SIGKILL)
-        except (psutil.NoSuchProcess, ProcessLookupError):
+        if self._process.is_gone:
             return True
-        except (psutil.AccessDenied, PermissionError):
+        try:
+            os.kill(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
             return False
         deadline = asyncio.get_running_loop().time() + GONE_WITHIN
         while asyncio.get_running_loop().time() < deadline:
-            if _is_gone(process):
+            if self._process.is_gone:
                 return True
             await asyncio.sleep(0.01)
         return False
-
-
-def _is_gone(process: psutil.Process) -> bool:
-    try:
-        return process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-    except psutil.NoSuchProcess:
-        return True

@@ -12,10 +12,9 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-import psutil
-
 from gameday.errors import TemporaryDriverError
 from gameday.ports import Undo
+from gameday.process import ProcessId
 
 READY_WITHIN = 20.0
 """Seconds a sentinel may take to start; a busy machine needs several to load an interpreter."""
@@ -70,12 +69,10 @@ class SentinelProcess:
         )
         self._stdin, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, self._process.stdin)
         self._tasks.append(asyncio.create_task(self._listen(reader)))
-        own = psutil.Process()
         ready = self._expect("ready")
         self._tell(
             run=run,
-            pid=own.pid,
-            pid_created=own.create_time(),
+            process=ProcessId.own().to_json(),
             lease_seconds=lease.total_seconds(),
         )
         await self._answered(ready, READY_WITHIN, "did not start")

@@ -15,10 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from gameday.drivers.desk import HttpDesk
 from gameday.errors import StoreError, UsageError
+from gameday.process import ProcessId
 from gameday.settings import Settings
 
 FOLDER = "incidents"
@@ -35,8 +34,7 @@ def announced(settings: Settings, run: str, url: str) -> Iterator[None]:
     for note in _notes(settings):
         if _alive(note) is None:  # of a run that was killed
             note.unlink(missing_ok=True)
-    own = psutil.Process()
-    said = {"run": run, "url": url, "pid": own.pid, "pid_created": own.create_time()}
+    said = {"run": run, "url": url} | ProcessId.own().to_json()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -84,7 +82,7 @@ def left_behind(settings: Settings) -> list[str]:
     A run that ends, however it does, takes its note away; these were killed.
     """
     found = [note for path in _notes(settings) if (note := _read(path)) is not None]
-    return [note.run for note in found if note.is_gone()]
+    return [note.run for note in found if note.process.is_gone]
 
 
 def _notes(settings: Settings) -> list[Path]:
@@ -95,25 +93,14 @@ def _notes(settings: Settings) -> list[Path]:
 class _Note:
     run: str
     url: str
-    pid: int
-    pid_created: float
-
-    def is_gone(self) -> bool:
-        """Return whether the process is no more, its number given to another one or not."""
-        try:
-            return abs(psutil.Process(self.pid).create_time() - self.pid_created) > 1
-        except psutil.NoSuchProcess:
-            return True
-        except psutil.Error:
-            return False
+    process: ProcessId
 
 
 def _read(path: Path) -> _Note | None:
     """Return what a note says; None where it cannot be read, or says not all of it."""
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        pid, created = int(said["pid"]), float(said["pid_created"])
-        return _Note(str(said["run"]), str(said["url"]), pid, created)
+        return _Note(str(said["run"]), str(said["url"]), ProcessId.from_json(said))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -121,4 +108,4 @@ def _read(path: Path) -> _Note | None:
 def _alive(path: Path) -> tuple[str, str] | None:
     """Return (run, URL) of a note; None where its process is gone or it cannot be read."""
     note = _read(path)
-    return None if note is None or note.is_gone() else (note.run, note.url)
+    return None if note is None or note.process.is_gone else (note.run, note.url)

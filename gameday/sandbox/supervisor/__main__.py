@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 import uvicorn
 
 from gameday.errors import GamedayError
+from gameday.process import ProcessId
 from gameday.sandbox import state
 from gameday.sandbox.supervisor import ledger
 from gameday.sandbox.supervisor.control import create_app
@@ -38,8 +38,8 @@ class _Server(uvicorn.Server):
 
 async def supervise(folder: Path, *, time_scale: float, rate: float) -> int:
     """Run the sandbox in this folder until SIGTERM; return the exit code."""
-    born = ledger.record(folder, "supervisor", os.getpid())
-    assert born is not None, "this very process runs"
+    own = ProcessId.own()
+    ledger.record(folder, "supervisor", own.pid)
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -72,7 +72,7 @@ async def supervise(folder: Path, *, time_scale: float, rate: float) -> int:
         await asyncio.wait({waiting, starting}, return_when=asyncio.FIRST_COMPLETED)
         if not told.is_set():
             await starting
-            state.write(_state(plant, folder, time_scale, born))
+            state.write(_state(plant, folder, time_scale, own))
             progress("ready")
             await waiting
         return 0
@@ -90,11 +90,11 @@ async def supervise(folder: Path, *, time_scale: float, rate: float) -> int:
         waiting.cancel()
 
 
-def _state(plant: Plant, folder: Path, time_scale: float, born: float) -> state.SandboxState:
+def _state(plant: Plant, folder: Path, time_scale: float, own: ProcessId) -> state.SandboxState:
     where = plant.layout
     return state.SandboxState(
-        pid=os.getpid(),
-        pid_created=born,
+        pid=own.pid,
+        born=own.born,
         started_at=datetime.now(UTC),
         time_scale=time_scale,
         folder=str(folder),

@@ -14,19 +14,19 @@ from pathlib import Path
 
 import psutil
 
+from gameday.process import ProcessId
+
 FILE_NAME = "processes.jsonl"
 MARK = "GAMEDAY_SANDBOX_FOLDER"
 
 
-def record(folder: Path, name: str, pid: int) -> float | None:
-    """Append a process and return its birth in Unix seconds; None where it is gone already."""
-    try:
-        created = psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        return None
-    with (folder / FILE_NAME).open("a", encoding="utf-8") as ledger:
-        ledger.write(json.dumps({"name": name, "pid": pid, "created": created}) + "\n")
-    return created
+def record(folder: Path, name: str, pid: int) -> ProcessId | None:
+    """Append a process and return which it is; None where it is gone already."""
+    process = ProcessId.of(pid)
+    if process is not None:
+        with (folder / FILE_NAME).open("a", encoding="utf-8") as ledger:
+            ledger.write(json.dumps({"name": name} | process.to_json()) + "\n")
+    return process
 
 
 def survivors(folder: Path) -> list[psutil.Process]:
@@ -35,10 +35,9 @@ def survivors(folder: Path) -> list[psutil.Process]:
     with contextlib.suppress(FileNotFoundError):
         for line in (folder / FILE_NAME).read_text(encoding="utf-8").splitlines():
             with contextlib.suppress(ValueError, KeyError, psutil.NoSuchProcess):
-                entry = json.loads(line)
-                process = psutil.Process(int(entry["pid"]))
-                if abs(process.create_time() - float(entry["created"])) < 1.0:
-                    found[process.pid] = process
+                known = ProcessId.from_json(json.loads(line))
+                if known.runs:
+                    found[known.pid] = psutil.Process(known.pid)
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(MARK) == str(folder):
