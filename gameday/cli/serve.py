@@ -32,7 +32,9 @@ def serve(
     with open_incidents(settings) as store:
         has_token = any(t.revoked_at is None for t in store.tokens())
     if not has_token:
-        if not _is_loopback(host):
+        from gameday.http.address import is_loopback
+
+        if not is_loopback(host):
             raise PlanRefused(
                 f"nobody could come in, and {host} is not loopback only: create a token first, "
                 "`gameday token create --role webhook`"
@@ -80,14 +82,3 @@ async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings
                     on_ready=lambda: say(f"serving on {url}\nfor people: {url}/console/"),
                     on_end=console.streams.close,
                 )
-
-
-def _is_loopback(host: str) -> bool:
-    import ipaddress
-
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

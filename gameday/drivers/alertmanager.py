@@ -10,7 +10,7 @@ import httpx
 import yaml
 
 from gameday.errors import PermanentDriverError
-from gameday.http.json_api import JsonTool
+from gameday.http.tool import HttpTool
 
 __all__ = ["AlertmanagerRoutes"]
 
@@ -34,7 +34,7 @@ class AlertmanagerRoutes:
             pause: before a request is tried again.
             transport: another way than the network, for tests.
         """
-        self._tool = JsonTool(
+        self._tool = HttpTool(
             "Alertmanager", url, timeout=timeout, pause=pause, transport=transport
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from gameday.errors import PermanentDriverError
-from gameday.http.json_api import JsonTool
+from gameday.http.tool import HttpTool
 from gameday.model.signals import Deploy
 
 __all__ = ["GrafanaDeploys"]
@@ -48,7 +48,7 @@ class GrafanaDeploys:
             transport: another way than the network, for tests.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._tool = JsonTool(
+        self._tool = HttpTool(
             "Grafana", url, timeout=timeout, pause=pause, headers=headers, transport=transport
         )
 

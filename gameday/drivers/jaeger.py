@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from gameday.errors import PermanentDriverError
-from gameday.http.json_api import JsonTool
+from gameday.http.tool import HttpTool
 from gameday.model.signals import Span, Trace
 
 __all__ = ["JaegerTraces"]
@@ -39,7 +39,7 @@ class JaegerTraces:
             pause: before a request is tried again.
             transport: another way than the network, for tests.
         """
-        self._tool = JsonTool("Jaeger", url, timeout=timeout, pause=pause, transport=transport)
+        self._tool = HttpTool("Jaeger", url, timeout=timeout, pause=pause, transport=transport)
 
     async def search(
         self,

@@ -1,9 +1,7 @@
 """Prometheus: when an alert fired by its own evaluations, an SLI's raw counters, RED over a span.
 
-Queries go through ``prometheus-api-client``, which is synchronous and therefore runs in a thread;
-the endpoints it lacks (rules, targets, readiness) are read with httpx. Nothing here resamples what
-the judges are handed: alerts and counters come from raw range selectors in an instant query, since
-a range query would move every sample onto its own grid.
+Nothing here resamples what the judges are handed: alerts and counters come from raw range selectors
+in an instant query, since a range query would move every sample onto its own grid.
 """
 
 from __future__ import annotations
@@ -16,11 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
-
-from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
+from gameday.http.tool import Answer, HttpTool, Parameters
 from gameday.model.signals import AlertState, Sample, Series
 from gameday.ports import Counters
 
@@ -30,6 +26,14 @@ __all__ = ["Prometheus"]
 # tell at which instants Prometheus did evaluate.
 _EVALUATED = "slo:(objective:ratio|error_budget:ratio|sli_error:ratio_rate5m)"
 _ERROR_RATIO = "slo:sli_error:ratio_rate"
+AGAIN_AFTER = timedelta(milliseconds=50)
+
+LONGEST_IN_URL = 2000
+"""Characters of a query that every proxy on the way takes in a URL; a longer one is posted."""
+
+_ANY = range(300, 600)
+"""Prometheus says in words why it refuses, whatever the status."""
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 
@@ -48,11 +52,10 @@ class Prometheus:
             url: base URL, with the path prefix if it has one.
             timeout: of one question.
         """
-        self.url = url.rstrip("/")
-        self._timeout = timeout
-        # A proxy from the environment must not be asked for this machine's own loopback.
-        host = urlsplit(self.url).hostname or ""
-        self._trust_env = not (host == "localhost" or host == "::1" or host.startswith("127."))
+        # Once more where a connection breaks, and no oftener: who asks knows better how long an
+        # answer is worth waiting for.
+        self._tool = HttpTool("Prometheus", url, timeout=timeout, tries=2, pause=AGAIN_AFTER)
+        self.url = self._tool.url
         self._configured: dict[str, Any] | None = None
 
     # --- AlertSource ------------------------------------------------------------------------
@@ -140,7 +143,7 @@ class Prometheus:
         """
         evaluation = await self._evaluation_interval(slo)
         service = await self._service(slo)
-        data = await self._get("/api/v1/targets", {"state": "active"})
+        data = await self._get("/api/v1/targets", [("state", "active")])
         targets = list(data.get("activeTargets", []))
         own = [t for t in targets if service and t.get("labels", {}).get("service") == service]
         scrapes = [_seconds(t["scrapeInterval"]) for t in own or targets if "scrapeInterval" in t]
@@ -190,9 +193,8 @@ class Prometheus:
     async def alive(self) -> bool:
         """Return whether the server answers and is ready; never raises."""
         try:
-            async with self._client() as client:
-                return (await client.get(f"{self.url}/-/ready")).status_code == 200
-        except httpx.HTTPError:
+            return (await self._tool.ask("GET", "/-/ready")).is_success
+        except DriverError:
             return False
 
     # --- SignalSource -----------------------------------------------------------------------
@@ -202,16 +204,15 @@ class Prometheus:
     ) -> Sequence[Series]:
         """Return a PromQL expression evaluated every ``step`` over a span; NaN samples dropped."""
 
-        def ask(connect: Any) -> Any:
-            # The client rounds instants to whole seconds; the parameters override that.
-            exact = {"start": f"{since.timestamp():.3f}", "end": f"{until.timestamp():.3f}"}
-            return connect.custom_query_range(
-                query, since, until, f"{step.total_seconds():g}", params=exact
-            )
-
+        asked = {
+            "query": query,
+            "start": f"{since.timestamp():.3f}",
+            "end": f"{until.timestamp():.3f}",
+            "step": f"{step.total_seconds():g}",
+        }
         return [
             Series(s.labels, tuple(x for x in s.samples if not math.isnan(x.value)))
-            for s in _series(await self._ask(ask, query), self.url)
+            for s in await self._queried("/api/v1/query_range", asked)
         ]
 
     # --- questions --------------------------------------------------------------------------
@@ -225,58 +226,33 @@ class Prometheus:
         ]
 
     async def _instant(self, query: str, *, at: datetime | None = None) -> list[Series]:
-        params = {} if at is None else {"time": f"{at.timestamp():.3f}"}
+        asked = {"query": query}
+        if at is not None:
+            asked["time"] = f"{at.timestamp():.3f}"
+        return await self._queried("/api/v1/query", asked)
 
-        def ask(connect: Any) -> Any:
-            return connect.custom_query(query, params=params)
+    async def _queried(self, path: str, asked: Mapping[str, str]) -> list[Series]:
+        # Whoever may only read through a cluster's API server may not post.
+        if len(asked["query"]) <= LONGEST_IN_URL:
+            answer = await self._tool.ask("GET", path, parameters=[*asked.items()], accept=_ANY)
+        else:
+            answer = await self._tool.ask("POST", path, form=asked, accept=_ANY)
+        if not answer.is_success:
+            raise self._refused(answer, asked["query"])
+        data = self._data(answer)
+        return _series(data.get("result") if isinstance(data, dict) else None, self.url)
 
-        return _series(await self._ask(ask, query), self.url)
+    async def _get(self, path: str, parameters: Parameters = ()) -> Any:
+        answer = await self._tool.ask("GET", path, parameters=parameters, accept=_ANY)
+        if not answer.is_success:
+            raise self._refused(answer, path)
+        return self._data(answer)
 
-    async def _ask(self, ask: Any, query: str) -> Any:
-        def run() -> Any:
-            # Imported here: requests and its friends cost 0.2 s that `--help` must not pay.
-            import requests
-            from prometheus_api_client import PrometheusConnect
-            from prometheus_api_client.exceptions import PrometheusApiClientException
-            from urllib3.util.retry import Retry
-
-            with requests.Session() as session:
-                session.trust_env = self._trust_env
-                connect = PrometheusConnect(
-                    self.url,
-                    session=session,
-                    # No hidden retries: who asks knows better how long an answer is worth waiting.
-                    retry=Retry(total=0),
-                    timeout=self._timeout.total_seconds(),
-                )
-                try:
-                    return ask(connect)
-                except requests.exceptions.JSONDecodeError as error:
-                    raise self._not_prometheus() from error
-                except requests.RequestException as error:
-                    raise self._unreachable(error) from error
-                except KeyError as error:
-                    raise self._not_prometheus() from error
-                except PrometheusApiClientException as error:
-                    raise self._refused(str(error), query) from error
-
-        return await asyncio.to_thread(run)
-
-    async def _get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        try:
-            async with self._client() as client:
-                answer = await client.get(f"{self.url}{path}", params=dict(params or {}))
-        except httpx.HTTPError as error:
-            raise self._unreachable(error) from error
-        if answer.status_code != 200:
-            raise self._refused(f"HTTP Status Code {answer.status_code} ({answer.text!r})", path)
+    def _data(self, answer: Answer) -> Any:
         try:
             return answer.json()["data"]
         except (ValueError, KeyError, TypeError) as error:
-            raise self._not_prometheus() from error
-
-    def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(timeout=self._timeout.total_seconds(), trust_env=self._trust_env)
+            raise _not_prometheus(self.url) from error
 
     # --- what the rules say -----------------------------------------------------------------
 
@@ -329,26 +305,15 @@ class Prometheus:
 
     # --- what can go wrong ------------------------------------------------------------------
 
-    def _unreachable(self, error: Exception) -> TemporaryDriverError:
-        return TemporaryDriverError(
-            f"Prometheus at {self.url} does not answer ({type(error).__name__}): "
-            "check that it runs and that the URL is right"
-        )
-
-    def _refused(self, message: str, query: str) -> TemporaryDriverError | PermanentDriverError:
-        found = re.search(r"HTTP Status Code (\d+)", message)
-        status = int(found.group(1)) if found else 0
-        said = re.search(r'"error":"((?:[^"\\]|\\.)*)"', message)
-        reason = said.group(1) if said else f"HTTP {status}"
-        text = f"Prometheus at {self.url} refuses {query!r}: {reason}"
-        if status >= 500 or status == 429:
+    def _refused(self, answer: Answer, query: str) -> TemporaryDriverError | PermanentDriverError:
+        text = f"Prometheus at {self.url} refuses {query!r}: {answer.reason}"
+        if answer.status >= 500 or answer.status == 429:
             return TemporaryDriverError(text)
         return PermanentDriverError(text)
 
-    def _not_prometheus(self) -> PermanentDriverError:
-        return PermanentDriverError(
-            f"{self.url} answers, but not as Prometheus does: check the URL"
-        )
+
+def _not_prometheus(url: str) -> PermanentDriverError:
+    return PermanentDriverError(f"{url} answers, but not as Prometheus does: check the URL")
 
 
 def _episodes(
@@ -459,9 +424,7 @@ def _series(result: Any, url: str) -> list[Series]:
             if isinstance(entry, dict)
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise PermanentDriverError(
-            f"{url} answers, but not as Prometheus does: check the URL"
-        ) from error
+        raise _not_prometheus(url) from error
 
 
 def _quoted(value: str) -> str:

@@ -14,11 +14,9 @@ import tempfile
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
-
-import httpx
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.http.tool import HttpTool
 
 __all__ = ["Promtool", "PromqlServer"]
 
@@ -36,13 +34,8 @@ class PromqlServer:
 
     def __init__(self, url: str, *, timeout: timedelta = timedelta(seconds=10)) -> None:
         """Name the server; nothing is opened until the first question."""
-        self.url = url.rstrip("/")
-        self._timeout = timeout
-        try:
-            host = urlsplit(self.url).hostname or ""
-        except ValueError:
-            host = ""  # no URL at all; the first question will say so
-        self._trust_env = not (host in ("localhost", "::1") or host.startswith("127."))
+        self._tool = HttpTool("Prometheus", url, timeout=timeout, tries=1)
+        self.url = self._tool.url
 
     async def faults(self, expressions: Sequence[str]) -> list[str]:
         """Return what the server's parser says of each expression; empty where it can read it.
@@ -52,29 +45,24 @@ class PromqlServer:
             PermanentDriverError: what answers there is no Prometheus.
         """
         limit = asyncio.Semaphore(AT_ONCE)
-        try:
-            async with httpx.AsyncClient(
-                timeout=self._timeout.total_seconds(), trust_env=self._trust_env
-            ) as client:
 
-                async def one(expression: str) -> str:
-                    async with limit:
-                        return await self._fault(client, expression)
+        async def one(expression: str) -> str:
+            async with limit:
+                return await self._fault(expression)
 
-                return list(await asyncio.gather(*(one(e) for e in expressions)))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise TemporaryDriverError(
-                f"Prometheus at {self.url} does not answer ({type(error).__name__}): check that it"
-                " runs and that the URL is right"
-            ) from error
+        async with self._tool.kept_open():
+            return list(await asyncio.gather(*(one(e) for e in expressions)))
 
-    async def _fault(self, client: httpx.AsyncClient, expression: str) -> str:
-        answer = await client.post(f"{self.url}/api/v1/format_query", data={"query": expression})
-        if answer.status_code in (404, 405):
+    async def _fault(self, expression: str) -> str:
+        answer = await self._tool.ask(
+            "POST", "/api/v1/format_query", form={"query": expression}, accept=range(300, 600)
+        )
+        if answer.status in (404, 405):
             # Before 2.37 there is nothing but a query to ask; at the beginning of time it finds
             # no data and costs nothing.
-            answer = await client.post(
-                f"{self.url}/api/v1/query", data={"query": expression, "time": "0"}
+            asked = {"query": expression, "time": "0"}
+            answer = await self._tool.ask(
+                "POST", "/api/v1/query", form=asked, accept=range(300, 600)
             )
         try:
             said = answer.json()
@@ -85,7 +73,7 @@ class PromqlServer:
             ) from error
         if status == "success":
             return ""
-        if answer.status_code != 400:
+        if answer.status != 400:
             raise TemporaryDriverError(f"Prometheus at {self.url} refuses to parse: {message}")
         return _plain(message)
 

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 from gameday.errors import PermanentDriverError
-from gameday.http.json_api import JsonTool
+from gameday.http.tool import HttpTool
 from gameday.model.signals import Frame, Profile, Stack
 
 __all__ = ["PyroscopeProfiles"]
@@ -56,7 +56,7 @@ class PyroscopeProfiles:
             pause: before a request is tried again.
             transport: another way than the network, for tests.
         """
-        self._tool = JsonTool("Pyroscope", url, timeout=timeout, pause=pause, transport=transport)
+        self._tool = HttpTool("Pyroscope", url, timeout=timeout, pause=pause, transport=transport)
         self._profile_type = profile_type
         self._selects_traces: bool | None = None  # None: not tried yet
 

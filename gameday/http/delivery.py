@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError, UsageError
+from gameday.http.address import is_loopback
 from gameday.ports import Clock
 
 __all__ = ["MASK", "Answer", "Delivery", "Patience", "clipped", "encoded", "retry_after"]
@@ -138,7 +139,7 @@ class Delivery:
                     f"{name}: the secret holds a blank, a line end or a character beyond ASCII;"
                     " copy it again without what stands around it"
                 )
-        local = parts.host in {"localhost", "::1"} or parts.host.startswith("127.")
+        local = is_loopback(parts.host)
         if (is_private or parts.password) and parts.scheme == "http" and not local:
             raise UsageError(
                 f"{name} at {self.place}: a secret would travel in the clear; use https"

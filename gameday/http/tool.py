@@ -1,4 +1,4 @@
-"""One tool that speaks JSON over HTTP: ask, try again where that is safe, say what went wrong.
+"""One tool that speaks HTTP: ask, try again where that is safe, say what went wrong.
 
 For the drivers only, which must not import each other; no other room reaches the network with it.
 """
@@ -6,22 +6,60 @@ For the drivers only, which must not import each other; no other room reaches th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.http.address import is_loopback
+
+__all__ = ["Answer", "HttpTool", "Parameters"]
 
 _TRANSIENT = {408, 429, 502, 503, 504}
+
+_LONGEST_REASON = 300
 
 Parameters = Sequence[tuple[str, str]]
 
 
-class JsonTool:
-    """A tool at one base URL, for reading: every request may be repeated safely."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a tool answered.
+
+    Attributes:
+        status: of HTTP.
+        text: its whole body.
+        reason: why it says no, in its own words, whichever of the usual places they are in.
+    """
+
+    status: int
+    text: str
+    reason: str
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the tool did what it was asked to."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """Return the decoded body; `ValueError` where it is not JSON."""
+        try:
+            return json.loads(self.text)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+
+
+class HttpTool:
+    """A tool at one base URL; every driver of one asks through this.
+
+    Every method raises `TemporaryDriverError` where there is no answer, or one that says *later*,
+    after every try; and `PermanentDriverError` where the tool says no. Neither holds a header.
+    """
 
     def __init__(
         self,
@@ -52,12 +90,16 @@ class JsonTool:
         self._pause = pause.total_seconds()
         self._headers = dict(headers or {})
         self._transport = transport
+        self._kept: httpx.AsyncClient | None = None
+        self._holders = 0
 
     async def get(
         self, path: str, parameters: Parameters = (), *, accept: Sequence[int] = ()
     ) -> tuple[int, Any]:
         """Return (status, decoded JSON) of a GET; see `post` for errors."""
-        return await self._ask("GET", path, accept, parameters=parameters)
+        return self._decoded(
+            await self.ask("GET", path, parameters=parameters, accept=accept), path
+        )
 
     async def post(
         self, path: str, body: Mapping[str, Any], *, accept: Sequence[int] = ()
@@ -72,69 +114,127 @@ class JsonTool:
             TemporaryDriverError: no answer, or one that says *later*, after every try.
             PermanentDriverError: it answers no, or not JSON.
         """
-        return await self._ask("POST", path, accept, body=body)
+        return self._decoded(await self.ask("POST", path, body=body, accept=accept), path)
 
-    async def _ask(
+    async def ask(
         self,
         method: str,
         path: str,
-        accept: Sequence[int],
         *,
         parameters: Parameters = (),
         body: Mapping[str, Any] | None = None,
-    ) -> tuple[int, Any]:
-        host = urlsplit(self.url).hostname or ""
-        is_loopback = host in {"localhost", "::1"} or host.startswith("127.")
+        form: Mapping[str, str] | None = None,
+        accept: Sequence[int] = (),
+        tries: int | None = None,
+    ) -> Answer:
+        """Return what the tool answers.
+
+        Args:
+            form: sent urlencoded, instead of a JSON body.
+            accept: statuses beside 2xx that the caller understands; any other is an error.
+            tries: 1 for what must not be repeated; None: as often as this tool is asked.
+        """
         pause = self._pause
-        async with httpx.AsyncClient(
+        try:
+            async with self.kept_open() as client:
+                for left in range((tries or self._tries) - 1, -1, -1):
+                    answer = await self._tried(
+                        client, method, path, parameters, body, form, is_last=not left
+                    )
+                    if answer is not None:
+                        if answer.status_code not in _TRANSIENT or answer.status_code in accept:
+                            return self._checked(answer, path, accept)
+                        if not left:
+                            raise TemporaryDriverError(
+                                f"{self.name} at {self.url} answers {answer.status_code}"
+                                f" to {path}: {_reason(answer)}; try again later"
+                            )
+                    await asyncio.sleep(pause)
+                    pause *= 2
+        except OSError as error:  # opening a client reads files and takes descriptors
+            raise self._silent(error) from error
+        raise AssertionError("the last try returns or raises")
+
+    @asynccontextmanager
+    async def kept_open(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Keep connections for as long as the context lasts: for many questions in a row.
+
+        What is asked at the same time shares them; the last one to leave closes them.
+        """
+        if self._kept is None:
+            self._kept = self._client()
+        client = self._kept
+        self._holders += 1
+        try:
+            yield client
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                self._kept = None
+                await client.aclose()
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
             timeout=self._timeout,
             headers=self._headers,
             transport=self._transport,
-            trust_env=not is_loopback,
+            # A proxy of the environment is not to be asked for this machine's own loopback.
+            trust_env=not is_loopback(self.url),
             # Certificates take 30 ms to load; without https there is nothing to verify.
             verify=self.url.startswith("https:"),
-        ) as client:
-            for left in range(self._tries - 1, -1, -1):
-                try:
-                    answer = await client.request(
-                        method, self.url + path, params=list(parameters), json=body
-                    )
-                except httpx.TransportError as error:
-                    # After a timeout the tool is slow rather than away; asking again would only
-                    # double the wait.
-                    if not left or isinstance(error, httpx.ReadTimeout):
-                        raise TemporaryDriverError(
-                            f"{self.name} at {self.url} does not answer"
-                            f" ({type(error).__name__}): check that it is up"
-                        ) from error
-                except (httpx.HTTPError, httpx.InvalidURL) as error:
-                    raise PermanentDriverError(
-                        f"{self.name} at {self.url} cannot be asked: {error}"
-                    ) from error
-                else:
-                    if answer.status_code not in _TRANSIENT or answer.status_code in accept:
-                        return self._read(answer, path, accept)
-                    if not left:
-                        raise TemporaryDriverError(
-                            f"{self.name} at {self.url} answers {answer.status_code}"
-                            f" to {path}: {_reason(answer)}; try again later"
-                        )
-                await asyncio.sleep(pause)
-                pause *= 2
-        raise AssertionError("the last try returns or raises")
+        )
 
-    def _read(self, answer: httpx.Response, path: str, accept: Sequence[int]) -> tuple[int, Any]:
-        expected = answer.status_code in accept
-        if not answer.is_success and not expected:
+    async def _tried(
+        self,
+        client: httpx.AsyncClient,
+        method: str,
+        path: str,
+        parameters: Parameters,
+        body: Mapping[str, Any] | None,
+        form: Mapping[str, str] | None,
+        *,
+        is_last: bool,
+    ) -> httpx.Response | None:
+        """Return the answer to one try; None where there was none and another try may help."""
+        try:
+            return await client.request(
+                method, self.url + path, params=list(parameters), json=body, data=form
+            )
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise PermanentDriverError(
+                f"{self.name} at {self.url} cannot be asked: {error}"
+            ) from error
+        except httpx.TransportError as error:
+            # After a timeout the tool is slow rather than away; asking again would only double
+            # the wait.
+            if is_last or isinstance(error, httpx.ReadTimeout):
+                raise self._silent(error) from error
+            return None
+        except httpx.HTTPError as error:
+            raise PermanentDriverError(
+                f"{self.name} at {self.url} cannot be asked: {error}"
+            ) from error
+
+    def _silent(self, error: Exception) -> TemporaryDriverError:
+        return TemporaryDriverError(
+            f"{self.name} at {self.url} does not answer ({type(error).__name__}): check that it is"
+            " up and that the URL is right"
+        )
+
+    def _checked(self, answer: httpx.Response, path: str, accept: Sequence[int]) -> Answer:
+        if not answer.is_success and answer.status_code not in accept:
             raise PermanentDriverError(
                 f"{self.name} at {self.url} answers {answer.status_code} to {path}:"
                 f" {_reason(answer)}"
             )
+        return Answer(answer.status_code, answer.text, _reason(answer))
+
+    def _decoded(self, answer: Answer, path: str) -> tuple[int, Any]:
         try:
-            return answer.status_code, answer.json()
-        except (ValueError, RecursionError) as error:
-            if expected and not answer.is_success:
-                return answer.status_code, None
+            return answer.status, answer.json()
+        except ValueError as error:
+            if not answer.is_success:
+                return answer.status, None
             raise PermanentDriverError(
                 f"{self.name} at {self.url} answers {path} with something that is not JSON:"
                 " check the URL"
@@ -142,7 +242,6 @@ class JsonTool:
 
 
 def _reason(answer: httpx.Response) -> str:
-    """Return the tool's own words, whichever of the usual places they are in."""
     try:
         said = answer.json()
     except (ValueError, RecursionError):
@@ -151,5 +250,7 @@ def _reason(answer: httpx.Response) -> str:
         error = said.get("error", said)
         text = error.get("message") if isinstance(error, dict) else error
         if text:
-            return str(text)[:300]
-    return answer.reason_phrase or "no reason given"
+            return str(text)[:_LONGEST_REASON]
+    if answer.is_success:
+        return ""
+    return answer.reason_phrase or answer.text.strip()[:_LONGEST_REASON] or "no reason given"

@@ -125,10 +125,15 @@ async def test_a_server_in_trouble_is_no_verdict_on_the_expression(
         await PromqlServer(url).faults(["x"])
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "http://[::1"])
-async def test_a_server_that_is_not_there_is_named(url: str) -> None:
+async def test_a_server_that_is_not_there_is_named() -> None:
     with pytest.raises(TemporaryDriverError, match="does not answer"):
-        await PromqlServer(url or nowhere()).faults(["x"])
+        await PromqlServer(nowhere()).faults(["x"])
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://[::1", "ftp://prom.example"])
+async def test_what_is_no_address_of_a_server_is_said_at_once(url: str) -> None:
+    with pytest.raises(PermanentDriverError, match="cannot be asked"):
+        await PromqlServer(url).faults(["x"])
 
 
 def test_without_promtool_nothing_is_judged() -> None:
