@@ -224,7 +224,7 @@ def stored(state: Path) -> tuple[Counter[str], int]:
     """Return (how often each fingerprint is on disk, how many incidents there are)."""
     with sqlite3.connect(state / "gameday.db") as database:
         facts = database.execute(
-            "select json_extract(fact, '$.data.fingerprint') from incident_facts "
+            "select json_extract(fact, '$.data.fingerprint') from facts "
             "where kind = 'page.received'"
         )
         found = Counter(row[0] for row in facts)

@@ -28,6 +28,7 @@ class Ledger:
         self._store = store
         self._clock = clock
         self._facts: list[Fact] = []
+        self._numbered = 0
         self._waiters: list[tuple[Predicate, asyncio.Future[Fact]]] = []
         self._listeners: list[Callable[[Fact], None]] = []
 
@@ -58,8 +59,10 @@ class Ledger:
         Raises:
             StoreError: it could not be written; nobody is told of it then.
         """
+        # A number is used once: where the store did not answer, it may have the fact all the same.
+        self._numbered += 1
         fact = Fact.noted(
-            f"f{len(self._facts) + 1:04d}",
+            f"f{self._numbered:04d}",
             kind,
             self._clock.now(),
             source=source,

@@ -112,10 +112,9 @@ def list_(
     json: bool = typer.Option(False, "--json", help="Print it as JSON."),
 ) -> None:
     """List the incidents of `gameday serve`, from the store: also while it is down."""
-    from gameday.house.service.serve import open_incidents
-    from gameday.settings import Settings
+    from gameday.house.run.opening import open_store
 
-    with open_incidents(Settings.from_environment()) as store:
+    with open_store() as store:
         rows = store.incidents(only_open=not all_)
     if json:
         print_json(

@@ -24,12 +24,13 @@ def serve(
 
     Anything but loopback needs a token first: `gameday token create --role webhook`.
     """
-    from gameday.house.service.serve import ServeSettings, open_incidents
+    from gameday.house.run.opening import open_store
+    from gameday.house.service.serve import ServeSettings
     from gameday.server.process import run
     from gameday.settings import Settings
 
     settings, chosen = Settings.from_environment(), ServeSettings.from_environment()
-    with open_incidents(settings) as store:
+    with open_store(settings) as store:
         has_token = any(t.revoked_at is None for t in store.tokens())
     if not has_token:
         from gameday.http.address import is_loopback

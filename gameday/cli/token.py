@@ -22,17 +22,16 @@ def create(
 ) -> None:
     """Print a new token, once; only its hash is kept."""
     from gameday.drivers.clock import SystemClock
-    from gameday.house.service.serve import open_incidents
+    from gameday.house.run.opening import open_store
     from gameday.incidents.access import new_token
     from gameday.ports import AuditEntry, Role
-    from gameday.settings import Settings
 
     roles = [str(r) for r in Role]
     if role not in roles:
         raise UsageError(f"there is no role {role!r}; the roles are {', '.join(roles)}")
     now = SystemClock().now()
     secret, token = new_token(Role(role), name or role, now=now)
-    with open_incidents(Settings.from_environment()) as store:
+    with open_store() as store:
         store.add_token(token)
         store.commit((), audit=[AuditEntry(now, "command line", "token.created", token.id)])
     if json:
@@ -45,10 +44,9 @@ def create(
 @app.command("list")
 def list_(json: bool = JSON) -> None:
     """List tokens; never what they are."""
-    from gameday.house.service.serve import open_incidents
-    from gameday.settings import Settings
+    from gameday.house.run.opening import open_store
 
-    with open_incidents(Settings.from_environment()) as store:
+    with open_store() as store:
         tokens = store.tokens()
     if json:
         print_json(
@@ -86,12 +84,11 @@ def revoke(
 ) -> None:
     """Let a token open nothing any more; a running service knows within a second."""
     from gameday.drivers.clock import SystemClock
-    from gameday.house.service.serve import open_incidents
+    from gameday.house.run.opening import open_store
     from gameday.ports import AuditEntry
-    from gameday.settings import Settings
 
     now = SystemClock().now()
-    with open_incidents(Settings.from_environment()) as store:
+    with open_store() as store:
         store.revoke_token(id, at=now)
         store.commit((), audit=[AuditEntry(now, "command line", "token.revoked", id)])
     if json:

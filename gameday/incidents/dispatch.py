@@ -1,6 +1,6 @@
 """Doing what is due: pages, answers to the pager, reminders; each by one process only.
 
-Where several processes share a store, a duty is claimed in it before anything is done, and looked
+Several processes may share a store, so a duty is claimed in it before anything is done, and looked
 at once more under the claim. A claim runs out, so that the duty of a process that died is done by
 another. What cannot be had is *exactly once*: a process that is killed after the pager took a page
 and before that was written down leaves a duty that looks undone, and it is sent again, with the
@@ -90,9 +90,6 @@ class Dispatch:
 
     async def _fulfil(self, incident: IncidentState, duty: Duty, key: str) -> None:
         try:
-            if not self._store.is_shared:
-                await self._act(incident, duty, key)
-                return
             async with self._claimed(key) as is_mine:
                 if not is_mine:
                     return

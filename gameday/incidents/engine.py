@@ -138,9 +138,8 @@ class Engine:
         loops = [
             asyncio.create_task(self._writer.write_for_ever()),
             asyncio.create_task(self._tick_for_ever(tick)),
+            asyncio.create_task(self._follow_for_ever()),
         ]
-        if self._store.is_shared:
-            loops.append(asyncio.create_task(self._follow_for_ever()))
         try:
             yield self
         finally:
@@ -199,7 +198,7 @@ class Engine:
 
     async def deploys(self, service: str) -> Sequence[Fact]:
         """Return the deploys of a service that were told of, oldest first."""
-        facts = await self._disk.read(partial(self._store.facts, f"deploy:{service}"))
+        facts = await self._disk.read(partial(self._store.group_facts, f"deploy:{service}"))
         return sorted(facts, key=lambda f: f.happened_at)
 
     async def say(
@@ -360,8 +359,7 @@ class Engine:
             return True
         facts = [fact for fact, _ in opened]
         rows = [_row(state) for _, state in opened]
-        beyond = self._memory.seen if self._store.is_shared else None
-        commit = partial(self._store.commit, facts, rows=rows, unless_beyond=beyond)
+        commit = partial(self._store.commit, facts, rows=rows, unless_beyond=self._memory.seen)
         written = await self._disk.write(commit)
         if not written.is_done:
             return False

@@ -31,7 +31,7 @@ class Memory:
 
     Attributes:
         groups: by name.
-        seen: everything up to this number was heard; 0 on a store that nobody else writes to.
+        seen: everything up to this number was heard.
     """
 
     def __init__(self, store: IncidentStore, disk: Disk) -> None:
@@ -53,9 +53,8 @@ class Memory:
 
     async def begin(self, *, since: datetime) -> None:
         """Load what is open, or was after this instant."""
-        if self._store.is_shared:
-            # Before the groups are read: what is written meanwhile is heard twice, never missed.
-            self.seen = await self._disk.read(self._store.last_number)
+        # Before the groups are read: what is written meanwhile is heard twice, never missed.
+        self.seen = await self._disk.read(self._store.last_number)
         for name in await self._disk.read(partial(self._store.open_groups, since=since)):
             await self.load(name)
 
@@ -65,7 +64,7 @@ class Memory:
 
     async def load(self, name: str) -> AlertGroup:
         """Hold a group as the store has it."""
-        facts = await self._disk.write(partial(self._store.facts, name))
+        facts = await self._disk.write(partial(self._store.group_facts, name))
         group = self.groups.setdefault(name, AlertGroup(name, facts))
         for found in group.incidents():
             for incident in found.ids:
@@ -98,13 +97,12 @@ class Memory:
             groups: of these facts; a tick may have let go of one meanwhile, and what is new makes
                 it needed again.
         """
-        if self._store.is_shared:
-            if self.seen != written.before:
-                # Others wrote before it; what is heard from the store is ours, too.
-                await self.catch_up()
-            if self.seen >= written.after:
-                return
-            self.seen = written.after
+        if self.seen != written.before:
+            # Others wrote before it; what is heard from the store is ours, too.
+            await self.catch_up()
+        if self.seen >= written.after:
+            return
+        self.seen = written.after
         for said in facts:
             self._hear(self.groups.setdefault(said.group, groups[said.group]), said)
 
@@ -114,8 +112,6 @@ class Memory:
         Raises:
             StoreError: the store does not say.
         """
-        if not self._store.is_shared:
-            return
         self._asked += 1
         ticket = self._asked
         async with self._following:
@@ -131,11 +127,16 @@ class Memory:
             found = await self._disk.read(
                 partial(self._store.facts_after, self.seen, limit=AT_ONCE)
             )
-            for number, said in found:
-                group = self.groups.setdefault(said.group, await self.group(said.group))
-                if number > self.seen:
-                    self.seen = number
-                    self._hear(group, said)
+            for one in found:
+                # What a run recorded about itself is of no group.
+                name = one.group
+                group = None if name is None else await self.group(name)
+                if one.number <= self.seen:
+                    continue
+                self.seen = one.number
+                if name is not None and group is not None:
+                    said = GroupFact(name, one.fact, one.run)
+                    self._hear(self.groups.setdefault(name, group), said)
             if len(found) < AT_ONCE:
                 return
 

@@ -1,4 +1,4 @@
-"""What the store of incidents keeps beside facts: tokens, the audit, the rows of lists."""
+"""What the store keeps of facts and beside them: tokens, the audit, the rows of lists."""
 
 from __future__ import annotations
 
@@ -47,10 +47,35 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class GroupFact:
-    """A fact and the group it belongs to; the fact's id is unique in the whole store."""
+    """A fact and the group it belongs to; the fact's id is unique in the whole store.
+
+    Attributes:
+        run: the run whose drill explains it, and whose timeline it then belongs to; None: no run.
+    """
 
     group: str
     fact: Fact
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A fact as the store has it, whoever wrote it.
+
+    Attributes:
+        number: its place among all facts of the store, in the order they were committed.
+        run: the run whose timeline it belongs to, or None.
+        group: the group it belongs to; None: a run recorded it about itself.
+    """
+
+    number: int
+    fact: Fact
+    run: str | None = None
+    group: str | None = None
+
+
+CLOSED = ("resolved", "false alarm", "merged")
+"""States of an incident that nothing is left to do for."""
 
 
 @dataclass(frozen=True, slots=True)

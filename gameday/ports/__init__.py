@@ -8,7 +8,15 @@ All instants are aware UTC. Async once: there is no sync twin.
 from __future__ import annotations
 
 from gameday.model.fault import MITIGATIONS, Injection, PlannedFault, Undo
-from gameday.model.record import AuditEntry, GroupFact, IncidentRow, Role, Token, Written
+from gameday.model.record import (
+    AuditEntry,
+    GroupFact,
+    IncidentRow,
+    Recorded,
+    Role,
+    Token,
+    Written,
+)
 from gameday.model.run import Order, OrderKind, RunRecord
 from gameday.ports.alerts import AlertRouting, AlertSource, Counters
 from gameday.ports.changes import CodeHistory, DeployLog
@@ -42,6 +50,7 @@ __all__ = [
     "Pager",
     "PlannedFault",
     "ProfileSource",
+    "Recorded",
     "Responder",
     "ResponderSession",
     "Role",

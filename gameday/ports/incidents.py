@@ -1,4 +1,4 @@
-"""The store of incidents."""
+"""The store as incidents use it; `gameday.ports.runs` is the same one as a run uses it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from gameday.model.record import AuditEntry, GroupFact, IncidentRow, Token, Written
+from gameday.model.record import AuditEntry, GroupFact, IncidentRow, Recorded, Token, Written
 from scoring.timeline import Fact
 
 
 class IncidentStore(Protocol):
-    """Durable memory of incidents. When a method returns, its write has been committed."""
+    """Durable memory of incidents. When a method returns, its write has been committed.
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether other processes may serve from it at the same time."""
+    Any number of processes may write to it at the same time, runs among them; whoever wants to know
+    what others wrote reads on from the last number it has heard.
+    """
+
+    def of_run(self, run: str) -> IncidentStore:
+        """Return this store as the process of a run uses it.
+
+        Once the run is fenced off, nothing can be committed or claimed through it: `StoreError`.
+        """
 
     def commit(
         self,
@@ -33,11 +39,11 @@ class IncidentStore(Protocol):
             unless_beyond: write nothing where a fact of one of these groups has a higher number.
         """
 
-    def facts(self, group: str) -> Sequence[Fact]:
+    def group_facts(self, group: str) -> Sequence[Fact]:
         """Return the facts of one group in the order they were recorded."""
 
-    def facts_after(self, number: int, *, limit: int) -> Sequence[tuple[int, GroupFact]]:
-        """Return facts with a higher number, in order, each with its own."""
+    def facts_after(self, number: int, *, limit: int) -> Sequence[Recorded]:
+        """Return the facts with a higher number, in order: of groups and of runs."""
 
     def last_number(self) -> int:
         """Return the number of the newest fact; 0 where there is none."""

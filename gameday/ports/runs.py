@@ -1,4 +1,4 @@
-"""The store of runs."""
+"""The store as a run uses it; `gameday.ports.incidents` is the same one as incidents use it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ class Store(Protocol):
         """Begin a run; ``documents`` are the texts it was planned from, by name."""
 
     def append(self, run: str, fact: Fact, *, fenced: bool = False) -> None:
-        """Append one fact.
+        """Append one fact that the run records about itself.
+
+        The same fact again is passed over: whoever did not hear that it was written may repeat it.
 
         Args:
             fenced: also where the run is fenced off; only its sentinel and its heirs say so.
 
         Raises:
-            StoreError: it could not be written, or the run is fenced off.
+            StoreError: it could not be written, the run is fenced off, or another fact of the run
+                has this id.
         """
 
     def save_undo(self, undo: Undo) -> None:
@@ -65,7 +68,11 @@ class Store(Protocol):
         """End a run with its result (the object ``run --json`` prints)."""
 
     def facts(self, run: str) -> Sequence[Fact]:
-        """Return the facts of a run in the order they were recorded."""
+        """Return every fact of a run's timeline in the order they were recorded, whoever did it.
+
+        That is what the run recorded about itself, and what was committed about its incident; also
+        what came after its end.
+        """
 
     def documents(self, run: str) -> Mapping[str, str]:
         """Return the texts the run was planned from."""

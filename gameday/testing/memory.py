@@ -1,17 +1,31 @@
-"""A store of runs in memory, which keeps every promise but one: it ends with its process."""
+"""A store in memory, which keeps every promise but one: it ends with its process."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from threading import Lock
+from typing import Any, Self
 
 from gameday.errors import StoreError, UsageError
-from gameday.ports import Order, OrderKind, RunRecord, Undo
-from scoring.timeline import Fact
+from gameday.model.record import CLOSED
+from gameday.ports import (
+    AuditEntry,
+    GroupFact,
+    IncidentRow,
+    Order,
+    OrderKind,
+    Recorded,
+    RunRecord,
+    Token,
+    Undo,
+    Written,
+)
+from scoring.timeline import Fact, Kind
 
 __all__ = ["MemoryStore"]
 
@@ -23,8 +37,19 @@ class _Run:
     result: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A row of the table of facts."""
+
+    number: int
+    run: str | None
+    group: str | None
+    kind: str
+    text: str
+
+
 class MemoryStore:
-    """A `gameday.ports.Store` in memory, shared by whoever holds it.
+    """A `gameday.ports.Store` and `IncidentStore` in memory, shared by whoever holds it.
 
     What is kept is the JSON text, so that nothing a caller changes afterwards changes the store,
     and what cannot be written to a database cannot be written here either.
@@ -32,11 +57,72 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._runs: dict[str, _Run] = {}
-        self._facts: defaultdict[str, list[str]] = defaultdict(list)
+        self._facts: list[_Line] = []
+        self._of_run: defaultdict[str, list[_Line]] = defaultdict(list)
+        self._of_group: defaultdict[str, list[_Line]] = defaultdict(list)
+        self._ids: dict[str | tuple[str | None, str], str] = {}
         self._undos: dict[str, Undo] = {}
         self._proven: dict[str, datetime] = {}
         self._orders: list[Order] = []
         self._fences: dict[str, str] = {}
+        self._rows: dict[str, IncidentRow] = {}
+        self._claims: dict[str, tuple[str, datetime]] = {}
+        self._tokens: dict[str, Token] = {}
+        self._audit: list[AuditEntry] = []
+        self._bound: str | None = None
+        self._alone = Lock()
+
+    # --- facts -------------------------------------------------------------------------------
+
+    def append(self, run: str, fact: Fact, *, fenced: bool = False) -> None:
+        """Append one fact that a run records about itself; the same fact again is passed over."""
+        if not fenced:
+            self._refuse_if_fenced(run)
+        text = json.dumps(fact.to_json())
+        with self._alone:
+            if not self._add(fact, text, run=run) and text != self._ids[run, fact.id]:
+                raise StoreError(
+                    f"the store cannot be used: run {run} has another fact {fact.id!r} already"
+                )
+
+    def _add(
+        self, fact: Fact, text: str, *, run: str | None = None, group: str | None = None
+    ) -> bool:
+        """Return whether the fact was new."""
+        key = (run, fact.id) if group is None else fact.id
+        if key in self._ids:
+            return False
+        self._ids[key] = text
+        line = _Line(len(self._facts) + 1, run, group, str(fact.kind), text)
+        self._facts.append(line)
+        if run is not None:
+            self._of_run[run].append(line)
+        if group is not None:
+            self._of_group[group].append(line)
+        return True
+
+    def timeline_text(self, run: str) -> str:
+        """Return the facts of a run as stored, a line of JSON each."""
+        return "\n".join(line.text for line in self._of_run.get(run, ()))
+
+    def facts(self, run: str) -> Sequence[Fact]:
+        """Return every fact of a run's timeline in the order they were recorded."""
+        return tuple(_read(line) for line in self._of_run.get(run, ()))
+
+    def group_facts(self, group: str) -> Sequence[Fact]:
+        """Return the facts of one group in the order they were recorded."""
+        return tuple(_read(line) for line in self._of_group.get(group, ()))
+
+    def facts_after(self, number: int, *, limit: int) -> Sequence[Recorded]:
+        """Return the facts with a higher number, in order: of groups and of runs."""
+        found = self._facts[number : number + limit]
+        return tuple(Recorded(line.number, _read(line), line.run, line.group) for line in found)
+
+    def last_number(self) -> int:
+        """Return the number of the newest fact; 0 where there is none."""
+        return len(self._facts)
+
+    # --- runs --------------------------------------------------------------------------------
 
     def open_run(
         self,
@@ -52,16 +138,6 @@ class MemoryStore:
             raise StoreError(f"the store cannot be used: there is a run {run!r} already")
         record = RunRecord(run, scenario, target, started_at, None, None, None)
         self._runs[run] = _Run(record, dict(documents))
-
-    def append(self, run: str, fact: Fact, *, fenced: bool = False) -> None:
-        """Append one fact."""
-        if not fenced:
-            self._refuse_if_fenced(run)
-        self._facts[run].append(json.dumps(fact.to_json()))
-
-    def timeline_text(self, run: str) -> str:
-        """Return the facts of a run as stored, a line of JSON each."""
-        return "\n".join(self._facts.get(run, ()))
 
     def save_undo(self, undo: Undo) -> None:
         """Commit an undo before its fault is injected."""
@@ -117,7 +193,7 @@ class MemoryStore:
         """Lift the stop; return whether there was one."""
         left = [o for o in self._orders if o.kind is not OrderKind.STOP]
         lifted = len(left) < len(self._orders)
-        self._orders = left
+        self._orders[:] = left
         return lifted
 
     def close_run(
@@ -138,10 +214,6 @@ class MemoryStore:
         percent = (result.get("score") or {}).get("percent")
         one.record = replace(one.record, ended_at=ended_at, verdict=verdict, percent=percent)
         one.result = json.dumps(dict(result))
-
-    def facts(self, run: str) -> Sequence[Fact]:
-        """Return the facts of a run in the order they were recorded."""
-        return tuple(Fact.from_json(json.loads(text)) for text in self._facts.get(run, ()))
 
     def documents(self, run: str) -> Mapping[str, str]:
         """Return the texts the run was planned from."""
@@ -185,3 +257,120 @@ class MemoryStore:
                 f"run {run} was taken over by its {by} and may write no more; "
                 f"`gameday show {run}` tells what was recovered"
             )
+
+    # --- incidents ---------------------------------------------------------------------------
+
+    def of_run(self, run: str) -> Self:
+        """Return this store as the process of a run uses it; both hold the same."""
+        bound = copy(self)
+        bound._bound = run
+        return bound
+
+    def commit(
+        self,
+        facts: Sequence[GroupFact],
+        *,
+        rows: Sequence[IncidentRow] = (),
+        audit: Sequence[AuditEntry] = (),
+        unless_beyond: int | None = None,
+    ) -> Written:
+        """Write all of this or nothing; a fact whose id is known already is passed over."""
+        if self._bound is not None:
+            self._refuse_if_fenced(self._bound)
+        # All that can fail comes first.
+        new = [(said, json.dumps(said.fact.to_json())) for said in facts]
+        entries = [AuditEntry(a.at, a.who, a.what, a.about) for a in audit]
+        with self._alone:
+            before = len(self._facts)
+            if unless_beyond is not None and self._has_news(facts, beyond=unless_beyond):
+                return Written(before, before, is_done=False)
+            for said, text in new:
+                self._add(said.fact, text, run=said.run, group=said.group)
+            self._rows |= {row.id: self._updated(row) for row in rows}
+            self._audit += entries
+            return Written(before, len(self._facts))
+
+    def _has_news(self, facts: Sequence[GroupFact], *, beyond: int) -> bool:
+        groups = {said.group for said in facts}
+        return any(line.group in groups for line in self._facts[beyond:])
+
+    def _updated(self, row: IncidentRow) -> IncidentRow:
+        known = self._rows.get(row.id, row)
+        return replace(
+            known,
+            severity=row.severity,
+            state=row.state,
+            drill=row.drill,
+            merged_into=row.merged_into,
+        )
+
+    def claim(self, key: str, *, holder: str, now: datetime, until: datetime) -> bool:
+        """Return whether the key is this holder's alone now, until then; again: until later."""
+        if self._bound is not None:
+            self._refuse_if_fenced(self._bound)
+        with self._alone:
+            by, ends_at = self._claims.get(key, (holder, now))
+            if by != holder and ends_at > now:
+                return False
+            self._claims[key] = (holder, until)
+            return True
+
+    def release(self, key: str, *, holder: str) -> None:
+        """Give a claim back; what another holds stays."""
+        if self._claims.get(key, ("", None))[0] == holder:
+            del self._claims[key]
+
+    def open_groups(self, *, since: datetime) -> Sequence[str]:
+        """Return the groups with an incident that is open or younger, or with facts of none yet."""
+        rows = self._rows.values()
+        listed = {r.group for r in rows}
+        found = {r.group for r in rows if r.state not in CLOSED or r.opened_at >= since}
+        paged = (
+            group
+            for group, lines in self._of_group.items()
+            if group not in listed and any(line.kind == Kind.PAGE_RECEIVED for line in lines)
+        )
+        return sorted({*found, *paged})
+
+    def incidents(self, *, limit: int = 100, only_open: bool = False) -> Sequence[IncidentRow]:
+        """Return incidents, newest first, without the ones merged into another."""
+        rows = [
+            row
+            for row in self._rows.values()
+            if row.merged_into is None and not (only_open and row.state in CLOSED)
+        ]
+        by_id = sorted(rows, key=lambda r: r.id)
+        return tuple(sorted(by_id, key=lambda r: r.opened_at, reverse=True)[:limit])
+
+    def incident(self, id: str) -> IncidentRow | None:
+        """Return one incident, or None where there is none of this id."""
+        return self._rows.get(id)
+
+    # --- tokens and the audit ----------------------------------------------------------------
+
+    def add_token(self, token: Token) -> None:
+        """Keep a token: its hash, never itself."""
+        self._tokens[token.id] = token
+
+    def revoke_token(self, id: str, *, at: datetime) -> None:
+        """Let a token open nothing any more.
+
+        Raises:
+            UsageError: there is no such token, or it is revoked already.
+        """
+        known = self._tokens.get(id)
+        if known is None or known.revoked_at is not None:
+            raise UsageError(f"there is no token {id!r} in force; `gameday token list` shows them")
+        self._tokens[id] = replace(known, revoked_at=at)
+
+    def tokens(self) -> Sequence[Token]:
+        """Return every token, also revoked ones, oldest first."""
+        return tuple(sorted(self._tokens.values(), key=lambda t: t.created_at))
+
+    def audit(self, *, limit: int = 100) -> Sequence[AuditEntry]:
+        """Return who changed what, newest first."""
+        return tuple(reversed(self._audit[-limit:]))
+
+
+def _read(line: _Line) -> Fact:
+    return Fact.from_json(json.loads(line.text))

@@ -12,14 +12,13 @@ import pytest
 from gameday.cli.app import run
 from gameday.drivers.clock import SystemClock
 from gameday.errors import StoreError, UsageError
+from gameday.house.run.opening import open_store
 from gameday.house.service.serve import (
     ServeSettings,
     drills_of,
-    open_incidents,
     pagers_of,
     server_key,
 )
-from gameday.settings import Settings
 
 
 def test_a_token_is_printed_once_and_only_its_hash_is_kept(
@@ -38,7 +37,7 @@ def test_a_token_is_printed_once_and_only_its_hash_is_kept(
     assert 0 == run(["token", "list", "--json"])
     (listed,) = json.loads(capsys.readouterr().out)
     assert ("ann", True) == (listed["name"], listed["revoked_at"] is not None)
-    with open_incidents(Settings.from_environment()) as store:
+    with open_store() as store:
         audited = [(a.who, a.what, a.about) for a in store.audit()]
     by = "command line"
     assert [(by, "token.revoked", made["id"]), (by, "token.created", made["id"])] == audited

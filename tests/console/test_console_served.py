@@ -13,7 +13,7 @@ import httpx
 import pytest
 from opened_console import NOON, RUNBOOK, Hand, csrf_of, instruments
 
-from gameday.drivers.database import Database, IncidentDatabase
+from gameday.drivers.database import Database
 from gameday.incidents.access import new_token
 from gameday.incidents.engine import Engine
 from gameday.incidents.links import Signer
@@ -44,7 +44,7 @@ class Served:
     """A service with a console, and tokens of every role."""
 
     engine: Engine
-    store: IncidentDatabase
+    store: Database
     signer: Signer
     clock: Still
     tokens: dict[Role, str]
@@ -98,8 +98,7 @@ class Served:
 async def served(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Served]:
     templates: dict[str, str] = request.param
     clock, signer, tokens = Still(), Signer(b"k" * 32), {}
-    store = IncidentDatabase(f"sqlite:///{tmp_path / 'gameday.db'}")
-    runs = Database(f"sqlite:///{tmp_path / 'gameday.db'}")
+    store = Database(f"sqlite:///{tmp_path / 'gameday.db'}")
     for role in Role:
         tokens[role], token = new_token(role, f"the {role}", now=clock.now())
         store.add_token(token)
@@ -121,7 +120,7 @@ async def served(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterato
             templates=templates,
             lookup=Lookup({"Burn": runbook}.get, lambda _: timedelta(milliseconds=100), one),
         ),
-        runs=StoredRuns(runs, now=clock.now),
+        runs=StoredRuns(store, now=clock.now),
         sessions=Sessions(b"k" * 32, GateDoors(gate), now=clock.now),
         instruments=instruments(),
         now=clock.now,
@@ -129,7 +128,6 @@ async def served(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterato
     app = service_app(engine, gate, signer, link_of=link_of, templates=templates, console=console)
     async with engine.running():
         yield Served(engine, store, signer, clock, tokens, app, console)
-    runs.close()
     store.close()
 
 

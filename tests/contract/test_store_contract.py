@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -117,6 +118,17 @@ def test_what_the_caller_changes_afterwards_does_not_change_the_store(store: Sto
 
     assert {"list": [1]} == store.facts("r1")[0].data
     assert {"list": [1]} == store.open_undos()[0].data
+
+
+def test_a_fact_said_again_is_kept_once_and_another_of_its_id_is_refused(store: Store) -> None:
+    for _ in range(2):
+        store.append("r1", fact(1))
+
+    with pytest.raises(StoreError, match="another fact 'f1' already"):
+        store.append("r1", replace(fact(1), source="conductor"))
+
+    store.append("r2", fact(1))
+    assert [[fact(1)], [fact(1)]] == [list(store.facts(run)) for run in ("r1", "r2")]
 
 
 def test_two_who_write_at_once_lose_nothing(handle: Handle) -> None:

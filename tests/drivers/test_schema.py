@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from gameday.drivers.database import Database, IncidentDatabase
+from gameday.drivers.database import Database
 from gameday.drivers.database.schema import HEAD, MIGRATIONS, TABLE
 from gameday.errors import StoreError
 
@@ -62,10 +62,9 @@ def made(path: Path, *scripts: str) -> str:
 
 
 def held(url: str) -> tuple[list[str], list[str]]:
-    runs, incidents = Database(url), IncidentDatabase(url)
-    found = [r.id for r in runs.runs()], [r.id for r in incidents.incidents()]
-    runs.close()
-    incidents.close()
+    store = Database(url)
+    found = [r.id for r in store.runs()], [r.id for r in store.incidents()]
+    store.close()
     return found
 
 
@@ -114,15 +113,12 @@ def test_a_gameday_that_knows_only_the_first_schema_is_told_to_stay_away(tmp_pat
     assert [2, 2] == numbers
 
 
-@pytest.mark.parametrize("open_", [Database, IncidentDatabase])
-def test_a_store_of_a_newer_schema_is_refused_and_left_alone(
-    tmp_path: Path, open_: Callable[[str], object]
-) -> None:
+def test_a_store_of_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     held(url := made(tmp_path / "x.db"))
     made(tmp_path / "x.db", f"UPDATE {TABLE} SET version_num = '9999'")
 
     with pytest.raises(StoreError, match=r"newer gameday .schema 9999, this one knows"):
-        open_(url)
+        Database(url)
 
 
 def test_the_newest_migration_is_the_one_that_is_asked_for() -> None:

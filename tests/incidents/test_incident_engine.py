@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gameday.drivers.database import IncidentDatabase
+from gameday.drivers.database import Database
 from gameday.errors import StoreError, TemporaryDriverError
 from gameday.incidents.alerts import Alert
 from gameday.incidents.dispatch import RETRY_AFTER
@@ -101,7 +101,7 @@ class House:
     """An engine on a store that outlives it, with a bell per role."""
 
     def __init__(self, path: Path) -> None:
-        self.store = IncidentDatabase(f"sqlite:///{path / 'gameday.db'}")
+        self.store = Database(f"sqlite:///{path / 'gameday.db'}")
         self.clock = Hand()
         self.bells = {to: Bell() for to in ("on-call", "rota", "drill on-call")}
         self.drills: Sequence[Drill] = ()
@@ -423,5 +423,5 @@ def test_no_text_is_a_link_that_was_not_made(key: bytes, text: str) -> None:
 
 
 def test_a_virtual_clock_is_a_clock_of_the_engine(tmp_path: Path) -> None:
-    store = IncidentDatabase(f"sqlite:///{tmp_path / 'x.db'}")
+    store = Database(f"sqlite:///{tmp_path / 'x.db'}")
     assert Engine(store, clock=VirtualClock()).now().tzinfo is UTC

@@ -12,21 +12,13 @@ from typing import Any
 import pytest
 from test_incident_engine import NOON, Bell, Hand, webhook
 
-from gameday.drivers.database import IncidentDatabase
+from gameday.drivers.database import Database
 from gameday.incidents.dispatch import CLAIM
 from gameday.incidents.engine import Engine
 from gameday.incidents.paging import Paging
 from gameday.model.notification import Notification, Receipt
 from gameday.ports import GroupFact
 from scoring.timeline import Kind
-
-
-class Shared(IncidentDatabase):
-    """A file that several serve from: what a server's database is, without the server."""
-
-    @property
-    def is_shared(self) -> bool:
-        return True
 
 
 class Slow(Bell):
@@ -49,7 +41,7 @@ class Two:
         self.clock = Hand()
         self.bell: Bell = Bell()
         self.engines: list[Engine] = []
-        self.stores = [Shared(f"sqlite:///{path / 'gameday.db'}") for _ in range(2)]
+        self.stores = [Database(f"sqlite:///{path / 'gameday.db'}") for _ in range(2)]
 
     def engine(self, number: int) -> Engine:
         pagers = dict.fromkeys(("on-call", "rota"), self.bell)
@@ -107,9 +99,9 @@ async def test_alerts_of_one_line_told_to_both_at_once_are_one_incident(two: Two
         assert () == (await other.state(incident)).also
         assert 10 == len((await one.state(incident)).firings)
     opened = [
-        said
-        for _, said in two.stores[0].facts_after(0, limit=1000)
-        if said.fact.kind == Kind.INCIDENT_OPENED
+        one
+        for one in two.stores[0].facts_after(0, limit=1000)
+        if one.fact.kind == Kind.INCIDENT_OPENED
     ]
     assert 3 == len(opened)
 

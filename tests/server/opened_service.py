@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gameday.drivers.database import IncidentDatabase
+from gameday.drivers.database import Database
 from gameday.incidents.access import new_token
 from gameday.incidents.engine import Engine
 from gameday.incidents.links import Signer
@@ -45,7 +45,7 @@ class Service:
     """A service under test."""
 
     engine: Engine
-    store: IncidentDatabase
+    store: Database
     signer: Signer
     clock: Hand
     tokens: Mapping[str, str]
@@ -88,7 +88,7 @@ def opening(tmp_path: Path) -> Opening:
         pagerduty_secrets: Sequence[str] = ("secret of before", "secret of now"),
         **more: Any,
     ) -> AsyncIterator[Service]:
-        store = IncidentDatabase(f"sqlite:///{tmp_path / 'gameday.db'}")
+        store = Database(f"sqlite:///{tmp_path / 'gameday.db'}")
         for role in Role:
             if str(role) not in tokens:
                 tokens[str(role)], token = new_token(role, f"the {role}", now=clock.now())

@@ -159,25 +159,34 @@ def claimed(url: str) -> set[str]:
 def fingerprints(url: str) -> Counter[str]:
     engine = sa.create_engine(url)
     with engine.connect() as connection:
-        facts = connection.scalars(
-            sa.text("select fact from incident_facts where kind = 'page.received'")
-        )
+        facts = connection.scalars(sa.text("select fact from facts where kind = 'page.received'"))
         found = Counter(str(json.loads(f)["data"]["fingerprint"]) for f in facts)
     engine.dispose()
     return found
 
 
-def test_a_second_process_on_a_sqlite_file_is_refused_with_a_sentence() -> None:
-    port = free_port()
-    token("webhook")
+def test_two_processes_on_one_sqlite_file_show_what_either_was_told_and_page_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ports = [free_port(), free_port()]
+    with receiver() as (pager, told):
+        monkeypatch.setenv("GAMEDAY_WEBHOOK_URL", pager)
+        hook, reader = token("webhook"), token("observer")
+        with (
+            serving(ports[0]),
+            serving(ports[1]),
+            bearing(ports[0], hook) as one,
+            bearing(ports[1], hook) as other,
+            bearing(ports[1], reader) as http,
+        ):
+            for number, door in enumerate((one, other) * 10):
+                body = webhook(number * PER_WEBHOOK)
+                assert 200 == door.post("/hooks/alertmanager", json=body).status_code
+            until(lambda: len(told()) >= SERVICES)
+            rows = http.get("/api/incidents").json()["incidents"]
+            firings = sum(http.get(f"/api/incidents/{r['id']}").json()["firing"] for r in rows)
 
-    with serving(port) as first:
-        second = cli("serve", "--port", "0")
-        first.send_signal(signal.SIGKILL)
-        first.wait()
-
-    assert 3 == second.returncode
-    assert "GAMEDAY_DATABASE_URL" in second.stderr
-    # The lock ended with its process: the next one serves.
-    with serving(free_port()):
-        pass
+    assert SERVICES == len(rows)
+    assert 20 * PER_WEBHOOK == firings
+    pages = Counter(str(p["key"]) for p in told() if p["type"] == "incident.page")
+    assert dict.fromkeys((r["id"] for r in rows), 1) == pages

@@ -243,7 +243,8 @@ class Judged:
 
     def fact(self, kind: str, subject: str = "", **data: Any) -> None:
         now = self.machine.clock.now()
-        self.store.append("r", Fact("f", kind, now, now, "s", subject, data))
+        id = f"f{self.store.last_number() + 1}"
+        self.store.append("r", Fact(id, kind, now, now, "s", subject, data))
 
     def stored(self, number: int = 1) -> Undo:
         undo = Undo(f"gd-r-{number}", "experiment", "r", "slow", "gameday recover r")

@@ -1,11 +1,10 @@
-"""The stores in a SQL database: runs, and incidents beside them in the same one.
+"""The store in a SQL database: runs and incidents, and the one table of facts of both.
 
-SQLite in the state folder by default, PostgreSQL where ``GAMEDAY_DATABASE_URL`` names one. Both
-stores are durable at every return, and share one schema, which is brought up to date when either is
-opened.
+SQLite in the state folder by default, PostgreSQL where ``GAMEDAY_DATABASE_URL`` names one. It is
+durable at every return; its schema is brought up to date when it is opened. Each file holds the
+tables of one noun, on top of `connection` (one pool, one writer at a time) and `facts`.
 """
 
-from gameday.drivers.database.incidents import IncidentDatabase
-from gameday.drivers.database.runs import Database
+from gameday.drivers.database.database import Database
 
-__all__ = ["Database", "IncidentDatabase"]
+__all__ = ["Database"]

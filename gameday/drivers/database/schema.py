@@ -1,6 +1,6 @@
 """Opening a database, and bringing what is in it up to date.
 
-The schema has one history for both stores, as Alembic's migrations beside this file. A database
+The schema has one history, as Alembic's migrations beside this file. A database
 that is up to date costs one look; a new one, and one of an older gameday, is migrated in one
 transaction, by one process at a time.
 """
@@ -17,7 +17,7 @@ from gameday.errors import StoreError
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision; a test holds it against the migrations."""
 
 TABLE = "gameday_schema"

@@ -8,8 +8,8 @@ import logging
 import os
 import secrets
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,8 +20,9 @@ from urllib.parse import quote, urlsplit
 import yaml
 
 from gameday.drivers.clock import SystemClock
-from gameday.drivers.database import Database, IncidentDatabase
+from gameday.drivers.database import Database
 from gameday.errors import PlanRefused, StoreError, TemporaryDriverError, UsageError
+from gameday.house.run.opening import open_store
 from gameday.house.service.rollouts import Following, rollouts_of
 from gameday.incidents.engine import Engine
 from gameday.incidents.links import LINK_LIFETIME, VIEWS, Signer
@@ -91,7 +92,7 @@ class Service:
     """The parts of a running service that its HTTP face needs."""
 
     engine: Engine
-    store: IncidentDatabase
+    store: Database
     signer: Signer
     link_of: Callable[[str, str, datetime], str]
     settings: ServeSettings
@@ -99,16 +100,6 @@ class Service:
     def ready(self) -> None:
         """Return where the store answers; `StoreError` says why it does not."""
         self.store.incidents(limit=1)
-
-
-@contextmanager
-def open_incidents(settings: Settings) -> Iterator[IncidentDatabase]:
-    """Open the store of incidents, create it at first use, close it at the end."""
-    store = IncidentDatabase(settings.database_url)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 @asynccontextmanager
@@ -140,10 +131,8 @@ async def service(
         token = signer.token(incident, view, expires_at=paged_at + LINK_LIFETIME)
         return f"{base}/go/{token}"
 
-    with open_incidents(settings) as store:
-        store.hold()
-        runs = Database(settings.database_url)
-        drills = DrillWatch(runs)
+    with open_store(settings) as store:
+        drills = DrillWatch(store)
         engine = Engine(
             store,
             clock=clock,
@@ -153,7 +142,7 @@ async def service(
                 incident_url=lambda incident: f"{base}/console/incidents/{incident}",
             ),
             drills=drills.now,
-            on_real=_stopping(runs, clock) if chosen.stop_drills else None,
+            on_real=_stopping(store, clock) if chosen.stop_drills else None,
         )
         watching = [asyncio.create_task(drills.watch())]
         try:
@@ -167,7 +156,6 @@ async def service(
             for task in watching:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
-            runs.close()
 
 
 def pagers_of(

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from gameday.drivers.database import Database
 from gameday.house.service.documents import IncidentDocuments
 from gameday.house.service.serve import Service, server_key
 from gameday.house.targets.instruments import instruments_of_environment
@@ -37,12 +36,11 @@ def service_console(
     lookup = Lookup(
         documents.runbook, documents.slower, partial(documents.time_scale, instruments.alerts)
     )
-    runs = Database(settings.database_url)
     console = Console(
         incidents=ServedIncidents(
             engine, link_of=running.link_of, templates=chosen.templates, lookup=lookup
         ),
-        runs=StoredRuns(runs, now=engine.now),
+        runs=StoredRuns(running.store, now=engine.now),
         sessions=Sessions(
             server_key(settings.state),
             GateDoors(gate),
@@ -56,4 +54,3 @@ def service_console(
         yield console
     finally:
         console.streams.close()
-        runs.close()

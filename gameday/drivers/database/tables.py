@@ -1,0 +1,115 @@
+"""The tables of the newest schema, as SQLAlchemy reads and writes them; migrations make them.
+
+::
+
+    facts      everything that happened, numbered in the order of the commits
+      run?         ── runs        a game day that was played, with its undos and orders
+      alert_group? ── incidents   what was derived last from a group's facts, for lists
+    claims     who does a duty now          tokens, audit   who may come in, and who changed what
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Tables:
+    """Every table, by its name."""
+
+    def __init__(self) -> None:
+        import sqlalchemy as sa
+
+        meta = sa.MetaData()
+
+        def column(name: str, *kind: Any, **more: Any) -> Any:
+            return sa.Column(name, *(kind or (sa.String,)), **{"nullable": False, **more})
+
+        def number() -> Any:
+            return sa.Column("number", sa.Integer, primary_key=True)
+
+        self.facts = sa.Table(
+            "facts",
+            meta,
+            number(),
+            column("id"),
+            column("run", nullable=True),
+            # `group` is a word of SQL, and would have to be quoted by whoever looks in by hand.
+            column("alert_group", key="group", nullable=True),
+            column("kind"),
+            column("fact", sa.Text),
+        )
+        self.runs = sa.Table(
+            "runs",
+            meta,
+            column("id", primary_key=True),
+            column("scenario"),
+            column("target"),
+            column("started_at"),
+            column("ended_at", nullable=True),
+            column("verdict", nullable=True),
+            column("percent", sa.Float, nullable=True),
+            column("documents", sa.Text),
+            column("result", sa.Text, nullable=True),
+        )
+        self.undos = sa.Table(
+            "undos",
+            meta,
+            column("id", primary_key=True),
+            column("run"),
+            column("kind"),
+            column("description"),
+            column("command"),
+            column("data", sa.Text),
+            column("stored_at"),
+            column("proven_at", nullable=True),
+        )
+        self.orders = sa.Table(
+            "orders",
+            meta,
+            number(),
+            column("kind"),
+            column("run", nullable=True),
+            column("reason"),
+            column("by"),
+            column("given_at"),
+            column("lifted_at", nullable=True),
+        )
+        self.incidents = sa.Table(
+            "incidents",
+            meta,
+            column("id", primary_key=True),
+            column("alert_group", key="group"),
+            column("service"),
+            column("slo"),
+            column("severity"),
+            column("opened_at"),
+            column("state"),
+            column("drill", nullable=True),
+            column("merged_into", nullable=True),
+        )
+        self.claims = sa.Table(
+            "claims",
+            meta,
+            column("key", primary_key=True),
+            column("holder"),
+            column("until"),
+        )
+        self.tokens = sa.Table(
+            "tokens",
+            meta,
+            column("id", primary_key=True),
+            column("hash", unique=True),
+            column("role"),
+            column("name"),
+            column("created_at"),
+            column("revoked_at", nullable=True),
+        )
+        self.audit = sa.Table(
+            "audit",
+            meta,
+            number(),
+            column("at"),
+            column("who"),
+            column("what"),
+            column("about"),
+        )
