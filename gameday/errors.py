@@ -3,7 +3,7 @@
     GamedayError                      1  something gameday knows how to explain
     ├── SpecError                     2  a file is wrong: file, line, field, what to write instead
     ├── UsageError                    2  the command line asks for something that does not exist
-    ├── PlanRefused                   3  policy, blast radius, steady state or lock says no
+    ├── PlanRefused                   3  the run may not start: every reason, each with what to do
     ├── RunAborted                    4  stopped on purpose; everything was recovered
     ├── RecoveryError                 5  a fault is still in place; names what removes it
     ├── DriverError                   6  the target or a tool cannot be reached
@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import ClassVar
 
 
@@ -70,6 +70,44 @@ class Problem:
         return f"{where}:{field} {self.message}{hint}"
 
 
+class Ground(StrEnum):
+    """What a refusal of a run rests on."""
+
+    STOP = "stop"
+    LOCK = "lock"
+    LEFTOVER = "leftover"
+    STRAY = "stray"
+    MISFIT = "misfit"
+    TARGET = "target"
+    BLACKOUT = "blackout"
+    APPROVAL = "approval"
+    BUDGET = "budget"
+    PLAN = "plan"
+    STEADY_STATE = "steady state"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason against a run, with what to change or whom to ask.
+
+    Attributes:
+        ground: what it rests on.
+        reason: what speaks against the run, with the figures that say so.
+        remedy: what to do next, as an order; may be empty where the reason says it all.
+    """
+
+    ground: Ground
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}; {self.remedy}" if self.remedy else self.reason
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as ``--json`` prints it; the message is the whole sentence."""
+        return {"ground": str(self.ground), "message": str(self), "remedy": self.remedy}
+
+
 class SpecError(GamedayError):
     """One or more files cannot be understood; carries every problem found, not only the first."""
 
@@ -87,9 +125,15 @@ class UsageError(GamedayError):
 
 
 class PlanRefused(GamedayError):
-    """The run may not start: policy, blast radius, steady state or another run says no."""
+    """The run may not start; carries every reason found, not only the first."""
 
     exit_code = ExitCode.REFUSED
+
+    def __init__(self, *reasons: Refusal | str) -> None:
+        self.refusals: tuple[Refusal, ...] = tuple(
+            Refusal(Ground.PLAN, r, "") if isinstance(r, str) else r for r in reasons
+        )
+        super().__init__("\n".join(str(reason) for reason in reasons))
 
 
 class RunAborted(GamedayError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
-from gameday.errors import PlanRefused
+from gameday.errors import Ground, PlanRefused, Refusal
 from gameday.model.scenario import THEORY, Scenario
 from gameday.model.slo import Slo
 from gameday.ports import PlannedFault
@@ -17,6 +17,10 @@ from scoring.slo import BurnWindow, Objective, Severity, nominal
 
 PATIENCE_RATIO = 1.25
 """``within: theory`` allows this many times the predicted time, and adds nothing (DESIGN.md)."""
+
+
+Refused = tuple[str, str]
+"""What speaks against a plan, and what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,18 +181,24 @@ def make(
         PlanRefused: with every reason at once, each saying what to change.
     """
     spec = scenario.spec
-    reasons: list[str] = []
+    reasons: list[Refused] = []
 
     unknown = [r for r in spec.regions if target.regions and r not in target.regions]
     if unknown:
         reasons.append(
-            f"region {unknown[0]!r} does not exist on {target.name}: "
-            f"it has {', '.join(target.regions)}"
+            (
+                f"region {unknown[0]!r} does not exist on {target.name}",
+                f"it has {', '.join(target.regions)}",
+            )
         )
     limit = spec.blast_radius.regions
     if limit is not None and len(set(spec.regions)) > limit:
         reasons.append(
-            f"the faults touch {len(set(spec.regions))} regions, blastRadius.regions allows {limit}"
+            (
+                f"the faults touch {len(set(spec.regions))} regions, blastRadius.regions allows"
+                f" {limit}",
+                "name fewer with --region, or allow more there",
+            )
         )
 
     reasons += _too_far(scenario, reaches)
@@ -204,13 +214,15 @@ def make(
     detects = predict(objective, windows, ratio, timing=target.timing).page_detects_after
     if expected is not None:
         due, refusal = _detection_due(expected.within, detects, lasts, ratio, target)
-        if refusal:
+        if refusal is not None:
             reasons.append(refusal)
     elif detects is not None and detects < lasts:
         reasons.append(
-            f"expect.alert is none, but at an error ratio of {ratio:.0%} the alert must fire "
-            f"{detects.total_seconds():.0f} s after the fault; expect an alert, or declare the "
-            "errorRatio that the fault really causes"
+            (
+                f"expect.alert is none, but at an error ratio of {ratio:.0%} the alert must fire "
+                f"{detects.total_seconds():.0f} s after the fault",
+                "expect an alert, or declare the errorRatio that the fault really causes",
+            )
         )
 
     recovered = spec.expect.recovered.within
@@ -220,12 +232,16 @@ def make(
         ).page_resets_after
         if soonest is not None and recovered < soonest:
             reasons.append(
-                f"expect.recovered.within {recovered.total_seconds():.0f} s cannot be met: even if "
-                f"the fault ended with the page, the alert clears {soonest.total_seconds():.0f} s "
-                "later; write `within: theory`"
+                (
+                    f"expect.recovered.within {recovered.total_seconds():.0f} s cannot be met: even"
+                    f" if the fault ended with the page, the alert clears"
+                    f" {soonest.total_seconds():.0f} s later",
+                    "write `within: theory`",
+                )
             )
     if reasons:
-        raise PlanRefused("\n".join(f"{scenario.metadata.name}: {r}" for r in reasons))
+        name = scenario.metadata.name
+        raise PlanRefused(*(Refusal(Ground.PLAN, f"{name}: {r}", remedy) for r, remedy in reasons))
     return Plan(
         run=run,
         scenario=scenario,
@@ -241,16 +257,19 @@ def make(
     )
 
 
-def _too_far(scenario: Scenario, reaches: Sequence[Reach | None]) -> list[str]:
+def _too_far(scenario: Scenario, reaches: Sequence[Reach | None]) -> list[Refused]:
     """Return how the faults together would reach further than the scenario's blast radius."""
     counted = [r for r in reaches if r is not None]
     allowed = scenario.spec.blast_radius
-    reasons = []
+    reasons: list[Refused] = []
     strange = sorted({n for r in counted for n in r.namespaces} - set(allowed.namespaces))
     if allowed.namespaces and strange:
         reasons.append(
-            f"the faults touch the namespace {strange[0]!r}, blastRadius.namespaces allows "
-            f"{', '.join(allowed.namespaces)}"
+            (
+                f"the faults touch the namespace {strange[0]!r}, blastRadius.namespaces allows "
+                f"{', '.join(allowed.namespaces)}",
+                "name another under `with`, or allow this one there",
+            )
         )
     if allowed.pods is not None and counted:
         pods = {p for r in counted for p in r.pods}
@@ -258,7 +277,10 @@ def _too_far(scenario: Scenario, reaches: Sequence[Reach | None]) -> list[str]:
         most = allowed.pods if isinstance(allowed.pods, int) else math.floor(allowed.pods * of)
         if len(pods) > most:
             reasons.append(
-                f"the faults touch {len(pods)} of {of} pods, blastRadius.pods allows {most}"
+                (
+                    f"the faults touch {len(pods)} of {of} pods, blastRadius.pods allows {most}",
+                    "touch fewer, or allow more there",
+                )
             )
     return reasons
 
@@ -269,7 +291,7 @@ def _detection_due(
     lasts: timedelta,
     ratio: float,
     target: TargetProfile,
-) -> tuple[timedelta | None, str]:
+) -> tuple[timedelta | None, Refused | None]:
     if detects is None or detects > lasts:
         when = (
             "never fires" if detects is None else f"needs {detects.total_seconds():.0f} s to fire"
@@ -281,8 +303,9 @@ def _detection_due(
         )
         return None, (
             f"the faults last {lasts.total_seconds():.0f} s, and at an error ratio of {ratio:.0%} "
-            f"the alert {when}{scale}: let them last longer, or write `expect: {{alert: none}}`"
+            f"the alert {when}{scale}",
+            "let them last longer, or write `expect: {alert: none}`",
         )
     if within == THEORY or not isinstance(within, timedelta):
-        return detects * PATIENCE_RATIO, ""
-    return within, ""
+        return detects * PATIENCE_RATIO, None
+    return within, None

@@ -107,7 +107,7 @@ def _print(permission: Permission) -> None:
     verdict = "may start" if permission.may_start else "may not start"
     print(f"{permission.start.target}: a run {verdict}")
     for refusal in permission.refusals:
-        print(f"  {refusal.ground}: {refusal.message}")
+        print(f"  {refusal.ground}: {refusal}")
     for notice in permission.notices:
         print(f"  notice: {notice}")
 

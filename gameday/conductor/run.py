@@ -16,7 +16,9 @@ from gameday.conductor.undos import Undos
 from gameday.conductor.watch import Watch
 from gameday.errors import (
     DriverError,
+    Ground,
     PlanRefused,
+    Refusal,
     RunAborted,
     SteadyStateNotMet,
 )
@@ -236,7 +238,7 @@ class Conductor:
                         subject=fault.experiment,
                         data={"met": False, "burn_rates": {}},
                     )
-                    raise PlanRefused(str(error)) from error
+                    raise PlanRefused(_unsteady(fault, error)) from error
             self._ledger.record(
                 Kind.INJECTION_FAILED,
                 source="chaostoolkit",
@@ -462,6 +464,11 @@ async def to_the_end(wanted: Awaitable[T]) -> T:
     if cancelled is not None and not task.cancelled() and task.exception() is None:
         raise cancelled
     return task.result()
+
+
+def _unsteady(fault: PlannedFault, error: DriverError) -> Refusal:
+    remedy = f"see the steady-state-hypothesis of the experiment {fault.experiment}"
+    return Refusal(Ground.STEADY_STATE, str(error), remedy)
 
 
 def _injection(fault: PlannedFault) -> timedelta:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from gameday.conductor.limit import limited
-from gameday.errors import PlanRefused
+from gameday.errors import Ground, PlanRefused, Refusal
 from gameday.ledger import Ledger
 from gameday.plan import Plan
 from gameday.ports import AlertSource, Clock
@@ -68,20 +68,24 @@ class SteadyState:
             data={"met": met, "burn_rates": rates},
         )
 
-    def _why_unsteady(self, rates: dict[str, float | None]) -> str:
+    def _why_unsteady(self, rates: dict[str, float | None]) -> Refusal:
         limit = self._plan.scenario.spec.steady_state.burn_rate_below
         missing = [long for long, rate in rates.items() if rate is None]
         if missing:
-            return (
+            return Refusal(
+                Ground.STEADY_STATE,
                 f"steady state is unknown: Prometheus has no burn rate of {self._plan.slo.id!r} "
-                f"over {', '.join(missing)}. Are its rules loaded and is there traffic?"
+                f"over {', '.join(missing)}",
+                "see that its rules are loaded and that there is traffic",
             )
         high = {long: rate for long, rate in rates.items() if rate is not None and rate >= limit}
         shown = ", ".join(f"{rate:.1f} over {long}" for long, rate in high.items())
         longest = max(w.long for w in self._plan.page_windows)
-        return (
+        return Refusal(
+            Ground.STEADY_STATE,
             f"steady state not met: the burn rate of {self._plan.slo.id!r} is {shown}; it must be "
-            f"below {limit:g}. An earlier fault leaves the windows after at most "
-            f"{longest.total_seconds():.0f} s: wait, or on the sandbox start from an empty history "
-            "with `gameday sandbox reset --history`"
+            f"below {limit:g}",
+            f"an earlier fault leaves the windows after at most {longest.total_seconds():.0f} s: "
+            "wait, or on the sandbox start from an empty history with "
+            "`gameday sandbox reset --history`",
         )

@@ -9,24 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gameday.errors import PlanRefused
+from gameday.errors import Ground, PlanRefused, Refusal
 from gameday.model.budget import BudgetLeft, BudgetUnknown
 from gameday.model.programme import Blackout, Programme, TargetTerms
 from gameday.names import did_you_mean, nearest
 from gameday.quantity import shown, written
-
-
-class Ground(StrEnum):
-    """What a refusal rests on."""
-
-    TARGET = "target"
-    BLACKOUT = "blackout"
-    APPROVAL = "approval"
-    BUDGET = "budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +34,6 @@ class Start:
     regions: tuple[str, ...]
     at: datetime
     approved_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """One reason against a run, with what to change or whom to ask."""
-
-    ground: Ground
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +63,10 @@ class Permission:
         """Return if the run may start.
 
         Raises:
-            PlanRefused: with every reason, one a line.
+            PlanRefused: with every reason.
         """
         if self.refusals:
-            raise PlanRefused("\n".join(refusal.message for refusal in self.refusals))
+            raise PlanRefused(*self.refusals)
 
     def to_json(self) -> dict[str, Any]:
         """Return the permission as ``programme check --json`` prints it and a run records it."""
@@ -95,7 +77,7 @@ class Permission:
             "at": self.start.at.astimezone(UTC).isoformat(),
             "approved_by": self.start.approved_by,
             "may_start": self.may_start,
-            "refusals": [{"ground": str(r.ground), "message": r.message} for r in self.refusals],
+            "refusals": [refusal.to_json() for refusal in self.refusals],
             "notices": list(self.notices),
             "budgets": [_budget_json(budget) for budget in self.budgets],
         }
@@ -118,13 +100,13 @@ def judge(
     refusals: list[Refusal] = []
     notices: list[str] = []
     if terms is None:
-        refusals.append(Refusal(Ground.TARGET, _unlisted(programme, start.target)))
+        refusals.append(_unlisted(programme, start.target))
     refusals += _blackout_refusals(programme, start)
     if terms is not None:
         refusals += _approval_refusals(terms, start)
         for budget in budgets:
             refused, noticed = _budget_words(programme, terms, start.target, budget)
-            refusals += [Refusal(Ground.BUDGET, words) for words in refused]
+            refusals += refused
             notices += noticed
     return Permission(
         start, str(programme.path or "programme"), tuple(refusals), tuple(notices), tuple(budgets)
@@ -135,12 +117,13 @@ def _keeper(programme: Programme) -> str:
     return programme.metadata.owner or f"whoever keeps {programme.path or 'the programme'}"
 
 
-def _unlisted(programme: Programme, target: str) -> str:
+def _unlisted(programme: Programme, target: str) -> Refusal:
     known = list(programme.spec.targets)
-    return (
+    return Refusal(
+        Ground.TARGET,
         f"target '{shown(target)}' is not in the programme "
-        f"({did_you_mean(target, known, what='it lists')}); "
-        f"ask {_keeper(programme)} to add it under spec.targets"
+        f"({did_you_mean(target, known, what='it lists')})",
+        f"ask {_keeper(programme)} to add it under spec.targets",
     )
 
 
@@ -156,8 +139,8 @@ def _blackout_refusals(programme: Programme, start: Start) -> list[Refusal]:
         Refusal(
             Ground.BLACKOUT,
             f"blackout '{blackout.name}' is in force {_scope(blackout)}until "
-            f"{_local(end, blackout.zone)}{_because(blackout)}; "
-            f"{_remedy(programme, blackout, end, free)}",
+            f"{_local(end, blackout.zone)}{_because(blackout)}",
+            _remedy(programme, blackout, end, free),
         )
         for blackout, end in in_force
     ]
@@ -193,17 +176,16 @@ def _approval_refusals(terms: TargetTerms, start: Start) -> list[Refusal]:
         return []
     asked = " or ".join(terms.approvers)
     if start.approved_by is None:
-        message = (
-            f"{start.target} needs an approval: ask {asked}, then start with --approved-by NAME"
-        )
+        reason = f"{start.target} needs an approval"
+        remedy = f"ask {asked}, then start with --approved-by NAME"
     elif start.approved_by not in terms.approvers:
         name = shown(start.approved_by)
         near = nearest(start.approved_by, terms.approvers)
-        hint = f"did you mean --approved-by '{near}'?" if near else f"ask {asked}"
-        message = f"'{name}' may not approve runs on {start.target}; {hint}"
+        reason = f"'{name}' may not approve runs on {start.target}"
+        remedy = f"did you mean --approved-by '{near}'?" if near else f"ask {asked}"
     else:
         return []
-    return [Refusal(Ground.APPROVAL, message)]
+    return [Refusal(Ground.APPROVAL, reason, remedy)]
 
 
 # --- error budgets ------------------------------------------------------------------------------
@@ -214,7 +196,7 @@ def _budget_words(
     terms: TargetTerms,
     target: str,
     budget: BudgetLeft | BudgetUnknown,
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[Refusal], list[str]]:
     """Return (what is refused, what is only to be known) about one budget."""
     reserve = programme.reserve(target)
     wanted = reserve if reserve is not None else programme.spec.error_budget_left_above
@@ -224,7 +206,8 @@ def _budget_words(
         said = _too_little(budget, wanted)
         if reserve is None:
             return [], [f"{said}; allowed, for {target} is disposable"]
-        return [f"{said}; wait until bad events leave the period, or ask {_keeper(programme)}"], []
+        remedy = f"wait until bad events leave the period, or ask {_keeper(programme)}"
+        return [Refusal(Ground.BUDGET, said, remedy)], []
     unknown = _unknown(budget, programme.spec.error_budget_history_above)
     if not unknown:
         return [], []
@@ -236,7 +219,7 @@ def _budget_words(
         if isinstance(budget, BudgetLeft)
         else "see that Prometheus runs and scrapes the service, then start again"
     )
-    return [f"{unknown}, and {target} is not disposable; {remedy}"], []
+    return [Refusal(Ground.BUDGET, f"{unknown}, and {target} is not disposable", remedy)], []
 
 
 def _too_little(budget: BudgetLeft, wanted: float) -> str:

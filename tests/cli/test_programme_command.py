@@ -102,7 +102,7 @@ def test_reasons_are_printed_with_what_to_do(
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         "kubernetes/prod: a run may not start",
-        "  approval: kubernetes/prod needs an approval: ask sre-lead, then start with "
+        "  approval: kubernetes/prod needs an approval; ask sre-lead, then start with "
         "--approved-by NAME",
     ]
     assert "no error budget was asked for" in err

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gameday.errors import ExitCode, PlanRefused
-from gameday.governance.permission import Ground, Permission, Start, judge
+from gameday.errors import ExitCode, Ground, PlanRefused
+from gameday.governance.permission import Permission, Start, judge
 from gameday.model.budget import BudgetLeft, BudgetUnknown
 from gameday.model.programme import Programme
 
@@ -44,7 +44,7 @@ def grounds(permission: Permission) -> list[Ground]:
 
 def said(permission: Permission) -> str:
     (refusal,) = permission.refusals
-    return refusal.message
+    return str(refusal)
 
 
 def budget(left: float = 0.5, history: float = 1.0) -> BudgetLeft:
@@ -144,7 +144,7 @@ def test_a_blackout_of_another_region_is_none() -> None:
         (
             "kubernetes/prod",
             None,
-            "kubernetes/prod needs an approval: ask sre-lead or head-of-platform, then start with "
+            "kubernetes/prod needs an approval; ask sre-lead or head-of-platform, then start with "
             "--approved-by NAME",
         ),
         (
@@ -168,7 +168,7 @@ def test_production_needs_the_word_of_somebody_on_the_list(
 ) -> None:
     permission = judge(programme(targets=TARGETS), asked(target, approved_by=approved_by))
 
-    assert ([sentence] if sentence else []) == [r.message for r in permission.refusals]
+    assert ([sentence] if sentence else []) == [str(r) for r in permission.refusals]
     assert approved_by == permission.to_json()["approved_by"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gameday import plan
-from gameday.errors import PlanRefused
+from gameday.errors import Ground, PlanRefused, Refusal
 from gameday.model.scenario import Scenario
 from gameday.model.slo import Slo
 from gameday.ports import PlannedFault, Undo
@@ -76,7 +76,7 @@ def test_a_declared_error_ratio_wins_over_the_blast_radius() -> None:
 
 
 def test_a_fault_too_short_to_page_is_refused_with_what_to_change() -> None:
-    with pytest.raises(PlanRefused, match="needs 18 s to fire: let them last longer"):
+    with pytest.raises(PlanRefused, match="needs 18 s to fire; let them last longer"):
         planned(duration=5)
 
 
@@ -94,8 +94,37 @@ def test_an_unknown_region_and_a_crossed_blast_radius_are_both_named() -> None:
     with pytest.raises(PlanRefused) as refused:
         planned(regions=["mars", "eu-west"], blastRadius={"regions": 1})
 
-    assert "region 'mars' does not exist" in str(refused.value)
-    assert "touch 2 regions, blastRadius.regions allows 1" in str(refused.value)
+    unknown, crossed = refused.value.refusals
+    assert (
+        Refusal(
+            Ground.PLAN,
+            "slow-db: region 'mars' does not exist on sandbox",
+            "it has eu-west, us-east",
+        )
+        == unknown
+    )
+    assert str(crossed).startswith(
+        "slow-db: the faults touch 2 regions, blastRadius.regions allows 1; name fewer with"
+    )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"regions": ["mars"]},
+        {"regions": ["eu-west", "us-east"], "blastRadius": {"regions": 1}},
+        {"expect": {"errorRatio": 0.01}},
+        {"expect": {"alert": None}},
+        {"expect": {"recovered": {"within": "1s"}}},
+        {"blastRadius": {"pods": 1}},
+        {"blastRadius": {"namespaces": ["bank"]}},
+    ],
+)
+def test_every_reason_against_a_plan_says_what_to_change(asked: dict[str, Any]) -> None:
+    with pytest.raises(PlanRefused) as refused:
+        planned(reaches=[Counted(("shop/a", "shop/b"), 10)], **asked)
+
+    assert all(reason.remedy for reason in refused.value.refusals)
 
 
 def test_silence_that_theory_contradicts_is_refused() -> None:

@@ -94,7 +94,7 @@ def test_the_example_of_the_page_is_valid_and_says_what_the_page_shows(tmp_path:
     found = judge(read_programme(path), Start("kubernetes/shop-eu", (), at))
 
     assert 2 == len(found.refusals)
-    assert all(f"  {r.ground}: {r.message}\n" in page for r in found.refusals)
+    assert all(f"  {r.ground}: {r}\n" in page for r in found.refusals)
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -164,5 +164,5 @@ async def test_production_is_refused_below_the_line_and_where_history_is_missing
     )
 
     assert [Ground.BUDGET, Ground.BUDGET] == [refusal.ground for refusal in found.refusals]
-    assert "is left, 60 % must be" in found.refusals[0].message
-    assert "of 3d, 90 % must be known" in found.refusals[1].message
+    assert "is left, 60 % must be" in str(found.refusals[0])
+    assert "of 3d, 90 % must be known" in str(found.refusals[1])

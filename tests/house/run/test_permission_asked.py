@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from gameday.errors import SpecError, TemporaryDriverError
-from gameday.governance.permission import Ground
+from gameday.errors import Ground, SpecError, TemporaryDriverError
 from gameday.house.run.permission import SLOTS, address, permission, programme_in_force, read_budget
 from gameday.house.run.stories import Story, read_story
 from gameday.house.targets.open_system import OpenSystem
@@ -132,7 +131,7 @@ async def test_a_prometheus_that_does_not_answer_is_an_unknown_budget(story: Sto
     )
 
     (refusal,) = found.refusals
-    assert refusal.message.startswith(
+    assert str(refusal).startswith(
         "error budget of checkout-latency is unknown: Prometheus at http://127.0.0.1:1 does not"
     )
 
