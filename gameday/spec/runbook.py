@@ -8,7 +8,8 @@ everything that would let a reader down, for authors.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gameday.errors import Problem, SpecError
@@ -25,6 +26,7 @@ from gameday.model.runbook import (
 from gameday.names import did_you_mean
 from gameday.spec.document import read_text
 from gameday.spec.frontmatter import front_matter
+from gameday.spec.markdown import Heading, Item, outline_of
 from gameday.spec.tree import quoted
 
 PLACEHOLDERS = ("service", "downstream", "region")
@@ -44,9 +46,7 @@ _CANONICAL = {
 }
 _TERMS = ("service", "downstream", "change")
 
-_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*\Z")
-_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
-_ITEM = re.compile(r"([ \t]*)(?:[-*+]|[0-9]{1,9}[.)])([ \t]+)(?:\[[ xX]\][ \t]+)?(\S.*)\Z")
+_BOX = re.compile(r"\[[ xX]\][ \t]+")
 _NAMED = re.compile(
     r"(?:\*\*([a-z0-9][a-z0-9-]{0,62})(?::\*\*|\*\*:)|`([a-z0-9][a-z0-9-]{0,62})`:)\s*"
 )
@@ -90,34 +90,16 @@ def check_runbook(text: str, path: Path | str) -> list[Problem]:
     return sorted([*parse.problems, *parse.doubts], key=lambda p: p.line)
 
 
-@dataclass(slots=True)
-class _Item:
-    """A list item of the outermost list of a section."""
-
-    line: int
-    end_line: int
-    words: list[str]
-    """Its lines without indentation: its own paragraph, then whatever stands below it."""
-    head: int = 1
-    """How many of the words belong to its first paragraph."""
-
-    def paragraph(self) -> str:
-        return " ".join(" ".join(self.words[: self.head]).split())
-
-    def whole(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Part:
-    """A section while it is read."""
+    """A section while it is read: from its heading to the line before the next one."""
 
     name: str
-    heading: str
-    line: int
-    level: int
-    end_line: int = 0
-    lines: list[str] = field(default_factory=list)
+    heading: Heading
+    last_line: int
+
+    def holds(self, item: Item) -> bool:
+        return self.heading.line < item.line <= self.last_line
 
 
 class _Parse:
@@ -128,6 +110,7 @@ class _Parse:
         self.file = file
         self.problems: list[Problem] = []
         self.doubts: list[Problem] = []
+        self._found: Sequence[Item] = ()
 
     def runbook(self) -> Runbook:
         lines = self.text.split("\n")
@@ -135,11 +118,12 @@ class _Parse:
         head = front_matter(lines, self.file)
         self.problems += head.problems
         self.doubts += head.doubts
-        title, parts = self._parts(lines, head.body_start)
-        sections = {
-            p.name: Section(p.name, p.heading, p.line, p.end_line, "\n".join(p.lines).strip("\n"))
-            for p in parts
-        }
+        body = [""] * head.body_start + lines[head.body_start :]
+        outline = outline_of("\n".join(body))
+        title = next((h.words for h in outline.headings if h.level == 1), "")
+        parts = self._parts(outline.headings, len(body))
+        self._found = outline.items
+        sections = {p.name: _section(p, body) for p in parts}
         fixes = tuple(self._fix(item) for item in self._items(parts, "fixes"))
         causes = tuple(self._cause(item) for item in self._items(parts, "likely causes"))
         checks = tuple(self._step(item) for item in self._items(parts, "first checks"))
@@ -161,49 +145,34 @@ class _Parse:
             fixes=fixes,
         )
 
-    def _parts(self, lines: list[str], start: int) -> tuple[str, list[_Part]]:
-        """Return the first title and the known sections, in order."""
-        title = ""
+    def _parts(self, headings: Sequence[Heading], lines: int) -> list[_Part]:
+        """Return the known sections, in order; each ends where one of no lower level begins."""
         parts: list[_Part] = []
-        current: _Part | None = None
-        fence = ""
-        for number in range(start, len(lines)):
-            line = lines[number]
-            fence, is_code = _fenced(line, fence)
-            heading = None if is_code else _HEADING.match(line)
-            if heading is not None:
-                level, words = len(heading.group(1)), (heading.group(2) or "").strip()
-                if level == 1 and not title:
-                    title = words
-                name = _CANONICAL.get(words.strip(":*_ ").lower())
-                if name is not None:
-                    if any(p.name == name for p in parts):
-                        self._doubt(number + 1, f"a second section {quoted(words)}", "join them")
-                    current = _Part(name, words, number + 1, level, number + 1)
-                    parts.append(current)
-                    continue
-                if current is not None and level <= current.level:
-                    current = None
-            if current is not None:
-                current.lines.append(line)
-                if line.strip():
-                    current.end_line = number + 1
-        return title, parts
+        for number, heading in enumerate(headings):
+            name = _CANONICAL.get(heading.words.strip(":*_ ").lower())
+            if name is None:
+                continue
+            if any(p.name == name for p in parts):
+                words = quoted(heading.words)
+                self._doubt(heading.line, f"a second section {words}", "join them")
+            ends = (
+                h.line - 1
+                for h in headings[number + 1 :]
+                if h.level <= heading.level or h.words.strip(":*_ ").lower() in _CANONICAL
+            )
+            parts.append(_Part(name, heading, next(ends, lines)))
+        return parts
 
-    def _items(self, parts: list[_Part], name: str) -> list[_Item]:
-        items: list[_Item] = []
-        for part in parts:
-            if part.name == name:
-                items += _list_items(part)
-        return items
+    def _items(self, parts: Sequence[_Part], name: str) -> Sequence[Item]:
+        return [i for p in parts if p.name == name for i in self._found if p.holds(i)]
 
-    def _step(self, item: _Item) -> Step:
-        id, text = _named(item.paragraph())
+    def _step(self, item: Item) -> Step:
+        id, text = _named(item.paragraph)
         return Step(id, text, item.line, item.end_line)
 
-    def _fix(self, item: _Item) -> FixStep:
-        id, text = _named(item.paragraph())
-        call = _CALL.search(item.whole())
+    def _fix(self, item: Item) -> FixStep:
+        id, text = _named(item.paragraph)
+        call = _CALL.search(item.whole)
         mitigation = self._mitigation(call, item.line) if call else None
         return FixStep(id, text, item.line, item.end_line, mitigation)
 
@@ -230,8 +199,8 @@ class _Parse:
                 )
         return mitigation
 
-    def _cause(self, item: _Item) -> Cause:
-        id, text = _named(item.paragraph())
+    def _cause(self, item: Item) -> Cause:
+        id, text = _named(item.paragraph)
         terms = self._terms(text, item.line)
         arrow = _ARROW.search(text)
         fixes = self._fix_ids(arrow.group(1), item.line) if arrow else ()
@@ -315,57 +284,18 @@ class _Parse:
         self.doubts.append(Problem(self.file, line, "", message, hint))
 
 
-def _list_items(part: _Part) -> list[_Item]:
-    """Return the items of the outermost lists of a section."""
-    items: list[_Item] = []
-    current: _Item | None = None
-    content = 0  # column at which the current item's own text starts
-    is_after_blank = is_head = False
-    fence = ""
-    for offset, line in enumerate(part.lines):
-        number = part.line + 1 + offset
-        fence, is_code = _fenced(line, fence)
-        if not line.strip():
-            is_after_blank, is_head = True, False
-            continue
-        indent = len(line) - len(line.lstrip(" \t"))
-        item = None if is_code else _ITEM.match(line)
-        if item is not None and (current is None or indent < content):
-            content = item.start(3) if item.group(2) else indent + 2
-            content = min(content, indent + 5)
-            current = _Item(number, number, [item.group(3)])
-            items.append(current)
-            is_head = True
-        elif current is not None and (indent >= min(content, 2) or not is_after_blank):
-            is_heading = not is_code and _HEADING.match(line) is not None
-            if is_heading:
-                current = None
-            else:
-                is_head = is_head and item is None and not is_code
-                current.words.append(line.strip())
-                current.head += is_head
-                current.end_line = number
-        else:
-            current = None
-        is_after_blank = False
-    return items
-
-
-def _fenced(line: str, fence: str) -> tuple[str, bool]:
-    """Return the fence open after this line, and whether the line is code or a fence."""
-    found = _FENCE.match(line)
-    if fence:
-        is_end = (
-            found is not None
-            and found.group(1).startswith(fence)
-            and not line.strip().strip(fence[0])
-        )
-        return ("" if is_end else fence), True
-    return (found.group(1), True) if found else ("", False)
+def _section(part: _Part, body: Sequence[str]) -> Section:
+    heading = part.heading
+    lines = body[heading.end_line : part.last_line]
+    held = [number for number, line in enumerate(lines, heading.end_line + 1) if line.strip()]
+    end_line = held[-1] if held else heading.line
+    text = "\n".join(lines).strip("\n")
+    return Section(part.name, heading.words, heading.line, end_line, text)
 
 
 def _named(text: str) -> tuple[str, str]:
     """Return the id of an item and its text without the name it gives itself."""
+    text = _BOX.sub("", text, count=1) if _BOX.match(text) else text
     found = _NAMED.match(text)
     if found is not None:
         return found.group(1) or found.group(2), text[found.end() :]
