@@ -14,6 +14,7 @@ from gameday.cli.doctor import doctor
 from gameday.cli.output import Unwritable, lasting_streams
 from gameday.cli.play import plan_command, run_command
 from gameday.cli.serve import serve
+from gameday.cli.settings import settings
 from gameday.errors import ExitCode, GamedayError
 
 # Newer versions of Typer carry a click of their own, older ones use the installed one; this is
@@ -44,6 +45,7 @@ app.command("abort")(orders.abort)
 app.command("stop")(orders.stop)
 app.command("mitigate")(incident.mitigate)
 app.command("serve")(serve)
+app.command("settings")(settings)
 app.command("doctor")(doctor)
 app.add_typer(incident.app, name="incident")
 app.add_typer(programme.app, name="programme")

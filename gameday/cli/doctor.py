@@ -4,44 +4,76 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 
 import typer
 
-from gameday.cli.output import print_json, print_table
+from gameday.cli.output import print_json, print_table, say
 
-NEEDED = (
+PROGRAMS = (
     ("prometheus", ("prometheus",), "evaluates the burn-rate alert"),
     ("alertmanager", ("prometheus-alertmanager", "alertmanager"), "sends the page"),
     ("git", ("git",), "the shop's history, blamed by the responder"),
 )
+INSTALL = (
+    "`make setup` installs it, or: "
+    "apt-get install --no-install-recommends prometheus prometheus-alertmanager git"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing a game day needs.
+
+    Attributes:
+        found: where or which it is; None where it is missing or wrong.
+        how: what to do about that.
+    """
+
+    what: str
+    found: str | None
+    why: str
+    ok: bool
+    how: str = ""
 
 
 def doctor(json: bool = typer.Option(False, "--json", help="Print it as JSON.")) -> int:
     """Say what is there and how to install what is not; exit 6 where something is missing."""
-    rows: list[dict[str, object]] = [
-        {
-            "what": "python",
-            "found": sys.version.split()[0],
-            "why": "3.11 or newer",
-            "ok": sys.version_info >= (3, 11),
-        }
-    ]
-    for what, names, why in NEEDED:
-        found = next((p for n in names if (p := shutil.which(n))), None)
-        rows.append({"what": what, "found": found, "why": why, "ok": found is not None})
-    missing = [str(r["what"]) for r in rows if not r["ok"]]
+    checks = [*_programs(), _settings()]
+    missing = [check for check in checks if not check.ok]
     if json:
-        print_json({"ok": not missing, "checks": rows})
+        print_json({"ok": not missing, "checks": [asdict(check) for check in checks]})
     else:
         print_table(
             ("what", "found", "why"),
-            [(r["what"], r["found"] or "missing", r["why"]) for r in rows],
+            [(c.what, c.found or ("missing" if not c.ok else "—"), c.why) for c in checks],
             empty="",
         )
-        if missing:
-            print(
-                f"missing: {', '.join(missing)}. `make setup` installs them, or: "
-                "apt-get install --no-install-recommends prometheus prometheus-alertmanager git",
-                file=sys.stderr,
-            )
+        for check in missing:
+            say(f"{check.what}: {check.how}")
     return 6 if missing else 0
+
+
+def _programs() -> Iterator[Check]:
+    version = sys.version.split()[0]
+    yield Check("python", version, "3.11 or newer", sys.version_info >= (3, 11), "install a newer")
+    for what, names, why in PROGRAMS:
+        found = next((p for n in names if (p := shutil.which(n))), None)
+        yield Check(what, found, why, found is not None, INSTALL)
+
+
+def _settings() -> Check:
+    from gameday.errors import GamedayError
+    from gameday.settings import find
+    from gameday.settings.shown import notes
+
+    why = "`gameday settings` shows what is in force"
+    try:
+        found = find()
+    except GamedayError as error:
+        return Check("settings", None, why, False, f"something in them is wrong:\n{error}")
+    for note in notes(found):
+        say(note)
+    where = found.file.shown if found.file.path else "defaults"
+    return Check("settings", f"{where}, {len(found.origins)} given", why, True)

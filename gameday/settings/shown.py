@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from gameday.settings.page import Settings
-from gameday.settings.reading import DEFAULT, Found, as_text, names, table_of, variable
+from gameday.settings.reading import DEFAULT, ENVIRONMENT, Found, as_text, names, table_of, variable
 from gameday.settings.values import COVER, covered
 
 
@@ -56,6 +56,18 @@ def rows(found: Found) -> Iterator[Row]:
             found.origins.get((table, key), DEFAULT),
             about(table)[key],
         )
+
+
+def notes(found: Found) -> Iterator[str]:
+    """Yield what an operator should know about settings that are right as they stand."""
+    for name, hint in found.unknown.items():
+        yield f"{name} is in the environment, and no setting of gameday ({hint})"
+    path = found.file.path
+    if path is None or not path.stat().st_mode & 0o044:
+        return
+    for row in rows(found):
+        if row.origin not in (DEFAULT, ENVIRONMENT) and COVER in row.value:
+            yield f"{row.origin}: {row.name} is secret, and others can read the file: `chmod 600`"
 
 
 def fit_to_show(value: object) -> str:
@@ -106,7 +118,8 @@ def page() -> str:
     """Return ``docs/settings.md``'s tables: every setting, from the page itself."""
     parts = []
     for table in fields(Settings):
-        parts.append(f"\n## `[{table.name}]`\n\n{about_tables()[table.name]}\n\n")
+        said = about_tables()[table.name].replace("``", "`")
+        parts.append(f"\n## `[{table.name}]`\n\n{said}\n\n")
         parts.append("| key | variable | |\n|---|---|---|\n")
         parts += [
             f"| `{key}` | `{variable(table.name, key)}` | {_cell(text)} |\n"

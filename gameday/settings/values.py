@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, SecretStr
 
@@ -21,6 +21,9 @@ COVER = "•••"
 """Stands where a secret would."""
 
 _TELLING = re.compile(r"pass|pwd|secret|token|key|auth|credential|sig", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:]*)(:[0-9]*)?")
+"""Host and port; what else stands there may be a password whose ``@`` was forgotten."""
+
 _TRUTHS = {"1": True, "true": True, "yes": True, "on": True} | {
     "0": False,
     "false": False,
@@ -34,21 +37,33 @@ def covered(url: str) -> str:
 
     What cannot be read as a URL is covered as a whole, because nobody knows what it holds.
     """
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
         return COVER
-    user, at, host = parts.netloc.rpartition("@")
+    user, host = _user_and_host(rest)
     if ":" in user:
         user = f"{user.partition(':')[0]}:{COVER}"
-    query = "&".join(_covered_pair(pair) for pair in parts.query.split("&"))
-    shorn = urlunsplit(parts._replace(netloc=f"{user}{at}{host}", query=query))
-    # urlunsplit writes sqlite:////tmp/x as sqlite:/tmp/x.
-    scheme, colon, rest = url.partition(":")
-    if rest.startswith("///") and not parts.netloc:
-        return f"{scheme}{colon}//{shorn.partition(':')[2]}"
-    return shorn
+    elif user and scheme in ("http", "https"):
+        user = COVER  # on the web a lone user is a token more often than a name
+    if not _AUTHORITY.fullmatch(re.split("[/?#]", host)[0]):
+        return COVER
+    place, mark, query = host.partition("?")
+    pairs = "&".join(_covered_pair(pair) for pair in query.split("&"))
+    return f"{scheme}://{f'{user}@' if user else ''}{place}{mark}{pairs}"
+
+
+def _user_and_host(rest: str) -> tuple[str, str]:
+    """Return what stands before the host, and the host with all that follows.
+
+    A password may hold ``/``, ``?`` and ``#`` for SQLAlchemy, and people forget to escape an ``@``:
+    what might belong to it counts as belonging to it.
+    """
+    user, at, host = rest.partition("@")
+    if not at or (":" not in user and re.search("[/?#]", user)):
+        return "", rest
+    more, at, _ = re.split("[/?#]", host)[0].rpartition("@")
+    cut = len(more) + len(at)
+    return (f"{user}@{more}", host[cut:]) if at else (user, host)
 
 
 def _covered_pair(pair: str) -> str:
@@ -86,8 +101,9 @@ def _template(value: Any) -> str:
     except ValueError:
         is_one = False
     if not is_one:
+        may_hold_a_secret = set("@?") & set(text)
         raise refusal(
-            f"'{shown(covered(text))}' is no web address",
+            f"'{shown(covered(text) if may_hold_a_secret else text)}' is no web address",
             "it begins with http:// or https:// and names a host",
         )
     return text
