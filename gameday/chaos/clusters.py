@@ -1,6 +1,6 @@
 """What every action on a cluster begins with: the cluster within its fences, and the blast radius.
 
-Arguments that all of them take: ``context`` (else ``GAMEDAY_KUBE_CONTEXT``, else the kubeconfig's
+Arguments that all of them take: ``context`` (else that of the settings, else the kubeconfig's
 current one where the settings allow it), ``kubeconfig`` (else ``KUBECONFIG``), ``mark`` (what the
 recovery goes by; on every object that is changed) and ``at_most`` (how many of the living pods of
 the namespaces may be touched: ``3``, or ``50%``, rounded down).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,18 +20,8 @@ class Control:
     """The control API."""
 
     def __init__(self, url: str | None) -> None:
-        """Find the API: this URL, else ``GAMEDAY_CONTROL_URL``, else the running sandbox's."""
-        url = url or os.environ.get("GAMEDAY_CONTROL_URL")
-        if not url:
-            from gameday.sandbox import state  # late: what is imported here delays every fault
-
-            sandbox = state.read()
-            if sandbox is None:
-                raise SandboxGone(
-                    "no sandbox is known: start it with `gameday sandbox up`, or give control_url"
-                )
-            url = sandbox.control_url
-        self._url = url.rstrip("/")
+        """Find the API: this URL, else that of the settings, else the running sandbox's."""
+        self._url = (url or _known_url()).rstrip("/")
 
     def get(self, path: str) -> Any:
         """Return the answer to a GET; `ActivityFailed` where there is none."""
@@ -71,3 +60,23 @@ class Control:
             reason = said.get("error", said) if isinstance(said, dict) else said
             raise ActivityFailed(f"{self._url} answers {answer.status_code} to {path}: {reason}")
         return said
+
+
+def _known_url() -> str:
+    # Late: what is imported here delays every fault.
+    from gameday.errors import GamedayError
+    from gameday.sandbox import state
+    from gameday.settings import Settings
+
+    try:
+        settings = Settings.from_environment()
+    except GamedayError as problem:
+        raise ActivityFailed(str(problem)) from problem
+    if settings.tools.control_url:
+        return settings.tools.control_url
+    sandbox = state.read(settings.state / "sandbox")
+    if sandbox is None:
+        raise SandboxGone(
+            "no sandbox is known: start it with `gameday sandbox up`, or give control_url"
+        )
+    return sandbox.control_url

@@ -14,6 +14,7 @@ from typing import Any
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.quantity import QuantityError, duration, ratio
+from gameday.settings import variable
 
 LEFT_OUT: Any = type("LeftOut", (), {"__repr__": lambda _: "left out", "__slots__": ()})()
 """What a part of a declaration is until somebody writes it; never registered."""
@@ -201,12 +202,15 @@ MARK = Parameter(
     "mark", TEXT, "gameday", "on every object that is changed; what the recovery goes by"
 )
 CONTEXT = Parameter(
-    "context", TEXT, FromEnvironment("GAMEDAY_KUBE_CONTEXT"), "null: the current one"
+    "context", TEXT, FromEnvironment(variable("kube", "context")), "null: the current one"
 )
 KUBECONFIG = Parameter("kubeconfig", TEXT, FromEnvironment("KUBECONFIG"), "null: ~/.kube/config")
 ON_CLUSTER = (AT_MOST, MARK, CONTEXT, KUBECONFIG)
 """What every fault on a cluster takes."""
 
 CONTROL_URL = Parameter(
-    "control_url", TEXT, FromEnvironment("GAMEDAY_CONTROL_URL"), "null: the running sandbox"
+    "control_url",
+    TEXT,
+    FromEnvironment(variable("tools", "control_url")),
+    "null: the running sandbox",
 )

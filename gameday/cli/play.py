@@ -126,11 +126,14 @@ def plan_command(
     """Say what a run would do, when the alert must fire, and how all of it is undone."""
     from gameday.house.run.alert_routing import paged_past_gameday, routing_of
     from gameday.house.run.planning import make_plan
+    from gameday.settings import Settings
 
     story = _story(scenario, target=target, region=region, responder=None)
     system = _target(story, context)[1]()
     planned = dict(asyncio.run(make_plan(story, system, run="plan")).to_json())
-    notices = asyncio.run(paged_past_gameday(story.slo, routing_of()))
+    notices = asyncio.run(
+        paged_past_gameday(story.slo, routing_of(Settings.from_environment().tools))
+    )
     planned["notices"] = list(notices)
     for notice in notices:
         say(notice)

@@ -29,7 +29,8 @@ def serve(
     from gameday.server.process import run
     from gameday.settings import Settings
 
-    settings, chosen = Settings.from_environment(), ServeSettings.from_environment()
+    settings = Settings.from_environment()
+    chosen = ServeSettings.of(settings)
     with open_store(settings) as store:
         has_token = any(t.revoked_at is None for t in store.tokens())
     if not has_token:
@@ -62,7 +63,7 @@ async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{bound}"
     with tracing() as tracer:
-        pagers = traced(pagers_of(SystemClock()), tracer)
+        pagers = traced(pagers_of(SystemClock(), settings), tracer)
         async with service(settings, chosen, url=url, pagers=pagers) as running:
             gate = Gate(running.store.tokens)
             with service_console(running, gate, settings=settings, say=say) as console:

@@ -29,9 +29,10 @@ def status(
     """
     from gameday.house.run.stories import find_slo, slos
     from gameday.house.slos.status import prometheus_to_ask, read_status
+    from gameday.settings import Settings
 
     wanted = [find_slo(one) for one in slo] if slo else slos()
-    server, time_scale = prometheus_to_ask(prometheus or None)
+    server, time_scale = prometheus_to_ask(prometheus or None, Settings.from_environment())
     found = asyncio.run(read_status(server, wanted, now=datetime.now(UTC), time_scale=time_scale))
     if json:
         print_json([one.to_json() for one in found])

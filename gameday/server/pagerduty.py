@@ -22,8 +22,9 @@ from gameday.server import shapes
 from gameday.server.answers import answer, documented
 from gameday.server.body import raw_body
 from gameday.server.gate import Denied
+from gameday.settings import variable
 
-SETTING = "GAMEDAY_PAGERDUTY_WEBHOOK_SECRET"
+SETTING = variable("service", "pagerduty_webhook_secret")
 
 
 def pagerduty_hook(app: FastAPI, engine: Engine, *, secrets: Sequence[str]) -> None:

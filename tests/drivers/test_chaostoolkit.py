@@ -20,6 +20,7 @@ import yaml
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError, UsageError
 from gameday.ports import PlannedFault
+from gameday.settings import Settings
 from gameday.testing.proxy import running_proxy
 
 pytestmark = pytest.mark.sandbox  # processes of their own, one a test: not quick
@@ -449,3 +450,25 @@ async def test_an_experiment_without_a_hypothesis_has_no_steady_state(
 ) -> None:
     with pytest.raises(PermanentDriverError, match="no steady-state hypothesis"):
         await driver.steady(str(write(tmp_path)))
+
+
+def test_an_experiment_that_is_given_no_place_gets_that_of_the_settings() -> None:
+    settings = Settings.from_environment({"GAMEDAY_KUBE_CONTEXT": "staging"})
+
+    fault = prepare(ChaosToolkit(settings=settings), EXPERIMENTS / "drain-region.yaml")
+
+    assert "staging" == fault.configuration["context"]
+
+
+async def test_an_experiment_is_played_under_the_settings_of_its_driver(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"GAMEDAY_KUBE_CONTEXTS": "prod"})
+    arguments = {"key": "GAMEDAY_KUBE_CONTEXTS"}
+    probe = {
+        "type": "probe",
+        "name": "contexts",
+        "tolerance": "prod",
+        "provider": {"type": "python", "module": "os", "func": "getenv", "arguments": arguments},
+    }
+    file = write(tmp_path, **{"steady-state-hypothesis": {"title": "told", "probes": [probe]}})
+
+    assert await ChaosToolkit(settings=settings).steady(str(file))

@@ -77,7 +77,7 @@ def test_protected_namespaces_are_refused_whatever_the_settings_say() -> None:
 
 def test_other_namespaces_are_refused_by_name() -> None:
     with pytest.raises(FenceError, match=r"'billing' \(allowed: shop, gd-\*\)"):
-        Fences.from_environment(SIM).check_namespaces(["shop", "gd-1", "billing"])
+        Fences.of(Settings.from_environment(SIM).kube).check_namespaces(["shop", "gd-1", "billing"])
 
 
 def test_by_default_only_our_own_kind_cluster_is_allowed() -> None:

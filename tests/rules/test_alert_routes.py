@@ -12,6 +12,7 @@ from gameday.drivers.alertmanager import AlertmanagerRoutes
 from gameday.errors import DriverError, PermanentDriverError
 from gameday.house.run.alert_routing import paged_past_gameday, routing_of
 from gameday.rules.alert_routes import past_gameday, receivers
+from gameday.settings import ToolSettings
 from gameday.spec import Catalogue
 
 PAGE = {"service": "shop", "slo": "latency", "severity": "page"}
@@ -107,6 +108,6 @@ async def test_an_answer_that_is_no_configuration_is_refused(body: Any) -> None:
 
 
 def test_without_a_setting_nobody_is_asked() -> None:
-    assert routing_of({}) is None
-    assert routing_of({"GAMEDAY_ALERTMANAGER_URL": "http://x"}) is not None
+    assert routing_of(ToolSettings()) is None
+    assert routing_of(ToolSettings(alertmanager_url="http://x")) is not None
     assert issubclass(PermanentDriverError, DriverError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -152,6 +153,23 @@ def test_the_example_in_the_document_is_valid(tmp_path: Path) -> None:
     (tmp_path / "gameday.toml").write_text(example)
 
     assert [] != list(find({}, folder=tmp_path).origins)
+
+
+def test_nobody_else_reads_a_variable_of_ours() -> None:
+    """A module that holds a variable's very name reads it by itself; messages hold sentences."""
+    package = REPOSITORY_ROOT / "gameday"
+    found = [
+        f"{path.relative_to(REPOSITORY_ROOT)}:{node.lineno} {node.value}"
+        for path in sorted(package.rglob("*.py"))
+        if package / "settings" not in path.parents
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"GAMEDAY_[A-Z_]*", node.value)
+        and node.value not in PLUMBING
+    ]
+
+    assert [] == found
 
 
 def test_every_variable_that_is_written_about_exists() -> None:

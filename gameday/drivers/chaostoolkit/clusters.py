@@ -33,7 +33,9 @@ def taking_out(mark: str, place: Place) -> dict[str, Any]:
     }
 
 
-async def marked(beginning: str, place: Place, *, within: timedelta) -> Mapping[str, Sequence[str]]:
+async def marked(
+    beginning: str, place: Place, *, within: timedelta, environment: Mapping[str, str]
+) -> Mapping[str, Sequence[str]]:
     """Return the marks in a cluster that begin so, each with what bears it; may be empty.
 
     Raises:
@@ -45,7 +47,7 @@ async def marked(beginning: str, place: Place, *, within: timedelta) -> Mapping[
         "method": [],
         "rollbacks": [_activity("action", "find_strays", {"prefix": beginning, **place})],
     }
-    events = await process.play("recover", look, {}, within=within)
+    events = await process.play("recover", look, {}, within=within, environment=environment)
     seen = next((e for e in events if e["event"] == "activity"), None)
     if seen is None or seen["status"] != "succeeded":
         reason = seen["error"] if seen else events[-1].get("error", "nothing was played")

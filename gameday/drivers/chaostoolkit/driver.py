@@ -13,6 +13,7 @@ from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.drivers.chaostoolkit.process import Event
 from gameday.errors import DriverError, PermanentDriverError, SteadyStateNotMet
 from gameday.ports import Injection, PlannedFault, Undo
+from gameday.settings import Settings, handed_down
 
 UNDO_KIND = "experiment"
 
@@ -39,24 +40,27 @@ class ChaosToolkit:
         kubeconfig: str | None = None,
         inject_within: timedelta = timedelta(seconds=60),
         recover_within: timedelta = timedelta(seconds=30),
+        settings: Settings | None = None,
     ) -> None:
         """Remember the target.
 
         Args:
             toxiproxy_url: handed to experiments that declare a parameter of this name and are
                 given none; by default the environment's ``TOXIPROXY_URL``.
-            control_url: likewise; the sandbox's control API.
-            context: likewise, of a kubeconfig; by default the environment's
-                ``GAMEDAY_KUBE_CONTEXT``. With one, `strays` looks through its cluster too.
+            control_url: likewise; the sandbox's control API, by default that of the settings.
+            context: likewise, of a kubeconfig. With one, `strays` looks through its cluster too.
             kubeconfig: likewise; by default the environment's ``KUBECONFIG``.
             inject_within: how long an experiment may take to put its fault in place; longer where
                 its parameter ``within_s`` says so.
             recover_within: how long its rollbacks or one of its probes may take.
+            settings: handed to every process that plays an experiment; by default those in force.
         """
+        settings = settings or Settings.from_environment()
+        self._environment = handed_down(settings)
         self._addresses = {
             "toxiproxy_url": toxiproxy_url or os.environ.get("TOXIPROXY_URL"),
-            "control_url": control_url or os.environ.get("GAMEDAY_CONTROL_URL"),
-            "context": context or os.environ.get("GAMEDAY_KUBE_CONTEXT"),
+            "control_url": control_url or settings.tools.control_url or None,
+            "context": context or settings.kube.context or None,
             "kubeconfig": _absolute(kubeconfig or os.environ.get("KUBECONFIG")),
         }
         self._inject_within = inject_within
@@ -124,6 +128,7 @@ class ChaosToolkit:
             fault.undo.data["experiment"],
             fault.configuration,
             within=max(self._inject_within, fault.takes),
+            environment=self._environment,
         )
         _check_played(events, fault.experiment)
         hypothesis = next((e for e in events if e["event"] == "hypothesis"), None)
@@ -167,7 +172,11 @@ class ChaosToolkit:
         if probe is None and not experiments.has_hypothesis(document):
             return undo.id not in self._recovered
         events = await process.play(
-            "check", document, undo.data["configuration"], within=self._recover_within
+            "check",
+            document,
+            undo.data["configuration"],
+            within=self._recover_within,
+            environment=self._environment,
         )
         _check_played(events, undo.description)
         seen = next((e for e in events if e["event"] == "hypothesis"), None)
@@ -190,7 +199,13 @@ class ChaosToolkit:
             document, {}, undo="", duration=timedelta(0), addresses=self._addresses
         )
         watched = {k: v for k, v in document.items() if k != "extensions"}
-        events = await process.play("check", watched, values, within=self._recover_within)
+        events = await process.play(
+            "check",
+            watched,
+            values,
+            within=self._recover_within,
+            environment=self._environment,
+        )
         _check_played(events, path)
         seen = next((e for e in events if e["event"] == "hypothesis"), None)
         if seen is None or seen["error"]:
@@ -218,7 +233,9 @@ class ChaosToolkit:
                 )
         if self._addresses["context"]:
             place = {k: self._addresses[k] for k in ("context", "kubeconfig")}
-            looked = await clusters.marked(MARK, place, within=self._recover_within)
+            looked = await clusters.marked(
+                MARK, place, within=self._recover_within, environment=self._environment
+            )
             for name, things in looked.items():
                 found.append(
                     _stray(
@@ -244,6 +261,7 @@ class ChaosToolkit:
                 undo.data["experiment"],
                 undo.data["configuration"],
                 within=self._recover_within,
+                environment=self._environment,
             )
             _check_played(events, undo.description)
             _check_activities([e for e in events if e["event"] == "activity"], undo.description)

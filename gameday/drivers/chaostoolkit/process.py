@@ -28,8 +28,12 @@ async def play(
     configuration: Mapping[str, Any],
     *,
     within: timedelta,
+    environment: Mapping[str, str],
 ) -> Sequence[Event]:
     """Play an experiment in a child and return its events, once it has ended.
+
+    Args:
+        environment: what the child gets beside our own: the settings of the run.
 
     However this is left, no child is left running: not after a timeout, not after a cancellation.
 
@@ -42,6 +46,7 @@ async def play(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         limit=_LONGEST_LINE,
+        env={**os.environ, **environment},
         start_new_session=True,  # Ctrl-C in the terminal is for gameday, which then decides
     )
     try:

@@ -11,11 +11,11 @@ from gameday.drivers.kubernetes.cluster import Cluster
 from gameday.drivers.kubernetes.fences import Fences
 from gameday.drivers.kubernetes.transport import Connected
 from gameday.errors import PermanentDriverError
+from gameday.settings import Settings
 
 IN_CLUSTER = "in-cluster"
 """Stands for the context where gameday runs in a pod and is given no kubeconfig."""
 
-CONTEXT_VARIABLE = "GAMEDAY_KUBE_CONTEXT"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 POOL = 112
@@ -32,8 +32,8 @@ def connect(
     """Return a cluster, without asking it anything yet.
 
     Args:
-        context: of the kubeconfig; else the environment's ``GAMEDAY_KUBE_CONTEXT``; else the
-            current one, if the settings allow it. ``in-cluster`` is the cluster this pod runs in.
+        context: of the kubeconfig; else that of the settings; else the current one, if the
+            settings allow it. ``in-cluster`` is the cluster this pod runs in.
         kubeconfig: a path, or several as kubectl joins them; else the environment's
             ``KUBECONFIG``, else ``~/.kube/config``.
         is_fenced: whether the settings must allow a context that is said; False for taking
@@ -45,12 +45,13 @@ def connect(
             usable.
     """
     env = os.environ if environment is None else environment
-    context = context or env.get(CONTEXT_VARIABLE) or None
+    settings = Settings.from_environment(env)
+    context = context or settings.kube.context or None
     files = kubeconfig or env.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     is_inside = bool(env.get("KUBERNETES_SERVICE_HOST"))
     there = [f for f in files.split(os.pathsep) if f and Path(f).expanduser().is_file()]
     own = _own_namespace() if is_inside else ""
-    fences = Fences.from_environment(env, own=own)
+    fences = Fences.of(settings.kube, own=own)
     if context == IN_CLUSTER or (not there and is_inside and context is None):
         if is_fenced:
             fences.check_context(IN_CLUSTER)

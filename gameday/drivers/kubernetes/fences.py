@@ -7,12 +7,12 @@ on settings that may have changed since.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from gameday.errors import PermanentDriverError
-from gameday.settings import Settings
+from gameday.settings import KubeSettings
 
 PROTECTED = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Namespaces in which nothing is ever touched, whatever the settings say."""
@@ -37,12 +37,9 @@ class Fences:
     own: str = ""
 
     @classmethod
-    def from_environment(
-        cls, environment: Mapping[str, str] | None = None, *, own: str = ""
-    ) -> Fences:
-        """Return the fences that this environment's settings put up."""
-        settings = Settings.from_environment(environment)
-        return cls(settings.kube_contexts, settings.kube_namespaces, own)
+    def of(cls, settings: KubeSettings, *, own: str = "") -> Fences:
+        """Return the fences that these settings put up."""
+        return cls(settings.contexts, settings.namespaces, own)
 
     def allows_context(self, context: str) -> bool:
         """Return whether faults may be put into the cluster of this context."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from typing import Any
 from gameday.errors import TemporaryDriverError
 from gameday.ports import Undo
 from gameday.process import ProcessId
+from gameday.settings import Settings, handed_down
 
 READY_WITHIN = 20.0
 """Seconds a sentinel may take to start; a busy machine needs several to load an interpreter."""
@@ -40,6 +42,7 @@ async def sentinel(run: str, *, lease: timedelta) -> AsyncIterator[SentinelProce
         (sys.executable, "-P", "-m", "gameday.cli.sentinel"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        env={**os.environ, **handed_down(Settings.from_environment())},
         start_new_session=True,  # what ends the run must not end it
     )
     held = SentinelProcess(process)

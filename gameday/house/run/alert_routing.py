@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from gameday.drivers.alertmanager import AlertmanagerRoutes
 from gameday.errors import DriverError
 from gameday.model.slo import Slo
 from gameday.ports import AlertRouting
 from gameday.rules.alert_routes import past_gameday
+from gameday.settings import ToolSettings
 from scoring.slo import Severity, nominal
 
-SETTING = "GAMEDAY_ALERTMANAGER_URL"
 
-
-def routing_of(environment: Mapping[str, str] | None = None) -> AlertRouting | None:
-    """Return the Alertmanager that this environment names; None: it names none."""
-    url = (os.environ if environment is None else environment).get(SETTING)
-    return AlertmanagerRoutes(url) if url else None
+def routing_of(tools: ToolSettings) -> AlertRouting | None:
+    """Return the Alertmanager that the settings name; None: they name none."""
+    return AlertmanagerRoutes(tools.alertmanager_url) if tools.alertmanager_url else None
 
 
 async def paged_past_gameday(slo: Slo, routing: AlertRouting | None) -> Sequence[str]:

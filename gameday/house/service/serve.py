@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import yaml
 
@@ -25,12 +25,12 @@ from gameday.errors import PlanRefused, StoreError, TemporaryDriverError, UsageE
 from gameday.house.run.opening import open_store
 from gameday.house.service.rollouts import Following, rollouts_of
 from gameday.incidents.engine import Engine
-from gameday.incidents.links import LINK_LIFETIME, VIEWS, Signer
+from gameday.incidents.links import LINK_LIFETIME, Signer
 from gameday.incidents.paging import Paging
 from gameday.incidents.routing import Drill
 from gameday.incidents.state import IncidentState
 from gameday.ports import Order, OrderKind, Pager, Store
-from gameday.settings import Settings
+from gameday.settings import PagerSettings, Settings, variable
 from scoring.funnel import THEORY_MARGIN
 from scoring.paging import DELIVERY
 from scoring.timeline import Kind
@@ -48,42 +48,34 @@ class ServeSettings:
     """What an operator may choose for the service."""
 
     public_url: str = ""
-    """GAMEDAY_PUBLIC_URL: how people reach the service; the deeplinks of pages begin with it.
+    """How people reach the service; the deeplinks of pages begin with it.
     Empty: the address it listens on."""
 
     templates: Mapping[str, str] = field(default_factory=dict)
-    """GAMEDAY_LINK_RED, _TRACES, _PROFILE, _RUNBOOK: where deeplinks lead."""
+    """Where deeplinks lead."""
 
     pagerduty_secrets: Sequence[str] = ()
-    """GAMEDAY_PAGERDUTY_WEBHOOK_SECRET: of PagerDuty's webhook subscriptions; several, with commas
-    between, while one is exchanged. None: PagerDuty's webhooks are not taken."""
+    """Of PagerDuty's webhook subscriptions; several while one is exchanged. None: PagerDuty's
+    webhooks are not taken."""
 
     deploys_from: str = ""
-    """GAMEDAY_DEPLOYS_FROM=kubernetes/<context>/<namespace>: whose rollouts are told as deploys."""
+    """``kubernetes/<context>/<namespace>``: whose rollouts are told as deploys."""
 
     stop_drills: bool = False
-    """GAMEDAY_STOP_DRILLS=1: a real incident that opens while a drill goes on stops all drills."""
+    """Whether a real incident that opens while a drill goes on stops all drills."""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> ServeSettings:
-        """Return the settings this environment asks for.
-
-        Raises:
-            UsageError: a URL is none.
-        """
-        env = os.environ if environment is None else environment
-        templates = {v: env[n] for v in VIEWS if env.get(n := f"GAMEDAY_LINK_{v.upper()}")}
-        public_url = env.get("GAMEDAY_PUBLIC_URL", "").rstrip("/")
-        for name, url in {"GAMEDAY_PUBLIC_URL": public_url, **templates}.items():
-            if url and urlsplit(url).scheme not in ("http", "https"):
-                raise UsageError(f"{name}: {url!r} does not begin with http:// or https://")
-        secrets = env.get("GAMEDAY_PAGERDUTY_WEBHOOK_SECRET", "").split(",")
+    def of(cls, settings: Settings) -> ServeSettings:
+        """Return what the settings say about the service."""
+        chosen = settings.service
         return cls(
-            public_url=public_url,
-            templates=templates,
-            pagerduty_secrets=tuple(s for secret in secrets if (s := secret.strip())),
-            deploys_from=env.get("GAMEDAY_DEPLOYS_FROM", ""),
-            stop_drills=env.get("GAMEDAY_STOP_DRILLS", "") in ("1", "true"),
+            public_url=chosen.public_url,
+            templates=settings.links.given(),
+            pagerduty_secrets=tuple(
+                secret.get_secret_value() for secret in chosen.pagerduty_webhook_secret
+            ),
+            deploys_from=chosen.deploys_from,
+            stop_drills=chosen.stop_drills,
         )
 
 
@@ -158,47 +150,42 @@ async def service(
             await asyncio.gather(*watching, return_exceptions=True)
 
 
-def pagers_of(
-    clock: SystemClock, environment: Mapping[str, str] | None = None
-) -> Mapping[str, Pager]:
-    """Return the pager of each role that this environment names one for.
+def pagers_of(clock: SystemClock, settings: Settings) -> Mapping[str, Pager]:
+    """Return the pager of each role that the settings name one for.
 
-    ``GAMEDAY_PAGERDUTY_KEY``, ``GAMEDAY_SLACK_URL`` or ``GAMEDAY_WEBHOOK_URL`` (with
-    ``GAMEDAY_WEBHOOK_TOKEN`` and ``GAMEDAY_WEBHOOK_SECRET``) is the pager of the on-call and of the
-    rota; the same with ``GAMEDAY_DRILL_`` is the drills'.
+    That of ``[pager]`` is the on-call's and the rota's, that of ``[drill_pager]`` the drills'.
 
     Raises:
         UsageError: one cannot be right, or several are given for the same people.
     """
-    env = os.environ if environment is None else environment
     found: dict[str, Pager] = {}
-    for prefix, roles in (
-        ("GAMEDAY_", ("on-call", "rota")),
-        ("GAMEDAY_DRILL_", ("drill on-call",)),
-    ):
-        pager = _pager(env, prefix, clock)
+    for table, roles in (("pager", ("on-call", "rota")), ("drill_pager", ("drill on-call",))):
+        pager = _pager(table, getattr(settings, table), clock)
         if pager is not None:
             found |= dict.fromkeys(roles, pager)
     return found
 
 
-def _pager(env: Mapping[str, str], prefix: str, clock: SystemClock) -> Pager | None:
+def _pager(table: str, chosen: PagerSettings, clock: SystemClock) -> Pager | None:
     from gameday.drivers.pagerduty import PagerDuty
     from gameday.drivers.slack import Slack
     from gameday.drivers.webhook import Webhook
 
-    names = [f"{prefix}{n}" for n in ("PAGERDUTY_KEY", "SLACK_URL", "WEBHOOK_URL")]
-    given = [n for n in names if env.get(n)]
+    key, slack, webhook = (
+        secret.get_secret_value()
+        for secret in (chosen.pagerduty_key, chosen.slack_url, chosen.webhook_url)
+    )
+    kinds = {"pagerduty_key": key, "slack_url": slack, "webhook_url": webhook}
+    given = [variable(table, kind) for kind, value in kinds.items() if value]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} are pagers of the same people; choose one")
-    key, slack, webhook = (env.get(n, "") for n in names)
     if key:
-        return PagerDuty(key, clock=clock)
+        return PagerDuty(key, clock=clock, url=chosen.pagerduty_url)
     if slack:
         return Slack(slack, clock=clock)
     if webhook:
-        secret = env.get(f"{prefix}WEBHOOK_SECRET", "")
-        token = env.get(f"{prefix}WEBHOOK_TOKEN", "")
+        secret = chosen.webhook_secret.get_secret_value()
+        token = chosen.webhook_token.get_secret_value()
         return Webhook(webhook, clock=clock, secrets=[secret] if secret else (), token=token)
     return None
 
@@ -271,7 +258,7 @@ def ask(
 ) -> dict[str, Any]:
     """Return what the running service answers about an incident.
 
-    It is looked for at ``GAMEDAY_SERVER`` (http://127.0.0.1:8080) with ``GAMEDAY_TOKEN``.
+    Where it is, and by which token it is asked, is said by the settings.
 
     Raises:
         UsageError: there is no token, or the service says that the request is wrong.
@@ -280,8 +267,8 @@ def ask(
     """
     import httpx
 
-    base = os.environ.get("GAMEDAY_SERVER", "http://127.0.0.1:8080").rstrip("/")
-    token = os.environ.get("GAMEDAY_TOKEN")
+    chosen = Settings.from_environment().client
+    base, token = chosen.server, chosen.token.get_secret_value()
     if not token:
         raise UsageError(
             "set GAMEDAY_TOKEN to a token of your own: `gameday token create --role responder`"

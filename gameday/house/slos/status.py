@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,10 +13,8 @@ from gameday.house.run.permission import PATIENCE, read_budget
 from gameday.model.budget import BudgetLeft, BudgetUnknown
 from gameday.model.slo import Slo, scaled
 from gameday.sandbox import state
+from gameday.settings import Settings
 from scoring.slo import BurnWindow, Severity, nominal
-
-PROMETHEUS = "GAMEDAY_PROMETHEUS_URL"
-"""Environment variable that names the Prometheus to ask where no option does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +77,21 @@ class SloStatus:
         }
 
 
-def prometheus_to_ask(url: str | None) -> tuple[Prometheus, float]:
+def prometheus_to_ask(url: str | None, settings: Settings) -> tuple[Prometheus, float]:
     """Return the Prometheus to ask, and how many times faster time runs there unless it says so.
 
-    The URL if one is given, else that of the environment, else the sandbox's where it is up.
+    The URL if one is given, else that of the settings, else the sandbox's where it is up.
 
     Raises:
         PermanentDriverError: none of them is there.
     """
-    chosen = url or os.environ.get(PROMETHEUS)
+    chosen = url or settings.tools.prometheus_url
     if chosen:
         return Prometheus(chosen, timeout=PATIENCE), 1.0
-    sandbox = state.read()
+    sandbox = state.read(settings.state / "sandbox")
     if sandbox is None:
         raise PermanentDriverError(
-            f"no Prometheus is known to ask: give --prometheus URL or set {PROMETHEUS}, "
+            "no Prometheus is known to ask: give --prometheus URL or set GAMEDAY_PROMETHEUS_URL, "
             "or start the sandbox with `gameday sandbox up`"
         )
     return Prometheus(sandbox.prometheus_url, timeout=PATIENCE), sandbox.time_scale

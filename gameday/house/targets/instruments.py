@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from urllib.parse import urlsplit
-
 from gameday.diagnosis.instruments import Instruments
-from gameday.errors import UsageError
 from gameday.incidents import deeplinks
-
-VARIABLES = ("GAMEDAY_PROMETHEUS_URL", "GAMEDAY_TRACES_URL", "GAMEDAY_PROFILES_URL")
+from gameday.settings import ToolSettings
 
 
 def instruments_of(tools: deeplinks.Tools) -> Instruments:
@@ -30,16 +24,8 @@ def instruments_of(tools: deeplinks.Tools) -> Instruments:
     )
 
 
-def instruments_of_environment(environment: Mapping[str, str] | None = None) -> Instruments:
-    """Return the instruments that ``GAMEDAY_PROMETHEUS_URL``, ``_TRACES_`` and ``_PROFILES_`` name.
-
-    Raises:
-        UsageError: a URL is none.
-    """
-    env = os.environ if environment is None else environment
-    found = [env.get(name, "").rstrip("/") for name in VARIABLES]
-    for name, url in zip(VARIABLES, found, strict=True):
-        if url and urlsplit(url).scheme not in ("http", "https"):
-            raise UsageError(f"{name}: {url!r} does not begin with http:// or https://")
-    prometheus, traces, profiles = found
-    return instruments_of(deeplinks.Tools(prometheus, traces, profiles))
+def instruments_of_settings(tools: ToolSettings) -> Instruments:
+    """Return the instruments that the settings name."""
+    return instruments_of(
+        deeplinks.Tools(tools.prometheus_url, tools.traces_url, tools.profiles_url)
+    )

@@ -27,6 +27,7 @@ from gameday.incidents.deeplinks import red_queries
 from gameday.model.page import Finding, Links, Page, Step
 from gameday.model.signals import Blame, Deploy, Profile, Series
 from gameday.server.console.subject import View
+from gameday.settings import variable
 
 PATIENCE = timedelta(seconds=8)
 """How long a page waits for an instrument before it says that it does not answer."""
@@ -119,7 +120,7 @@ class Readings:
         """Return the present burn rate per nominal window."""
         alerts = self._of.alerts
         if alerts is None:
-            return _missing("Prometheus", "GAMEDAY_PROMETHEUS_URL")
+            return _missing("Prometheus", "prometheus_url")
         return await self._fresh(
             view, "burn", "Prometheus", lambda _: alerts.burn_rates(slo=view.slo)
         )
@@ -127,13 +128,13 @@ class Readings:
     async def red(self, view: View) -> RedPanel | Unreadable:
         """Return the RED dashboard of the incident's service, up to now."""
         if self._of.metrics is None:
-            return _missing("Prometheus", "GAMEDAY_PROMETHEUS_URL")
+            return _missing("Prometheus", "prometheus_url")
         return await self._fresh(view, "red", "Prometheus", lambda r: self._red(view, r.case))
 
     async def traces(self, view: View) -> TracePanel | Unreadable:
         """Return the slow and failed traces that stand for many."""
         if self._of.traces is None:
-            return _missing("the trace store", "GAMEDAY_TRACES_URL")
+            return _missing("the trace store", "traces_url")
         read = self._read(view)
         if read.case.red is None:
             await self.red(view)  # the onset narrows the search; it goes on without
@@ -144,7 +145,7 @@ class Readings:
     async def profile(self, view: View, trace: str | None = None) -> ProfilePanel | Unreadable:
         """Return the profile of the accusing traces, or of the one that is named."""
         if self._of.profiles is None:
-            return _missing("the profile store", "GAMEDAY_PROFILES_URL")
+            return _missing("the profile store", "profiles_url")
         if self._read(view).case.suspect is None:
             seen = await self.traces(view)
             if isinstance(seen, Unreadable):
@@ -314,7 +315,8 @@ class Readings:
 
 
 def _missing(what: str, setting: str) -> Unreadable:
-    return Unreadable(f"nobody said where {what} is: set {setting} for the server")
+    name = variable("tools", setting)
+    return Unreadable(f"nobody said where {what} is: set {name} for the server")
 
 
 def _page(view: View) -> Page:

@@ -8,7 +8,7 @@ from functools import partial
 
 from gameday.house.service.documents import IncidentDocuments
 from gameday.house.service.serve import Service, server_key
-from gameday.house.targets.instruments import instruments_of_environment
+from gameday.house.targets.instruments import instruments_of_settings
 from gameday.server.console.app import Console
 from gameday.server.console.runs import StoredRuns
 from gameday.server.console.served import GateDoors, Lookup, ServedIncidents
@@ -26,11 +26,9 @@ def service_console(
     Args:
         say: told what cannot be read around the service: a runbook, an SLO.
 
-    Raises:
-        UsageError: the address of an instrument is none.
     """
     engine, chosen = running.engine, running.settings
-    instruments, documents = instruments_of_environment(), IncidentDocuments()
+    instruments, documents = instruments_of_settings(settings.tools), IncidentDocuments()
     for problem in documents.problems:
         say(problem)
     lookup = Lookup(

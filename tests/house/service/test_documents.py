@@ -1,14 +1,12 @@
-"""What the console looks up beside an incident, and the instruments an environment names."""
+"""What the console looks up beside an incident, and the instruments the settings name."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
-from gameday.errors import UsageError
 from gameday.house.service.documents import IncidentDocuments
-from gameday.house.targets.instruments import instruments_of_environment
+from gameday.house.targets.instruments import instruments_of_settings
+from gameday.settings import ToolSettings
 
 
 def test_a_runbook_is_found_by_its_alert_and_a_limit_by_its_slo() -> None:
@@ -27,12 +25,7 @@ async def test_time_runs_at_its_own_pace_where_nothing_says_otherwise() -> None:
 
 
 def test_an_instrument_nobody_names_is_not_there() -> None:
-    found = instruments_of_environment({"GAMEDAY_TRACES_URL": "http://jaeger:16686"})
+    found = instruments_of_settings(ToolSettings(traces_url="http://jaeger:16686"))
 
     assert (found.metrics, found.alerts, found.profiles) == (None, None, None)
     assert found.traces is not None
-
-
-def test_an_instrument_that_is_no_address_is_refused() -> None:
-    with pytest.raises(UsageError, match="GAMEDAY_PROMETHEUS_URL"):
-        instruments_of_environment({"GAMEDAY_PROMETHEUS_URL": "prometheus:9090"})
