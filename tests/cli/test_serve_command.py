@@ -94,7 +94,9 @@ def test_pagerdutys_secrets_are_several_while_one_is_exchanged() -> None:
     assert () == ServeSettings.of(Settings.from_environment({})).pagerduty_secrets
 
 
-def test_what_a_run_explains_is_read_from_its_facts(tmp_path: Path) -> None:
+def test_what_a_run_explains_is_read_from_its_facts(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     from datetime import UTC, datetime, timedelta
 
     from gameday.drivers.database import Database
@@ -102,6 +104,7 @@ def test_what_a_run_explains_is_read_from_its_facts(tmp_path: Path) -> None:
 
     noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
     runs = Database(f"sqlite:///{tmp_path / 'runs.db'}")
+    request.addfinalizer(runs.close)
 
     def add(kind: Kind, **data: object) -> None:
         runs.append("r", Fact(f"{kind}", kind, noon, noon, "conductor", "", data))

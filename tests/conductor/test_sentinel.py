@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -76,8 +77,14 @@ class Watched:
         return (self.clock.now() - START).total_seconds()
 
 
-async def test_a_silent_heartbeat_is_taken_over_after_the_lease(tmp_path: Path) -> None:
-    run = Watched(tmp_path)
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Watched]:
+    watched = Watched(tmp_path)
+    yield watched
+    watched.store.close()
+
+
+async def test_a_silent_heartbeat_is_taken_over_after_the_lease(run: Watched) -> None:
     run.sentinel.hold(undo(), at_most=timedelta(minutes=5))
     recovered_at: list[float] = []
     recover = run.target.recover
@@ -103,8 +110,7 @@ async def test_a_silent_heartbeat_is_taken_over_after_the_lease(tmp_path: Path) 
     ]
 
 
-async def test_a_process_that_is_gone_is_taken_over_at_once(tmp_path: Path) -> None:
-    run = Watched(tmp_path)
+async def test_a_process_that_is_gone_is_taken_over_at_once(run: Watched) -> None:
     run.sentinel.hold(undo(), at_most=timedelta(minutes=5))
     run.sentinel.lose("its process is gone")
 
@@ -115,8 +121,7 @@ async def test_a_process_that_is_gone_is_taken_over_at_once(tmp_path: Path) -> N
     assert aborted.data["reason"] == "its process is gone"
 
 
-async def test_beats_keep_the_lease(tmp_path: Path) -> None:
-    run = Watched(tmp_path)
+async def test_beats_keep_the_lease(run: Watched) -> None:
     run.sentinel.hold(undo(), at_most=timedelta(minutes=5))
 
     async def live() -> Outcome:
@@ -133,8 +138,7 @@ async def test_beats_keep_the_lease(tmp_path: Path) -> None:
     assert run.target.calls == []
 
 
-async def test_what_lands_after_the_takeover_is_taken_back_too(tmp_path: Path) -> None:
-    run = Watched(tmp_path)
+async def test_what_lands_after_the_takeover_is_taken_back_too(run: Watched) -> None:
     run.target.present = set()
     run.sentinel.hold(undo(), at_most=timedelta(minutes=5))
     run.sentinel.lose("its process is gone")
@@ -150,9 +154,8 @@ async def test_what_lands_after_the_takeover_is_taken_back_too(tmp_path: Path) -
 
 
 async def test_a_run_that_cannot_be_ended_is_fenced_and_watched_until_it_is_gone(
-    tmp_path: Path,
+    run: Watched,
 ) -> None:
-    run = Watched(tmp_path)
     run.dies = False
     run.sentinel.hold(undo(), at_most=timedelta(minutes=5))
     run.sentinel.lose("frozen")
@@ -175,8 +178,7 @@ async def test_a_run_that_cannot_be_ended_is_fenced_and_watched_until_it_is_gone
     assert [o.kind for o in run.store.orders("run")] == [OrderKind.FENCE]
 
 
-async def test_a_fault_whose_time_is_over_is_recovered_while_the_run_lives(tmp_path: Path) -> None:
-    run = Watched(tmp_path)
+async def test_a_fault_whose_time_is_over_is_recovered_while_the_run_lives(run: Watched) -> None:
     run.sentinel.hold(undo(), at_most=3 * SECOND)
 
     async def live() -> Outcome:
@@ -191,8 +193,7 @@ async def test_a_fault_whose_time_is_over_is_recovered_while_the_run_lives(tmp_p
     assert run.store.open_undos() == ()
 
 
-async def test_a_second_hold_sets_the_time_anew(tmp_path: Path) -> None:
-    run = Watched(tmp_path)
+async def test_a_second_hold_sets_the_time_anew(run: Watched) -> None:
     run.sentinel.hold(undo(), at_most=2 * SECOND)
     run.sentinel.hold(undo(), at_most=60 * SECOND)
 
@@ -207,8 +208,7 @@ async def test_a_second_hold_sets_the_time_anew(tmp_path: Path) -> None:
     assert await run.clock.run(live()) is Outcome.RELIEVED
 
 
-async def test_what_a_run_leaves_at_its_farewell_is_tried_once_more(tmp_path: Path) -> None:
-    run = Watched(tmp_path)
+async def test_what_a_run_leaves_at_its_farewell_is_tried_once_more(run: Watched) -> None:
     run.sentinel.hold(undo(), at_most=timedelta(minutes=5))
     run.sentinel.farewell()
 
@@ -217,8 +217,7 @@ async def test_what_a_run_leaves_at_its_farewell_is_tried_once_more(tmp_path: Pa
     assert run.kills == 0
 
 
-async def test_what_cannot_be_taken_back_is_stuck_and_stays_open(tmp_path: Path) -> None:
-    run = Watched(tmp_path)
+async def test_what_cannot_be_taken_back_is_stuck_and_stays_open(run: Watched) -> None:
     run.target.broken = {"u1"}
     run.sentinel.hold(undo(), at_most=timedelta(minutes=5))
     run.sentinel.lose("its process is gone")
@@ -229,8 +228,7 @@ async def test_what_cannot_be_taken_back_is_stuck_and_stays_open(tmp_path: Path)
     assert stuck[0].data["command"] == "gameday recover run"
 
 
-async def test_mitigations_stay_in_force_while_a_fault_is_stuck(tmp_path: Path) -> None:
-    run = Watched(tmp_path)
+async def test_mitigations_stay_in_force_while_a_fault_is_stuck(run: Watched) -> None:
     run.target.broken = {"u1"}
     run.target.present = {"u1", "m1"}
     run.store.save_undo(undo("m1", MITIGATIONS))
@@ -242,8 +240,7 @@ async def test_mitigations_stay_in_force_while_a_fault_is_stuck(tmp_path: Path) 
     assert "m1" in run.target.present
 
 
-async def test_an_undo_that_only_the_store_knows_is_recovered_as_well(tmp_path: Path) -> None:
-    run = Watched(tmp_path)
+async def test_an_undo_that_only_the_store_knows_is_recovered_as_well(run: Watched) -> None:
     run.sentinel.lose("its process is gone")
 
     assert await run.watch() is Outcome.TOOK_OVER
@@ -251,9 +248,8 @@ async def test_an_undo_that_only_the_store_knows_is_recovered_as_well(tmp_path: 
 
 
 async def test_a_store_that_cannot_be_written_does_not_keep_a_fault_in_place(
-    tmp_path: Path,
+    run: Watched,
 ) -> None:
-    run = Watched(tmp_path)
     run.sentinel.hold(undo(), at_most=timedelta(minutes=5))
 
     def full(*_: object, **__: object) -> None:
@@ -268,9 +264,8 @@ async def test_a_store_that_cannot_be_written_does_not_keep_a_fault_in_place(
 
 
 async def test_a_sentinel_that_was_frozen_itself_gives_the_run_another_lease(
-    tmp_path: Path,
+    run: Watched,
 ) -> None:
-    run = Watched(tmp_path)
     run.sentinel.hold(undo(), at_most=timedelta(minutes=5))
     sleep = run.clock.sleep
     naps = iter([timedelta(minutes=2)])

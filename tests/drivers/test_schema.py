@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 import sqlalchemy as sa
 
 from gameday.drivers.database import Database
-from gameday.drivers.database.schema import HEAD, MIGRATIONS, TABLE
+from gameday.drivers.database.schema import HEAD, MIGRATIONS, TABLE, open_database
 from gameday.errors import StoreError
 
 RUNS_1 = """
@@ -59,6 +62,22 @@ def made(path: Path, *scripts: str) -> str:
             connection.executescript(script)
     connection.close()
     return f"sqlite:///{path}"
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield another process's connection, as it were, that is about to write a first time."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def open_files(folder: Path) -> list[str]:
+    """Return what this process holds open below a folder."""
+    return [f.path for f in psutil.Process().open_files() if Path(f.path).is_relative_to(folder)]
 
 
 def held(url: str) -> tuple[list[str], list[str]]:
@@ -117,8 +136,10 @@ def test_a_store_of_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> 
     held(url := made(tmp_path / "x.db"))
     made(tmp_path / "x.db", f"UPDATE {TABLE} SET version_num = '9999'")
 
-    with pytest.raises(StoreError, match=r"newer gameday .schema 9999, this one knows"):
+    with pytest.raises(StoreError, match=r"newer gameday .schema 9999, this one knows") as refused:
         Database(url)
+
+    assert [] == open_files(tmp_path), refused
 
 
 def test_the_newest_migration_is_the_one_that_is_asked_for() -> None:
@@ -150,6 +171,50 @@ def test_two_processes_that_make_the_store_at_once_both_have_it(tmp_path: Path) 
         thread.join()
 
     assert [] == errors
+
+
+def test_a_database_that_another_holds_is_opened_when_that_one_lets_go(tmp_path: Path) -> None:
+    url = made(tmp_path / "x.db", "CREATE TABLE of_another (x)")
+    with holding(tmp_path / "x.db") as holder:
+        waits = 0
+
+        def wait(_seconds: float) -> None:
+            nonlocal waits
+            waits += 1
+            holder.execute("ROLLBACK")
+
+        open_database(url, what="the store", wait=wait).dispose()
+
+    assert 1 == waits
+
+
+def test_a_database_that_another_holds_for_long_is_no_matter_of_the_folder(tmp_path: Path) -> None:
+    url = made(tmp_path / "x.db", "CREATE TABLE of_another (x)")
+
+    with (
+        holding(tmp_path / "x.db"),
+        pytest.raises(StoreError, match="database is locked; another process holds") as caught,
+    ):
+        open_database(url, what="the store", patience=timedelta(0))
+
+    assert "GAMEDAY_STATE" not in str(caught.value)
+    assert [] == open_files(tmp_path)
+
+
+def test_a_database_that_cannot_be_opened_is_left_closed(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"this is no database at all" * 100)
+
+    with pytest.raises(StoreError, match="put a backup in its place") as refused:
+        Database(f"sqlite:///{tmp_path / 'x.db'}")
+
+    assert [] == open_files(tmp_path), refused  # whose traceback would keep a connection alive
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreError, match="set GAMEDAY_STATE to a folder that can be written"):
+        Database(f"sqlite:///{tmp_path / 'file' / 'x.db'}")
 
 
 def test_a_store_that_cannot_be_reached_is_named_without_its_password() -> None:

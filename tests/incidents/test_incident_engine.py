@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -128,8 +129,10 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    yield made
+    made.store.close()
 
 
 async def only(engine: Engine) -> IncidentState:
@@ -423,5 +426,5 @@ def test_no_text_is_a_link_that_was_not_made(key: bytes, text: str) -> None:
 
 
 def test_a_virtual_clock_is_a_clock_of_the_engine(tmp_path: Path) -> None:
-    store = Database(f"sqlite:///{tmp_path / 'x.db'}")
-    assert Engine(store, clock=VirtualClock()).now().tzinfo is UTC
+    with closing(Database(f"sqlite:///{tmp_path / 'x.db'}")) as store:
+        assert Engine(store, clock=VirtualClock()).now().tzinfo is UTC

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -59,14 +59,21 @@ class Two:
 
 
 @pytest.fixture
-async def two(tmp_path: Path) -> AsyncIterator[Two]:
+def started_by_hand(tmp_path: Path) -> Iterator[Two]:
+    """Two engines that the test starts itself."""
     made = Two(tmp_path)
+    yield made
+    for store in made.stores:
+        store.close()
+
+
+@pytest.fixture
+async def two(started_by_hand: Two) -> AsyncIterator[Two]:
+    made = started_by_hand
     async with AsyncExitStack() as stack:
         for number in range(2):
             made.engines.append(await stack.enter_async_context(made.engine(number).running()))
         yield made
-    for store in made.stores:
-        store.close()
 
 
 async def ids(engine: Engine) -> list[str]:
@@ -119,9 +126,9 @@ async def test_a_page_is_sent_by_one_of_them(two: Two) -> None:
 
 
 async def test_the_page_of_one_that_died_over_it_is_sent_by_the_other_when_its_claim_is_over(
-    tmp_path: Path,
+    started_by_hand: Two,
 ) -> None:
-    two = Two(tmp_path)
+    two = started_by_hand
     two.bell = slow = Slow()
     async with two.engine(0).running() as one:
         await one.hook(webhook("a"))

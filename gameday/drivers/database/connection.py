@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from gameday.drivers.database.schema import first_line, open_database, writing_alone
+from gameday.drivers.database.schema import in_words, open_database, writing_alone
 from gameday.drivers.database.tables import Tables
 from gameday.errors import StoreError
 
@@ -38,7 +38,9 @@ class Connected:
             with self._engine.connect() as connection:
                 yield connection
         except self._sa.exc.SQLAlchemyError as error:
-            raise StoreError(f"the store cannot be used: {first_line(error)}") from error
+            raise StoreError(
+                f"the store cannot be used: {in_words(error, self._engine)}"
+            ) from error
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -51,7 +53,9 @@ class Connected:
             with writing_alone(self._engine) as connection:
                 yield connection
         except self._sa.exc.SQLAlchemyError as error:
-            raise StoreError(f"the store cannot be used: {first_line(error)}") from error
+            raise StoreError(
+                f"the store cannot be used: {in_words(error, self._engine)}"
+            ) from error
 
     def _insert(self, table: Any) -> Any:
         """Return an insert that can say what to do about a row that is there already."""

@@ -7,8 +7,11 @@ transaction, by one process at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +28,32 @@ TABLE = "gameday_schema"
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
+OPENING = timedelta(seconds=15)
+"""How long a database that another process holds is tried again when it is opened.
+
+No heartbeat waits for it yet, so it may take longer than a write; a migration by another process,
+on a machine that is busy with other things, has taken two seconds."""
+
+_BUSY_MS = 3000
+"""How long SQLite itself waits for a locked file: less long than a run's heartbeat may be late."""
+
 _LOCK = 0x67616D65
 """Of PostgreSQL's advisory locks; any number would do that nobody else takes."""
 
 
-def open_database(url: str, *, what: str) -> Engine:
-    """Return an engine on a database whose schema is up to date.
+def open_database(
+    url: str,
+    *,
+    what: str,
+    patience: timedelta = OPENING,
+    wait: Callable[[float], None] = time.sleep,
+) -> Engine:
+    """Return an engine on a database whose schema is up to date; whoever asks disposes of it.
 
     Args:
         what: the store that is opened, for the sentence that says why it cannot be.
+        patience: how long it is tried again while another process holds it.
+        wait: waits so many seconds between two tries.
 
     Raises:
         StoreError: it cannot be opened or brought up to date, or was written by a newer gameday.
@@ -50,26 +70,37 @@ def open_database(url: str, *, what: str) -> Engine:
     # Without the password: the sentence ends in logs.
     where = parsed.render_as_string(hide_password=True)
     is_sqlite = parsed.get_backend_name() == "sqlite"
+    deadline = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            if is_sqlite and parsed.database:
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            return _opened(url, where, is_sqlite=is_sqlite)
+        except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
+            if not _is_held_by_another(error) or time.monotonic() >= deadline:
+                raise StoreError(
+                    f"{what} {where!r} cannot be opened: {_first_line(error)}; "
+                    f"{_next_step(error, is_sqlite=is_sqlite)}"
+                ) from error
+        # Not in step with whoever else tries.
+        wait(random.uniform(0.02, 0.1))
+
+
+def _opened(url: str, where: str, *, is_sqlite: bool) -> Engine:
+    import sqlalchemy as sa
+
+    # A connection that broke while nobody looked is found out before it is used.
+    engine: Engine = sa.create_engine(url, pool_pre_ping=not is_sqlite)
     try:
-        if is_sqlite and parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        # A connection that broke while nobody looked is found out before it is used.
-        engine: Engine = sa.create_engine(url, pool_pre_ping=not is_sqlite)
         if is_sqlite:
             sa.event.listen(engine, "connect", _make_durable)
         with engine.connect() as connection:
             found = _revision(connection)
         if found != HEAD:
             _upgrade(engine, where)
-    except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
-        next_step = (
-            "set GAMEDAY_STATE to a folder that can be written"
-            if is_sqlite
-            else "look at GAMEDAY_DATABASE_URL, and whether the database is up"
-        )
-        raise StoreError(
-            f"{what} {where!r} cannot be opened: {first_line(error)}; {next_step}"
-        ) from (error)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 
@@ -115,15 +146,62 @@ def writing_alone(engine: Engine) -> Iterator[Connection]:
 
 
 def _make_durable(connection: Any, _record: object) -> None:
-    # WAL lets `gameday show` read while a run writes; FULL makes a commit survive the loss of
-    # power, which is what "durable before acknowledged" means. A run waits for a locked file less
-    # long than its heartbeat may be late.
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA busy_timeout=3000")
+    try:
+        # First, so that what follows waits for others too.
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        # WAL lets `gameday show` read while a run writes; FULL makes a commit survive the loss of
+        # power, which is what "durable before acknowledged" means. The switch to WAL takes the
+        # whole file, and SQLite does not wait for that whatever the timeout: `open_database` does.
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+    except BaseException:
+        # The pool of SQLAlchemy 2.0 leaves a connection open whose listener failed.
+        connection.close()
+        raise
 
 
-def first_line(error: Exception) -> str:
+_SQLITE_BUSY, _SQLITE_LOCKED = 5, 6
+_SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOT_A_DATABASE = 13, 11, 26
+# Source: https://sqlite.org/rescode.html, primary result codes.
+
+
+def _is_held_by_another(error: Exception) -> bool:
+    """Return whether nothing is wrong but that another holds the database now."""
+    return _sqlite_code(error) in (_SQLITE_BUSY, _SQLITE_LOCKED)
+
+
+def in_words(error: Exception, engine: Engine) -> str:
+    """Return what went wrong in an open database, and what to do next."""
+    is_sqlite = engine.dialect.name == "sqlite"
+    return f"{_first_line(error)}; {_next_step(error, is_sqlite=is_sqlite)}"
+
+
+def _next_step(error: Exception, *, is_sqlite: bool) -> str:
+    """Return what to do about an error of the database, as the end of a sentence."""
+    if isinstance(error, ImportError):
+        return "install the driver that GAMEDAY_DATABASE_URL asks for, or name another database"
+    if not is_sqlite:
+        return "look at GAMEDAY_DATABASE_URL, and whether the database is up"
+    code = _sqlite_code(error)
+    if code in (_SQLITE_BUSY, _SQLITE_LOCKED):
+        return (
+            "another process holds the file: try again, and where that does not help end the one "
+            "that holds it (`fuser -v FILE` names it)"
+        )
+    if code == _SQLITE_FULL:
+        return "make room on its disk"
+    if code in (_SQLITE_CORRUPT, _SQLITE_NOT_A_DATABASE):
+        return "put a backup in its place, or set GAMEDAY_STATE to another folder"
+    return "set GAMEDAY_STATE to a folder that can be written"
+
+
+def _sqlite_code(error: Exception) -> int | None:
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    # The low byte is the primary code; the rest says more exactly what happened.
+    return None if code is None else int(code) & 0xFF
+
+
+def _first_line(error: Exception) -> str:
     """Return the first line of what the database says is wrong."""
     lines = str(getattr(error, "orig", None) or error).splitlines()
     return lines[0] if lines else type(error).__name__
