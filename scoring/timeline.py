@@ -45,6 +45,7 @@ class Kind(StrEnum):
     MITIGATIONS_RESTORED = "mitigations.restored"  # undo: the target is as before the responder
     RESPONDER_ENDED = "responder.ended"  # code, detail
     RUN_ABORTED = "run.aborted"  # reason, by
+    SET_OFF = "run.set_off"  # owner, goes_on (bool | None), left (pods), text, command
     RUN_ENDED = "run.ended"  # verdict
     POSTMORTEM_DRAFTED = "postmortem.drafted"  # path
     # Of every incident, a drill's or a real one. All but the last hold incident, the id they were

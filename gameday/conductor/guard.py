@@ -1,4 +1,4 @@
-"""What ends a run early: abort rules, orders from outside, a real page, a lost sentinel."""
+"""What ends a run early: abort rules, what it sets off, orders from outside, a real page."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from gameday.conductor.limit import limited
 from gameday.conductor.watch import Watch
 from gameday.errors import DriverError, StoreError
 from gameday.ledger import Ledger
+from gameday.model.effects import TooMuch, too_much
 from gameday.model.scenario import AbortRule
 from gameday.model.signals import samples
 from gameday.plan import Plan
-from gameday.ports import AlertSource, Clock, OrderKind, Store
+from gameday.ports import AlertSource, Clock, EffectSource, OrderKind, Store
 from scoring.detection import recompute
 from scoring.slo import NoData, nominal
 from scoring.timeline import Fact, Kind
@@ -44,6 +45,11 @@ class Guard:
 
     Args:
         probes: per name in the scenario's abort rules, what tells whether its steady state holds.
+        effects: what the drill sets off, once it is watched; None where nobody can tell.
+
+    Attributes:
+        effects: as given.
+        set_off: what was too much of what the drill set off; None: nothing was.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class Guard:
         watch: Watch,
         clock: Clock,
         probes: Mapping[str, Probe],
+        effects: EffectSource | None = None,
     ) -> None:
         self._plan = plan
         self._ledger = ledger
@@ -64,9 +71,17 @@ class Guard:
         self._watch = watch
         self._clock = clock
         self._probes = probes
+        self.effects = effects
+        self._limits = plan.scenario.spec.limits
+        self._watches_effects = False
+        self.set_off: TooMuch | None = None
         self._since = ledger.now()
         self._looked: dict[int, datetime] = {}
         self._blind_since: dict[int, datetime] = {}
+
+    def watch_effects(self) -> None:
+        """Look at what the drill sets off from now on: it is known how things were before."""
+        self._watches_effects = True
 
     async def reason(self) -> Reason:
         """Return once the run has to end, with the first reason there is."""
@@ -76,7 +91,7 @@ class Guard:
             now = self._clock.now()
             if found is None and now >= rules_at:
                 rules_at = now + RULES_EVERY
-                found = await self._ruled()
+                found = self._set_off() or await self._ruled()
             if found is not None:
                 return found
             await self._clock.sleep(LOOK_EVERY)
@@ -105,6 +120,16 @@ class Guard:
                     return Reason(_unrelated(fact), "alertmanager")
         return None
 
+    def _set_off(self) -> Reason | None:
+        """Return what the drill has set off beyond a limit, or that nobody can tell any more."""
+        if self.effects is None or not self._watches_effects:
+            return None
+        try:
+            self.set_off = too_much(self.effects.seen(), self._limits)
+        except DriverError as error:
+            return Reason(str(error), "conductor")
+        return None if self.set_off is None else Reason(self.set_off.text, "conductor")
+
     # --- abort rules --------------------------------------------------------------------------
 
     async def _ruled(self) -> Reason | None:
@@ -123,7 +148,7 @@ class Guard:
             if text:
                 return text
         if rule.error_budget_spent_above is None and rule.query is None and rule.probe is None:
-            return ""
+            return ""  # nothing to ask for: read above, or one of the limits on what is set off
         now = self._clock.now()
         last = self._looked.get(number)
         if last is not None and now - last < EXPENSIVE_EVERY:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from gameday.conductor.aftermath import aftermath
 from gameday.conductor.guard import Guard, Probe
 from gameday.conductor.limit import CALL, heard, limited
 from gameday.conductor.recovery import Recovery
@@ -28,6 +29,7 @@ from gameday.plan import PATIENCE_RATIO, Plan
 from gameday.ports import (
     AlertSource,
     Clock,
+    EffectSource,
     FaultDriver,
     Lease,
     PlannedFault,
@@ -78,6 +80,7 @@ class Conductor:
     Args:
         lease: the run's sentinel.
         probes: per name in the scenario's abort rules, what tells whether its steady state holds.
+        effects: what tells of the target what a drill sets off; None where nothing does.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Conductor:
         lease: Lease,
         probes: Mapping[str, Probe] | None = None,
         undoer: Undoer | None = None,
+        effects: EffectSource | None = None,
     ) -> None:
         self._plan = plan
         self._ledger = ledger
@@ -107,6 +111,7 @@ class Conductor:
         self._responder = responder
         self._page_of = page_of
         self._settings = settings
+        self._effects = effects
         self._restores: Undo | None = None
         self._undos = Undos(
             ledger=ledger,
@@ -131,6 +136,7 @@ class Conductor:
             watch=self.watch,
             clock=clock,
             probes=probes or {},
+            effects=effects,
         )
 
     async def play(self, *, webhook: str) -> None:
@@ -144,18 +150,23 @@ class Conductor:
                 begun; nothing was injected.
             RunAborted: an abort rule, an order or a real page stopped the run; everything was
                 recovered.
-            RecoveryError: a fault is still in place.
+            RecoveryError: a fault is still in place, or what it set off goes on without it.
             DriverError: the target cannot be reached or a fault could not be injected; what was
                 injected before is recovered.
         """
         try:
-            await self._unless_aborted(self._drill(webhook))
+            try:
+                await self._unless_aborted(self._drill(webhook))
+            finally:
+                # Its error goes before whatever ended the drill: what is left matters most.
+                await to_the_end(self._undos.take_back())
+            aborted = self._ledger.timeline.last(Kind.RUN_ABORTED)
+            if aborted is not None:
+                after = await aftermath(self._guard, self._ledger, self._clock)
+                raise RunAborted(f"{aborted.data['reason']}{after and f'. {after}'}")
         finally:
-            # Its error goes before whatever ended the drill: what is left in place matters most.
-            await to_the_end(self._undos.take_back())
-        aborted = self._ledger.timeline.last(Kind.RUN_ABORTED)
-        if aborted is not None:
-            raise RunAborted(str(aborted.data["reason"]))
+            if self._effects is not None:
+                await self._effects.end()
 
     async def _unless_aborted(self, drill: Coroutine[Any, Any, None]) -> None:
         """Await the drill; end it where the guard finds a reason to, and record that."""
@@ -192,6 +203,9 @@ class Conductor:
             every=self._settings.poll,
         )
         await steady.awaited()
+        if self._effects is not None:
+            await self._limited(self._effects.begin(), "the target")
+            self._guard.watch_effects()
         await self._between_injection_and_recovery()
 
     # --- 2. to 5. ---------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from gameday.model.effects import Limits
 from gameday.quantity import Duration, Ratio, ShareOrCount, Within
 
 
@@ -120,17 +122,46 @@ class AbortRule(Noun):
     below: Annotated[float, Field(allow_inf_nan=False)] | None = None
     probe: Text | None = None
     """An experiment whose steady-state hypothesis must hold while the fault is in place."""
+    pods_above: Annotated[int, Field(ge=0)] | None = None
+    """On a cluster: pods of one owner that are of no use to it, or made without need."""
+    restarts_above: Annotated[int, Field(ge=0)] | None = None
+    """On a cluster: restarts of one owner's containers, beside three for each of its pods."""
+    evictions_above: Annotated[int, Field(ge=0)] | None = None
+    """On a cluster: pods that the cluster itself takes away."""
+    waiting_above: Annotated[int, Field(ge=0)] | None = None
+    """On a cluster: pods that find no place, beside as many as were deleted."""
+
+    @property
+    def of_effects(self) -> dict[str, int]:
+        """Return which of `Limits` on what a drill sets off it states; empty: none."""
+        stated = {
+            "pods": self.pods_above,
+            "restarts": self.restarts_above,
+            "evictions": self.evictions_above,
+            "waiting": self.waiting_above,
+        }
+        return {name: limit for name, limit in stated.items() if limit is not None}
 
     @model_validator(mode="after")
     def _states_one_condition(self) -> AbortRule:
-        stated = [self.error_budget_spent_above, self.burn_rate_above, self.query, self.probe]
-        if sum(value is not None for value in stated) != 1:
+        stated = [
+            value
+            for value in (
+                self.error_budget_spent_above,
+                self.burn_rate_above,
+                self.query,
+                self.probe,
+                *self.of_effects.values(),
+            )
+            if value is not None
+        ]
+        if len(stated) != 1:
             raise PydanticCustomError(
                 "abort_rule",
-                "states no condition" if stated == [None] * 4 else "states several conditions",
+                "states several conditions" if stated else "states no condition",
                 {
                     "hint": "one entry each: errorBudgetSpentAbove: 30%, burnRateAbove: 50, "
-                    "query with above or below, or probe"
+                    "query with above or below, probe, or podsAbove: 20"
                 },
             )
         limits = self.above is not None or self.below is not None
@@ -193,6 +224,12 @@ class ScenarioSpec(Noun):
     responder: ResponderKind = ResponderKind.BOT
     runbook: str | None = None
     rubric: str = "default"
+
+    @property
+    def limits(self) -> Limits:
+        """Return how much it may set off: what its abort rules state, else what always holds."""
+        stated = {name: limit for rule in self.abort for name, limit in rule.of_effects.items()}
+        return replace(Limits(), **stated)
 
 
 class Scenario(Noun):

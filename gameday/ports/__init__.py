@@ -20,6 +20,7 @@ from gameday.model.record import (
 from gameday.model.run import Order, OrderKind, RunRecord
 from gameday.ports.alerts import AlertRouting, AlertSource, Counters
 from gameday.ports.changes import CodeHistory, DeployLog
+from gameday.ports.effects import EffectSource
 from gameday.ports.faults import FaultDriver, Lease, Undoer
 from gameday.ports.incidents import IncidentStore
 from gameday.ports.pager import Pager
@@ -37,6 +38,7 @@ __all__ = [
     "CodeHistory",
     "Counters",
     "DeployLog",
+    "EffectSource",
     "FaultDriver",
     "IncidentDesk",
     "IncidentRow",

@@ -86,5 +86,7 @@ def _words(fact: Fact) -> tuple[Lane, str] | None:
             return Lane.RESPONDER, "mitigations taken back"
         case Kind.RUN_ABORTED:
             return Lane.END, "run aborted"
+        case Kind.SET_OFF if data.get("goes_on"):
+            return Lane.END, f"{data.get('owner')} goes on by itself"
         case _:
             return None

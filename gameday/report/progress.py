@@ -58,6 +58,8 @@ def sentence(fact: Fact) -> str:
             return f"RECOVERY STUCK: {d.get('error')}; run `{d.get('command')}`"
         case Kind.RUN_ABORTED:
             return f"aborted: {d.get('reason')}"
+        case Kind.SET_OFF:
+            return str(d.get("text") or "")
         case _:
             return ""
 

@@ -30,6 +30,7 @@ from gameday.model.signals import AlertState, Sample, Series
 from gameday.model.slo import Slo
 from gameday.ports import MITIGATIONS, Counters, Injection, PlannedFault, Undo
 from gameday.settings import Settings, StoreSettings
+from gameday.testing.effects import ToldEffects
 from gameday.testing.lease import RecordingLease
 from gameday.testing.memory import MemoryStore
 from gameday.testing.virtual import START, VirtualClock
@@ -219,6 +220,7 @@ class Run:
         self.responder: Scripted | None = Scripted(self.mitigates)
         self.lease = RecordingLease()
         self.probes: dict[str, Probe] = {}
+        self.effects: ToldEffects | None = None
         self.played: Conductor | None = None
 
     def page(self) -> None:
@@ -264,6 +266,7 @@ class Run:
             settings=Settings(store=StoreSettings(state=Path())),
             lease=self.lease,
             probes=self.probes,
+            effects=self.effects,
         )
         return self.played
 

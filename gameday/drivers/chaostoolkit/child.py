@@ -124,7 +124,8 @@ def main() -> None:
     request = _read_request()
     if mode == "inject":
         threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.nice(NICENESS)  # the system under test and the judges come first
+    if mode != "recover":
+        os.nice(NICENESS)  # the system under test and the judges come first; not a way back
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         # Whatever an activity prints must not be read as an event.
         os.dup2(2, 1)

@@ -58,11 +58,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing seen by a watch.
-
-    Attributes:
-        objects: one object, or with `Kind.LISTED` all of them.
-    """
+    """One thing seen by a watch: about one object, or with `Kind.LISTED` about all there are."""
 
     kind: Kind
     objects: Sequence[Object]
@@ -195,6 +191,7 @@ class Cluster:
         fields: str = "",
         since: Listing | None = None,
         accept: str = JSON,
+        on_answer: Callable[[], None] = lambda: None,
     ) -> Iterator[Change]:
         """Yield what happens to the objects, until told to stop.
 
@@ -205,6 +202,7 @@ class Cluster:
             stop: looked at between changes and at least every `WATCH_SLICE`.
             since: a listing with the same selectors that was made already.
             accept: `transport.METADATA` leaves out all but the metadata of what changes.
+            on_answer: called whenever the server is heard: every `WATCH_SLICE` while it is well.
         """
         found = self.resource(resource)
         listing = since
@@ -227,9 +225,11 @@ class Cluster:
             target = f"{found.path(namespace)}?{urlencode(query)}"
             try:
                 for event, thing in self._events(request, target, stop, accept):
+                    on_answer()
                     version = str(thing["metadata"].get("resourceVersion", version))
                     if event != "BOOKMARK":
                         yield Change(Kind(event), [thing])
+                on_answer()
             except TemporaryDriverError as problem:
                 # What happened meanwhile is not known: list afresh.
                 listing, version = None, ""

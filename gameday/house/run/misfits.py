@@ -20,13 +20,21 @@ INSTEAD = {
 
 
 def refuse_misfits(story: Story) -> None:
-    """Return where every fault can act on the scenario's target.
+    """Return where every fault can act on the scenario's target, and every abort rule be read.
 
     Raises:
         PlanRefused: one cannot; says which, and what would do something alike.
     """
     target = story.scenario.spec.target
     reasons = []
+    if target is not TargetKind.KUBERNETES and any(
+        rule.of_effects for rule in story.scenario.spec.abort
+    ):
+        reasons.append(
+            f"{story.scenario.metadata.name}: podsAbove, restartsAbove, evictionsAbove and"
+            f" waitingAbove are read on {TargetKind.KUBERNETES}, and not on {target}: take them"
+            " out, for an abort rule that nobody can read is none"
+        )
     for fault, path in zip(story.scenario.spec.faults, story.experiments, strict=True):
         declared = experiments.declared(experiments.read(str(path)))
         needed = {kind for parameter, kind in ACTS_ON.items() if parameter in declared}

@@ -165,6 +165,7 @@ async def play(
                     for name, path in story.probes.items()
                 },
                 undoer=around.undoer(system.faults),
+                effects=system.effects,
             )
             incident.before_mitigation = conductor.before_mitigation
             on_plan(planned, ledger, conductor)

@@ -11,6 +11,7 @@ from typing import Any
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.kubernetes import Cluster, connect, rollouts
 from gameday.drivers.kubernetes.deploys import ReplicaSetDeploys
+from gameday.drivers.kubernetes.effects import ClusterEffects
 from gameday.drivers.kubernetes.target import KubernetesTarget
 from gameday.drivers.prometheus import Prometheus
 from gameday.errors import PermanentDriverError, PlanRefused
@@ -116,6 +117,7 @@ def cluster_system(place: Place, *, programme: Programme | None, settings: Setti
         regions=regions_of(cluster, place.namespace),
         group_wait=timedelta(0),
         count=counted,
+        effects=ClusterEffects(cluster, place.namespace),
     )
 
 

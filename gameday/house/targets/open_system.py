@@ -8,7 +8,14 @@ from datetime import timedelta
 
 from gameday import plan
 from gameday.incidents import deeplinks
-from gameday.ports import AlertSource, DeployLog, FaultDriver, PlannedFault, Target
+from gameday.ports import (
+    AlertSource,
+    DeployLog,
+    EffectSource,
+    FaultDriver,
+    PlannedFault,
+    Target,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,7 @@ class OpenSystem:
         regions: the regions it has.
         tools: where the deeplinks lead.
         count: counts how far a fault would reach now, in pods; blocks while it asks.
+        effects: tells what a drill sets off; None where nothing does.
     """
 
     target: Target
@@ -29,3 +37,4 @@ class OpenSystem:
     regions: tuple[str, ...]
     group_wait: timedelta = timedelta(0)
     count: Callable[[PlannedFault], plan.Reach | None] | None = None
+    effects: EffectSource | None = None

@@ -153,6 +153,17 @@ def test_a_fault_of_a_cluster_is_refused_on_the_sandbox_with_what_it_has_instead
         refuse_misfits(type(story)(moved, story.slo, story.experiments, story.documents))
 
 
+@pytest.mark.parametrize("rule", ["podsAbove", "restartsAbove", "evictionsAbove", "waitingAbove"])
+def test_a_limit_on_pods_is_refused_where_there_are_none(rule: str) -> None:
+    story = read_story("slow-db")
+    limited = story.scenario.model_dump(by_alias=True)
+    limited["spec"]["abort"] = [{rule: 20}]
+    moved = type(story.scenario).model_validate(limited)
+
+    with pytest.raises(PlanRefused, match=r"are read on kubernetes, and not on sandbox"):
+        refuse_misfits(type(story)(moved, story.slo, story.experiments, story.documents))
+
+
 @pytest.mark.parametrize("target", ["sandbox", "kubernetes"])
 def test_a_slow_database_fits_both(target: str) -> None:
     story = read_story("slow-db")
