@@ -77,7 +77,7 @@ class Incident:
         wanted = self.expectation.alert or Severity.PAGE
         return (
             data.get("slo", fact.subject) == self.expectation.slo
-            and data.get("severity", wanted) == wanted
+            and data.get("severity") in (None, wanted)
             and data.get("alert") not in self.expectation.collateral
         )
 
@@ -111,7 +111,7 @@ class Incident:
         return [
             f
             for f in self.timeline.of_kind(Kind.PAGE_RECEIVED)
-            if f.data.get("severity", wanted) == wanted
+            if f.data.get("severity") in (None, wanted)
         ]
 
     @property

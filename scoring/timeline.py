@@ -7,11 +7,13 @@ facts; they never read logs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+from scoring.upcast import page_2
 
 
 class Kind(StrEnum):
@@ -26,8 +28,11 @@ class Kind(StrEnum):
     INJECTION_FAILED = "injection.failed"  # fault, error
     ALERT_FIRED = "alert.fired"  # alert, slo, service, severity, long, short, active_at
     ALERT_RESOLVED = "alert.resolved"  # same keys; happened_at is Prometheus' own evaluation
-    PAGE_RECEIVED = "page.received"  # the webhook: alert, slo, service, severity, long, starts_at
-    PAGE_RESOLVED = "page.resolved"  # the webhook: …, ends_at
+    # The webhook, version 2. What the labels say of it: alert, service, slo, severity, long,
+    # burn_rate; summary. As it came: starts_at (None: it did not say), ends_at, fingerprint,
+    # labels, annotations, generator_url. Which run explains it, and until when: drill, drill_until.
+    PAGE_RECEIVED = "page.received"
+    PAGE_RESOLVED = "page.resolved"
     PIPELINE_BEAT = "pipeline.beat"  # the always-firing watchdog came through: alert to webhook
     PAGE_DELIVERED = "page.delivered"  # to (role), page {…}: the page handed to the responder
     ACKNOWLEDGED = "incident.acked"  # by (role)
@@ -63,6 +68,15 @@ class Kind(StrEnum):
     DEPLOYED = "deploy.marked"  # service, revision, region, summary; of no incident
 
 
+UPCASTS: Mapping[tuple[str, int], Callable[[Mapping[str, Any], str], dict[str, Any]]] = {
+    (Kind.PAGE_RECEIVED, 1): page_2,
+    (Kind.PAGE_RESOLVED, 1): page_2,
+}
+"""Kind and version → what makes the next version out of its data and its fact's subject."""
+
+_NEWEST = {str(kind): version + 1 for kind, version in sorted(UPCASTS)}
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One thing that happened.
@@ -75,7 +89,7 @@ class Fact:
         source: whose clock and word: ``conductor``, ``prometheus``, ``alertmanager`` …
         subject: what it is about: an SLO, a fault, an undo id. May be empty.
         data: JSON-shaped detail; the keys each kind promises stand in `Kind`.
-        version: of the kind's data shape; 1 unless said otherwise.
+        version: of the kind's data shape; 0 stands for the newest.
     """
 
     id: str
@@ -85,9 +99,11 @@ class Fact:
     source: str
     subject: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
-    version: int = 1
+    version: int = 0
 
     def __post_init__(self) -> None:
+        if not self.version:
+            object.__setattr__(self, "version", _NEWEST.get(str(self.kind), 1))
         for name in ("happened_at", "recorded_at"):
             if getattr(self, name).utcoffset() != timedelta(0):
                 raise ValueError(f"{name} of fact {self.id!r} must be aware and UTC")
@@ -130,21 +146,27 @@ class Fact:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Fact:
-        """Return the fact that `to_json` wrote; unknown keys are ignored.
+        """Return the fact that `to_json` wrote, in today's shape; unknown keys are ignored.
+
+        A fact of a version that is newer than today's stays as it is.
 
         Raises:
             KeyError: a key is missing.
             ValueError: an instant cannot be read or is not UTC.
         """
+        kind, subject = raw["kind"], raw.get("subject", "")
+        data, version = dict(raw.get("data", {})), int(raw.get("version", 1))
+        while (upcast := UPCASTS.get((kind, version))) is not None:
+            data, version = upcast(data, subject), version + 1
         return cls(
             id=raw["id"],
-            kind=raw["kind"],
+            kind=kind,
             happened_at=datetime.fromisoformat(raw["happened_at"]),
             recorded_at=datetime.fromisoformat(raw["recorded_at"]),
             source=raw["source"],
-            subject=raw.get("subject", ""),
-            data=dict(raw.get("data", {})),
-            version=int(raw.get("version", 1)),
+            subject=subject,
+            data=data,
+            version=version,
         )
 
 

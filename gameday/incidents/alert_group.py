@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gameday.incidents.alerts import Alert
+from gameday.incidents.alerts import Alert, firing_id_of
 from scoring.timeline import Fact, Kind
 
 QUIET = timedelta(minutes=30)
@@ -186,9 +186,8 @@ class AlertGroup:
         """Return whether this fact would add nothing: it was heard before."""
         if fact.kind not in (Kind.PAGE_RECEIVED, Kind.PAGE_RESOLVED):
             return fact.id in self._events
-        # As `Alert.firing_id` writes it; most facts of a storm are new, and need no reading
-        # for that.
-        known = self._firings.get(f"{fact.data['fingerprint']}@{fact.data['starts_at']}")
+        # Most facts of a storm are new, and need no reading for that.
+        known = self._firings.get(firing_id_of(fact))
         if known is None:
             return False
         alert = Alert.from_fact(fact)

@@ -30,6 +30,7 @@ class Alert:
     Attributes:
         fingerprint: which alert it is: Alertmanager's, else a hash of the labels.
         starts_at: when it fired, by Prometheus.
+        is_dated: whether it said so itself; otherwise it is taken to have fired when it arrived.
         ends_at: when it cleared, by Prometheus; None: it is firing.
         received_at: when the webhook arrived here.
     """
@@ -43,6 +44,7 @@ class Alert:
     generator_url: str = ""
     drill: str | None = None
     drill_until: datetime | None = None
+    is_dated: bool = True
 
     @property
     def name(self) -> str:
@@ -51,8 +53,13 @@ class Alert:
 
     @property
     def service(self) -> str:
-        """The service it is about; what names it differs from place to place."""
-        return self.labels.get("service") or self.labels.get("job") or "unknown"
+        """The service it is about."""
+        return self._told_service or "unknown"
+
+    @property
+    def _told_service(self) -> str:
+        # What names it differs from place to place.
+        return self.labels.get("service") or self.labels.get("job") or ""
 
     @property
     def slo(self) -> str:
@@ -80,17 +87,29 @@ class Alert:
             recorded_at=self.received_at,
             source="alertmanager",
             subject=self.slo,
-            data={
-                "fingerprint": self.fingerprint,
-                "starts_at": self.starts_at.isoformat(),
-                "ends_at": self.ends_at.isoformat() if self.ends_at else None,
-                "labels": dict(self.labels),
-                "annotations": dict(self.annotations),
-                "generator_url": self.generator_url,
-                "drill": self.drill,
-                "drill_until": self.drill_until.isoformat() if self.drill_until else None,
-            },
+            data=self.to_data(),
         )
+
+    def to_data(self) -> dict[str, Any]:
+        """Return what its fact holds: what the labels say of it, and the alert as it came."""
+        said = self.labels.get
+        return {
+            "alert": self.name,
+            "service": self._told_service,
+            "slo": said("slo", ""),
+            "severity": said("severity", ""),
+            "long": said("long_window", ""),
+            "burn_rate": said("burn_rate", ""),
+            "summary": self.annotations.get("summary", ""),
+            "starts_at": self.starts_at.isoformat() if self.is_dated else None,
+            "ends_at": self.ends_at.isoformat() if self.ends_at else None,
+            "fingerprint": self.fingerprint,
+            "labels": dict(self.labels),
+            "annotations": dict(self.annotations),
+            "generator_url": self.generator_url,
+            "drill": self.drill,
+            "drill_until": self.drill_until.isoformat() if self.drill_until else None,
+        }
 
     @classmethod
     def from_fact(cls, fact: Fact) -> Alert:
@@ -98,17 +117,28 @@ class Alert:
         data = fact.data
         return cls(
             fingerprint=data["fingerprint"],
-            starts_at=datetime.fromisoformat(data["starts_at"]),
-            ends_at=datetime.fromisoformat(data["ends_at"]) if data.get("ends_at") else None,
+            starts_at=datetime.fromisoformat(_began(fact)),
+            ends_at=datetime.fromisoformat(data["ends_at"]) if data["ends_at"] else None,
             received_at=fact.happened_at,
-            labels=data.get("labels", {}),
-            annotations=data.get("annotations", {}),
-            generator_url=data.get("generator_url", ""),
-            drill=data.get("drill"),
+            labels=data["labels"],
+            annotations=data["annotations"],
+            generator_url=data["generator_url"],
+            drill=data["drill"],
             drill_until=(
-                datetime.fromisoformat(data["drill_until"]) if data.get("drill_until") else None
+                datetime.fromisoformat(data["drill_until"]) if data["drill_until"] else None
             ),
+            is_dated=data["starts_at"] is not None,
         )
+
+
+def firing_id_of(fact: Fact) -> str:
+    """Return `Alert.firing_id` of the alert in a fact, without reading the rest of it."""
+    return f"{fact.data['fingerprint']}@{_began(fact)}"
+
+
+def _began(page: Fact) -> str:
+    data = page.data
+    return data["starts_at"] or data["ends_at"] or page.happened_at.isoformat()
 
 
 def group_of(service: str, slo: str) -> str:
@@ -171,12 +201,14 @@ def _alert(raw: Mapping[str, Any], payload: Mapping[str, Any], received_at: date
     ends_at = (instant(raw.get("endsAt")) or received_at) if is_over else None
     return Alert(
         fingerprint=text(raw.get("fingerprint"), longest=64) or _fingerprint(labels),
+        # `_began` finds the same one in its fact.
         starts_at=starts_at or ends_at or received_at,
         ends_at=max(ends_at, starts_at) if ends_at and starts_at else ends_at,
         received_at=received_at,
         labels=labels,
         annotations=_texts(raw.get("annotations")),
         generator_url=text(raw.get("generatorURL")),
+        is_dated=starts_at is not None,
     )
 
 

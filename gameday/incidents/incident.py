@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from gameday.errors import DriverError, StoreError, UsageError
+from gameday.errors import DriverError, StoreError
 from gameday.incidents import deeplinks
+from gameday.incidents.alerts import WATCHDOG, alerts_of, has_beat, instant
 from gameday.ledger import Ledger
 from gameday.model.page import Finding, Links, Page
 from gameday.model.signals import Deploy
@@ -19,9 +20,6 @@ from scoring.timeline import Fact, Kind, Timeline
 
 BEFORE = timedelta(minutes=30)
 """How far back the deploy timeline goes (nominal time is compressed with everything else)."""
-
-WATCHDOG = "Watchdog"
-"""The alert that always fires: its beat proves that a page could have come through."""
 
 BEAT_EVERY = timedelta(seconds=4)
 """Beats are recorded this often; they may come more often."""
@@ -58,7 +56,7 @@ class Incident:
         self.runbook = runbook
         self.latency_limit = latency_limit
         self._drill = drill
-        self._seen: set[tuple[str, str, str]] = set()
+        self._seen: set[tuple[str, bool, datetime | bool]] = set()
         self._beat_at: datetime | None = None
         self._page: Page | None = None
         self.before_mitigation: Callable[[], Awaitable[None]] | None = None
@@ -102,39 +100,21 @@ class Incident:
             StoreError: it could not be written down; Alertmanager is to send it again.
         """
         arrived_at = arrived_at or self.now()
-        alerts = payload.get("alerts")
-        if not isinstance(alerts, list) or not all(isinstance(a, dict) for a in alerts):
-            raise UsageError("the webhook has no list `alerts`; is the sender Alertmanager?")
+        alerts = alerts_of(payload, received_at=arrived_at)
+        if has_beat(payload):
+            self._beat(arrived_at)
         facts = []
         for alert in alerts:
-            labels = alert.get("labels") or {}
-            if labels.get("alertname") == WATCHDOG:
-                self._beat(arrived_at)
-                continue
-            status = str(alert.get("status", payload.get("status", "firing")))
-            starts_at = _instant(alert.get("startsAt"))
-            ends_at = _instant(alert.get("endsAt")) if status == "resolved" else None
-            key = (str(alert.get("fingerprint") or sorted(labels.items())), status, str(starts_at))
+            key = (alert.fingerprint, alert.ends_at is None, alert.is_dated and alert.starts_at)
             if key in self._seen:
                 continue
-            resolved = status == "resolved"
+            told = alert.to_fact()
             facts.append(
                 self._ledger.record(
-                    Kind.PAGE_RESOLVED if resolved else Kind.PAGE_RECEIVED,
-                    source="alertmanager",
-                    subject=str(labels.get("slo", labels.get("alertname", ""))),
-                    data={
-                        "alert": labels.get("alertname", ""),
-                        "slo": labels.get("slo", ""),
-                        "service": labels.get("service", ""),
-                        "severity": labels.get("severity", ""),
-                        "long": labels.get("long_window", ""),
-                        "burn_rate": labels.get("burn_rate", ""),
-                        "summary": (alert.get("annotations") or {}).get("summary", ""),
-                        "starts_at": starts_at.isoformat() if starts_at else None,
-                        "ends_at": ends_at.isoformat() if ends_at else None,
-                        "fingerprint": str(alert.get("fingerprint", "")),
-                    },
+                    told.kind,
+                    source=told.source,
+                    subject=told.subject,
+                    data=told.data,
                     happened_at=arrived_at,
                 )
             )
@@ -164,7 +144,7 @@ class Incident:
         data = received.data
         long = str(data.get("long", ""))
         window = self._real_windows.get(long, timedelta(minutes=1))
-        fired_at = _instant(data.get("starts_at")) or received.happened_at
+        fired_at = instant(data.get("starts_at")) or received.happened_at
         until = received.happened_at
         go = f"{base_url}/go/{self.link_token}"
         self._page = Page(
@@ -306,16 +286,3 @@ class Incident:
             "page": self._page.model_dump(mode="json") if self._page else None,
             "facts": [f.to_json() for f in self._ledger.timeline.of_kind(*own)],
         }
-
-
-def _instant(value: object) -> datetime | None:
-    """Return an instant of a webhook; None for absent, unreadable and Go's zero time."""
-    if not isinstance(value, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    if parsed.year <= 1 or parsed.tzinfo is None:
-        return None
-    return parsed.astimezone(UTC)

@@ -158,7 +158,10 @@ def test_all_facts_stand_in_one_order_and_new_ones_come_after(url: str) -> None:
 
 def test_two_facts_of_one_id_are_both_kept(url: str) -> None:
     # A run whose store did not answer used to write its next fact under the same id.
-    twins = [Fact("f0001", "k", NOON, NOON, "conductor", data={"n": n}).to_json() for n in range(3)]
+    twins = [
+        Fact("f0001", "k", NOON, NOON, "conductor", data={"n": n, "nul": "\0"}).to_json()
+        for n in range(3)
+    ]
 
     def statements(connection: sa.Connection) -> None:
         begin(connection, "r", 0)

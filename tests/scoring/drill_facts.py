@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ SLOW_DB = Expectation(
     culprit=Culprit("inventory", "db"),
     mitigations=("failover-db",),
 )
+
+REHEARSED = replace(SLOW_DB, slo="checkout")
+"""The same story in a rehearsal, whose SLO has another name."""
 
 
 def at(seconds: float) -> datetime:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from drill_facts import (
     PAGE,
+    REHEARSED,
     SLOW_DB,
     at,
     changed,
@@ -447,12 +448,15 @@ def holds(stored: object, found: object) -> bool:
     return stored == found
 
 
-@pytest.mark.parametrize("name", ["slow-db-v1", "slow-db-v2"])
-def test_a_stored_timeline_still_gets_the_card_it_got(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("slow-db-v1", SLOW_DB), ("slow-db-v2", SLOW_DB), ("slow-db-v3", REHEARSED)],
+)
+def test_a_stored_timeline_still_gets_the_card_it_got(name: str, expected: Expectation) -> None:
     stored = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
     timeline = Timeline.of(Fact.from_json(raw) for raw in stored["facts"])
 
     # As with every run, the rubric it was scored on is kept beside it.
-    found = judge(timeline, SLOW_DB, Rubric.from_mapping(stored["rubric"]))
+    found = judge(timeline, expected, Rubric.from_mapping(stored["rubric"]))
 
     assert holds(stored["card"], json.loads(json.dumps(found.to_json())))
