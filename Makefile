@@ -1,6 +1,6 @@
 # The two commands: `make demo` plays a whole game day, `make test` runs the checks and the tests.
 
-.PHONY: help setup demo test test-kind test-long check unit format clean
+.PHONY: help setup demo test test-kind test-long check unit faults format clean
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -11,6 +11,7 @@ help:
 	@echo "make test-kind  set up, then the tests on a real Kubernetes cluster, where there is one"
 	@echo "make test-long  set up, then the long tables (resumable; hours)"
 	@echo "make check      format, lint, types, floors and unit tests (quick; also the commit hook)"
+	@echo "make faults     write experiments/ and docs/faults.md anew from what the faults declare"
 	@echo "make setup      the set-up alone; run twice, it does nothing the second time"
 	@echo "make clean      take the sandbox down and remove what can be made again"
 
@@ -59,6 +60,9 @@ check:
 
 unit:
 	$(BIN)/pytest -n 2 -m "not served and not sandbox and not long and not kind"
+
+faults:
+	$(BIN)/python tools/faults.py
 
 format:
 	$(BIN)/ruff format .

@@ -49,11 +49,15 @@ class Reach(Protocol):
 
     @property
     def of(self) -> int:
-        """How many living pods the namespaces hold."""
+        """How many living pods the namespaces hold; 0 where nothing could be counted."""
 
     @property
     def namespaces(self) -> Sequence[str]:
         """Names of the namespaces it would touch."""
+
+    @property
+    def uncounted(self) -> Sequence[str]:
+        """What of it is counted by nobody, and why, as sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +120,19 @@ class Plan:
                     "configuration": dict(f.configuration),
                     "undo": f.undo.description,
                     "undo_command": f.undo.command,
+                    "recovers": f.recovers,
+                    "uncounted": [
+                        line
+                        for r in self.reaches[i : i + 1]
+                        if r is not None
+                        for line in r.uncounted
+                    ],
                 }
-                for f in self.faults
+                for i, f in enumerate(self.faults)
             ],
             "reaches": [
-                None if r is None else {"pods": list(r.pods), "of": r.of} for r in self.reaches
+                {"pods": list(r.pods), "of": r.of} if r is not None and r.of else None
+                for r in self.reaches
             ],
             "expects_alert": self.expects_alert,
             "predicted_seconds": seconds(self.prediction.page_detects_after),
@@ -271,7 +283,7 @@ def _too_far(scenario: Scenario, reaches: Sequence[Reach | None]) -> list[Refuse
                 "name another under `with`, or allow this one there",
             )
         )
-    if allowed.pods is not None and counted:
+    if allowed.pods is not None and any(r.of for r in counted):
         pods = {p for r in counted for p in r.pods}
         of = max(r.of for r in counted)
         most = allowed.pods if isinstance(allowed.pods, int) else math.floor(allowed.pods * of)

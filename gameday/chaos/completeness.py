@@ -211,6 +211,8 @@ def _marking(fault: Fault) -> Iterator[str]:
         can = " or ".join(kind.__name__ for kind in MARKS[fault.acts_on])
         yield f"`marks`: a fault on a {fault.acts_on} marks by {can}"
         return
+    if not isinstance(fault.marks, Toxics) and fault.parameter("toxic_name") is not None:
+        yield "`parameters`: 'toxic_name' names toxics, and it marks by none; call it mark"
     if isinstance(fault.marks, Nothing):
         if not isinstance(fault.recover, Nothing):
             yield (
@@ -218,7 +220,8 @@ def _marking(fault: Fault) -> Iterator[str]:
                 f" could find it without a store; write {PARTS['marks'][1]}"
             )
         return
-    wanted = ("toxic_name",) if isinstance(fault.marks, Toxics) else NAMES
+    # The way back of what takes a toxic's name is by toxics alone (`is_toxics_only`).
+    wanted = tuple(n for n in NAMES if (n == "toxic_name") is isinstance(fault.marks, Toxics))
     mark = next((p.name for p in fault.parameters if p.name in wanted), None)
     if mark is None:
         yield (

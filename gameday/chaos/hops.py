@@ -42,7 +42,7 @@ DOWNSTREAM = Parameter("downstream", TEXT, "db", "who answers it")
 REGIONS = Parameter("regions", NAMES, ["eu-west"], 'or "eu-west,us-east"; empty: every region')
 TOXICITY = Parameter("toxicity", RATIO, 1.0, "share of connections")
 TOXIC_NAME = Parameter("toxic_name", TEXT, "gameday", "what the recovery goes by")
-TTL = Parameter("ttl_s", SECONDS, None, "until gameday's proxy ends it by itself", unit="seconds")
+TTL = Parameter("ttl_s", SECONDS, None, "then gameday's proxy ends it by itself", unit="seconds")
 TOXIPROXY_URL = Parameter(
     "toxiproxy_url", TEXT, FromEnvironment("TOXIPROXY_URL"), "null: the running sandbox"
 )

@@ -107,11 +107,13 @@ class Type:
         name: for people: ``duration``.
         read: raises `ActivityFailed` for what is no such value; takes the parameter's name first.
         has_unit: whether a value tells its unit itself, or needs none; else the parameter says it.
+        choices: all values there are; empty: more than can be listed.
     """
 
     name: str
     read: Callable[[str, Any], object]
     has_unit: bool = True
+    choices: tuple[str, ...] = ()
 
 
 def _scalar(what: str, value: Any) -> None:
@@ -148,7 +150,7 @@ def one_of(*choices: str) -> Type:
         if value not in choices:
             raise ActivityFailed(f"{what} must be one of {', '.join(choices)}, not {value!r}")
 
-    return Type(" | ".join(choices), read)
+    return Type("choice", read, choices=choices)
 
 
 # --- parameters ----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ the plan that shows a number would otherwise look as if it were all.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,29 @@ from gameday.drivers.chaostoolkit import experiment as experiments
 if TYPE_CHECKING:
     from gameday.chaos.clusters import Touched
 
-__all__ = ["Reach", "actions", "count", "faults_of"]
+__all__ = ["Action", "Reach", "actions", "count", "is_known_late"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action of an experiment.
+
+    Attributes:
+        fault: what it puts in; None: it is no fault of gameday's.
+        arguments: with the values it would be given now.
+    """
+
+    activity: Mapping[str, Any]
+    fault: Fault | None
+    arguments: Mapping[str, Any]
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Return the values of the fault's parameters; empty where it is none of gameday's."""
+        if self.fault is None:
+            return {}
+        takes = self.fault.inject.arguments(self.fault.parameters)
+        return {p: self.arguments[a] for a, p in takes.items() if a in self.arguments}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,44 +79,62 @@ def count(
     Raises:
         ActivityFailed: it could not be injected: zero matches, a fence, the cluster's no.
     """
-    registry = registry or known()
-    played = experiments.with_values(dict(experiment), configuration)
-    values = _values(played)
     found: list[Touched] = []
     uncounted: list[str] = []
-    for activity in actions(played):
-        fault = _fault_of(activity, registry)
+    for action in actions(experiment, configuration, registry=registry):
+        fault = action.fault
         if fault is None:
-            uncounted.append(_strange(activity))
+            uncounted.append(_strange(action.activity))
         elif isinstance(fault.touches, Nothing):
             uncounted.append(f"{fault.name} is not counted in pods: {fault.touches.because}")
         else:
-            given = _arguments(activity, values)
-            wanted = inspect.signature(fault.touches).parameters
-            found.append(fault.touches(**{k: v for k, v in given.items() if k in wanted}))
+            wanted = inspect.signature(fault.touches)
+            given = {k: v for k, v in action.arguments.items() if k in wanted.parameters}
+            late = [name for name, value in given.items() if is_known_late(value)]
+            if late:
+                uncounted.append(
+                    f"{fault.name} cannot be counted: its {late[0]} is found out only when it is"
+                    " played"
+                )
+                continue
+            try:
+                wanted.bind(**given)
+            except TypeError as problem:
+                raise ActivityFailed(f"{action.activity.get('name')!r}: {problem}") from problem
+            found.append(fault.touches(**given))
     return _together(found, uncounted)
 
 
-def actions(experiment: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the actions of an experiment's method."""
-    for activity in experiment.get("method") or ():
-        if isinstance(activity, dict) and activity.get("type") == "action":
-            yield activity
+def actions(
+    experiment: Mapping[str, Any],
+    configuration: Mapping[str, Any],
+    *,
+    registry: Registry | None = None,
+) -> Sequence[Action]:
+    """Return the actions of an experiment's method, in order, as they would be played.
 
-
-def faults_of(
-    experiment: Mapping[str, Any], registry: Registry | None = None
-) -> Sequence[tuple[Fault, Mapping[str, Any]]]:
-    """Return the declared faults that an experiment puts in, each with its activity."""
+    Raises:
+        ActivityFailed: a parameter has no value.
+    """
     registry = registry or known()
-    played = experiments.with_values(dict(experiment), {})
-    found = [(_fault_of(activity, registry), activity) for activity in actions(played)]
-    return [(fault, activity) for fault, activity in found if fault is not None]
+    played = experiments.with_values(dict(experiment), configuration)
+    values = _values(played)
+    found: list[Action] = []
+    for activity in played.get("method") or ():
+        if not isinstance(activity, dict) or activity.get("type") != "action":
+            continue
+        provider = activity.get("provider") or {}
+        fault = registry.injected_by(str(provider.get("module")), str(provider.get("func")))
+        arguments = provider.get("arguments") or {}
+        if not isinstance(arguments, dict):  # a process's may be text
+            arguments = {}
+        found.append(Action(activity, fault, dict(substitute(dict(arguments), dict(values), None))))
+    return found
 
 
-def _fault_of(activity: Mapping[str, Any], registry: Registry) -> Fault | None:
-    provider = activity.get("provider") or {}
-    return registry.injected_by(str(provider.get("module")), str(provider.get("func")))
+def is_known_late(value: Any) -> bool:
+    """Return whether a value is a secret's, or what a probe will say: nobody knows it before."""
+    return isinstance(value, dict) or (isinstance(value, str) and "${" in value)
 
 
 def _strange(activity: Mapping[str, Any]) -> str:
@@ -129,8 +169,3 @@ def _values(experiment: Mapping[str, Any]) -> Mapping[str, Any]:
         return dict(load_configuration(dict(experiments.declared(dict(experiment)))))
     except ChaosException as problem:
         raise ActivityFailed(str(problem)) from problem
-
-
-def _arguments(activity: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    arguments = (activity.get("provider") or {}).get("arguments") or {}
-    return dict(substitute(dict(arguments), dict(values), None))

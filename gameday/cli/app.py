@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from gameday.cli import files, incident, orders, programme, runs, sandbox, slos, token
+from gameday.cli import faults, files, incident, orders, programme, runs, sandbox, slos, token
 from gameday.cli.doctor import doctor
 from gameday.cli.output import Unwritable, lasting_streams
 from gameday.cli.play import plan_command, run_command
@@ -36,6 +36,7 @@ app.command("run")(run_command)
 app.command("plan")(plan_command)
 app.command("validate")(files.validate)
 app.command("schema")(files.schema)
+app.command("faults")(faults.faults)
 app.command("runs")(runs.runs)
 app.command("show")(runs.show)
 app.command("score")(runs.score)

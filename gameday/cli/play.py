@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ VERDICT_CODES = {
     "aborted": ExitCode.ABORTED,
     "failed": ExitCode.UNREACHABLE,
 }
+
+SHOWN = 5
+"""Pods of a blast radius that a plan names; all of them are in its JSON."""
 
 TARGET = typer.Option(None, "--target", help="Play on another target than the scenario names.")
 CONTEXT = typer.Option(
@@ -146,13 +150,17 @@ def plan_command(
         f"SLO {planned['slo']} of {planned['service']}; responder: {planned['responder']}"
     )
     print(f"the fault should make {planned['error_ratio']:.0%} of the requests bad\n")
-    for fault in planned["faults"]:
+    for fault, reach in zip_longest(planned["faults"], planned["reaches"]):
         shown = ", ".join(f"{k}={v}" for k, v in fault["configuration"].items())
         print(
             f"at {fault['at_seconds']:g} s, at most {fault['duration_seconds']:g} s: "
             f"{fault['experiment']} ({shown})"
         )
         print(f"    undo: {fault['undo']}  ·  `{fault['undo_command']}`")
+        if fault["recovers"]:
+            print(f"    its recovery {fault['recovers']}")
+        for line in _reach(reach, fault["uncounted"]):
+            print(f"    {line}")
     print()
     print_table(
         ("branch", "burn rate", "severity", "fires after", "resets after the fault"),
@@ -176,6 +184,14 @@ def plan_command(
     else:
         print("\nno alert is expected")
     return 0
+
+
+def _reach(reach: Mapping[str, Any] | None, uncounted: Sequence[str]) -> Iterator[str]:
+    """Yield what a fault touches, and what of it nobody counts."""
+    if reach is not None:
+        pods = ", ".join(reach["pods"][:SHOWN]) + (", …" if len(reach["pods"]) > SHOWN else "")
+        yield f"touches {len(reach['pods'])} of {reach['of']} pods" + (f": {pods}" if pods else "")
+    yield from uncounted
 
 
 def _seconds(value: float | None) -> str:

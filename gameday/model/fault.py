@@ -35,6 +35,7 @@ class PlannedFault:
 
     Attributes:
         takes: how long it may take to be in place, where it says so itself (a drain does).
+        recovers: what its recovery does, for people, as the end of a sentence; may be empty.
     """
 
     experiment: str
@@ -44,6 +45,7 @@ class PlannedFault:
     duration: timedelta
     undo: Undo
     takes: timedelta = timedelta(0)
+    recovers: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,12 +69,14 @@ def setting_is_known(
     namespace: str,
     settings: str,
     key: str,
+    ignore: str = "",
     context: str | None = None,
     kubeconfig: str | None = None,
 ) -> bool:
-    """Return whether the ConfigMap has the value."""
+    """Return whether the ConfigMap has the value, or lacks it because of the mark to ignore."""
     with opened(context, kubeconfig) as cluster:
-        return key in ((cluster.get("configmaps", settings, namespace) or {}).get("data") or {})
+        found = cluster.get("configmaps", settings, namespace) or {}
+        return key in (found.get("data") or {}) or marks.mark_of(found) == ignore != ""
 
 
 def setting_touches(
@@ -124,7 +126,9 @@ FAULT = Fault(
         Parameter("readers", LABELS, "app=checkout", "of the pods that read it"),
         *ON_CLUSTER,
     ),
-    steady=SteadyState("The setting is there", Step("the setting is known", setting_is_known)),
+    steady=SteadyState(
+        "The setting is there", Step("the setting is known", setting_is_known, {"ignore": "mark"})
+    ),
     inject=Step("forget the setting", forget_setting),
     recover=Step("recover the setting", recover_setting),
     is_present=Step("the setting is forgotten", setting_is_forgotten),

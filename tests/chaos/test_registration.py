@@ -142,7 +142,7 @@ def test_a_number_says_what_it_counts() -> None:
     ("fault", "words"),
     [
         (replace(FAULT, name="Forget it"), "`name`: 'Forget it' is no file's name"),
-        (without("mark"), "none is called toxic_name or change_name or mark"),
+        (without("mark"), "none is called change_name or mark"),
         (without("context"), "`parameters`: 'context' is missing"),
         (without("at_most"), "`parameters`: 'at_most' is missing"),
         (without("key"), "forget_setting takes 'key', which is no parameter"),

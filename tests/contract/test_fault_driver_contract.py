@@ -1,4 +1,4 @@
-"""What every fault driver promises: simulated, and Chaos Toolkit on a proxy and on a cluster."""
+"""What every fault driver promises: simulated, and Chaos Toolkit wherever our faults act."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.errors import DriverError
 from gameday.ports import FaultDriver, PlannedFault, Undo
+from gameday.testing.control import ControlApi, controlling
 from gameday.testing.failures import Calls, Failure, Port, Way
 from gameday.testing.gate import kubeconfig, serving
 from gameday.testing.kubernetes import SimulatedApi
@@ -188,13 +189,57 @@ class ChaosToolkitOnACluster(Subject):
         return asyncio.run(work)
 
 
+class ChaosToolkitOnTheSandbox(Subject):
+    """The driver of real runs, on a control API of the sandbox's kind."""
+
+    def __init__(self, url: str, api: ControlApi) -> None:
+        self.url = url
+        self.api = api
+
+    def driver(self) -> FaultDriver:
+        return ChaosToolkit(control_url=self.url)
+
+    def unreachable(self) -> FaultDriver:
+        return ChaosToolkit(control_url="http://control.invalid:8470")
+
+    def prepare(self, number: int = 1, run: str = "r7") -> PlannedFault:
+        return self.driver().prepare(
+            "deploy-change",
+            path=str(EXPERIMENTS / "deploy-change.yaml"),
+            # Two faults of one run, side by side.
+            configuration={"regions": [self.REGIONS[number - 1]], "seed": number},
+            at=timedelta(0),
+            duration=5 * MINUTE,
+            run=run,
+            number=number,
+        )
+
+    def state(self) -> object:
+        return self.api.live()
+
+    def disturb(self) -> None:
+        self.api.deploys.append(
+            {"service": "checkout", "revision": "theirs", "region": self.REGIONS[1]}
+        )
+
+    def now(self) -> datetime:
+        from datetime import UTC
+
+        return datetime.now(UTC)
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run(work)
+
+    REGIONS = ("eu-west", "us-east")
+
+
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[str]:
     with running_proxy(PROXIES) as url:
         yield url
 
 
-@pytest.fixture(params=["simulated", "chaostoolkit", "kubernetes"])
+@pytest.fixture(params=["simulated", "chaostoolkit", "sandbox", "kubernetes"])
 def subject(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Subject]:
@@ -204,6 +249,11 @@ def subject(
         api.pod("p1", "a1")
         with serving(api) as url:
             yield ChaosToolkitOnACluster(tmp_path, url, api)
+        return
+    if request.param == "sandbox":
+        control = ControlApi()
+        with controlling(control) as url:
+            yield ChaosToolkitOnTheSandbox(url, control)
         return
     if request.param == "simulated":
         simulated = Simulated()
@@ -299,6 +349,10 @@ def test_a_system_that_does_not_answer_is_a_driver_error(subject: Subject) -> No
     if isinstance(subject, ChaosToolkitOnACluster):
         place = {"context": "nowhere", "kubeconfig": subject.nowhere}
         values = {**undo.data["configuration"], **place}
+        undo = replace(undo, data={**undo.data, "configuration": values})
+    if isinstance(subject, ChaosToolkitOnTheSandbox):
+        subject.do(subject.driver().inject(subject.prepare()))  # else there is nothing to ask for
+        values = {**undo.data["configuration"], "control_url": "http://control.invalid:8470"}
         undo = replace(undo, data={**undo.data, "configuration": values})
 
     async def ask() -> list[Any]:

@@ -173,6 +173,7 @@ class Counted:
     pods: tuple[str, ...]
     of: int
     namespaces: tuple[str, ...] = ("shop",)
+    uncounted: tuple[str, ...] = ()
 
 
 def reaching(*reaches: Counted | None, **radius: Any) -> plan.Plan:
@@ -183,6 +184,13 @@ def test_faults_within_the_blast_radius_are_planned_with_what_was_counted() -> N
     made = reaching(Counted(("shop/a",), 10), None, pods="10%", namespaces=["shop"])
 
     assert [{"pods": ["shop/a"], "of": 10}, None] == made.to_json()["reaches"]
+
+
+def test_what_nobody_counts_is_said_and_is_not_a_count_of_nothing() -> None:
+    made = reaching(Counted((), 0, (), ("'stop' is no fault of gameday's",)), pods=1).to_json()
+
+    assert [None] == made["reaches"]
+    assert [["'stop' is no fault of gameday's"]] == [f["uncounted"] for f in made["faults"]]
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def change_is_live(change_name: str = "gameday", control_url: str | None = None)
         deploys = _deploys(Control(control_url))
     except SandboxGone:
         return False
-    return any(_live(deploys, saved["service"], r) == saved["revision"] for r in saved["before"])
+    return _is_live(deploys, saved)
 
 
 def deploys_are_known(service: str, control_url: str | None = None) -> bool:
@@ -127,12 +127,16 @@ def deploys_are_known(service: str, control_url: str | None = None) -> bool:
 
 def find_changes(prefix: str = "", control_url: str | None = None) -> dict[str, list[str]]:
     """Return the changes whose names begin so and that nobody has taken back, with what is live."""
+    try:
+        deploys = _deploys(Control(control_url))
+    except SandboxGone:
+        return {}
     records = sorted(_folder().glob("*.json"))
     found = {r.stem: _read(r) for r in records if r.stem.startswith(prefix)}
     return {
         name: [f"{saved['revision']} of {saved['service']}"]
         for name, saved in found.items()
-        if saved is not None and change_is_live(name, control_url)
+        if saved is not None and _is_live(deploys, saved)
     }
 
 
@@ -149,6 +153,10 @@ def _live(deploys: Sequence[Mapping[str, Any]], service: str, region: str) -> st
     """Return the revision that serves a region; a deploy without a region went to all of them."""
     here = [d for d in deploys if d["service"] == service and d.get("region") in (None, region)]
     return str(here[-1]["revision"]) if here else None
+
+
+def _is_live(deploys: Sequence[Mapping[str, Any]], saved: Mapping[str, Any]) -> bool:
+    return any(_live(deploys, saved["service"], r) == saved["revision"] for r in saved["before"])
 
 
 def _all_regions(deploys: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -195,7 +203,7 @@ FAULT = Fault(
             "kind",
             one_of("compute", "wait", "harmless"),
             "compute",
-            "what it does: keeps a core busy, waits, neither",
+            "keeps a core busy, waits, or neither",
         ),
         Parameter("seed", TEXT, 0, "by which the change is drawn"),
         Parameter("revision", TEXT, "", "deploy this one instead of a new change"),

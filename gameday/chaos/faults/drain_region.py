@@ -217,10 +217,10 @@ FAULT = Fault(
             "foreign",
             one_of("refuse", "leave"),
             "refuse",
-            "pods in namespaces that the settings do not allow; those of kube-system are left",
+            "pods in namespaces that the settings do not allow",
         ),
         Parameter("grace_period_s", COUNT, None, "null: the pods' own", unit="seconds"),
-        Parameter("within_s", COUNT, 120, "until then it must be done", unit="seconds"),
+        Parameter("within_s", COUNT, 120, "then it must be done", unit="seconds"),
         *ON_CLUSTER,
     ),
     steady=SteadyState(

@@ -86,7 +86,7 @@ FAULT = Fault(
             "direction",
             one_of(*DIRECTIONS),
             "ingress",
-            "nobody reaches them (ingress), they reach nobody (egress)",
+            "traffic to them (ingress), from them (egress)",
         ),
         *ON_CLUSTER,
     ),

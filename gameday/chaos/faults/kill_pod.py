@@ -135,10 +135,10 @@ FAULT = Fault(
         Parameter("selector", LABELS, "app=checkout", "of the pods; empty: by name or owner alone"),
         Parameter("name", TEXT, "", "of the pod, or a shell pattern"),
         Parameter("owner", TEXT, "", "deployment/checkout, statefulset/db …"),
-        Parameter("count", COUNT, 1, "how many; fewer there is an error", unit="pods"),
+        Parameter("count", COUNT, 1, "fewer there is an error", unit="pods"),
         Parameter("percent", PERCENT, "", "of those that fit, instead of a count; one at least"),
         Parameter(
-            "grace_period_s", COUNT, 0, "until they are killed; null: the pods' own", unit="seconds"
+            "grace_period_s", COUNT, 0, "then they are killed; null: the pods' own", unit="seconds"
         ),
         Parameter("seed", TEXT, 0, "which ones, where there are more"),
         *ON_CLUSTER,

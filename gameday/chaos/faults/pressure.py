@@ -239,9 +239,9 @@ FAULT = Fault(
     parameters=(
         NAMESPACE,
         Parameter("beside", LABELS, "app=checkout", "of the pods whose nodes are meant"),
-        Parameter("cpus", COUNT, 1, "busy on each node; 0: memory alone", unit="processes"),
+        Parameter("cpus", COUNT, 1, "kept busy on each node; 0: memory alone", unit="processes"),
         Parameter("memory_mib", COUNT, 0, "held on each node", unit="MiB"),
-        Parameter("ttl_s", COUNT, 300, "until the cluster ends it by itself", unit="seconds"),
+        Parameter("ttl_s", COUNT, 300, "then the cluster ends it by itself", unit="seconds"),
         Parameter("image", TEXT, "python:3.11-slim", "one with python that the nodes can pull"),
         *ON_CLUSTER,
     ),

@@ -77,7 +77,10 @@ FAULT = Fault(
         Parameter("jitter", DURATION, "0ms", "how far the latency may be off"),
         hops.TOXICITY,
         Parameter(
-            "stream", one_of("downstream", "upstream"), "downstream", "upstream: what it asks"
+            "stream",
+            one_of("downstream", "upstream"),
+            "downstream",
+            "what is answered, or what is asked",
         ),
         hops.TOXIC_NAME,
         hops.TTL,

@@ -126,9 +126,9 @@ FAULT = Fault(
             "direction",
             one_of("to", "from", "both"),
             "to",
-            "what the pods send (to), or receive (from)",
+            "what the pods send (to) or receive (from)",
         ),
-        Parameter("ttl_s", COUNT, 300, "until Chaos Mesh ends it by itself", unit="seconds"),
+        Parameter("ttl_s", COUNT, 300, "then Chaos Mesh ends it by itself", unit="seconds"),
         *ON_CLUSTER,
     ),
     steady=SteadyState(

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gameday.drivers.chaostoolkit import clusters, process, toxics
 from gameday.drivers.chaostoolkit import experiment as experiments
+from gameday.drivers.chaostoolkit import marks, process, toxics
 from gameday.drivers.chaostoolkit.process import Event
 from gameday.errors import DriverError, PermanentDriverError, SteadyStateNotMet
 from gameday.ports import Injection, PlannedFault, Undo
@@ -214,7 +214,7 @@ class ChaosToolkit:
         return bool(seen["met"])
 
     async def strays(self) -> Sequence[Undo]:
-        """Return what takes back all that bears a run's mark now, on the proxy and in the cluster.
+        """Return what takes back all that bears a run's mark now, on the proxy and in the target.
 
         Raises:
             DriverError: one of them cannot be read.
@@ -233,18 +233,28 @@ class ChaosToolkit:
                 )
         if self._addresses["context"]:
             place = {k: self._addresses[k] for k in ("context", "kubeconfig")}
-            looked = await clusters.marked(
-                MARK, place, within=self._recover_within, environment=self._environment
-            )
-            for name, things in looked.items():
-                found.append(
-                    _stray(
-                        name,
-                        f"{', '.join(things)} in {place['context']}",
-                        experiment=clusters.taking_out(name, place),
-                    )
-                )
+            found += await self._marked(marks.CLUSTER, place, f"in {place['context']}")
+        if self._addresses["control_url"]:
+            place = {"control_url": self._addresses["control_url"]}
+            found += await self._marked(marks.SANDBOX, place, "on the sandbox")
         return found
+
+    async def _marked(self, kind: marks.Kind, place: marks.Place, where: str) -> Sequence[Undo]:
+        looked = await marks.marked(
+            kind,
+            MARK,
+            place,
+            within=self._recover_within,
+            environment=self._environment,
+        )
+        return [
+            _stray(
+                name,
+                f"{', '.join(things)} {where}",
+                experiment=marks.taking_out(kind, name, place),
+            )
+            for name, things in looked.items()
+        ]
 
     async def recover(self, undo: Undo) -> None:
         """Take the fault back; idempotent.

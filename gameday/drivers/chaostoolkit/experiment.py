@@ -95,15 +95,28 @@ def _own_block(experiment: Experiment) -> Mapping[str, Any]:
 
 
 def is_toxics_only(experiment: Experiment) -> bool:
-    """Return whether all the experiment does is add toxics that carry the fault's name."""
-    if "toxic_name" not in declared(experiment):
-        return False
-    modules = {
-        (activity.get("provider") or {}).get("module")
+    """Return whether all the experiment does is add toxics that carry the fault's name.
+
+    An action of ours that takes ``toxic_name`` adds such toxics and nothing else: no fault that
+    marks otherwise is registered with a parameter of this name.
+    """
+    providers = [
+        activity.get("provider") or {}
         for activity in experiment["method"]
         if isinstance(activity, dict) and activity.get("type") == "action"
-    }
-    return modules == {"gameday.chaos.downstream"}
+    ]
+    return (
+        "toxic_name" in declared(experiment) and bool(providers) and all(map(_is_toxic, providers))
+    )
+
+
+def _is_toxic(provider: Mapping[str, Any]) -> bool:
+    arguments = provider.get("arguments")
+    return (
+        str(provider.get("module", "")).startswith("gameday.chaos.")
+        and isinstance(arguments, Mapping)
+        and arguments.get("toxic_name") == "${toxic_name}"
+    )
 
 
 def has_hypothesis(experiment: Experiment) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from gameday import plan
 from gameday.conductor.limit import limited
@@ -42,7 +43,7 @@ async def make_plan(
 def _prepare(story: Story, system: OpenSystem, run: str) -> list[PlannedFault]:
     regions = story.scenario.spec.regions or system.regions
     pods = story.scenario.spec.blast_radius.pods
-    return [
+    prepared = [
         system.faults.prepare(
             fault.experiment,
             path=str(path),
@@ -63,6 +64,31 @@ def _prepare(story: Story, system: OpenSystem, run: str) -> list[PlannedFault]:
             zip(story.scenario.spec.faults, story.experiments, strict=True), start=1
         )
     ]
+    return [described(fault) for fault in prepared]
+
+
+def described(fault: PlannedFault) -> PlannedFault:
+    """Return a planned fault with where it is and what its recovery does, as it declares."""
+    from chaoslib.exceptions import ActivityFailed
+
+    from gameday.chaos.radius import actions
+
+    document = fault.undo.data.get("experiment")
+    if not document:
+        return fault
+    try:
+        found = actions(document, fault.configuration)
+    except ActivityFailed:
+        return fault  # whoever counts or injects it will say what is missing
+    ours = [(a.fault, a.values) for a in found if a.fault is not None]
+    where = "; ".join(filter(None, (f.place(values) for f, values in ours)))
+    if not where:
+        return fault
+    return replace(
+        fault,
+        recovers="; ".join(dict.fromkeys(f.undo for f, _ in ours)),
+        undo=replace(fault.undo, description=f"{fault.experiment}: {where}"),
+    )
 
 
 def _share_or_count(pods: float | int) -> str:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.kubernetes import Cluster, connect, rollouts
@@ -18,11 +17,11 @@ from gameday.errors import PermanentDriverError, PlanRefused
 from gameday.house.targets.cluster_code import code_of, versions_of
 from gameday.house.targets.cluster_faults import ClusterFaults, Doors, Place
 from gameday.house.targets.open_system import OpenSystem
+from gameday.house.targets.reach import reach
 from gameday.incidents import deeplinks
 from gameday.model.programme import Programme
 from gameday.model.scenario import Scenario
 from gameday.model.shop import REGION, SELECTOR, SERVICE
-from gameday.ports import PlannedFault
 from gameday.settings import Settings
 
 NAMESPACE = "shop"
@@ -116,7 +115,7 @@ def cluster_system(place: Place, *, programme: Programme | None, settings: Setti
         ),
         regions=regions_of(cluster, place.namespace),
         group_wait=timedelta(0),
-        count=counted,
+        count=reach,
         effects=ClusterEffects(cluster, place.namespace),
     )
 
@@ -132,22 +131,6 @@ def cluster_faults(place: Place) -> ClusterFaults:
     proxy = Doors(cluster, place.namespace).url("proxy") if has_proxy else None
     inner = ChaosToolkit(toxiproxy_url=proxy, context=place.context, kubeconfig=place.kubeconfig)
     return ClusterFaults(inner, place)
-
-
-def counted(fault: PlannedFault) -> Any:
-    """Return how far a fault would reach now; None where that is not counted in pods.
-
-    Raises:
-        PlanRefused: it could not be injected: nothing fits, a fence, the cluster's no.
-    """
-    from chaoslib.exceptions import ActivityFailed
-
-    from gameday.chaos.radius import count
-
-    try:
-        return count(fault.undo.data["experiment"], fault.configuration)
-    except ActivityFailed as problem:
-        raise PlanRefused(f"{fault.experiment}: {problem}") from problem
 
 
 def _time_scale(cluster: Cluster, place: Place) -> float:

@@ -25,7 +25,8 @@ class OpenSystem:
     Attributes:
         regions: the regions it has.
         tools: where the deeplinks lead.
-        count: counts how far a fault would reach now, in pods; blocks while it asks.
+        count: counts how far a fault would reach now, in pods, and says what it cannot count;
+            blocks while it asks.
         effects: tells what a drill sets off; None where nothing does.
     """
 

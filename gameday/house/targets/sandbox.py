@@ -15,6 +15,7 @@ from gameday.drivers.toxiproxy import Toxiproxy
 from gameday.errors import PermanentDriverError
 from gameday.house.run.stories import slos
 from gameday.house.targets.open_system import OpenSystem
+from gameday.house.targets.reach import reach
 from gameday.incidents import deeplinks
 from gameday.rules.slo_rules import prometheus_rules, watchdog_rules
 from gameday.sandbox import lifecycle, state
@@ -112,4 +113,5 @@ def sandbox_system(found: SandboxState) -> OpenSystem:
         ),
         regions=tuple(found.regions),
         group_wait=timedelta(0),
+        count=reach,
     )

@@ -1,4 +1,4 @@
-"""What bears a run's mark in a Kubernetes cluster, found and taken out through our own actions.
+"""What bears a run's mark, in a cluster or on the sandbox, found and taken out by our own actions.
 
 The actions are a floor above; here they are named, as in any experiment.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,42 +17,68 @@ from gameday.errors import DriverError
 MODULE = "gameday.chaos.strays"
 
 Place = Mapping[str, str | None]
-"""Context and kubeconfig."""
+"""Parameters that say where: context and kubeconfig, or the URL of a control API."""
 
 
-def taking_out(mark: str, place: Place) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of place that marks are borne in, with the actions that look through one.
+
+    Attributes:
+        what: it is, for people.
+        find: returns every mark that begins so, each with what bears it.
+        recover: takes out all that bears a mark.
+        is_there: tells whether anything still bears it.
+    """
+
+    what: str
+    find: str
+    recover: str
+    is_there: str
+
+
+CLUSTER = Kind("the cluster", "find_strays", "recover_stray", "is_astray")
+SANDBOX = Kind("the sandbox", "find_records", "recover_record", "is_recorded")
+
+
+def taking_out(kind: Kind, mark: str, place: Place) -> dict[str, Any]:
     """Return the experiment whose rollback takes out all that bears a mark."""
     arguments = {"mark": mark, **place}
     return {
         "title": f"What bears the mark {mark}",
         "description": "Found without a store.",
         "method": [],
-        "rollbacks": [_activity("action", "recover_stray", arguments)],
+        "rollbacks": [_activity("action", kind.recover, arguments)],
         "extensions": [
-            {"name": "gameday", "present": _activity("probe", "is_astray", arguments)},
+            {"name": "gameday", "present": _activity("probe", kind.is_there, arguments)},
         ],
     }
 
 
 async def marked(
-    beginning: str, place: Place, *, within: timedelta, environment: Mapping[str, str]
+    kind: Kind,
+    beginning: str,
+    place: Place,
+    *,
+    within: timedelta,
+    environment: Mapping[str, str],
 ) -> Mapping[str, Sequence[str]]:
-    """Return the marks in a cluster that begin so, each with what bears it; may be empty.
+    """Return the marks in a place that begin so, each with what bears it; may be empty.
 
     Raises:
-        DriverError: the cluster cannot be looked through.
+        DriverError: it cannot be looked through.
     """
     look = {
         "title": "What bears a mark",
         "description": "Looked for without a store.",
         "method": [],
-        "rollbacks": [_activity("action", "find_strays", {"prefix": beginning, **place})],
+        "rollbacks": [_activity("action", kind.find, {"prefix": beginning, **place})],
     }
     events = await process.play("recover", look, {}, within=within, environment=environment)
     seen = next((e for e in events if e["event"] == "activity"), None)
     if seen is None or seen["status"] != "succeeded":
         reason = seen["error"] if seen else events[-1].get("error", "nothing was played")
-        raise DriverError(f"what bears a run's mark in the cluster is unknown: {reason}")
+        raise DriverError(f"what bears a run's mark in {kind.what} is unknown: {reason}")
     found: dict[str, list[str]] = json.loads(seen["output"])
     return found
 
