@@ -234,7 +234,8 @@ FAULT = Fault(
     marks=Objects(draining.FAULT, ("nodes",), _take_out),
     rights=(
         Right("nodes", ("get", "list", "patch"), everywhere=True),
-        Right("pods", ("get", "list", "watch"), everywhere=True),
+        Right("pods", ("list", "watch"), everywhere=True),
+        Right("pods", ("get",)),
         Right("pods/eviction", ("create",)),
         Right("poddisruptionbudgets.policy", ("list", "watch")),
     ),

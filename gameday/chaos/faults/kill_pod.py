@@ -151,7 +151,7 @@ FAULT = Fault(
     touches=kill_touches,
     marks=Nothing("a pod that was deleted leaves nothing behind"),
     rights=(
-        Right("pods", ("list", "delete")),
+        Right("pods", ("get", "list", "delete")),
         Right("replicasets.apps", ("list",)),
         Right("statefulsets.apps", ("list",)),
         Right("deployments.apps", ("get",)),

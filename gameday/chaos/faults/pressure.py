@@ -260,7 +260,7 @@ FAULT = Fault(
     touches=pressure_touches,
     marks=OBJECTS,
     rights=(
-        Right("pods", ("list", "delete")),
+        Right("pods", ("get", "list", "delete")),
         Right("jobs.batch", ("get", "list", "create", "delete")),
         Right("replicasets.apps", ("list",)),
         Right("statefulsets.apps", ("list",)),
