@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -236,6 +237,7 @@ class Conductor:
     async def _play_fault(self, fault: PlannedFault) -> None:
         await self._clock.sleep(fault.at)
         within = _injection(fault)
+        fault = await self._pinned(fault)
         await self._undos.keep(fault.undo, at_most=fault.duration + within + GRACE)
         self._undos.asked(fault.undo)
         try:
@@ -253,12 +255,7 @@ class Conductor:
                         data={"met": False, "burn_rates": {}},
                     )
                     raise PlanRefused(_unsteady(fault, error)) from error
-            self._ledger.record(
-                Kind.INJECTION_FAILED,
-                source="chaostoolkit",
-                subject=fault.undo.id,
-                data={"fault": fault.experiment, "error": str(error)},
-            )
+            self._not_injected(fault, error)
             raise
         self._ledger.record(
             Kind.FAULT_INJECTED,
@@ -270,6 +267,20 @@ class Conductor:
         await self._undos.answered(fault.undo, at_most=fault.duration + GRACE)
         await self._clock.sleep(fault.duration)
         await to_the_end(self._undos.expire(fault.undo))
+
+    async def _pinned(self, fault: PlannedFault) -> PlannedFault:
+        pinning = self._faults.pinned(fault.undo)
+        try:
+            undo = await self._limited(pinning, f"the target of {fault.experiment}")
+        except DriverError as error:
+            self._not_injected(fault, error)
+            raise
+        return replace(fault, undo=undo)
+
+    def _not_injected(self, fault: PlannedFault, error: DriverError) -> None:
+        said = {"fault": fault.experiment, "error": str(error)}
+        kind, undo = Kind.INJECTION_FAILED, fault.undo.id
+        self._ledger.record(kind, source="chaostoolkit", subject=undo, data=said)
 
     async def before_mitigation(self) -> None:
         """Have what takes the mitigations back stored and held, before the first is applied.
@@ -397,15 +408,12 @@ class Conductor:
         """Record whether a page could have come through, where none did: a beat just came."""
         beat = self._ledger.timeline.last(Kind.PIPELINE_BEAT)
         alive = beat is not None and self._clock.now() - beat.happened_at <= BEAT_WITHIN
+        last = beat.happened_at.isoformat() if beat else None
         self._ledger.record(
             Kind.MEASUREMENT,
             source="conductor",
             subject=self._plan.slo.id,
-            data={
-                "what": "pipeline",
-                "alive": alive,
-                "last_beat_at": beat.happened_at.isoformat() if beat else None,
-            },
+            data={"what": "pipeline", "alive": alive, "last_beat_at": last},
         )
 
     async def _read_faults(self, *, mitigated: bool = False) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.model.signals import Deploy
 from gameday.ports import MITIGATIONS, Undo
+from gameday.process import ProcessId
 
 __all__ = ["SandboxAddress", "SandboxChange", "SandboxMitigations", "SandboxTarget"]
 
@@ -26,6 +25,10 @@ class SandboxAddress(Protocol):
     @property
     def time_scale(self) -> float:
         """How many times faster than production its alert windows run."""
+
+    @property
+    def process(self) -> ProcessId | None:
+        """The process that everything of it ends with; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class SandboxTarget:
     def __init__(self, state: SandboxAddress, *, timeout_seconds: float = 40.0) -> None:
         self.time_scale = state.time_scale
         self._url = state.control_url
+        self._process = state.process
         self._timeout = timeout_seconds
 
     # --- ports.Target -----------------------------------------------------------------------
@@ -102,7 +106,11 @@ class SandboxTarget:
             run=run,
             description="mitigations on the sandbox",
             command="gameday sandbox reset",
-            data={"control_url": self._url, "time_scale": self.time_scale},
+            data={
+                "control_url": self._url,
+                "time_scale": self.time_scale,
+                "process": self._process.to_json() if self._process else None,
+            },
         )
 
     # --- only a sandbox can do this -----------------------------------------------------------
@@ -222,7 +230,7 @@ class SandboxMitigations:
         try:
             said = await self._target(undo).status()
         except TemporaryDriverError:
-            if _has_ended(undo.data["control_url"]):
+            if _has_ended(undo):
                 return False
             raise
         astray = any(revision != said["baseline"] for revision in said["live"].values())
@@ -234,7 +242,7 @@ class SandboxMitigations:
         try:
             await self._target(undo).restore()
         except TemporaryDriverError:
-            if not _has_ended(undo.data["control_url"]):
+            if not _has_ended(undo):
                 raise
 
     @staticmethod
@@ -246,18 +254,16 @@ class SandboxMitigations:
 class _Address:
     control_url: str
     time_scale: float
+    process: ProcessId | None = None
 
 
-def _has_ended(control_url: str) -> bool:
-    """Return whether nobody listens there any more: a sandbox that is down left nothing behind."""
-    where = urlsplit(control_url)
-    try:
-        with socket.create_connection((where.hostname or "", where.port or 80), timeout=2):
-            return False
-    except ConnectionRefusedError:
-        return True
-    except OSError:
-        return False
+def _has_ended(undo: Undo) -> bool:
+    """Return whether the sandbox certainly is no more: one that is down left nothing behind.
+
+    Its process tells; that nobody answers at its address does not.
+    """
+    process = undo.data.get("process")
+    return process is not None and ProcessId.from_json(process).is_gone
 
 
 def _deploy(said: Mapping[str, Any]) -> Deploy:

@@ -35,6 +35,13 @@ class FaultDriver(Undoer, Protocol):
     ) -> PlannedFault:
         """Return the fault with its names chosen and its undo as data; changes nothing."""
 
+    async def pinned(self, undo: Undo) -> Undo:
+        """Return the undo with what tells the place it changes from any other, read from there.
+
+        Later, that something is not there is believed from that very place alone. `DriverError`
+        where it does not answer: nothing must be put in then.
+        """
+
     async def inject(self, fault: PlannedFault) -> Injection:
         """Put the fault in place; `DriverError` if it is not certainly in place.
 

@@ -48,9 +48,14 @@ class SandboxState(BaseModel):
     repository: str
     regions: tuple[str, ...] = REGIONS
 
+    @property
+    def process(self) -> ProcessId:
+        """The supervisor."""
+        return ProcessId(self.pid, self.born)
+
     def is_alive(self) -> bool:
         """Return whether the supervisor that wrote this still runs."""
-        return ProcessId(self.pid, self.born).runs
+        return self.process.runs
 
 
 def default_folder(environment: Mapping[str, str] | None = None) -> Path:

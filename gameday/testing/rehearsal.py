@@ -57,7 +57,7 @@ STORE = (
     *("close_run", "facts", "documents"),
 )
 ALERTS = ("alerts", "counters", "burn_rates", "timing", "values")
-FAULTS = ("inject", "steady", "is_present", "recover")
+FAULTS = ("pinned", "inject", "steady", "is_present", "recover")
 TARGET = ("check", "mitigate", "route_pages")
 UNDOER = ("is_present", "recover")
 

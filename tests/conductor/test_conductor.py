@@ -111,6 +111,9 @@ class World:
         at, duration = timedelta(0), timedelta(minutes=5)
         return PlannedFault(fault, "slow.yaml", {}, at, duration, undo, self.takes)
 
+    async def pinned(self, undo: Undo) -> Undo:
+        return undo
+
     async def inject(self, fault: PlannedFault) -> Injection:
         await self.clock.sleep(self.injects_in)
         if self.inject_error is not None:

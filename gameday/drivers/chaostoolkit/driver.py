@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from gameday.drivers.chaostoolkit import experiment as experiments
-from gameday.drivers.chaostoolkit import marks, process, toxics
+from gameday.drivers.chaostoolkit import marks, process
 from gameday.drivers.chaostoolkit.process import Event
+from gameday.drivers.chaostoolkit.toxics import ToxicServer
 from gameday.errors import DriverError, PermanentDriverError, SteadyStateNotMet
 from gameday.ports import Injection, PlannedFault, Undo
+from gameday.process import ProcessId
 from gameday.settings import Settings, handed_down
 
 UNDO_KIND = "experiment"
@@ -38,6 +41,7 @@ class ChaosToolkit:
         control_url: str | None = None,
         context: str | None = None,
         kubeconfig: str | None = None,
+        process_at: Callable[[str], ProcessId | None] = lambda _: None,
         inject_within: timedelta = timedelta(seconds=60),
         recover_within: timedelta = timedelta(seconds=30),
         settings: Settings | None = None,
@@ -50,6 +54,7 @@ class ChaosToolkit:
             control_url: likewise; the sandbox's control API, by default that of the settings.
             context: likewise, of a kubeconfig. With one, `strays` looks through its cluster too.
             kubeconfig: likewise; by default the environment's ``KUBECONFIG``.
+            process_at: which process of ours serves at a Toxiproxy's URL; None: a stranger's.
             inject_within: how long an experiment may take to put its fault in place; longer where
                 its parameter ``within_s`` says so.
             recover_within: how long its rollbacks or one of its probes may take.
@@ -63,6 +68,7 @@ class ChaosToolkit:
             "context": context or settings.kube.context or None,
             "kubeconfig": _absolute(kubeconfig or os.environ.get("KUBECONFIG")),
         }
+        self._process_at = process_at
         self._inject_within = inject_within
         self._recover_within = recover_within
         self._recovered: set[str] = set()
@@ -113,6 +119,18 @@ class ChaosToolkit:
             ),
         )
 
+    async def pinned(self, undo: Undo) -> Undo:
+        """Return the undo with what tells the Toxiproxy it is for from any other.
+
+        Raises:
+            DriverError: that one does not answer, or not as one.
+        """
+        url = undo.data["configuration"].get("toxiproxy_url")
+        if not isinstance(url, str) or not url:
+            return undo
+        pin = await ToxicServer(url, process=self._process_at(url)).pin()
+        return replace(undo, data={**undo.data, "server": pin})
+
     async def inject(self, fault: PlannedFault) -> Injection:
         """Put the fault in place and return when it was.
 
@@ -145,7 +163,7 @@ class ChaosToolkit:
         if events[-1]["status"] != "completed":
             raise DriverError(f"the experiment {fault.experiment!r} was {events[-1]['status']}")
         url = fault.undo.data["toxiproxy_url"]
-        if url and not await toxics.proxies_with(url, fault.undo.id):
+        if url and not await ToxicServer(url).proxies_with(fault.undo.id):
             raise DriverError(
                 f"the experiment {fault.experiment!r} ended well, and no proxy at {url} has a"
                 f" toxic {fault.undo.id!r}"
@@ -164,9 +182,17 @@ class ChaosToolkit:
         probe in gameday's extension block; else its hypothesis, which is not met while the fault
         lasts. An experiment with none of them counts as present until its rollbacks succeeded.
         """
-        url = undo.data.get("toxiproxy_url")
-        if url:
-            return bool(await toxics.proxies_with(url, undo.id))
+        server = _server(undo)
+        if server is not None and undo.data.get("toxiproxy_url"):
+            return bool(await server.proxies_with(undo.id))
+        if server is not None and server.has_ended:
+            return False
+        is_present = await self._reads(undo)
+        if not is_present and server is not None:
+            await server.check()
+        return is_present
+
+    async def _reads(self, undo: Undo) -> bool:
         document = undo.data["experiment"]
         probe = experiments.present_probe(document)
         if probe is None and not experiments.has_hypothesis(document):
@@ -222,7 +248,7 @@ class ChaosToolkit:
         found: list[Undo] = []
         url = self._addresses["toxiproxy_url"]
         if url:
-            for name, proxies in (await toxics.marked(url, MARK)).items():
+            for name, proxies in (await ToxicServer(url).marked(MARK)).items():
                 found.append(
                     _stray(
                         name,
@@ -262,9 +288,11 @@ class ChaosToolkit:
         Raises:
             DriverError: a rollback failed, or the target does not answer.
         """
-        url = undo.data.get("toxiproxy_url")
-        if url:
-            await toxics.remove(url, undo.id)
+        server = _server(undo)
+        if server is not None and undo.data.get("toxiproxy_url"):
+            await server.remove(undo.id)
+        elif server is not None and server.has_ended:
+            pass
         elif undo.data["experiment"].get("rollbacks"):
             events = await process.play(
                 "recover",
@@ -276,6 +304,12 @@ class ChaosToolkit:
             _check_played(events, undo.description)
             _check_activities([e for e in events if e["event"] == "activity"], undo.description)
         self._recovered.add(undo.id)
+
+
+def _server(undo: Undo) -> ToxicServer | None:
+    """Return the Toxiproxy that an undo is for; None where it is for none."""
+    url = undo.data.get("toxiproxy_url") or undo.data["configuration"].get("toxiproxy_url")
+    return ToxicServer.of(url, undo.data.get("server")) if isinstance(url, str) and url else None
 
 
 def _absolute(paths: str | None) -> str | None:

@@ -127,6 +127,10 @@ class ClusterFaults:
         )
         return replace(planned, undo=self._placed(planned.undo))
 
+    async def pinned(self, undo: Undo) -> Undo:
+        """Return the undo with what tells the place it changes from any other."""
+        return await self._inner.pinned(undo)
+
     async def inject(self, fault: PlannedFault) -> Injection:
         """Put the fault in place."""
         return await self._inner.inject(fault)

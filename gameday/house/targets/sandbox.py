@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from gameday.drivers.annotations import GrafanaDeploys
@@ -17,9 +19,11 @@ from gameday.house.run.stories import slos
 from gameday.house.targets.open_system import OpenSystem
 from gameday.house.targets.reach import reach
 from gameday.incidents import deeplinks
+from gameday.process import ProcessId
 from gameday.rules.slo_rules import prometheus_rules, watchdog_rules
 from gameday.sandbox import lifecycle, state
 from gameday.sandbox.state import SandboxState
+from gameday.sandbox.supervisor import ledger
 
 DEFAULT_TIME_SCALE = 60.0
 """One hour's window lasts a minute: a whole game day fits into two."""
@@ -106,7 +110,11 @@ def sandbox_system(found: SandboxState) -> OpenSystem:
     return OpenSystem(
         target=SandboxTarget(found),
         alerts=Prometheus(found.prometheus_url),
-        faults=ChaosToolkit(toxiproxy_url=found.proxy_url, control_url=found.control_url),
+        faults=ChaosToolkit(
+            toxiproxy_url=found.proxy_url,
+            control_url=found.control_url,
+            process_at=partial(_process_at, found),
+        ),
         deploys=GrafanaDeploys(found.store_url),
         tools=deeplinks.Tools(
             prometheus=found.prometheus_url, traces=found.store_url, profiles=found.store_url
@@ -115,3 +123,10 @@ def sandbox_system(found: SandboxState) -> OpenSystem:
         group_wait=timedelta(0),
         count=reach,
     )
+
+
+def _process_at(found: SandboxState, url: str) -> ProcessId | None:
+    """Return the process of the sandbox's own proxy, where it is what serves at this URL."""
+    if url.rstrip("/") != found.proxy_url.rstrip("/"):
+        return None
+    return ledger.latest(Path(found.folder), "proxy")

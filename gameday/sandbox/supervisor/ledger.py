@@ -29,6 +29,18 @@ def record(folder: Path, name: str, pid: int) -> ProcessId | None:
     return process
 
 
+def latest(folder: Path, name: str) -> ProcessId | None:
+    """Return the process that a component was started as last; None where it never was."""
+    found = None
+    with contextlib.suppress(FileNotFoundError):
+        for line in (folder / FILE_NAME).read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError, KeyError):
+                entry = json.loads(line)
+                if entry["name"] == name:
+                    found = ProcessId.from_json(entry)
+    return found
+
+
 def survivors(folder: Path) -> list[psutil.Process]:
     """Return every process of this sandbox that still runs, with their children."""
     found: dict[int, psutil.Process] = {}
