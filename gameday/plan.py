@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from itertools import chain, repeat
+from typing import Protocol
 
 from gameday.errors import Ground, PlanRefused, Refusal
+from gameday.model.plan_record import BranchRecord, FaultRecord, PlanRecord, ReachRecord
 from gameday.model.scenario import THEORY, Scenario
 from gameday.model.slo import Slo
 from gameday.ports import PlannedFault
@@ -101,58 +103,53 @@ class Plan:
         declared = self.slo.objective
         return Objective(declared.target_ratio, declared.period / self.target.time_scale)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the plan as ``gameday plan --json`` prints it; seconds are real time."""
-        spec = self.scenario.spec
-        return {
-            "scenario": self.scenario.metadata.name,
-            "target": self.target.name,
-            "time_scale": self.target.time_scale,
-            "slo": self.slo.id,
-            "service": self.slo.service,
-            "responder": str(spec.responder),
-            "error_ratio": self.error_ratio,
-            "faults": [
-                {
-                    "experiment": f.experiment,
-                    "at_seconds": f.at.total_seconds(),
-                    "duration_seconds": f.duration.total_seconds(),
-                    "configuration": dict(f.configuration),
-                    "undo": f.undo.description,
-                    "undo_command": f.undo.command,
-                    "recovers": f.recovers,
-                    "uncounted": [
-                        line
-                        for r in self.reaches[i : i + 1]
-                        if r is not None
-                        for line in r.uncounted
-                    ],
-                }
-                for i, f in enumerate(self.faults)
-            ],
-            "reaches": [
-                {"pods": list(r.pods), "of": r.of} if r is not None and r.of else None
+    def record(self) -> PlanRecord:
+        """Return the plan as its timeline keeps it and ``gameday plan --json`` prints it."""
+        timing = self.target.timing
+        return PlanRecord(
+            scenario=self.scenario.metadata.name,
+            target=self.target.name,
+            time_scale=self.target.time_scale,
+            slo=self.slo.id,
+            service=self.slo.service,
+            responder=str(self.scenario.spec.responder),
+            error_ratio=self.error_ratio,
+            faults=tuple(
+                FaultRecord(
+                    experiment=f.experiment,
+                    at_seconds=f.at.total_seconds(),
+                    duration_seconds=f.duration.total_seconds(),
+                    configuration=dict(f.configuration),
+                    undo=f.undo.description,
+                    undo_command=f.undo.command,
+                    recovers=f.recovers,
+                    uncounted=tuple(r.uncounted) if r is not None else (),
+                )
+                for f, r in zip(self.faults, chain(self.reaches, repeat(None)), strict=False)
+            ),
+            reaches=tuple(
+                ReachRecord(tuple(r.pods), r.of) if r is not None and r.of else None
                 for r in self.reaches
-            ],
-            "expects_alert": self.expects_alert,
-            "predicted_seconds": seconds(self.prediction.page_detects_after),
-            "due_seconds": seconds(self.detection_due),
-            "scrape_seconds": seconds(self.target.timing.scrape),
-            "evaluation_seconds": seconds(self.target.timing.evaluation),
-            "group_wait_seconds": seconds(self.target.timing.group_wait),
-            "branches": [
-                {
-                    "long": nominal(declared.long),
-                    "short": nominal(declared.short),
-                    "burn_rate": declared.burn_rate,
-                    "severity": str(declared.severity),
-                    "detects_after_s": seconds(branch.detects_after),
-                    "resets_after_s": seconds(branch.resets_after),
-                    "budget_spent_ratio": branch.budget_spent_ratio,
-                }
+            ),
+            expects_alert=self.expects_alert,
+            predicted_seconds=seconds(self.prediction.page_detects_after),
+            due_seconds=seconds(self.detection_due),
+            scrape_seconds=seconds(timing.scrape),
+            evaluation_seconds=seconds(timing.evaluation),
+            group_wait_seconds=seconds(timing.group_wait),
+            branches=tuple(
+                BranchRecord(
+                    long=nominal(declared.long),
+                    short=nominal(declared.short),
+                    burn_rate=declared.burn_rate,
+                    severity=declared.severity,
+                    detects_after_s=seconds(branch.detects_after),
+                    resets_after_s=seconds(branch.resets_after),
+                    budget_spent_ratio=branch.budget_spent_ratio,
+                )
                 for declared, branch in zip(self.slo.windows, self.prediction.branches, strict=True)
-            ],
-        }
+            ),
+        )
 
 
 def seconds(duration: timedelta | None) -> float | None:

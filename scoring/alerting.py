@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from scoring.funnel import THEORY_MARGIN, theory_limit
 from scoring.incident import BEAT_WITHIN, Incident, seconds_between
@@ -14,7 +13,7 @@ from scoring.verdict import Verdict
 NO_BEAT = "no beat of the watchdog came around its deadline, so nothing follows from that"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
     """When the alert fired, and when it had to.
 
@@ -34,55 +33,35 @@ class Detection:
         upper_seconds: the same for the unluckiest phase of the evaluation grid.
         within_seconds: the limit it was judged against.
         ratio: seconds / predicted_seconds.
-        windows_full, windows_clean, history_ratio: the history Prometheus really held.
+        windows_full: whether Prometheus held the whole history of the windows.
+        windows_clean: whether they held no bad events of an earlier fault when this one began.
+        history_ratio: the share of the SLO's period that Prometheus really held, 0–1.
         budget_spent_ratio: share of the period's budget this run has spent.
+        verdict: whether it fired in time, or kept silent where it should.
+        reason: one sentence on the verdict; empty where there is nothing to say.
+        evidence: ids of the facts it rests on.
     """
 
-    injected_at: datetime | None
-    fired_at: datetime | None
-    paged_at: datetime | None
-    pending_at: datetime | None
-    cleared_at: datetime | None
-    delivery_seconds: float | None
-    resolution_seconds: float | None
-    seconds: float | None
-    planned_seconds: float | None
-    predicted_seconds: float | None
-    upper_seconds: float | None
-    within_seconds: float | None
-    ratio: float | None
-    windows_full: bool | None
-    windows_clean: bool | None
-    history_ratio: float | None
-    budget_spent_ratio: float | None
+    injected_at: datetime | None = None
+    fired_at: datetime | None = None
+    paged_at: datetime | None = None
+    pending_at: datetime | None = None
+    cleared_at: datetime | None = None
+    delivery_seconds: float | None = None
+    resolution_seconds: float | None = None
+    seconds: float | None = None
+    planned_seconds: float | None = None
+    predicted_seconds: float | None = None
+    upper_seconds: float | None = None
+    within_seconds: float | None = None
+    ratio: float | None = None
+    windows_full: bool | None = None
+    windows_clean: bool | None = None
+    history_ratio: float | None = None
+    budget_spent_ratio: float | None = None
     verdict: Verdict
     reason: str = ""
     evidence: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the detection as ``run --json`` prints it."""
-        return {
-            "injected_at": _text(self.injected_at),
-            "fired_at": _text(self.fired_at),
-            "paged_at": _text(self.paged_at),
-            "pending_at": _text(self.pending_at),
-            "cleared_at": _text(self.cleared_at),
-            "delivery_seconds": self.delivery_seconds,
-            "resolution_seconds": self.resolution_seconds,
-            "seconds": self.seconds,
-            "planned_seconds": self.planned_seconds,
-            "predicted_seconds": self.predicted_seconds,
-            "upper_seconds": self.upper_seconds,
-            "within_seconds": self.within_seconds,
-            "ratio": self.ratio,
-            "windows_full": self.windows_full,
-            "windows_clean": self.windows_clean,
-            "history_ratio": self.history_ratio,
-            "budget_spent_ratio": self.budget_spent_ratio,
-            "verdict": str(self.verdict),
-            "reason": self.reason,
-            "evidence": list(self.evidence),
-        }
 
 
 def detect(incident: Incident) -> Detection:
@@ -241,7 +220,3 @@ def _heard_when_due(incident: Incident, limit: float | None) -> bool:
     if limit is not None:
         due = min(due, injected.happened_at + timedelta(seconds=limit))
     return incident.heard_at(due) is not None
-
-
-def _text(instant: datetime | None) -> str | None:
-    return instant.isoformat() if instant is not None else None

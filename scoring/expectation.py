@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +24,6 @@ class Culprit:
     region: str | None = None
     function: str | None = None
     commit: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the culprit as JSON-shaped data."""
-        return {
-            "service": self.service,
-            "downstream": self.downstream,
-            "region": self.region,
-            "function": self.function,
-            "commit": self.commit,
-        }
 
 
 @dataclass(frozen=True, slots=True)

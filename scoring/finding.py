@@ -6,31 +6,71 @@ The keys of a finding's detail stand in ``gameday.model.page.Finding``; unknown 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from scoring.expectation import Culprit, Expectation
+from scoring.form import fields_to_json
 
 FINDING_STEPS = ("red", "trace", "profile", "blame", "mitigate")
 """The steps that end in a finding, in order."""
 
 
-def expected_finding(step: str, expectation: Expectation) -> dict[str, Any]:
-    """Return what the step had to find, as JSON-shaped data."""
+@dataclass(frozen=True, slots=True)
+class ExpectedFinding:
+    """What a step had to find; what is not asked of it is None, and left out of the JSON.
+
+    Attributes:
+        service: the service at fault, or the one that suffers from its downstream.
+        downstream: what the service waits for; with a service, null: itself is at fault.
+        region: where; with a service, null: anywhere.
+        function: the function at fault.
+        off_cpu: true: the profile shows waiting, not work.
+        commit: the commit to be named.
+        explained: false: no change explains the fault.
+        mitigation: those that count, any one of them.
+    """
+
+    service: str | None = None
+    downstream: str | None = None
+    region: str | None = None
+    function: str | None = None
+    off_cpu: bool | None = None
+    commit: str | None = None
+    explained: bool | None = None
+    mitigation: tuple[str, ...] | None = None
+
+    def __bool__(self) -> bool:
+        """Return whether anything is asked."""
+        return bool(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is asked; of a trace, service, downstream and region together."""
+        hop = ("service", "downstream", "region") if self.service is not None else ()
+        said = fields_to_json(self)
+        return {name: value for name, value in said.items() if name in hop or value is not None}
+
+
+def expected_finding(step: str, expectation: Expectation) -> ExpectedFinding:
+    """Return what the step had to find."""
     culprit = expectation.culprit
     if step == "mitigate":
-        return {"mitigation": list(expectation.mitigations)} if expectation.mitigations else {}
+        return ExpectedFinding(mitigation=expectation.mitigations or None)
     if culprit is None:
-        return {}
+        return ExpectedFinding()
     match step:
         case "red":
-            return {"region": culprit.region} if culprit.region else {}
+            return ExpectedFinding(region=culprit.region or None)
         case "trace":
-            keys = ("service", "downstream", "region")
-            return {k: v for k, v in culprit.to_json().items() if k in keys}
+            return ExpectedFinding(culprit.service, culprit.downstream, culprit.region)
+        case "profile" if culprit.function:
+            return ExpectedFinding(function=culprit.function)
         case "profile":
-            return {"function": culprit.function} if culprit.function else {"off_cpu": True}
+            return ExpectedFinding(off_cpu=True)
+        case _ if culprit.commit:
+            return ExpectedFinding(commit=culprit.commit)
         case _:
-            return {"commit": culprit.commit} if culprit.commit else {"explained": False}
+            return ExpectedFinding(explained=False)
 
 
 def mistake(step: str, detail: Mapping[str, Any], expectation: Expectation) -> str | None:

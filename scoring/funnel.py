@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scoring.expectation import Expectation
-from scoring.finding import FINDING_STEPS, expected_finding, mistake
+from scoring.finding import FINDING_STEPS, ExpectedFinding, expected_finding, mistake
 from scoring.incident import Incident, seconds_between
 from scoring.red import Red, Shape, classify_shape, moved, onset
 from scoring.timeline import Fact, Kind, Timeline
@@ -24,10 +24,11 @@ __all__ = [
     "PHASES",
     "TARGETS",
     "THEORY_MARGIN",
-    "FunnelStep",
-    "Phase",
+    "PhaseResult",
     "Red",
     "Shape",
+    "StepFinding",
+    "StepResult",
     "Verdict",
     "classify_shape",
     "judge_funnel",
@@ -75,35 +76,24 @@ LINKS = {"red": "red", "trace": "traces", "profile": "profile", "mitigate": "run
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
+class PhaseResult:
     """One phase of the incident against the clock.
 
     Attributes:
         at: when it happened; None: it did not, or nobody knows.
         seconds_from_page: negative before the page; None with ``at`` or the page missing.
         target_seconds: by when; None where it could not be computed.
-        reason: one sentence on the verdict.
+        verdict: whether it happened, and in time.
+        reason: one sentence on the verdict; empty where there is nothing to say.
         evidence: ids of the facts it rests on.
     """
 
-    name: str
     at: datetime | None
     seconds_from_page: float | None
     target_seconds: float | None
     verdict: Verdict
     reason: str = ""
     evidence: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the phase as ``run --json`` prints it."""
-        return {
-            "at": self.at.isoformat() if self.at else None,
-            "seconds_from_page": self.seconds_from_page,
-            "target_seconds": self.target_seconds,
-            "verdict": str(self.verdict),
-            "reason": self.reason,
-            "evidence": list(self.evidence),
-        }
 
 
 def phases(
@@ -112,7 +102,7 @@ def phases(
     *,
     targets: Mapping[str, timedelta | None] = TARGETS,
     now: datetime | None = None,
-) -> dict[str, Phase]:
+) -> dict[str, PhaseResult]:
     """Return every phase of the funnel by name, in order.
 
     Args:
@@ -130,7 +120,7 @@ class _Clock:
         self.incident = incident
         self.targets = targets
 
-    def phase(self, name: str) -> Phase:
+    def phase(self, name: str) -> PhaseResult:
         """Return one phase, whatever it needs."""
         incident = self.incident
         if incident.expectation.alert is None:
@@ -158,9 +148,9 @@ class _Clock:
             case _:
                 return self._by_fact(name, self._after_page(Kind.FINDING, step=name))
 
-    def _without(self, name: str, verdict: Verdict, reason: str) -> Phase:
+    def _without(self, name: str, verdict: Verdict, reason: str) -> PhaseResult:
         target = self.targets[name]
-        return Phase(name, None, None, _seconds(target), verdict, reason)
+        return PhaseResult(None, None, _seconds(target), verdict, reason)
 
     def _after_page(self, kind: str, *, step: str | None = None) -> Fact | None:
         return next(
@@ -172,18 +162,17 @@ class _Clock:
             None,
         )
 
-    def _paged(self) -> Phase:
+    def _paged(self) -> PhaseResult:
         incident = self.incident
         page = incident.page
         if page is not None:
-            return Phase("paged", page.happened_at, 0.0, 0.0, Verdict.MET, "", (page.id,))
+            return PhaseResult(page.happened_at, 0.0, 0.0, Verdict.MET, "", (page.id,))
         if incident.fired is not None:
             # The alert is known to fire: what is missing is the page, and our own webhook
             # receives it, so its absence is seen and not merely unmeasured.
             evidence = (incident.fired.id,)
-            return Phase(
-                "paged", None, None, 0.0, Verdict.MISSED, "the alert fired, no page came", evidence
-            )
+            reason = "the alert fired, no page came"
+            return PhaseResult(None, None, 0.0, Verdict.MISSED, reason, evidence)
         seen_until = incident.seen_until
         hidden = incident.blind_at(seen_until) if seen_until else None
         if hidden is not None:
@@ -197,7 +186,7 @@ class _Clock:
             return self._without("paged", Verdict.UNKNOWN, reason)
         return self._without("paged", Verdict.MISSED, "no page came")
 
-    def _by_fact(self, name: str, fact: Fact | None) -> Phase:
+    def _by_fact(self, name: str, fact: Fact | None) -> PhaseResult:
         """Judge a phase that one fact proves."""
         target = self.targets[name]
         if fact is None:
@@ -206,22 +195,22 @@ class _Clock:
 
     def _timed(
         self, name: str, fact: Fact, target: timedelta | None, *, evidence: tuple[str, ...] = ()
-    ) -> Phase:
+    ) -> PhaseResult:
         page = self.incident.page
         assert page is not None  # phase() answers without a page
         after = seconds_between(page.happened_at, fact.happened_at)
         facts = tuple(dict.fromkeys((page.id, fact.id, *evidence)))
         if target is None:
             reason = "by when it had to be could not be computed"
-            return Phase(name, fact.happened_at, after, None, Verdict.UNKNOWN, reason, facts)
+            return PhaseResult(fact.happened_at, after, None, Verdict.UNKNOWN, reason, facts)
         due = target.total_seconds()
         verdict = Verdict.MET if after <= due else Verdict.MISSED
         reason = "" if verdict is Verdict.MET else f"{after - due:.1f} s late"
-        return Phase(name, fact.happened_at, after, due, verdict, reason, facts)
+        return PhaseResult(fact.happened_at, after, due, verdict, reason, facts)
 
     def _undone(
         self, name: str, target: timedelta | None, *, can_follow_run: bool = False
-    ) -> Phase:
+    ) -> PhaseResult:
         """Judge a phase that has not happened: late, not yet due, or cut off."""
         incident = self.incident
         page, seen_until = incident.page, incident.seen_until
@@ -233,7 +222,7 @@ class _Clock:
             return self._without(name, Verdict.NOT_APPLICABLE, "the run was cut short before")
         return self._without(name, Verdict.PENDING, "not due yet")
 
-    def _mitigated(self) -> Phase:
+    def _mitigated(self) -> PhaseResult:
         incident, target = self.incident, self.targets["mitigated"]
         applied = incident.mitigation
         if applied is None:
@@ -243,9 +232,7 @@ class _Clock:
                 return undone
             name = tried.data.get("name")
             reason = f"{name!r} is not a mitigation expected here, or it failed"
-            return Phase(
-                "mitigated", None, None, undone.target_seconds, Verdict.MISSED, reason, (tried.id,)
-            )
+            return replace(undone, reason=reason, evidence=(tried.id,))
         in_place, reason, evidence = incident.fault_while_clearing()
         # "Started" is what the target time is about; the start only counts since it then worked.
         started = next(
@@ -263,7 +250,7 @@ class _Clock:
         verdict = Verdict.UNKNOWN if in_place is None else Verdict.MISSED
         return replace(timed, verdict=verdict, reason=reason)
 
-    def _recovered(self) -> Phase:
+    def _recovered(self) -> PhaseResult:
         incident = self.incident
         target = self._recovery_target()
         cleared, applied = incident.cleared, incident.mitigation
@@ -307,7 +294,9 @@ def _seconds(target: timedelta | None) -> float | None:
     return target.total_seconds() if target is not None else None
 
 
-def _with_target(phase: Phase, target: timedelta | None, evidence: tuple[str, ...]) -> Phase:
+def _with_target(
+    phase: PhaseResult, target: timedelta | None, evidence: tuple[str, ...]
+) -> PhaseResult:
     return replace(phase, target_seconds=_seconds(target), evidence=(*phase.evidence, *evidence))
 
 
@@ -315,39 +304,47 @@ def _with_target(phase: Phase, target: timedelta | None, evidence: tuple[str, ..
 
 
 @dataclass(frozen=True, slots=True)
-class FunnelStep:
+class StepFinding:
+    """What a responder found in one step, as they gave it.
+
+    Attributes:
+        summary: one sentence.
+        detail: the same as data; its keys stand in `scoring.finding`, and a responder may add
+            others.
+        found_at: when it was handed in.
+    """
+
+    summary: str
+    detail: Mapping[str, Any]
+    found_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
     """One step of the funnel against the truth.
 
     Attributes:
+        step: one of `FINDING_STEPS`.
         opened_at: when its deeplink was opened; None: it was not, or it has none.
-        finding: {summary, detail, found_at} as the responder gave it; None: none was given.
+        finding: the responder's last one; None: none was given.
         expected: what had to be found; empty where nothing is declared.
+        verdict: whether the finding is right.
+        reason: one sentence on the verdict; empty where there is nothing to say.
+        evidence: ids of the facts it rests on.
     """
 
     step: str
     opened_at: datetime | None
-    finding: Mapping[str, Any] | None
-    expected: Mapping[str, Any]
+    finding: StepFinding | None
+    expected: ExpectedFinding
     verdict: Verdict
     reason: str = ""
     evidence: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the step as ``run --json`` prints it."""
-        return {
-            "step": self.step,
-            "opened_at": self.opened_at.isoformat() if self.opened_at else None,
-            "finding": dict(self.finding) if self.finding is not None else None,
-            "expected": dict(self.expected),
-            "verdict": str(self.verdict),
-            "reason": self.reason,
-            "evidence": list(self.evidence),
-        }
-
 
 def judge_funnel(
     timeline: Timeline, expectation: Expectation, *, now: datetime | None = None
-) -> list[FunnelStep]:
+) -> list[StepResult]:
     """Return every step of the funnel with its finding compared with the culprit.
 
     The latest finding of a step counts: a responder may correct a first guess. Where there is none,
@@ -358,8 +355,8 @@ def judge_funnel(
 
 
 def _judge_step(
-    step: str, timeline: Timeline, expectation: Expectation, timed: Mapping[str, Phase]
-) -> FunnelStep:
+    step: str, timeline: Timeline, expectation: Expectation, timed: Mapping[str, PhaseResult]
+) -> StepResult:
     opened = next(
         (
             f
@@ -373,23 +370,19 @@ def _judge_step(
     given = [f for f in timeline.of_kind(Kind.FINDING) if f.data.get("step") == step]
     phase = timed["mitigated" if step == "mitigate" else step]
     if phase.verdict is Verdict.NOT_APPLICABLE:
-        return FunnelStep(step, opened_at, None, expected, phase.verdict, phase.reason)
+        return StepResult(step, opened_at, None, expected, phase.verdict, phase.reason)
     if not given:
         verdict = phase.verdict if not phase.verdict.counts else Verdict.MISSED
         reason = phase.reason if not phase.verdict.counts else "no finding was given"
-        return FunnelStep(step, opened_at, None, expected, verdict, reason)
+        return StepResult(step, opened_at, None, expected, verdict, reason)
     fact = given[-1]
     detail = fact.data.get("detail") or {}
-    finding = {
-        "summary": fact.data.get("summary", ""),
-        "detail": dict(detail),
-        "found_at": fact.happened_at.isoformat(),
-    }
+    finding = StepFinding(str(fact.data.get("summary", "")), dict(detail), fact.happened_at)
     wrong = mistake(step, detail, expectation)
     if wrong is None:
         reason = "the scenario declares nothing to compare with"
-        return FunnelStep(
+        return StepResult(
             step, opened_at, finding, expected, Verdict.NOT_APPLICABLE, reason, (fact.id,)
         )
     right = Verdict.MISSED if wrong else Verdict.MET
-    return FunnelStep(step, opened_at, finding, expected, right, wrong, (fact.id,))
+    return StepResult(step, opened_at, finding, expected, right, wrong, (fact.id,))

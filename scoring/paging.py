@@ -12,10 +12,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from scoring.alerting import Detection, plan_number
-from scoring.funnel import Phase, theory_limit
+from scoring.funnel import PhaseResult, theory_limit
 from scoring.incident import Incident, seconds_between, starts_at
 from scoring.timeline import Fact, Kind
 from scoring.verdict import Verdict
@@ -31,26 +30,19 @@ class PageCheck:
     """One way in which pages can be wrong, and whether they were.
 
     Attributes:
-        name: one of `PAGE_CHECKS`.
+        verdict: whether they were not.
         reason: one sentence on the verdict; empty where there is nothing to say.
         evidence: ids of the facts it rests on.
     """
 
-    name: str
     verdict: Verdict
     reason: str = ""
     evidence: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the check as ``run --json`` prints it."""
-        return {
-            "verdict": str(self.verdict),
-            "reason": self.reason,
-            "evidence": list(self.evidence),
-        }
 
-
-def judge_pages(incident: Incident, detection: Detection, paged: Phase) -> Mapping[str, PageCheck]:
+def judge_pages(
+    incident: Incident, detection: Detection, paged: PhaseResult
+) -> Mapping[str, PageCheck]:
     """Return every check of `PAGE_CHECKS` by name.
 
     Args:
@@ -67,39 +59,37 @@ class _Pager:
 
     incident: Incident
     detection: Detection
-    paged: Phase
+    paged: PhaseResult
 
-    def check(
-        self, name: str, faults: str, evidence: tuple[Fact, ...], unknown: str = ""
-    ) -> PageCheck:
+    def check(self, faults: str, evidence: tuple[Fact, ...], unknown: str = "") -> PageCheck:
         """Return a check: missed where something is wrong, else met if pages could be judged."""
         facts = tuple(dict.fromkeys(f.id for f in evidence))
         if self.incident.injected is None and self.incident.is_over:
-            return PageCheck(name, Verdict.NOT_APPLICABLE, "no fault was injected")
+            return PageCheck(Verdict.NOT_APPLICABLE, "no fault was injected")
         if faults:
-            return PageCheck(name, Verdict.MISSED, faults, facts)
+            return PageCheck(Verdict.MISSED, faults, facts)
         if self.incident.expectation.alert is None:
             silence = self.detection.verdict
             heard = Verdict.MET if silence is Verdict.MISSED else silence
-            return PageCheck(name, heard, "" if heard is Verdict.MET else self.detection.reason)
+            return PageCheck(heard, "" if heard is Verdict.MET else self.detection.reason)
         if self.paged.verdict is Verdict.MISSED:
-            return PageCheck(name, Verdict.NOT_APPLICABLE, "nobody was paged")
+            return PageCheck(Verdict.NOT_APPLICABLE, "nobody was paged")
         if self.paged.verdict is not Verdict.MET:
-            return PageCheck(name, self.paged.verdict, self.paged.reason)
+            return PageCheck(self.paged.verdict, self.paged.reason)
         if unknown:
-            return PageCheck(name, Verdict.UNKNOWN, unknown, facts)
+            return PageCheck(Verdict.UNKNOWN, unknown, facts)
         if not self.incident.is_over:
-            return PageCheck(name, Verdict.PENDING, "the run goes on")
-        return PageCheck(name, Verdict.MET, "", facts or self.paged.evidence)
+            return PageCheck(Verdict.PENDING, "the run goes on")
+        return PageCheck(Verdict.MET, "", facts or self.paged.evidence)
 
     def on_time(self) -> PageCheck:
         """Judge how long after its alert the page arrived."""
         page, fired_at = self.incident.page, self.detection.fired_at
         if self.incident.expectation.alert is None:
-            return PageCheck("on_time", Verdict.NOT_APPLICABLE, "silence is expected")
+            return PageCheck(Verdict.NOT_APPLICABLE, "silence is expected")
         if page is None or fired_at is None:
             unknown = "when the alert fired is not known" if page else ""
-            return self.check("on_time", "", (), unknown)
+            return self.check("", (), unknown)
         took = seconds_between(fired_at, page.happened_at)
         allowed = (
             (plan_number(self.incident, "group_wait_seconds") or 0.0)
@@ -109,13 +99,13 @@ class _Pager:
         late = f"it came {took:.1f} s after its alert had fired, {took - allowed:.1f} s too late"
         seen = (self.incident.fired, page)
         evidence = tuple(f for f in seen if f is not None)
-        return self.check("on_time", late if took > allowed else "", evidence)
+        return self.check(late if took > allowed else "", evidence)
 
     def only_ours(self) -> PageCheck:
         """Judge whether a page came for something that this fault does not explain."""
         wrong = [f for f in self.incident.pages if not self._is_explained(f)]
         names = dict.fromkeys(_name(f) for f in wrong)
-        return self.check("only_ours", _sentence("for something else", names), tuple(wrong))
+        return self.check(_sentence("for something else", names), tuple(wrong))
 
     def _is_explained(self, page: Fact) -> bool:
         expected = {self.incident.expectation.slo, *self.incident.expectation.collateral}
@@ -124,7 +114,7 @@ class _Pager:
     def steady(self) -> PageCheck:
         """Judge whether a branch fired, cleared, and fired again."""
         if self.incident.expectation.alert is None:
-            return PageCheck("steady", Verdict.NOT_APPLICABLE, "silence is expected")
+            return PageCheck(Verdict.NOT_APPLICABLE, "silence is expected")
         firings: dict[str, dict[datetime, Fact]] = defaultdict(dict)
         fired = self.incident.firings
         for fact in fired:
@@ -138,15 +128,15 @@ class _Pager:
         words = [f"its {long} branch fired {len(seen)} times" for long, seen in again.items()]
         facts = tuple(f for seen in again.values() for f in seen.values())
         unknown = "" if fired else "the alert was never read as firing"
-        return self.check("steady", "; ".join(words), facts or tuple(fired), unknown)
+        return self.check("; ".join(words), facts or tuple(fired), unknown)
 
     def within_fault(self) -> PageCheck:
         """Judge whether a page came before the fault, or when it had to be over."""
         injected = self.incident.injected
         if self.incident.expectation.alert is None:
-            return PageCheck("within_fault", Verdict.NOT_APPLICABLE, "silence is expected")
+            return PageCheck(Verdict.NOT_APPLICABLE, "silence is expected")
         if injected is None:
-            return self.check("within_fault", "", ())
+            return self.check("", ())
         began = [(starts_at(f) or f.happened_at, f) for f in self._ours()]
         early = [f for at, f in began if at < injected.happened_at]
         ended = self._fault_ended_at()
@@ -160,7 +150,6 @@ class _Pager:
         ]
         unknown = "by when the alert had to be silent could not be computed"
         return self.check(
-            "within_fault",
             "; ".join(words),
             (*early, *late),
             unknown if after and quiet_from is None else "",

@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any
 
 from scoring.alerting import Detection, detect
 from scoring.expectation import Expectation
-from scoring.funnel import (
-    TARGETS,
-    FunnelStep,
-    Phase,
-    judge_funnel,
-    phases,
-)
+from scoring.funnel import TARGETS, PhaseResult, StepResult, judge_funnel, phases
 from scoring.incident import Incident
 from scoring.paging import PageCheck, judge_pages
 from scoring.rubric import Criterion, Rubric
 from scoring.timeline import Kind, Timeline
-from scoring.verdict import Verdict, worst
+from scoring.verdict import RunVerdict, Verdict, worst
 
 LINKS_OF_A_PAGE = ("red", "traces", "profile", "runbook")
 FIELDS_OF_A_PAGE = ("service", "slo", "burn_rate", "window")
 
 
-class RunVerdict(StrEnum):
-    """How a run ended."""
-
-    PASSED = "passed"
-    MISSED = "missed"
-    ABORTED = "aborted"
-    REFUSED = "refused"
-    FAILED = "failed"
-
-
 @dataclass(frozen=True, slots=True)
-class Line:
+class ScoreLine:
     """One criterion and what became of it.
 
     Attributes:
+        criterion: its id in the rubric.
+        title: what holds when it is met, for people.
+        verdict: whether all it judges was met.
         points: earned.
         max: that could be earned; 0 where the verdict does not count.
+        required: whether a run must meet it to pass.
+        reason: one sentence on the verdict; empty where there is nothing to say.
+        evidence: ids of the facts it rests on.
     """
 
     criterion: str
@@ -55,49 +43,31 @@ class Line:
     reason: str
     evidence: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the line as ``run --json`` prints it."""
-        return {
-            "criterion": self.criterion,
-            "title": self.title,
-            "verdict": str(self.verdict),
-            "points": self.points,
-            "max": self.max,
-            "required": self.required,
-            "reason": self.reason,
-            "evidence": list(self.evidence),
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The points of a run. What is unknown, pending or not applicable is in neither sum."""
+    """The points of a run. What is unknown, pending or not applicable is in neither sum.
 
-    lines: tuple[Line, ...]
+    Attributes:
+        rubric: name of the rubric it was scored on.
+        points: earned, of all lines together.
+        max: that could be earned.
+        percent: points / max in percent, one decimal; None where nothing counted.
+        lines: the criteria, in the rubric's order.
+    """
 
-    @property
-    def points(self) -> float:
-        """Return the points earned."""
-        return sum(line.points for line in self.lines)
+    rubric: str
+    points: float
+    max: float
+    percent: float | None
+    lines: tuple[ScoreLine, ...]
 
-    @property
-    def max(self) -> float:
-        """Return the points that could be earned."""
-        return sum(line.max for line in self.lines)
-
-    @property
-    def percent(self) -> float | None:
-        """Return points / max in percent, one decimal; None where nothing counted."""
-        return round(100 * self.points / self.max, 1) if self.max else None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the score as ``run --json`` prints it."""
-        return {
-            "points": self.points,
-            "max": self.max,
-            "percent": self.percent,
-            "lines": [line.to_json() for line in self.lines],
-        }
+    @classmethod
+    def of(cls, rubric: str, lines: Iterable[ScoreLine]) -> Score:
+        """Return the score of judged criteria."""
+        lines = tuple(lines)
+        points, most = sum(line.points for line in lines), sum(line.max for line in lines)
+        return cls(rubric, points, most, round(100 * points / most, 1) if most else None, lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +75,11 @@ class Scorecard:
     """A run, judged. Judging the same facts with the same rubric gives the same card."""
 
     verdict: RunVerdict
+    phases: Mapping[str, PhaseResult]
     detection: Detection
     pages: Mapping[str, PageCheck]
-    phases: Mapping[str, Phase]
-    funnel: Sequence[FunnelStep]
+    funnel: tuple[StepResult, ...]
     score: Score
-    rubric: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the card as the judged part of ``run --json``."""
-        return {
-            "verdict": str(self.verdict),
-            "phases": {name: phase.to_json() for name, phase in self.phases.items()},
-            "detection": self.detection.to_json(),
-            "pages": {name: check.to_json() for name, check in self.pages.items()},
-            "funnel": [step.to_json() for step in self.funnel],
-            "score": {"rubric": self.rubric, **self.score.to_json()},
-        }
 
 
 def judge(
@@ -144,16 +102,9 @@ def judge(
     steps = judge_funnel(timeline, expectation, now=now)
     pages = judge_pages(incident, detection, timed["paged"])
     bench = _Bench(incident, detection, timed, {step.step: step for step in steps}, pages)
-    score = Score(tuple(bench.line(criterion) for criterion in rubric.criteria))
-    return Scorecard(
-        _run_verdict(incident, detection, score),
-        detection,
-        pages,
-        timed,
-        steps,
-        score,
-        rubric.name,
-    )
+    score = Score.of(rubric.name, (bench.line(criterion) for criterion in rubric.criteria))
+    verdict = _run_verdict(incident, detection, score)
+    return Scorecard(verdict, timed, detection, pages, tuple(steps), score)
 
 
 # --- points -------------------------------------------------------------------------------------
@@ -165,11 +116,11 @@ class _Bench:
 
     incident: Incident
     detection: Detection
-    phases: Mapping[str, Phase]
-    steps: Mapping[str, FunnelStep]
+    phases: Mapping[str, PhaseResult]
+    steps: Mapping[str, StepResult]
     pages: Mapping[str, PageCheck]
 
-    def line(self, criterion: Criterion) -> Line:
+    def line(self, criterion: Criterion) -> ScoreLine:
         """Return one criterion, judged."""
         parts: list[tuple[Verdict, str, tuple[str, ...]]] = []
         if criterion.check is not None:
@@ -182,7 +133,7 @@ class _Bench:
             parts.append((step.verdict, step.reason, step.evidence))
         verdict = worst(v for v, _, _ in parts)
         reasons = dict.fromkeys(r for v, r, _ in parts if r and v is verdict)
-        return Line(
+        return ScoreLine(
             criterion.id,
             criterion.title,
             verdict,

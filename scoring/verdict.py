@@ -1,4 +1,4 @@
-"""The five things that can be said about anything judged."""
+"""What can be said of anything judged, and of a run as a whole."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ class Verdict(StrEnum):
     def counts(self) -> bool:
         """Return whether it enters a percentage."""
         return self in (Verdict.MET, Verdict.MISSED)
+
+
+class RunVerdict(StrEnum):
+    """How a run ended."""
+
+    PASSED = "passed"
+    MISSED = "missed"
+    ABORTED = "aborted"
+    REFUSED = "refused"
+    FAILED = "failed"
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 
+from gameday.model.result import RunResult, Task, TaskKind
 from gameday.model.scenario import Scenario
 from gameday.model.slo import Slo
+from gameday.testing.results import run_result
+from scoring.alerting import Detection
+from scoring.finding import ExpectedFinding
+from scoring.funnel import PhaseResult, StepFinding, StepResult
+from scoring.scorecard import Score, ScoreLine
 from scoring.slo import Objective, workbook_windows
 from scoring.timeline import Fact, Kind, Timeline
+from scoring.verdict import RunVerdict, Verdict
 
 START = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
 
@@ -165,98 +172,88 @@ def runbook_text() -> str:
     return RUNBOOK
 
 
-@pytest.fixture
-def result() -> dict[str, Any]:
-    def phase(second: float, target: float, verdict: str = "met") -> dict[str, Any]:
-        return {
-            "at": (START + timedelta(seconds=29 + second)).isoformat(),
-            "seconds_from_page": second,
-            "target_seconds": target,
-            "verdict": verdict,
-            "reason": "",
-        }
+def phase(
+    second: float | None, target: float | None, verdict: Verdict = Verdict.MET
+) -> PhaseResult:
+    at = None if second is None else START + timedelta(seconds=29 + second)
+    return PhaseResult(at, second, target, verdict)
 
-    return {
-        "run": "20261123-0800-5f3a",
-        "scenario": "slow-db",
-        "target": "sandbox",
-        "time_scale": 60,
-        "verdict": "passed",
-        "phases": {
+
+@pytest.fixture
+def result() -> RunResult:
+    return run_result(
+        RunVerdict.PASSED,
+        time_scale=60,
+        phases={
             "paged": phase(0, 0),
             "acked": phase(1, 30),
             "trace": phase(7, 90),
             "mitigated": phase(16, 180),
             "recovered": phase(25, 31.25),
-            "postmortem": {"verdict": "pending", "seconds_from_page": None},
+            "postmortem": phase(None, None, Verdict.PENDING),
         },
-        "detection": {
-            "injected_at": (START + timedelta(seconds=10.5)).isoformat(),
-            "fired_at": (START + timedelta(seconds=28.5)).isoformat(),
-            "paged_at": (START + timedelta(seconds=29)).isoformat(),
-            "seconds": 18.0,
-            "planned_seconds": 18.3,
-            "predicted_seconds": 17.3,
-            "ratio": 1.0405,
-            "windows_full": True,
-            "windows_clean": True,
-            "budget_spent_ratio": 0.031,
-            "history_ratio": 0.002,
-            "verdict": "met",
-            "reason": "",
-        },
-        "funnel": [
-            {
-                "step": "trace",
-                "opened_at": None,
-                "finding": {"summary": "inventory waits for db"},
-                "expected": {"service": "inventory", "downstream": "db", "region": None},
-                "verdict": "met",
-            },
-            {"step": "blame", "finding": None, "expected": {}, "verdict": "unknown"},
-        ],
-        "score": {
-            "points": 9,
-            "max": 10,
-            "percent": 90.0,
-            "lines": [
-                {
-                    "criterion": "detected",
-                    "title": "The alert fired in time",
-                    "verdict": "met",
-                    "points": 5,
-                    "max": 5,
-                    "reason": "",
-                    "evidence": ["f0003", "f0004"],
-                },
-                {
-                    "criterion": "blame",
-                    "title": "The change was looked up",
-                    "verdict": "missed",
-                    "points": 4,
-                    "max": 5,
-                    "reason": "names commit 'abc', not None",
-                    "evidence": ["f0010"],
-                },
-                {
-                    "criterion": "postmortem",
-                    "title": "A postmortem exists",
-                    "verdict": "unknown",
-                    "points": 0,
-                    "max": 0,
-                    "reason": "nobody could say",
-                    "evidence": [],
-                },
-            ],
-        },
-        "tasks": [
-            {
-                "kind": "exercised",
-                "title": "Record at failover-db when it was last exercised",
-                "runbook": "runbooks/checkout-latency.md",
-                "evidence": ["f0012"],
-                "patch": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b <script>\n",
-            }
-        ],
-        "recovery": {"open": 0},
-    }
+        detection=Detection(
+            injected_at=START + timedelta(seconds=10.5),
+            fired_at=START + timedelta(seconds=28.5),
+            paged_at=START + timedelta(seconds=29),
+            seconds=18.0,
+            planned_seconds=18.3,
+            predicted_seconds=17.3,
+            ratio=1.0405,
+            windows_full=True,
+            windows_clean=True,
+            budget_spent_ratio=0.031,
+            history_ratio=0.002,
+            verdict=Verdict.MET,
+        ),
+        funnel=(
+            StepResult(
+                "trace",
+                None,
+                StepFinding("inventory waits for db", {}, START + timedelta(seconds=36)),
+                ExpectedFinding(service="inventory", downstream="db"),
+                Verdict.MET,
+            ),
+            StepResult("blame", None, None, ExpectedFinding(), Verdict.UNKNOWN),
+        ),
+        score=Score(
+            "default",
+            9,
+            10,
+            90.0,
+            (
+                line("detected", "The alert fired in time", Verdict.MET, 5, "f0003", "f0004"),
+                line(
+                    "blame",
+                    "The change was looked up",
+                    Verdict.MISSED,
+                    4,
+                    "f0010",
+                    reason="names commit 'abc', not None",
+                ),
+                line(
+                    "postmortem",
+                    "A postmortem exists",
+                    Verdict.UNKNOWN,
+                    0,
+                    reason="nobody could say",
+                ),
+            ),
+        ),
+        tasks=(
+            Task(
+                TaskKind.EXERCISED,
+                "Record at failover-db when it was last exercised",
+                "runbooks/checkout-latency.md",
+                ("f0012",),
+                "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b <script>\n",
+            ),
+        ),
+    )
+
+
+def line(
+    criterion: str, title: str, verdict: Verdict, points: float, *evidence: str, reason: str = ""
+) -> ScoreLine:
+    most = 5 if verdict.counts else 0
+    return ScoreLine(criterion, title, verdict, points, most, False, reason, evidence)

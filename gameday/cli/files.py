@@ -38,8 +38,10 @@ def validate(
     return 2 if problems else 0
 
 
-def schema(kind: str = typer.Argument(help="scenario, programme or runbook")) -> None:
-    """Print the JSON Schema of a kind of file, for editors."""
+def schema(
+    kind: str = typer.Argument(help="scenario, programme, runbook, result, plan or task"),
+) -> None:
+    """Print the JSON Schema of a kind of file, or of what `run` and `plan` print as JSON."""
     from gameday.spec import schema as schema_of
 
     print_json(schema_of(kind))

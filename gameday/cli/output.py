@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
@@ -114,11 +114,3 @@ def counted(count: int, what: str) -> str:
 def percent(value: object) -> str:
     """Return a percentage for people; a dash where there is none."""
     return f"{value:.0f} %" if isinstance(value, int | float) else "—"
-
-
-def pick(result: Mapping[str, Any], *path: str) -> Any:
-    """Return a value deep in a result, None where a step is missing."""
-    value: Any = result
-    for step in path:
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return value

@@ -7,25 +7,30 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gameday.cli.output import pick, print_json, print_table, say
+from gameday.cli.output import print_json, print_table, say
 from gameday.errors import ExitCode, GamedayError, PlanRefused, UsageError
+from scoring.verdict import RunVerdict
 
 if TYPE_CHECKING:
     from gameday.house.run.stories import Story
     from gameday.house.targets.open_system import OpenSystem
+    from gameday.model.plan_record import ReachRecord
+    from gameday.model.result import RunResult
+    from gameday.ports import Store
 
 VERDICT_CODES = {
-    "passed": ExitCode.PASSED,
-    "missed": ExitCode.MISSED,
-    "refused": ExitCode.REFUSED,
-    "aborted": ExitCode.ABORTED,
-    "failed": ExitCode.UNREACHABLE,
+    RunVerdict.PASSED: ExitCode.PASSED,
+    RunVerdict.MISSED: ExitCode.MISSED,
+    RunVerdict.REFUSED: ExitCode.REFUSED,
+    RunVerdict.ABORTED: ExitCode.ABORTED,
+    RunVerdict.FAILED: ExitCode.UNREACHABLE,
 }
 
 SHOWN = 5
@@ -89,7 +94,7 @@ def run_command(
         if report is not None and result is not None:
             from gameday.house.run.reports import write_reports
 
-            for path in write_reports(store, str(result["run"]), report):
+            for path in write_reports(store, result.run, report):
                 say(f"wrote {path}")
         if junit is not None and result is not None:
             from gameday.report.scorecard import junit as junit_of
@@ -98,7 +103,7 @@ def run_command(
             junit.write_text(junit_of(result), encoding="utf-8")
     if result is not None:
         if json:
-            print_json(result)
+            print_json(result.to_json())
         elif not interrupted and not isinstance(error, PlanRefused):
             from gameday.cli.runs import print_result
 
@@ -108,16 +113,14 @@ def run_command(
     return _exit_code(result, error, interrupted)
 
 
-def _exit_code(
-    result: Mapping[str, Any] | None, error: GamedayError | None, interrupted: bool
-) -> int:
-    if pick(result or {}, "recovery", "open"):
+def _exit_code(result: RunResult | None, error: GamedayError | None, interrupted: bool) -> int:
+    if result is not None and result.recovery.open:
         return int(ExitCode.RECOVERY_INCOMPLETE)
     if interrupted:
         return int(ExitCode.INTERRUPTED)
     if error is not None:
         return int(error.exit_code)
-    return int(VERDICT_CODES.get(str((result or {}).get("verdict")), ExitCode.UNREACHABLE))
+    return int(VERDICT_CODES[result.verdict] if result is not None else ExitCode.UNREACHABLE)
 
 
 def plan_command(
@@ -134,63 +137,63 @@ def plan_command(
 
     story = _story(scenario, target=target, region=region, responder=None)
     system = _target(story, context)[1]()
-    planned = dict(asyncio.run(make_plan(story, system, run="plan")).to_json())
+    planned = asyncio.run(make_plan(story, system, run="plan")).record()
     notices = asyncio.run(
         paged_past_gameday(story.slo, routing_of(Settings.from_environment().tools))
     )
-    planned["notices"] = list(notices)
+    planned = replace(planned, notices=tuple(notices))
     for notice in notices:
         say(notice)
     if json:
-        print_json(planned)
+        print_json(planned.to_json())
         return 0
-    print(f"{story.scenario.metadata.title or planned['scenario']}  ({planned['scenario']})")
+    print(f"{story.scenario.metadata.title or planned.scenario}  ({planned.scenario})")
     print(
-        f"on {planned['target']}, time runs {planned['time_scale']:g}× faster; "
-        f"SLO {planned['slo']} of {planned['service']}; responder: {planned['responder']}"
+        f"on {planned.target}, time runs {planned.time_scale:g}× faster; "
+        f"SLO {planned.slo} of {planned.service}; responder: {planned.responder}"
     )
-    print(f"the fault should make {planned['error_ratio']:.0%} of the requests bad\n")
-    for fault, reach in zip_longest(planned["faults"], planned["reaches"]):
-        shown = ", ".join(f"{k}={v}" for k, v in fault["configuration"].items())
+    print(f"the fault should make {planned.error_ratio:.0%} of the requests bad\n")
+    for fault, reach in zip_longest(planned.faults, planned.reaches):
+        shown = ", ".join(f"{k}={v}" for k, v in fault.configuration.items())
         print(
-            f"at {fault['at_seconds']:g} s, at most {fault['duration_seconds']:g} s: "
-            f"{fault['experiment']} ({shown})"
+            f"at {fault.at_seconds:g} s, at most {fault.duration_seconds:g} s: "
+            f"{fault.experiment} ({shown})"
         )
-        print(f"    undo: {fault['undo']}  ·  `{fault['undo_command']}`")
-        if fault["recovers"]:
-            print(f"    its recovery {fault['recovers']}")
-        for line in _reach(reach, fault["uncounted"]):
+        print(f"    undo: {fault.undo}  ·  `{fault.undo_command}`")
+        if fault.recovers:
+            print(f"    its recovery {fault.recovers}")
+        for line in _reach(reach, fault.uncounted):
             print(f"    {line}")
     print()
     print_table(
         ("branch", "burn rate", "severity", "fires after", "resets after the fault"),
         [
             (
-                f"{b['long']}/{b['short']}",
-                b["burn_rate"],
-                b["severity"],
-                _seconds(b["detects_after_s"]),
-                _seconds(b["resets_after_s"]),
+                f"{b.long}/{b.short}",
+                b.burn_rate,
+                b.severity,
+                _seconds(b.detects_after_s),
+                _seconds(b.resets_after_s),
             )
-            for b in planned["branches"]
+            for b in planned.branches
         ],
         empty="",
     )
-    if planned["expects_alert"]:
+    if planned.expects_alert:
         print(
-            f"\nthe page must fire after {_seconds(planned['predicted_seconds'])} "
-            f"with full, clean windows; it is late after {_seconds(planned['due_seconds'])}"
+            f"\nthe page must fire after {_seconds(planned.predicted_seconds)} "
+            f"with full, clean windows; it is late after {_seconds(planned.due_seconds)}"
         )
     else:
         print("\nno alert is expected")
     return 0
 
 
-def _reach(reach: Mapping[str, Any] | None, uncounted: Sequence[str]) -> Iterator[str]:
+def _reach(reach: ReachRecord | None, uncounted: Sequence[str]) -> Iterator[str]:
     """Yield what a fault touches, and what of it nobody counts."""
     if reach is not None:
-        pods = ", ".join(reach["pods"][:SHOWN]) + (", …" if len(reach["pods"]) > SHOWN else "")
-        yield f"touches {len(reach['pods'])} of {reach['of']} pods" + (f": {pods}" if pods else "")
+        pods = ", ".join(reach.pods[:SHOWN]) + (", …" if len(reach.pods) > SHOWN else "")
+        yield f"touches {len(reach.pods)} of {reach.of} pods" + (f": {pods}" if pods else "")
     yield from uncounted
 
 
@@ -201,7 +204,6 @@ def _seconds(value: float | None) -> str:
 def _story(
     argument: str, *, target: str | None, region: list[str] | None, responder: str | None
 ) -> Story:
-    from dataclasses import replace
     from json import dumps
 
     from gameday.house.run.judgement import overridden
@@ -279,7 +281,7 @@ def _play(
     permission: Mapping[str, Any],
     *,
     opens: bool,
-) -> tuple[Mapping[str, Any] | None, GamedayError | None, bool]:
+) -> tuple[RunResult | None, GamedayError | None, bool]:
     """Play in an event loop whose interruption is a cancellation; return what came of it."""
     from datetime import UTC, datetime
 
@@ -290,7 +292,7 @@ def _play(
     view = LiveView(run, story) if sys.stderr.isatty() else None
     told = view.follow if view else _tell
 
-    async def main() -> tuple[Mapping[str, Any], GamedayError | None]:
+    async def main() -> tuple[RunResult, GamedayError | None]:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
 
@@ -365,13 +367,12 @@ async def _served(
             console.streams.close()
 
 
-def _stored(store: Any, run: str) -> Mapping[str, Any] | None:
+def _stored(store: Store, run: str) -> RunResult | None:
     """Return the result of an interrupted run; None where it had not even begun."""
     try:
-        result: Mapping[str, Any] | None = store.result(run)
+        return store.result(run)
     except UsageError:
         return None
-    return result
 
 
 def _tell(plan: Any, ledger: Any, _conductor: Any) -> None:

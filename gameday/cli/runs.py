@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gameday.cli.output import percent, pick, print_json, print_table, say
+from gameday.cli.output import percent, print_json, print_table, say
+from scoring.verdict import RunVerdict
 
 if TYPE_CHECKING:
+    from gameday.model.result import RunResult
     from gameday.ports import FaultDriver
 
 
@@ -70,7 +72,8 @@ def show(
         result = store.result(found)
         facts = store.facts(found)
     if json:
-        print_json({**(result or {"run": found}), "facts": [f.to_json() for f in facts]})
+        judged = result.to_json() if result else {"run": found}
+        print_json({**judged, "facts": [f.to_json() for f in facts]})
         return
     if result is None:
         say(f"run {found} never ended; here is what it recorded")
@@ -102,10 +105,10 @@ def score(
         found = store.find(run)
         result = rejudge(store, found, rubric=rubric_text(rubric) if rubric else None)
     if json:
-        print_json(result)
+        print_json(result.to_json())
     else:
         print_result(result)
-    return 0 if result["verdict"] == "passed" else 1
+    return 0 if result.verdict is RunVerdict.PASSED else 1
 
 
 def report(
@@ -182,16 +185,13 @@ def _faults(context: str | None) -> FaultDriver:
     return cluster_faults(place_of(None, context=context, environment=os.environ))
 
 
-def print_result(result: object) -> None:
+def print_result(result: RunResult) -> None:
     """Print a scorecard for people on stdout."""
-    from collections.abc import Mapping
-
     from rich.console import Console
 
     from gameday.report.terminal import scorecard
 
-    assert isinstance(result, Mapping)
     Console(soft_wrap=False).print(scorecard(result))
-    open_faults = pick(result, "recovery", "open")
-    if open_faults:
-        say(f"{open_faults} faults are still in place: `gameday recover {result['run']}`")
+    if result.recovery.open:
+        left = result.recovery.open
+        say(f"{left} faults are still in place: `gameday recover {result.run}`")

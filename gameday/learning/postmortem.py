@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gameday.model.scenario import Scenario
+from gameday.model.result import RunResult
+from gameday.model.scenario import Scenario, TargetKind
 from gameday.model.slo import Slo
 from gameday.report.moments import moments
 from gameday.report.wording import (
@@ -19,16 +20,14 @@ from gameday.report.wording import (
     clock,
     figure,
     label,
-    parsed,
     percent,
-    phase_in_words,
-    rows,
+    phase_target,
+    phase_took,
     seconds,
-    section,
     table,
-    time_scale_of,
 )
 from scoring.timeline import Fact, Kind, Timeline
+from scoring.verdict import Verdict
 
 _ADDRESS = re.compile(r"<?[^\s<>|]+@[^\s<>|]+\.[^\s<>|]+>?")
 
@@ -41,13 +40,13 @@ _ROLE_OF_STEP = {
 }
 
 
-def draft(result: Mapping[str, Any], timeline: Timeline, scenario: Scenario, slo: Slo) -> str:
+def draft(result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo) -> str:
     """Return the postmortem of a run as Markdown, with the status *Draft*.
 
     Args:
-        result: the object ``run --json`` prints.
+        result: the run, judged, with its tasks.
     """
-    scale = time_scale_of(result)
+    scale = result.time_scale
     parts = [
         f"# Postmortem: {_title(scenario)}",
         _head(result, timeline, scenario, slo),
@@ -66,11 +65,11 @@ def draft(result: Mapping[str, Any], timeline: Timeline, scenario: Scenario, slo
         "## Mitigation and recovery",
         _mitigation(result, timeline),
         "## What went well",
-        _bullets(_went(result, "met")) or "Nothing was judged as met.",
+        _bullets(_went(result, Verdict.MET)) or "Nothing was judged as met.",
         "## What went wrong",
-        _bullets(_went(result, "missed")) or "Nothing was judged as missed.",
+        _bullets(_went(result, Verdict.MISSED)) or "Nothing was judged as missed.",
         "## What is not known",
-        _bullets(_went(result, "unknown")) or "Nothing that was to be measured is missing.",
+        _bullets(_went(result, Verdict.UNKNOWN)) or "Nothing that was to be measured is missing.",
         "## Where luck helped",
         "_To be answered in the review: what could as well have gone differently?_",
         "## Action items",
@@ -92,7 +91,7 @@ def _bullets(items: Sequence[str]) -> str:
     return "\n".join(f"- {item}" for item in items)
 
 
-def _head(result: Mapping[str, Any], timeline: Timeline, scenario: Scenario, slo: Slo) -> str:
+def _head(result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo) -> str:
     started = timeline.first(Kind.RUN_STARTED, Kind.FAULT_INJECTED)
     day = f"{started.happened_at:%Y-%m-%d}" if started else "unknown"
     return table(
@@ -101,7 +100,7 @@ def _head(result: Mapping[str, Any], timeline: Timeline, scenario: Scenario, slo
             ("Status", "Draft"),
             ("Date", day),
             ("Severity", scenario.metadata.severity),
-            ("Kind", f"game day, run {result.get('run', 'unknown')} on {result.get('target', '')}"),
+            ("Kind", f"game day, run {result.run} on {result.target}"),
             ("SLO", f"{slo.id} of {slo.service}"),
             ("Written from", f"{len(timeline)} recorded facts; times are UTC"),
         ),
@@ -109,13 +108,13 @@ def _head(result: Mapping[str, Any], timeline: Timeline, scenario: Scenario, slo
 
 
 def _summary(
-    result: Mapping[str, Any], timeline: Timeline, scenario: Scenario, slo: Slo, scale: float
+    result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo, scale: float
 ) -> str:
-    detection = section(result, "detection")
+    detection = result.detection
     sentences = [f"{_title(scenario)}, on purpose, in a game day."]
-    if detection.get("seconds") is not None:
+    if detection.seconds is not None:
         sentences.append(
-            f"The burn-rate alert of {slo.id} fired {both_times(detection['seconds'], scale)}"
+            f"The burn-rate alert of {slo.id} fired {both_times(detection.seconds, scale)}"
             " after the fault was in place."
         )
     else:
@@ -130,15 +129,13 @@ def _summary(
         )
     elif page is not None:
         sentences.append("No mitigation was applied.")
-    if section(section(result, "phases"), "recovered").get("seconds_from_page") is not None:
-        took_all = phase_in_words(result, "recovered", "seconds_from_page")
+    recovered = result.phases.get("recovered")
+    if recovered is not None and recovered.seconds_from_page is not None:
+        took_all = phase_took(result, "recovered")
         sentences.append(f"The alert cleared {took_all} after the page.")
-    sentences.append("No real customer was affected." if _is_sandbox(result) else "")
-    return " ".join(s for s in sentences if s)
-
-
-def _is_sandbox(result: Mapping[str, Any]) -> bool:
-    return str(result.get("target", "")) == "sandbox"
+    if result.target == TargetKind.SANDBOX:
+        sentences.append("No real customer was affected.")
+    return " ".join(sentences)
 
 
 def _impact(timeline: Timeline, slo: Slo, scale: float) -> str:
@@ -205,20 +202,20 @@ def _role(fact: Fact) -> str:
     return f"The {role.removeprefix('the ')}" if known else "The responder"
 
 
-def _detection(result: Mapping[str, Any], scale: float) -> str:
-    found = section(result, "detection")
-    predicted = both_times(found.get("predicted_seconds"), scale)
+def _detection(result: RunResult, scale: float) -> str:
+    found = result.detection
+    predicted = both_times(found.predicted_seconds, scale)
     lines = [
-        f"- Measured: {both_times(found.get('seconds'), scale)} from fault to alert.",
+        f"- Measured: {both_times(found.seconds, scale)} from fault to alert.",
         f"- By theory, over the history Prometheus held: {predicted}.",
     ]
-    if isinstance(found.get("ratio"), (int, float)):
-        lines.append(f"- Measured ÷ theory: {figure(found['ratio'])}.")
-    fired, paged = parsed(found.get("fired_at")), parsed(found.get("paged_at"))
-    if fired is not None and paged is not None:
-        lines.append(f"- From alert to page: {seconds((paged - fired).total_seconds())}.")
-    if found.get("reason"):
-        lines.append(f"- {_clean(found['reason'])}.")
+    if found.ratio is not None:
+        lines.append(f"- Measured ÷ theory: {figure(found.ratio)}.")
+    if found.fired_at is not None and found.paged_at is not None:
+        under_way = (found.paged_at - found.fired_at).total_seconds()
+        lines.append(f"- From alert to page: {seconds(under_way)}.")
+    if found.reason:
+        lines.append(f"- {_clean(found.reason)}.")
     return "\n".join(lines)
 
 
@@ -287,7 +284,7 @@ def _worked(timeline: Timeline) -> Fact | None:
     return next((f for f in reversed(applied) if f.data.get("ok")), None)
 
 
-def _mitigation(result: Mapping[str, Any], timeline: Timeline) -> str:
+def _mitigation(result: RunResult, timeline: Timeline) -> str:
     applied = _worked(timeline)
     if applied is None:
         return "No mitigation worked. What ended the incident was the end of the fault."
@@ -301,45 +298,39 @@ def _mitigation(result: Mapping[str, Any], timeline: Timeline) -> str:
     present = [f for f in timeline.of_kind(Kind.FAULT_READ) if f.happened_at >= applied.happened_at]
     if any(f.data.get("present") is True for f in present):
         lines.append("The fault was read back as still in place afterwards.")
-    recovered = section(section(result, "phases"), "recovered")
-    if recovered.get("verdict") == "met":
-        target = phase_in_words(result, "recovered", "target_seconds")
+    recovered = result.phases.get("recovered")
+    if recovered is not None and recovered.verdict is Verdict.MET:
+        target = phase_target(result, "recovered")
         lines.append(f"The alert cleared by it, within its target of {target}.")
-    elif recovered.get("reason"):
-        lines.append(_clean(recovered["reason"]).capitalize() + ".")
+    elif recovered is not None and recovered.reason:
+        lines.append(_clean(recovered.reason).capitalize() + ".")
     gone = timeline.last(Kind.RECOVERY_PROVEN)
     if gone is not None:
         lines.append(f"The fault was proven gone at {clock(gone.happened_at)}.")
     return " ".join(lines)
 
 
-def _went(result: Mapping[str, Any], verdict: str) -> list[str]:
+def _went(result: RunResult, verdict: Verdict) -> list[str]:
     found = []
-    for line in rows(section(result, "score"), "lines"):
-        if line.get("verdict") == verdict:
-            name = line.get("title") or label(str(line.get("criterion", "")))
-            reason = f": {line['reason']}" if line.get("reason") else ""
-            evidence = ", ".join(str(e) for e in line.get("evidence") or ())
-            found.append(_clean(f"{name}{reason}" + (f" ({evidence})" if evidence else "")))
+    for line in result.score.lines:
+        if line.verdict is verdict:
+            reason = f": {line.reason}" if line.reason else ""
+            evidence = f" ({', '.join(line.evidence)})" if line.evidence else ""
+            found.append(_clean(f"{line.title or label(line.criterion)}{reason}{evidence}"))
     return found
 
 
-def _actions(result: Mapping[str, Any]) -> str:
-    tasks = rows(result, "tasks")
-    header = ("Action", "Kind", "Owner (role)", "Due", "Evidence")
-    body = [
-        (
-            _clean(task.get("title", "")),
-            label(str(task.get("kind", ""))),
-            "to be named",
-            "to be set",
-            ", ".join(str(e) for e in task.get("evidence") or ()),
-        )
-        for task in tasks
-    ]
-    if not body:
+def _actions(result: RunResult) -> str:
+    if not result.tasks:
         return (
             "The run asks for no change of the runbook. _To be answered in the review: what keeps"
             " this class of incident from happening again?_"
         )
-    return table(header, body)
+    header = ("Action", "Kind", "Owner (role)", "Due", "Evidence")
+    return table(
+        header,
+        (
+            (_clean(t.title), label(t.kind), "to be named", "to be set", ", ".join(t.evidence))
+            for t in result.tasks
+        ),
+    )

@@ -14,11 +14,13 @@ from typing import Any
 
 from gameday.learning import amendment
 from gameday.learning.patch import unified
+from gameday.model.result import RunResult, Task, TaskKind
 from gameday.model.runbook import CauseKind, FixStep, Runbook
 from gameday.model.scenario import Culprit, Scenario
-from gameday.report.wording import both_times, finding_in_words, rows, seconds, time_scale_of
+from gameday.report.wording import both_times, finding_in_words, seconds
 from gameday.spec.runbook import parse_runbook
 from scoring.timeline import Fact, Kind, Timeline
+from scoring.verdict import Verdict
 
 # Which words show that the first checks send a reader to this step's instrument.
 _MENTIONS = {
@@ -51,7 +53,7 @@ class _Run:
     scenario: Scenario
     runbook: Runbook
     path: str
-    result: Mapping[str, Any]
+    result: RunResult
 
     @property
     def day(self) -> date | None:
@@ -64,19 +66,10 @@ class _Run:
         found = [f for f in self.timeline.of_kind(Kind.FINDING) if f.data.get("step") == step]
         return found[-1] if found else None
 
-    def task(self, kind: str, title: str, *evidence: Fact | None, after: str = "") -> Task:
+    def task(self, kind: TaskKind, title: str, *evidence: Fact | None, after: str = "") -> Task:
         """Return a task; ``after`` is the runbook's text as it should be, empty for no patch."""
         patch = unified(self.runbook.text, after, self.path) if after else ""
-        return {
-            "kind": kind,
-            "title": title,
-            "runbook": self.path,
-            "evidence": [f.id for f in evidence if f is not None],
-            "patch": patch,
-        }
-
-
-Task = dict[str, Any]
+        return Task(kind, title, self.path, tuple(f.id for f in evidence if f is not None), patch)
 
 
 def runbook_tasks(
@@ -84,16 +77,15 @@ def runbook_tasks(
     scenario: Scenario,
     runbook_text: str,
     runbook_path: str,
-    result: Mapping[str, Any],
+    result: RunResult,
 ) -> list[Task]:
     """Return what the runbook should learn from this run, the most telling first; may be empty.
 
-    Each task is ``{kind, title, runbook, evidence: [fact ids], patch}``; every patch stands alone
-    against the text given.
+    Every patch stands alone against the text given.
 
     Args:
         runbook_path: relative to the top of its git repository; where the patches apply.
-        result: the object ``run --json`` prints; its funnel, phases and time scale are read.
+        result: of the run; its funnel and time scale are read.
 
     Raises:
         SpecError: the runbook's front matter cannot be read.
@@ -162,17 +154,23 @@ def _cause_and_fix(run: _Run) -> list[Task]:
         words = f"**{_cause_id(culprit)}**: {_described(culprit)} ({_terms(culprit)})"
         arrow = f" → {fix.id}" if fix is not None else ""
         title = f"List the cause of this run under Likely causes: {_described(culprit)}"
-        return [run.task("cause-missing", title, *evidence, after=_with_cause(run, words + arrow))]
+        return [
+            run.task(
+                TaskKind.CAUSE_MISSING, title, *evidence, after=_with_cause(run, words + arrow)
+            )
+        ]
     if run.runbook.fixes_for(culprit.service, culprit.downstream, kind):
         return []
     title = f"Write a fix for the cause {known.id!r}: {_described(culprit)}"
     if fix is not None:
         after = amendment.fix_named(run.runbook.text, known, fix.id)
-        return [run.task("fix-missing", title, *evidence, after=after)]
+        return [run.task(TaskKind.FIX_MISSING, title, *evidence, after=after)]
     wanted = next(iter(run.scenario.spec.expect.mitigation), None)
     if wanted is None:
-        return [run.task("fix-missing", title, *evidence)]
-    return [run.task("fix-missing", title, *evidence, after=_with_fix(run, known.id, wanted))]
+        return [run.task(TaskKind.FIX_MISSING, title, *evidence)]
+    return [
+        run.task(TaskKind.FIX_MISSING, title, *evidence, after=_with_fix(run, known.id, wanted))
+    ]
 
 
 def _cause_id(culprit: Culprit) -> str:
@@ -229,7 +227,7 @@ def _missing_checks(run: _Run) -> list[Task]:
             last = max(run.runbook.first_checks, key=lambda s: s.line, default=None)
             after = amendment.item_added(run.runbook.text, section, last, words)
         title = f"Add a first check: the {step} gave a finding, and First checks never names it"
-        tasks.append(run.task("check-missing", title, finding, after=after))
+        tasks.append(run.task(TaskKind.CHECK_MISSING, title, finding, after=after))
     return tasks
 
 
@@ -244,23 +242,22 @@ def _waiting(run: _Run) -> list[Task]:
         return []
     after = amendment.extended(run.runbook.text, about[0], _WAITING_SENTENCE)
     title = f"Say at {about[0].id} what a profile means that shows only waiting"
-    return [run.task("check-unclear", title, finding, after=after)]
+    return [run.task(TaskKind.CHECK_UNCLEAR, title, finding, after=after)]
 
 
 def _mismatches(run: _Run) -> list[Task]:
     """Return a task for each step whose finding is not what the scenario expects."""
     tasks = []
-    for row in rows(run.result, "funnel"):
-        step, expected = str(row.get("step", "")), row.get("expected")
-        finding = run.finding(step)
-        if row.get("verdict") != "missed" or finding is None or not expected:
+    for step in run.result.funnel:
+        finding = run.finding(step.step)
+        if step.verdict is not Verdict.MISSED or finding is None or not step.expected:
             continue
-        said = finding_in_words(row.get("finding") or finding.data.get("summary"))
+        said = finding_in_words(step.finding)
         title = (
-            f"At the step {step} the responder found “{said}”, which is not what the scenario"
+            f"At the step {step.step} the responder found “{said}”, which is not what the scenario"
             " expects: find out which is right, and make the check lead there"
         )
-        tasks.append(run.task("finding-unexpected", title, finding))
+        tasks.append(run.task(TaskKind.FINDING_UNEXPECTED, title, finding))
     return tasks
 
 
@@ -273,7 +270,7 @@ def _failed_steps(run: _Run) -> list[Task]:
         step, note = fact.data.get("step", ""), fact.data.get("note", "")
         because = f": {note}" if note else ""
         title = f"The step {step} could not be done{because}"
-        tasks.append(run.task("step-not-done", title, fact))
+        tasks.append(run.task(TaskKind.STEP_NOT_DONE, title, fact))
     return tasks
 
 
@@ -312,12 +309,12 @@ def _exercised(run: _Run) -> list[Task]:
         note += " the alert did not clear by it."
     else:
         took = round((cleared.happened_at - applied.happened_at).total_seconds())
-        note += f" alert cleared {both_times(took, time_scale_of(run.result))} later."
+        note += f" alert cleared {both_times(took, run.result.time_scale)} later."
     after = amendment.exercised(run.runbook.text, fix, note)
     if after == run.runbook.text:
         return []
     title = f"Record at {fix.id} when it was last exercised and how long it took"
-    return [run.task("exercised", title, page, applied, cleared, after=after)]
+    return [run.task(TaskKind.EXERCISED, title, page, applied, cleared, after=after)]
 
 
 def _cleared_by(run: _Run, applied: Fact) -> Fact | None:
@@ -346,7 +343,9 @@ def _ownership(run: _Run) -> list[Task]:
     tasks = []
     owner = run.runbook.owner
     if owner is None or not (owner.name or owner.team):
-        tasks.append(run.task("owner-missing", "Name an owner in the runbook's front matter"))
+        tasks.append(
+            run.task(TaskKind.OWNER_MISSING, "Name an owner in the runbook's front matter")
+        )
     day, every = run.day, run.runbook.review_every or timedelta(days=90)
     if day is None:
         return tasks
@@ -356,5 +355,5 @@ def _ownership(run: _Run) -> list[Task]:
         title = f"Review the runbook: due {since}" if last else f"Review the runbook: {since}"
         after = amendment.reviewed(run.runbook.text, run.runbook, day)
         title += " (the patch sets the date; apply it when you have read it)"
-        tasks.append(run.task("review-overdue", title, after=after))
+        tasks.append(run.task(TaskKind.REVIEW_OVERDUE, title, after=after))
     return tasks

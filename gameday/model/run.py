@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from scoring.verdict import RunVerdict
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
@@ -16,7 +18,7 @@ class RunRecord:
     target: str
     started_at: datetime
     ended_at: datetime | None
-    verdict: str | None
+    verdict: RunVerdict | None
     percent: float | None
 
 

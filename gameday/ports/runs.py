@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from gameday.model.fault import Undo
+from gameday.model.result import RunResult
 from gameday.model.run import Order, RunRecord
 from scoring.timeline import Fact
 
@@ -61,11 +62,10 @@ class Store(Protocol):
         run: str,
         *,
         ended_at: datetime,
-        verdict: str,
-        result: Mapping[str, Any],
+        result: RunResult,
         fenced: bool = False,
     ) -> None:
-        """End a run with its result (the object ``run --json`` prints)."""
+        """End a run with its result, or judge an ended one again."""
 
     def facts(self, run: str) -> Sequence[Fact]:
         """Return every fact of a run's timeline in the order they were recorded, whoever did it.
@@ -77,8 +77,12 @@ class Store(Protocol):
     def documents(self, run: str) -> Mapping[str, str]:
         """Return the texts the run was planned from."""
 
-    def result(self, run: str) -> Mapping[str, Any] | None:
-        """Return the result of a run; None while it runs or if it never ended."""
+    def result(self, run: str) -> RunResult | None:
+        """Return the result of a run; None while it runs or if it never ended.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
 
     def runs(self, *, limit: int = 50) -> Sequence[RunRecord]:
         """Return runs, newest first."""

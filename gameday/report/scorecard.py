@@ -1,7 +1,7 @@
 """The scorecard of a run: Markdown, self-contained HTML and JUnit XML, all from one result.
 
-The result is the object that ``run --json`` prints. What it lacks is said to lack (`no data`),
-never filled in; a verdict of *unknown*, *pending* or *does not apply* counts in no percentage.
+What a result lacks is said to lack (`no data`), never filled in; a verdict of *unknown*, *pending*
+or *does not apply* counts in no percentage.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from xml.etree import ElementTree
 
+from gameday.model.result import Recovery, RunResult, Task
 from gameday.report.picture import svg
 from gameday.report.wording import (
     NO_DATA,
@@ -23,15 +23,17 @@ from gameday.report.wording import (
     judged,
     label,
     percent,
-    phase_in_words,
-    rows,
+    phase_target,
+    phase_took,
     seconds,
-    section,
     table,
-    time_scale_of,
-    verdict_in_words,
 )
+from scoring.alerting import Detection
+from scoring.finding import ExpectedFinding
+from scoring.funnel import PhaseResult, StepResult
+from scoring.scorecard import Score, ScoreLine
 from scoring.timeline import Timeline
+from scoring.verdict import RunVerdict, Verdict
 
 # XML 1.0 has no way to write these, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -46,8 +48,7 @@ class Card:
     run: str
     scenario: str
     target: str
-    verdict: str
-    verdict_key: str
+    verdict: RunVerdict
     headline: str
     time_note: str
     detection: Sequence[tuple[str, str]]
@@ -55,33 +56,30 @@ class Card:
     funnel: Rows
     score: str
     lines: Rows
-    tasks: Rows
+    tasks: Sequence[Task]
     recovery: str
 
 
-def card(result: Mapping[str, Any]) -> Card:
-    """Return the words of a scorecard; missing parts read as `no data`."""
-    scale = time_scale_of(result)
-    verdict = str(result.get("verdict") or "")
+def card(result: RunResult) -> Card:
+    """Return the words of a scorecard."""
     return Card(
-        run=str(result.get("run") or NO_DATA),
-        scenario=str(result.get("scenario") or NO_DATA),
-        target=str(result.get("target") or NO_DATA),
-        verdict=verdict_in_words(verdict),
-        verdict_key=verdict or "unknown",
-        headline=_headline(result, scale),
-        time_note=_time_note(scale),
-        detection=_detection(result, scale),
-        phases=[_phase(result, name) for name in section(result, "phases")],
-        funnel=[_step(row) for row in rows(result, "funnel")],
-        score=_score(result),
-        lines=[_line(row) for row in rows(section(result, "score"), "lines")],
-        tasks=[_task(row) for row in rows(result, "tasks")],
-        recovery=_recovery(result),
+        run=result.run,
+        scenario=result.scenario,
+        target=result.target,
+        verdict=result.verdict,
+        headline=_headline(result),
+        time_note=_time_note(result.time_scale),
+        detection=_detection(result.detection, result.time_scale),
+        phases=[_phase(result, name, phase) for name, phase in result.phases.items()],
+        funnel=[_step(step) for step in result.funnel],
+        score=_score(result.score),
+        lines=[_line(line) for line in result.score.lines],
+        tasks=result.tasks,
+        recovery=_recovery(result.recovery),
     )
 
 
-def markdown(result: Mapping[str, Any]) -> str:
+def markdown(result: RunResult) -> str:
     """Return the scorecard as Markdown, ready for a merge request or a wiki."""
     words = card(result)
     parts = [f"# Game day {words.scenario}: {words.verdict}", words.headline]
@@ -94,10 +92,10 @@ def markdown(result: Mapping[str, Any]) -> str:
     parts += [_grid(words.lines, ("Criterion", "Verdict", "Points", "Evidence"))]
     parts.append("## Runbook tasks")
     for task in words.tasks:
-        evidence = f" (evidence: {task['evidence']})" if task["evidence"] else ""
-        parts.append(f"- [ ] {' '.join(task['title'].split())} — `{task['runbook']}`{evidence}")
-        if task["patch"]:
-            parts.append(_fenced(task["patch"], "diff"))
+        evidence = f" (evidence: {', '.join(task.evidence)})" if task.evidence else ""
+        parts.append(f"- [ ] {' '.join(task.title.split())} — `{task.runbook}`{evidence}")
+        if task.patch:
+            parts.append(_fenced(task.patch, "diff"))
     if not words.tasks:
         parts.append("None.")
     parts += ["## Recovery", words.recovery]
@@ -105,7 +103,7 @@ def markdown(result: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def html(result: Mapping[str, Any], timeline: Timeline) -> str:
+def html(result: RunResult, timeline: Timeline) -> str:
     """Return the scorecard as one HTML page that needs nothing else: no script, no outside asset.
 
     It follows the reader's dark or light setting and reads on a phone.
@@ -124,7 +122,7 @@ def html(result: Mapping[str, Any], timeline: Timeline) -> str:
     )
 
 
-def junit(result: Mapping[str, Any]) -> str:
+def junit(result: RunResult) -> str:
     """Return the score as JUnit XML, one test case per criterion, for the tools of a CI.
 
     Missed is a failure. Unknown, pending and not applicable are skipped, with the reason: a report
@@ -152,8 +150,8 @@ def junit(result: Mapping[str, Any]) -> str:
     for line in words.lines:
         kind = {"met": "", "missed": "failure"}.get(line["key"], "skipped")
         case(line["criterion"], kind, line["verdict"])
-    if words.verdict_key != "passed" and not counts["failures"]:
-        kind = "failure" if words.verdict_key == "missed" else "error"
+    if words.verdict is not RunVerdict.PASSED and not counts["failures"]:
+        kind = "failure" if words.verdict is RunVerdict.MISSED else "error"
         case("the run", kind, f"{words.verdict}: {words.headline}")
 
     for name, count in counts.items():
@@ -197,152 +195,120 @@ def _time_note(scale: float) -> str:
     )
 
 
-def _headline(result: Mapping[str, Any], scale: float) -> str:
-    reason = result.get("reason") or result.get("error")
-    if reason:
-        return str(reason)
-    detection = section(result, "detection")
-    if detection.get("seconds") is not None:
-        took = both_times(detection["seconds"], scale)
+def _headline(result: RunResult) -> str:
+    detection = result.detection
+    if detection.seconds is not None:
+        took = both_times(detection.seconds, result.time_scale)
         found = f"The alert fired {took} after the fault was in place"
-    elif detection.get("injected_at") is None:
+    elif detection.injected_at is None:
         found = "No fault was put in place"
-    elif detection.get("verdict") == "met":
+    elif detection.verdict is Verdict.MET:
         found = "No alert fired, as expected"
     else:
         found = "The alert was not seen to fire"
-    score = section(result, "score")
-    scored = f"; score {figure(score['percent'])} %" if score.get("percent") is not None else ""
-    return f"{found}{scored}."
+    share = result.score.percent
+    return f"{found}; score {figure(share)} %." if share is not None else f"{found}."
 
 
-def _detection(result: Mapping[str, Any], scale: float) -> list[tuple[str, str]]:
-    found = section(result, "detection")
-    ratio = found.get("ratio")
+def _detection(found: Detection, scale: float) -> list[tuple[str, str]]:
     lines = [
-        ("Fault in place", clock(found.get("injected_at"))),
-        ("Alert fired", clock(found.get("fired_at")) + _to_within(found)),
-        ("Page", clock(found.get("paged_at")) + _under_way(found)),
-        ("Took", both_times(found.get("seconds"), scale)),
-        ("The plan said", both_times(found.get("planned_seconds"), scale)),
-        ("The counters say", both_times(found.get("predicted_seconds"), scale)),
-        ("Measured ÷ counters", figure(ratio) if isinstance(ratio, (int, float)) else NO_DATA),
+        ("Fault in place", clock(found.injected_at)),
+        ("Alert fired", clock(found.fired_at) + _to_within(found)),
+        ("Page", clock(found.paged_at) + _under_way(found)),
+        ("Took", both_times(found.seconds, scale)),
+        ("The plan said", both_times(found.planned_seconds, scale)),
+        ("The counters say", both_times(found.predicted_seconds, scale)),
+        ("Measured ÷ counters", NO_DATA if found.ratio is None else figure(found.ratio)),
         ("Verdict", judged(found)),
     ]
-    full, clean = found.get("windows_full"), found.get("windows_clean")
+    full, clean = found.windows_full, found.windows_clean
     if full is not None or clean is not None:
         lines.append(
             ("Windows before the fault", f"full: {_yes_or_no(full)}, clean: {_yes_or_no(clean)}")
         )
-    if found.get("budget_spent_ratio") is not None:
-        history = found.get("history_ratio")
+    if found.budget_spent_ratio is not None:
+        history = found.history_ratio
         held = f" ({percent(history)} of the period's history is held)" if history else ""
-        lines.append(("Error budget spent", percent(found["budget_spent_ratio"]) + held))
+        lines.append(("Error budget spent", percent(found.budget_spent_ratio) + held))
     return lines
 
 
-def _to_within(found: Mapping[str, Any]) -> str:
+def _to_within(found: Detection) -> str:
     """Return how coarse Prometheus' instants are: it knows nothing between two evaluations."""
-    coarse = found.get("resolution_seconds")
-    known = found.get("fired_at") and isinstance(coarse, (int, float))
+    coarse = found.resolution_seconds
+    known = found.fired_at is not None and coarse is not None
     return f" (to within {seconds(coarse)})" if known else ""
 
 
-def _under_way(found: Mapping[str, Any]) -> str:
-    took = found.get("delivery_seconds")
-    return f" ({seconds(took)} after it fired)" if isinstance(took, (int, float)) else ""
+def _under_way(found: Detection) -> str:
+    took = found.delivery_seconds
+    return "" if took is None else f" ({seconds(took)} after it fired)"
 
 
-def _yes_or_no(value: object) -> str:
+def _yes_or_no(value: bool | None) -> str:
     return NO_DATA if value is None else "yes" if value else "no"
 
 
-def _phase(result: Mapping[str, Any], name: str) -> Mapping[str, str]:
-    phase = section(section(result, "phases"), name)
+def _phase(result: RunResult, name: str, phase: PhaseResult) -> Mapping[str, str]:
     return {
         "name": label(name),
-        "took": phase_in_words(result, name, "seconds_from_page"),
-        "target": phase_in_words(result, name, "target_seconds"),
+        "took": phase_took(result, name),
+        "target": phase_target(result, name),
         "verdict": judged(phase),
-        "key": str(phase.get("verdict") or "unknown"),
+        "key": phase.verdict,
     }
 
 
-def _step(row: Mapping[str, Any]) -> Mapping[str, str]:
+def _step(step: StepResult) -> Mapping[str, str]:
+    is_gap = step.finding is None and step.verdict is not Verdict.UNKNOWN
     return {
-        "step": label(str(row.get("step") or NO_DATA)),
-        "finding": finding_in_words(row.get("finding"))
-        if row.get("finding") or row.get("verdict") == "unknown"
-        else NOTHING,
-        "expected": _wanted(row.get("expected")) or NOTHING,
-        "verdict": judged(row),
-        "key": str(row.get("verdict") or "unknown"),
+        "step": label(step.step),
+        "finding": NOTHING if is_gap else finding_in_words(step.finding),
+        "expected": _wanted(step.expected) or NOTHING,
+        "verdict": judged(step),
+        "key": step.verdict,
     }
 
 
-def _wanted(expected: object) -> str:
+def _wanted(expected: ExpectedFinding) -> str:
     """Return in words what a step had to find; empty where nothing is declared."""
-    if not isinstance(expected, Mapping):
-        return str(expected or "")
-    said = {k: v for k, v in expected.items() if v not in (None, "", ())}
     parts = []
-    if "service" in said:
-        hops = [str(said.pop(k)) for k in ("service", "downstream") if k in said]
-        region = f" in {said.pop('region')}" if "region" in said else ""
-        parts.append(" → ".join(hops) + region)
-    for key, value in said.items():
-        match key, value:
-            case "off_cpu", True:
-                parts.append("waiting, off-CPU")
-            case "explained", False:
-                parts.append("no change explains it")
-            case "mitigation", list() | tuple():
-                parts.append(" or ".join(str(v) for v in value))
-            case _:
-                parts.append(f"{label(key)} {value}")
+    if expected.service:
+        hops = [hop for hop in (expected.service, expected.downstream) if hop]
+        parts.append(" → ".join(hops) + (f" in {expected.region}" if expected.region else ""))
+    elif expected.region:
+        parts.append(f"region {expected.region}")
+    if expected.function:
+        parts.append(f"function {expected.function}")
+    if expected.off_cpu:
+        parts.append("waiting, off-CPU")
+    if expected.commit:
+        parts.append(f"commit {expected.commit}")
+    if expected.explained is False:
+        parts.append("no change explains it")
+    if expected.mitigation:
+        parts.append(" or ".join(expected.mitigation))
     return ", ".join(parts)
 
 
-def _score(result: Mapping[str, Any]) -> str:
-    score = section(result, "score")
-    share = score.get("percent")
-    if share is None:
+def _score(score: Score) -> str:
+    if score.percent is None:
         return "No score: nothing could be counted."
-    points, most = score.get("points"), score.get("max")
-    return f"{figure(share)} %: {_points(points)} of {_points(most)} points that could be counted."
+    points, most = figure(score.points), figure(score.max)
+    return f"{figure(score.percent)} %: {points} of {most} points that could be counted."
 
 
-def _points(value: object) -> str:
-    return figure(value) if isinstance(value, (int, float)) else NO_DATA
-
-
-def _line(row: Mapping[str, Any]) -> Mapping[str, str]:
-    most = row.get("max")
-    points = _points(row.get("points")) if row.get("points") is not None else NOTHING
+def _line(line: ScoreLine) -> Mapping[str, str]:
     return {
-        "criterion": str(row.get("title") or label(str(row.get("criterion") or NO_DATA))),
-        "verdict": judged(row),
-        "points": f"{points} of {_points(most)}" if most is not None else points,
-        "evidence": ", ".join(str(e) for e in row.get("evidence") or ()) or NOTHING,
-        "key": str(row.get("verdict") or "unknown"),
+        "criterion": line.title or label(line.criterion),
+        "verdict": judged(line),
+        "points": f"{figure(line.points)} of {figure(line.max)}",
+        "evidence": ", ".join(line.evidence) or NOTHING,
+        "key": line.verdict,
     }
 
 
-def _task(row: Mapping[str, Any]) -> Mapping[str, str]:
-    return {
-        "title": str(row.get("title") or NO_DATA),
-        "runbook": str(row.get("runbook") or NO_DATA),
-        "evidence": ", ".join(str(e) for e in row.get("evidence") or ()),
-        "patch": str(row.get("patch") or ""),
-    }
-
-
-def _recovery(result: Mapping[str, Any]) -> str:
-    recovery = section(result, "recovery")
-    left = recovery.get("open")
-    if left is None:
-        return "Whether everything was taken back is not known: run `gameday recover`."
-    if left == 0:
+def _recovery(recovery: Recovery) -> str:
+    if recovery.open == 0:
         return "Everything the run changed was taken back, and that was read from the target."
-    command = recovery.get("command") or "gameday recover"
-    return f"{left} still in place: run `{command}`."
+    return f"{recovery.open} still in place: run `gameday recover`."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from gameday.model.result import RunResult
 from gameday.report.scorecard import Card, Rows, card
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _STYLES = {
 }
 
 
-def scorecard(result: Mapping[str, Any]) -> RenderableType:
+def scorecard(result: RunResult) -> RenderableType:
     """Return the scorecard as something Rich can print; verdicts are words, colour only helps."""
     from rich.console import Group
     from rich.rule import Rule
@@ -31,7 +31,7 @@ def scorecard(result: Mapping[str, Any]) -> RenderableType:
 
     words = card(result)
     title = Text.assemble(
-        f"{words.scenario}: ", (words.verdict, _STYLES.get(words.verdict_key, "bold"))
+        f"{words.scenario}: ", (words.verdict, _STYLES.get(words.verdict, "bold"))
     )
     parts: list[RenderableType] = [Rule(title, align="left"), Text(words.headline)]
     if words.time_note:
@@ -94,6 +94,6 @@ def _tasks(words: Card) -> RenderableType:
     if not words.tasks:
         return text.append("\n  none\n", style="not bold")
     for task in words.tasks:
-        patch = " (with a patch)" if task["patch"] else ""
-        text.append(f"\n  • {task['title']}{patch}", style="not bold")
+        patch = " (with a patch)" if task.patch else ""
+        text.append(f"\n  • {task.title}{patch}", style="not bold")
     return text.append("\n")

@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Protocol, TypeGuard
+
+from gameday.model.result import RunResult
+from scoring.funnel import StepFinding
+from scoring.verdict import Verdict
 
 NO_DATA = "no data"
 NOTHING = "—"
 
 # With these verdicts an empty figure is no gap in the data: there was nothing to measure.
-_NOTHING_TO_MEASURE = frozenset({"pending", "not_applicable", "missed"})
+_NOTHING_TO_MEASURE = frozenset({Verdict.PENDING, Verdict.NOT_APPLICABLE, Verdict.MISSED})
 
-VERDICTS = {
-    "met": "met",
-    "missed": "missed",
-    "unknown": "unknown (could not be measured)",
-    "pending": "pending (not due yet)",
-    "not_applicable": "does not apply",
-    "passed": "passed",
-    "aborted": "aborted",
-    "refused": "refused",
-    "failed": "failed",
+_ALONE = {
+    Verdict.UNKNOWN: "unknown (could not be measured)",
+    Verdict.PENDING: "pending (not due yet)",
+    Verdict.NOT_APPLICABLE: "does not apply",
 }
+"""A verdict that needs more than its word where it gives no reason."""
+
+_BEFORE_A_REASON = {Verdict.NOT_APPLICABLE: "does not apply"}
 
 
-_SHORT = {"unknown": "unknown", "pending": "pending"}
+class Judged(Protocol):
+    """A phase, step or criterion with what was said of it."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return its verdict."""
+
+    @property
+    def reason(self) -> str:
+        """Return one sentence on it; may be empty."""
 
 
-def judged(row: Mapping[str, Any]) -> str:
-    """Return the verdict of a phase, step or criterion with its reason, if it gives one."""
-    verdict, reason = row.get("verdict"), row.get("reason")
-    if not reason:
-        return verdict_in_words(verdict)
-    return f"{_SHORT.get(str(verdict), verdict_in_words(verdict))}: {reason}"
+def judged(one: Judged) -> str:
+    """Return a verdict with its reason, if it gives one."""
+    if one.reason:
+        return f"{_BEFORE_A_REASON.get(one.verdict, str(one.verdict))}: {one.reason}"
+    return _ALONE.get(one.verdict, str(one.verdict))
 
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def verdict_in_words(verdict: object) -> str:
-    """Return a verdict as a reader understands it; an unfamiliar one as it is."""
-    return VERDICTS.get(str(verdict), str(verdict)) if verdict else NO_DATA
 
 
 def figure(value: float) -> str:
@@ -99,24 +103,11 @@ def percent(ratio: object) -> str:
     return f"{figure(ratio * 100)} %"
 
 
-def clock(instant: object) -> str:
-    """Return an instant (datetime or ISO text) as ``07:31:02.4``; `NO_DATA` if there is none."""
-    moment = parsed(instant)
-    if moment is None:
+def clock(instant: datetime | None) -> str:
+    """Return an instant as ``07:31:02.4``; `NO_DATA` if there is none."""
+    if instant is None:
         return NO_DATA
-    return f"{moment:%H:%M:%S}.{moment.microsecond // 100_000}"
-
-
-def parsed(instant: object) -> datetime | None:
-    """Return an instant out of a result (datetime or ISO text), None where there is none."""
-    if isinstance(instant, datetime):
-        return instant
-    if not isinstance(instant, str) or not instant:
-        return None
-    try:
-        return datetime.fromisoformat(instant)
-    except ValueError:
-        return None
+    return f"{instant:%H:%M:%S}.{instant.microsecond // 100_000}"
 
 
 def label(name: str) -> str:
@@ -124,47 +115,30 @@ def label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def finding_in_words(finding: object) -> str:
+def finding_in_words(finding: StepFinding | None) -> str:
     """Return what a responder found in one sentence; `NO_DATA` where there is no finding."""
-    if isinstance(finding, Mapping):
-        finding = finding.get("summary") or ""
-    return str(finding).strip() if finding else NO_DATA
+    return (finding.summary.strip() if finding else "") or NO_DATA
 
 
-def section(result: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return an object of the result, empty where it is missing or null."""
-    value = result.get(name)
-    return value if isinstance(value, Mapping) else {}
+def phase_took(result: RunResult, name: str) -> str:
+    """Return how long after the page a phase happened."""
+    return _of_phase(result, name, result.phases[name].seconds_from_page)
 
 
-def phase_in_words(result: Mapping[str, Any], name: str, key: str) -> str:
-    """Return ``seconds_from_page`` or ``target_seconds`` of a phase.
+def phase_target(result: RunResult, name: str) -> str:
+    """Return how long after the page a phase was due."""
+    return _of_phase(result, name, result.phases[name].target_seconds)
 
-    Only the end of *recovered* is set by alert windows: what follows the mitigation.
-    """
-    phases = section(result, "phases")
-    phase = section(phases, name)
-    value = phase.get(key)
-    if value is None and phase.get("verdict") in _NOTHING_TO_MEASURE:
+
+def _of_phase(result: RunResult, name: str, value: float | None) -> str:
+    """Return a span of a phase; only the end of *recovered*, from the mitigation on, is scaled."""
+    if value is None and result.phases[name].verdict in _NOTHING_TO_MEASURE:
         return NOTHING
     if name != "recovered":
         return seconds(value)
-    answered = section(phases, "mitigated").get("seconds_from_page")
-    return after_answer(value, answered, time_scale_of(result))
-
-
-def rows(result: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
-    """Return a list of objects of the result, empty where it is missing or null."""
-    value = result.get(name)
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        return ()
-    return tuple(v for v in value if isinstance(v, Mapping))
-
-
-def time_scale_of(result: Mapping[str, Any]) -> float:
-    """Return how many times faster time ran; 1 where the result does not say."""
-    value = result.get("time_scale")
-    return float(value) if isinstance(value, (int, float)) and value > 0 else 1.0
+    mitigated = result.phases.get("mitigated")
+    answered = mitigated.seconds_from_page if mitigated else None
+    return after_answer(value, answered, result.time_scale)
 
 
 def cell(text: object) -> str:

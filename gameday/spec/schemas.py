@@ -1,20 +1,25 @@
-"""JSON Schemas of the files people write, for editors and for checks outside gameday."""
+"""JSON Schemas: of the files people write, and of what gameday prints for programs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gameday.errors import UsageError
+from gameday.model.json_form import JsonForm
+from gameday.model.plan_record import PLAN
 from gameday.model.programme import Programme
+from gameday.model.result import RESULT, TASK
 from gameday.model.scenario import Noun, Scenario
 from gameday.names import did_you_mean
 
-KINDS = ("scenario", "programme", "runbook")
+KINDS = ("scenario", "programme", "runbook", "result", "plan", "task")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_PRINTED: Mapping[str, JsonForm[Any]] = {"result": RESULT, "plan": PLAN, "task": TASK}
 
 
 def schema(kind: str) -> dict[str, Any]:
-    """Return the JSON Schema of a kind of file; for a runbook, of its front matter.
+    """Return the JSON Schema of a kind of file or of output; for a runbook, of its front matter.
 
     Raises:
         UsageError: there is no schema of that kind.
@@ -25,6 +30,8 @@ def schema(kind: str) -> dict[str, Any]:
         return _programme()
     if kind == "runbook":
         return _runbook()
+    if kind in _PRINTED:
+        return {"$schema": _DIALECT, **_PRINTED[kind].schema()}
     raise UsageError(
         f"there is no schema '{kind[:60]}' ({did_you_mean(kind, KINDS, what='kinds')})"
     )

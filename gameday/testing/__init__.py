@@ -2,7 +2,8 @@
 
 `virtual` has a clock that owns time; `desk` and `telemetry` fake what a responder sees; `served`,
 `proxy` and `monitored` put real sockets under a test; `memory` and `lease` stand in for a store and
-a sentinel. `rehearsal` plays whole runs: on a `machine` of virtual time, in a `world` with its own
-Prometheus (`burning`), its people (`oncall`) and the real `sentinel`, with `failures` at any call,
-`drawing` them from a seed and checking `promises`. Nothing of the product imports this room.
+a sentinel; `results` makes what a store keeps of a run. `rehearsal` plays whole runs: on a
+`machine` of virtual time, in a `world` with its own Prometheus (`burning`), its people (`oncall`)
+and the real `sentinel`, with `failures` at any call, `drawing` them from a seed and checking
+`promises`. Nothing of the product imports this room.
 """

@@ -9,10 +9,11 @@ from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
-from typing import Any, Self
+from typing import Self
 
 from gameday.errors import StoreError, UsageError
 from gameday.model.record import CLOSED
+from gameday.model.result import RunResult
 from gameday.ports import (
     AuditEntry,
     GroupFact,
@@ -201,8 +202,7 @@ class MemoryStore:
         run: str,
         *,
         ended_at: datetime,
-        verdict: str,
-        result: Mapping[str, Any],
+        result: RunResult,
         fenced: bool = False,
     ) -> None:
         """End a run, or judge an ended one again."""
@@ -211,18 +211,18 @@ class MemoryStore:
         one = self._runs.get(run)
         if one is None:
             return
-        percent = (result.get("score") or {}).get("percent")
+        verdict, percent = result.verdict, result.score.percent
         one.record = replace(one.record, ended_at=ended_at, verdict=verdict, percent=percent)
-        one.result = json.dumps(dict(result))
+        one.result = json.dumps(result.to_json())
 
     def documents(self, run: str) -> Mapping[str, str]:
         """Return the texts the run was planned from."""
         return dict(self._known(run).documents)
 
-    def result(self, run: str) -> Mapping[str, Any] | None:
+    def result(self, run: str) -> RunResult | None:
         """Return the result of a run; None where it never ended."""
         text = self._known(run).result
-        return None if text is None else dict(json.loads(text))
+        return None if text is None else RunResult.from_json(json.loads(text))
 
     def runs(self, *, limit: int = 50) -> Sequence[RunRecord]:
         """Return runs, newest first."""

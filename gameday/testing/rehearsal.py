@@ -26,6 +26,7 @@ from gameday.house.run.play import Surroundings, play
 from gameday.house.run.stories import Story, rubric_text
 from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents import deeplinks
+from gameday.model.result import RunResult
 from gameday.model.scenario import ResponderKind
 from gameday.ports import AlertSource, FaultDriver, Order, OrderKind, Store, Target, Undo, Undoer
 from gameday.settings import RunSettings, Settings, StoreSettings
@@ -79,7 +80,7 @@ spec:
   objectives: [{target: 0.99}]
 """
 
-Play = Callable[..., Coroutine[Any, Any, tuple[Mapping[str, Any], GamedayError | None]]]
+Play = Callable[..., Coroutine[Any, Any, tuple[RunResult, GamedayError | None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +340,7 @@ class _Scene:
                     undoer=lambda _: self._undoer(RUN),
                 ),
             )
-            self.error, outcome = error, str(result["verdict"])
+            self.error, outcome = error, str(result.verdict)
         except GamedayError as error:
             self.error, outcome = error, type(error).__name__
         except asyncio.CancelledError:
@@ -402,7 +403,7 @@ class _Scene:
         if len(happened) == 1 and happened[0][1].way in ORDERS:
             self.promises.check_obeyed(happened[0], real=REAL)
         result = self.store.result(RUN_ID) if self.store.has_run(RUN_ID) else None
-        self.report.verdict = None if result is None else str(result["verdict"])
+        self.report.verdict = None if result is None else str(result.verdict)
         store_failed = any(
             str(f.call).startswith("store.") for _, f in self.calls[SENTINEL].happened
         )

@@ -17,6 +17,8 @@ from gameday.house.run.announcement import announced
 from gameday.house.run.opening import open_store
 from gameday.ports import OrderKind, Undo
 from gameday.settings import Settings
+from gameday.testing.results import run_result
+from scoring.verdict import RunVerdict
 
 pytestmark = pytest.mark.served
 
@@ -45,7 +47,7 @@ def going_on(settings: Settings, *, obeys: bool = True, leaves: bool = False) ->
                 time.sleep(0.02)
             if not leaves:
                 store.close_undo("u1", proven_at=datetime.now(UTC))
-            store.close_run(RUN, ended_at=datetime.now(UTC), verdict="aborted", result=RESULT)
+            store.close_run(RUN, ended_at=datetime.now(UTC), result=RESULT)
 
     with announced(settings, RUN, "http://127.0.0.1:1/x"):
         thread = threading.Thread(target=obey)
@@ -54,7 +56,7 @@ def going_on(settings: Settings, *, obeys: bool = True, leaves: bool = False) ->
         thread.join()
 
 
-RESULT = {"run": RUN, "verdict": "aborted"}
+RESULT = run_result(RunVerdict.ABORTED, run=RUN)
 
 
 def test_abort_waits_until_the_run_has_recovered(

@@ -17,9 +17,12 @@ from gameday.house.run import recover
 from gameday.house.run.announcement import announced
 from gameday.house.run.opening import only_run, open_store
 from gameday.house.run.stories import read_story
+from gameday.model.result import Recovery
 from gameday.ports import Undo
 from gameday.settings import RunSettings, Settings
+from gameday.testing.results import run_result
 from scoring.timeline import Fact, Kind
+from scoring.verdict import RunVerdict
 
 # They look again and again at a target, in real time: not among the quick ones.
 pytestmark = pytest.mark.served
@@ -149,9 +152,9 @@ def test_what_an_ended_run_left_is_no_longer_said_to_be_in_place(
     with open_store(settings) as store:
         store.append(RUN, fact(Kind.RECOVERY_STUCK, 8, undo=faulty))
         store.append(RUN, fact(Kind.RUN_ENDED, 9, verdict="failed"))
-        result = {"run": RUN, "verdict": "failed", "recovery": {"open": 1}}
+        result = run_result(RunVerdict.FAILED, run=RUN, recovery=Recovery(open=1))
         ended_at = BEGAN + timedelta(seconds=9)
-        store.close_run(RUN, ended_at=ended_at, verdict="failed", result=result)
+        store.close_run(RUN, ended_at=ended_at, result=result)
 
     command("recover")
 

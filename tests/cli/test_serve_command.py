@@ -100,6 +100,8 @@ def test_what_a_run_explains_is_read_from_its_facts(
     from datetime import UTC, datetime, timedelta
 
     from gameday.drivers.database import Database
+    from gameday.model.plan_record import BranchRecord, FaultRecord, PlanRecord
+    from scoring.slo import Severity
     from scoring.timeline import Fact, Kind
 
     noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -113,13 +115,15 @@ def test_what_a_run_explains_is_read_from_its_facts(
     runs.open_run("r", scenario="s", target="t", started_at=noon, documents={"scenario": scenario})
     add(
         Kind.PLAN_MADE,
-        service="storefront",
-        slo="checkout-latency",
-        faults=[{"at_seconds": 5, "duration_seconds": 60}],
-        branches=[
-            {"severity": "page", "resets_after_s": 40},
-            {"severity": "ticket", "resets_after_s": 4000},
-        ],
+        **PlanRecord(
+            service="storefront",
+            slo="checkout-latency",
+            faults=(FaultRecord("slow-downstream", 5, 60, {}, "take the toxic out", ""),),
+            branches=(
+                BranchRecord("1h", "5m", 14.4, Severity.PAGE, 18, 40, 0.02),
+                BranchRecord("3d", "6h", 1, Severity.TICKET, 100, 4000, 0.1),
+            ),
+        ).to_json(),
     )
     assert () == drills_of(runs)
 

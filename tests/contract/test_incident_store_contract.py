@@ -22,6 +22,7 @@ from gameday.ports import (
     Token,
 )
 from gameday.testing.memory import MemoryStore
+from gameday.testing.results import run_result
 from scoring.timeline import Fact
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -116,7 +117,7 @@ def test_facts_of_runs_and_of_groups_stand_in_one_order(handle: Handle, store: A
 def test_what_is_said_after_the_end_of_a_run_belongs_to_its_timeline(store: AnyStore) -> None:
     store.open_run("r", scenario="s", target="t", started_at=NOON, documents={})
     store.append("r", Fact("f1", "run.ended", NOON, NOON, "conductor"))
-    store.close_run("r", ended_at=NOON, verdict="passed", result={})
+    store.close_run("r", ended_at=NOON, result=run_result())
     late = said(1, kind="postmortem.drafted").fact
 
     store.commit([GroupFact("a/b", late, run="r")])

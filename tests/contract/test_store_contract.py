@@ -19,7 +19,10 @@ from gameday.drivers.database import Database
 from gameday.errors import StoreError, UsageError
 from gameday.ports import Order, OrderKind, Store, Undo
 from gameday.testing.memory import MemoryStore
+from gameday.testing.results import run_result
+from scoring.scorecard import Score
 from scoring.timeline import Fact
+from scoring.verdict import RunVerdict
 
 pytestmark = pytest.mark.sandbox  # real stores, servers or processes: not quick
 
@@ -236,14 +239,14 @@ def test_a_fenced_run_writes_no_more_but_its_heirs_do(store: Store) -> None:
     for write in (
         lambda: store.append("r1", fact(2)),
         lambda: store.save_undo(undo(2)),
-        lambda: store.close_run("r1", ended_at=NOW, verdict="passed", result={}),
+        lambda: store.close_run("r1", ended_at=NOW, result=run_result()),
     ):
         with pytest.raises(StoreError, match="taken over by its sentinel"):
             write()
     store.append("r1", fact(3), fenced=True)
     store.close_undo("gd-r1-1", proven_at=NOW)
-    result = {"verdict": "aborted"}
-    store.close_run("r1", ended_at=NOW, verdict="aborted", result=result, fenced=True)
+    result = run_result(RunVerdict.ABORTED)
+    store.close_run("r1", ended_at=NOW, result=result, fenced=True)
     assert [fact(1), fact(3)] == list(store.facts("r1"))
     assert [] == list(store.open_undos())
     assert result == store.result("r1")
@@ -264,14 +267,14 @@ def test_a_fence_is_around_one_run_only(store: Store) -> None:
 def test_a_run_keeps_its_documents_and_has_no_result_until_it_ends(store: Store) -> None:
     before = store.result("r1")
 
-    result = {"verdict": "passed", "score": {"percent": 90.0}}
-    store.close_run("r1", ended_at=NOW + MINUTE, verdict="passed", result=result)
+    result = run_result(RunVerdict.PASSED, score=Score("default", 9.0, 10.0, 90.0, ()))
+    store.close_run("r1", ended_at=NOW + MINUTE, result=result)
 
     assert None is before
     assert result == store.result("r1")
     assert {"a": "ü"} == store.documents("r1")
     record = next(r for r in store.runs() if r.id == "r1")
-    assert (NOW, NOW + MINUTE, "passed", 90.0) == (
+    assert (NOW, NOW + MINUTE, RunVerdict.PASSED, 90.0) == (
         record.started_at,
         record.ended_at,
         record.verdict,
@@ -280,10 +283,10 @@ def test_a_run_keeps_its_documents_and_has_no_result_until_it_ends(store: Store)
 
 
 def test_a_run_that_ended_may_be_judged_again(store: Store) -> None:
-    for verdict in ("passed", "missed"):
-        store.close_run("r1", ended_at=NOW, verdict=verdict, result={"verdict": verdict})
+    for verdict in (RunVerdict.PASSED, RunVerdict.MISSED):
+        store.close_run("r1", ended_at=NOW, result=run_result(verdict))
 
-    assert {"verdict": "missed"} == store.result("r1")
+    assert run_result(RunVerdict.MISSED) == store.result("r1")
 
 
 def test_runs_are_listed_newest_first_and_found_by_their_beginning(store: Store) -> None:

@@ -11,7 +11,10 @@ import pytest
 from gameday.drivers.database import Database
 from gameday.errors import StoreError, UsageError
 from gameday.ports import Order, OrderKind, Undo
+from gameday.testing.results import run_result
+from scoring.scorecard import Score
 from scoring.timeline import Fact
+from scoring.verdict import RunVerdict
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
@@ -79,8 +82,8 @@ def test_a_run_has_no_result_until_it_ends(store: Database) -> None:
     opened(store, "r1")
     before = store.result("r1")
 
-    result = {"verdict": "passed", "score": {"percent": 90.0}}
-    store.close_run("r1", ended_at=NOW + timedelta(minutes=1), verdict="passed", result=result)
+    result = run_result(RunVerdict.PASSED, score=Score("default", 9.0, 10.0, 90.0, ()))
+    store.close_run("r1", ended_at=NOW + timedelta(minutes=1), result=result)
 
     assert before is None
     assert store.result("r1") == result
@@ -147,16 +150,16 @@ def test_a_fenced_run_writes_nothing_more_but_its_sentinel_does(store: Database)
     store.give(Order(OrderKind.FENCE, "r1", "its heartbeat was silent", "sentinel", NOW))
     fact = Fact("f1", "run.aborted", NOW, NOW, "sentinel")
     undo = Undo("u1", "experiment", "r1", "slow", "gameday recover r1", {})
-    end = {"ended_at": NOW, "verdict": "aborted", "result": {"verdict": "aborted"}}
+    aborted = run_result(RunVerdict.ABORTED)
 
     with pytest.raises(StoreError, match="taken over by its sentinel"):
         store.append("r1", fact)
     with pytest.raises(StoreError, match="taken over"):
         store.save_undo(undo)
     with pytest.raises(StoreError, match="taken over"):
-        store.close_run("r1", **end)  # type: ignore[arg-type]
+        store.close_run("r1", ended_at=NOW, result=aborted)
     store.append("r1", fact, fenced=True)
-    store.close_run("r1", **end, fenced=True)  # type: ignore[arg-type]
+    store.close_run("r1", ended_at=NOW, result=aborted, fenced=True)
 
     assert store.facts("r1") == (fact,)
     assert store.open_undos() == ()

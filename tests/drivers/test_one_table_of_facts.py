@@ -15,11 +15,13 @@ from alembic.config import Config
 
 from gameday.drivers.database import Database
 from gameday.drivers.database.schema import MIGRATIONS, writing_alone
+from gameday.model.result import RunResult
 from gameday.ports import GroupFact
 from scoring.timeline import Fact, Timeline
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 GOLDEN = Path(__file__).parents[1] / "scoring" / "golden"
+OLD_RESULT = (Path(__file__).parents[1] / "model" / "golden" / "result-v1.json").read_text("utf-8")
 GROUP = "checkout/checkout-latency"
 
 
@@ -75,7 +77,7 @@ def begin(connection: sa.Connection, run: str, minute: int) -> None:
         verdict="passed",
         percent=90.0,
         documents=json.dumps({"scenario": "ü"}),
-        result=json.dumps({"verdict": "passed"}),
+        result=OLD_RESULT,
     )
 
 
@@ -132,7 +134,7 @@ def test_runs_and_incidents_read_back_the_same(url: str) -> None:
     assert [("I", GROUP)] == [(r.id, r.group) for r in store.incidents()]
     assert [GROUP] == list(store.open_groups(since=NOON))
     assert ["young", "old"] == [r.id for r in store.runs()]
-    assert {"verdict": "passed"} == store.result("old")
+    assert RunResult.from_json(json.loads(OLD_RESULT)) == store.result("old")
     store.close()
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from gameday.learning.postmortem import draft
+from gameday.model.result import RunResult
 from gameday.model.scenario import Scenario
 from gameday.model.slo import Slo
+from gameday.testing.results import run_result
 from scoring.timeline import Kind, Timeline
 
 PARTS = [
@@ -27,7 +28,7 @@ PARTS = [
 
 
 def test_it_is_a_draft_with_every_part_in_order(
-    result: dict[str, Any], timeline: Timeline, scenario: Scenario, slo: Slo
+    result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo
 ) -> None:
     text = draft(result, timeline, scenario, slo)
 
@@ -36,7 +37,7 @@ def test_it_is_a_draft_with_every_part_in_order(
 
 
 def test_impact_is_what_was_measured(
-    result: dict[str, Any], timeline: Timeline, scenario: Scenario, slo: Slo
+    result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo
 ) -> None:
     text = draft(result, timeline, scenario, slo)
 
@@ -46,7 +47,7 @@ def test_impact_is_what_was_measured(
 
 
 def test_impact_is_unknown_where_nothing_was_measured(
-    result: dict[str, Any], timeline: Timeline, scenario: Scenario, slo: Slo
+    result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo
 ) -> None:
     unmeasured = Timeline.of(f for f in timeline if f.kind != Kind.MEASUREMENT)
 
@@ -56,7 +57,7 @@ def test_impact_is_unknown_where_nothing_was_measured(
 
 
 def test_people_do_not_appear_in_it(
-    result: dict[str, Any], timeline: Timeline, scenario: Scenario, slo: Slo
+    result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo
 ) -> None:
     def named(timeline: Timeline) -> Timeline:
         facts = []
@@ -78,7 +79,7 @@ def test_people_do_not_appear_in_it(
 
 
 def test_the_cause_is_told_as_a_failure_of_the_system(
-    result: dict[str, Any], timeline: Timeline, scenario: Scenario, slo: Slo
+    result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo
 ) -> None:
     text = draft(result, timeline, scenario, slo)
 
@@ -87,7 +88,7 @@ def test_the_cause_is_told_as_a_failure_of_the_system(
 
 
 def test_a_run_without_a_mitigation_says_so(
-    result: dict[str, Any], timeline: Timeline, scenario: Scenario, slo: Slo
+    result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo
 ) -> None:
     unmitigated = Timeline.of(f for f in timeline if f.kind != Kind.MITIGATION_APPLIED)
 
@@ -97,6 +98,6 @@ def test_a_run_without_a_mitigation_says_so(
 
 
 def test_an_empty_run_still_gives_a_draft(scenario: Scenario, slo: Slo) -> None:
-    text = draft({}, Timeline(), scenario, slo)
+    text = draft(run_result(), Timeline(), scenario, slo)
 
     assert "Nothing was recorded." in text

@@ -11,29 +11,31 @@ from typing import Any
 import pytest
 
 from gameday.learning.tasks import runbook_tasks
+from gameday.model.result import RunResult, Task
 from gameday.model.scenario import Scenario
 from scoring.timeline import Fact, Kind, Timeline
+from scoring.verdict import Verdict
 
 PATH = "runbooks/checkout-latency.md"
 
-Tasks = Callable[..., list[dict[str, Any]]]
+Tasks = Callable[..., list[Task]]
 
 
 @pytest.fixture
-def tasks(timeline: Timeline, scenario: Scenario, result: dict[str, Any]) -> Tasks:
-    def made(text: str, path: str = PATH, **changes: Any) -> list[dict[str, Any]]:
+def tasks(timeline: Timeline, scenario: Scenario, result: RunResult) -> Tasks:
+    def made(text: str, path: str = PATH, **changes: Any) -> list[Task]:
         values = {"timeline": timeline, "scenario": scenario, "result": result, **changes}
         return runbook_tasks(values["timeline"], values["scenario"], text, path, values["result"])
 
     return made
 
 
-def kinds(tasks: Sequence[dict[str, Any]]) -> list[str]:
-    return [t["kind"] for t in tasks]
+def kinds(tasks: Sequence[Task]) -> list[str]:
+    return [t.kind for t in tasks]
 
 
-def only(tasks: Sequence[dict[str, Any]], kind: str) -> dict[str, Any]:
-    (task,) = [t for t in tasks if t["kind"] == kind]
+def only(tasks: Sequence[Task], kind: str) -> Task:
+    (task,) = [t for t in tasks if t.kind == kind]
     return task
 
 
@@ -49,14 +51,14 @@ def git(folder: Path, *arguments: str) -> None:
     assert 0 == done.returncode, done.stderr
 
 
-def applied(folder: Path, text: str, task: dict[str, Any], path: str = PATH) -> str:
+def applied(folder: Path, text: str, task: Task, path: str = PATH) -> str:
     """Return the text after `git apply` of the task's patch in a fresh repository."""
-    assert task["patch"]
+    assert task.patch
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
     if not (folder / ".git").exists():
         git(folder, "init", "--quiet")
     (folder / path).write_bytes(text.encode())
-    (folder / "task.patch").write_bytes(task["patch"].encode())
+    (folder / "task.patch").write_bytes(task.patch.encode())
     git(folder, "apply", "--check", "task.patch")
     git(folder, "apply", "task.patch")
     return (folder / path).read_bytes().decode()
@@ -65,7 +67,7 @@ def applied(folder: Path, text: str, task: dict[str, Any], path: str = PATH) -> 
 def settled(folder: Path, tasks: Tasks, text: str, path: str = PATH) -> str:
     """Return the text once no task has a patch any more."""
     for _ in range(10):
-        patched = [t for t in tasks(text, path) if t["patch"]]
+        patched = [t for t in tasks(text, path) if t.patch]
         if not patched:
             return text
         text = applied(folder, text, patched[0], path)
@@ -79,7 +81,11 @@ def test_a_drill_is_recorded_at_the_fix_it_used(
 
     after = applied(tmp_path, runbook_text, task)
 
-    assert ["f0005", "f0012", "f0014"] == task["evidence"]
+    assert (
+        "f0005",
+        "f0012",
+        "f0014",
+    ) == task.evidence
     assert (
         "  `gameday mitigate failover-db region={region?}`. Nothing is lost.\n"
         "  Last exercised 2026-11-23: applied 16 s after the page, alert cleared 9 s"
@@ -127,11 +133,11 @@ def test_every_patch_applies_by_git_and_applied_patches_leave_nothing_to_patch(
     first = tasks(text)
 
     for task in first:
-        if task["patch"]:
+        if task.patch:
             applied(tmp_path, text, task)
     after = settled(tmp_path, tasks, text)
 
-    assert [] == [t["kind"] for t in tasks(after) if t["patch"]]
+    assert [] == [t.kind for t in tasks(after) if t.patch]
     assert after.endswith("\n") == text.endswith("\n") or not text
     assert ("\r\n" in text) == ("\r\n" in after)
     assert "\r\n" not in text or after.count("\n") == after.count("\r\n")
@@ -151,7 +157,7 @@ def test_waiting_in_the_profile_is_explained_at_the_check_that_reads_it(
 
     after = applied(tmp_path, runbook_text, task)
 
-    assert ["f0009"] == task["evidence"]
+    assert ("f0009",) == task.evidence
     assert "check-unclear" not in kinds(tasks(after))
 
 
@@ -166,7 +172,7 @@ def test_an_instrument_that_first_checks_never_name_is_added_with_the_next_numbe
 
     task = only(tasks(text), "check-missing")
 
-    assert "the profile gave a finding" in task["title"]
+    assert "the profile gave a finding" in task.title
     assert "4. **read-profile**" in applied(tmp_path, text, task)
 
 
@@ -212,7 +218,7 @@ def test_an_alert_that_cleared_with_the_fault_is_not_credited_to_the_fix(
 
     task = only(tasks(runbook_text, timeline=Timeline.of(map(late, timeline))), "exercised")
 
-    assert "the alert did not clear by it" in task["patch"]
+    assert "the alert did not clear by it" in task.patch
 
 
 def test_an_overdue_review_is_a_task_whose_patch_sets_the_date(
@@ -221,7 +227,7 @@ def test_an_overdue_review_is_a_task_whose_patch_sets_the_date(
     text = runbook_text.replace("reviewed: 2026-11-03", "reviewed: 2026-03-01")
     task = only(tasks(text), "review-overdue")
 
-    assert "due since 2026-05-30" in task["title"]
+    assert "due since 2026-05-30" in task.title
     assert "\nreviewed: 2026-11-23\n" in applied(tmp_path, text, task)
     assert "review-overdue" not in kinds(tasks(runbook_text))
 
@@ -231,18 +237,19 @@ def test_a_missing_owner_is_a_task_that_only_people_can_do(tasks: Tasks, runbook
 
     task = only(tasks("\n".join(lines)), "owner-missing")
 
-    assert "" == task["patch"]
+    assert "" == task.patch
 
 
 def test_a_finding_that_was_not_expected_is_a_task_without_a_patch(
-    tasks: Tasks, result: dict[str, Any], runbook_text: str
+    tasks: Tasks, result: RunResult, runbook_text: str
 ) -> None:
-    result["funnel"][0]["verdict"] = "missed"
+    trace, *others = result.funnel
+    wrong = replace(result, funnel=(replace(trace, verdict=Verdict.MISSED), *others))
 
-    task = only(tasks(runbook_text), "finding-unexpected")
+    task = only(tasks(runbook_text, result=wrong), "finding-unexpected")
 
-    assert ["f0008"] == task["evidence"]
-    assert "" == task["patch"]
+    assert ("f0008",) == task.evidence
+    assert "" == task.patch
 
 
 def test_a_run_in_which_nobody_answered_asks_for_nothing_it_cannot_prove(

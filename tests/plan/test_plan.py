@@ -11,6 +11,7 @@ import pytest
 
 from gameday import plan
 from gameday.errors import Ground, PlanRefused, Refusal
+from gameday.model.plan_record import ReachRecord
 from gameday.model.scenario import Scenario
 from gameday.model.slo import Slo
 from gameday.ports import PlannedFault, Undo
@@ -144,11 +145,11 @@ def test_a_recovery_target_below_the_reset_is_refused() -> None:
         planned(expect={"recovered": {"within": "1s"}})
 
 
-def test_a_plan_as_json_names_every_branch_and_every_undo() -> None:
-    shown = planned().to_json()
+def test_the_record_of_a_plan_names_every_branch_and_every_undo() -> None:
+    shown = planned().record()
 
-    assert [b["long"] for b in shown["branches"]] == ["1h", "6h", "1d", "3d"]
-    assert shown["faults"][0]["undo_command"] == "gameday recover run"
+    assert [b.long for b in shown.branches] == ["1h", "6h", "1d", "3d"]
+    assert shown.faults[0].undo_command == "gameday recover run"
 
 
 def test_without_regions_the_whole_service_is_expected_to_fail() -> None:
@@ -183,14 +184,14 @@ def reaching(*reaches: Counted | None, **radius: Any) -> plan.Plan:
 def test_faults_within_the_blast_radius_are_planned_with_what_was_counted() -> None:
     made = reaching(Counted(("shop/a",), 10), None, pods="10%", namespaces=["shop"])
 
-    assert [{"pods": ["shop/a"], "of": 10}, None] == made.to_json()["reaches"]
+    assert (ReachRecord(("shop/a",), 10), None) == made.record().reaches
 
 
 def test_what_nobody_counts_is_said_and_is_not_a_count_of_nothing() -> None:
-    made = reaching(Counted((), 0, (), ("'stop' is no fault of gameday's",)), pods=1).to_json()
+    made = reaching(Counted((), 0, (), ("'stop' is no fault of gameday's",)), pods=1).record()
 
-    assert [None] == made["reaches"]
-    assert [["'stop' is no fault of gameday's"]] == [f["uncounted"] for f in made["faults"]]
+    assert (None,) == made.reaches
+    assert [("'stop' is no fault of gameday's",)] == [f.uncounted for f in made.faults]
 
 
 @pytest.mark.parametrize(

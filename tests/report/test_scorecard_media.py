@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from itertools import pairwise
@@ -10,10 +11,18 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from slow_db_run import START
 
+from gameday.model.result import Recovery, RunResult
 from gameday.report.scorecard import html, junit, markdown
 from gameday.report.terminal import scorecard
+from gameday.testing.results import run_result
+from scoring.alerting import Detection
+from scoring.finding import ExpectedFinding
+from scoring.funnel import StepFinding, StepResult
+from scoring.scorecard import Score
 from scoring.timeline import Kind, Timeline
+from scoring.verdict import RunVerdict, Verdict
 
 PAIRED = {"tr", "td", "th", "table", "svg", "div", "pre", "main", "body", "html", "style", "text"}
 
@@ -38,7 +47,7 @@ class Page(HTMLParser):
             assert tag == self.open.pop()
 
 
-def shown(result: dict[str, Any], width: int = 80) -> str:
+def shown(result: RunResult, width: int = 80) -> str:
     from rich.console import Console
 
     console = Console(width=width, record=True, file=StringIO())
@@ -46,46 +55,45 @@ def shown(result: dict[str, Any], width: int = 80) -> str:
     return console.export_text()
 
 
-def test_markdown_says_both_times_where_alert_windows_decide(result: dict[str, Any]) -> None:
+def test_markdown_says_both_times_where_alert_windows_decide(result: RunResult) -> None:
     text = markdown(result)
 
     assert "| Took | 18 s (nominal 18 min) |" in text
     assert "| acked | 1 s | 30 s | met |" in text
 
 
-def test_instants_are_shown_with_how_sure_they_are(result: dict[str, Any]) -> None:
-    result["detection"] |= {"resolution_seconds": 1.0, "delivery_seconds": 0.012}
+def test_instants_are_shown_with_how_sure_they_are(result: RunResult) -> None:
+    found = replace(result.detection, resolution_seconds=1.0, delivery_seconds=0.012)
 
-    text = markdown(result)
+    text = markdown(replace(result, detection=found))
 
     assert " (to within 1 s) |" in text
     assert " (0.01 s after it fired) |" in text
 
 
-def test_recovery_scales_only_what_follows_the_mitigation(result: dict[str, Any]) -> None:
+def test_recovery_scales_only_what_follows_the_mitigation(result: RunResult) -> None:
     # 25 s after the page, 16 of them the responder's: 16 s + 9 s × 60.
     assert "| recovered | 25 s (nominal 9 min 16 s) |" in markdown(result)
 
 
-def test_without_compression_there_is_one_time(result: dict[str, Any]) -> None:
-    result["time_scale"] = 1
-
-    assert "nominal" not in markdown(result)
+def test_without_compression_there_is_one_time(result: RunResult) -> None:
+    assert "nominal" not in markdown(replace(result, time_scale=1))
 
 
 def test_an_unknown_is_called_unknown_and_missing_data_is_said_to_be_missing(
-    result: dict[str, Any],
+    result: RunResult,
 ) -> None:
-    result["detection"] = {"verdict": "unknown", "reason": "the alerts could not be read"}
+    blind = Detection(verdict=Verdict.UNKNOWN, reason="the alerts could not be read")
 
-    text = markdown(result)
+    text = markdown(replace(result, detection=blind))
 
     assert "| Took | no data |" in text
     assert "unknown: the alerts could not be read" in text
 
 
-@pytest.mark.parametrize("nothing", [{}, {"verdict": "refused", "phases": None, "score": None}])
-def test_a_result_with_hardly_anything_in_it_still_renders(nothing: dict[str, Any]) -> None:
+def test_a_result_with_hardly_anything_in_it_still_renders() -> None:
+    nothing = run_result()
+
     for text in (markdown(nothing), html(nothing, Timeline()), junit(nothing), shown(nothing)):
         assert "no data" in text.lower() or "not" in text
 
@@ -93,24 +101,22 @@ def test_a_result_with_hardly_anything_in_it_still_renders(nothing: dict[str, An
 @pytest.mark.parametrize(
     ("detection", "expected"),
     [
-        ({"injected_at": None}, "No fault was put in place"),
-        ({"injected_at": "2026-11-23T08:00:00Z", "verdict": "missed"}, "was not seen to fire"),
-        ({"injected_at": "2026-11-23T08:00:00Z", "verdict": "met"}, "No alert fired, as expected"),
+        (Detection(verdict=Verdict.NOT_APPLICABLE), "No fault was put in place"),
+        (Detection(injected_at=START, verdict=Verdict.MISSED), "was not seen to fire"),
+        (Detection(injected_at=START, verdict=Verdict.MET), "No alert fired, as expected"),
     ],
 )
 def test_the_first_sentence_says_what_became_of_the_alert(
-    result: dict[str, Any], detection: dict[str, Any], expected: str
+    result: RunResult, detection: Detection, expected: str
 ) -> None:
-    result["detection"] = detection
-
-    assert expected in markdown(result)
+    assert expected in markdown(replace(result, detection=detection))
 
 
 @pytest.mark.parametrize(
     ("expected", "words"),
     [
         ({"service": "inventory", "downstream": "db", "region": "eu"}, "inventory → db in eu"),
-        ({"service": "inventory", "downstream": None, "region": None}, "inventory"),
+        ({"service": "inventory"}, "inventory"),
         ({"region": "eu-west"}, "region eu-west"),
         ({"off_cpu": True}, "waiting, off-CPU"),
         ({"function": "ledger_turn"}, "function ledger_turn"),
@@ -121,40 +127,41 @@ def test_the_first_sentence_says_what_became_of_the_alert(
     ],
 )
 def test_what_a_step_had_to_find_is_said_in_words(
-    result: dict[str, Any], expected: dict[str, Any], words: str
+    result: RunResult, expected: dict[str, Any], words: str
 ) -> None:
-    result["funnel"] = [{"step": "trace", "expected": expected, "verdict": "met"}]
+    step = StepResult("trace", None, None, ExpectedFinding(**expected), Verdict.MET)
 
-    assert f"| {words} |" in markdown(result)
+    assert f"| {words} |" in markdown(replace(result, funnel=(step,)))
 
 
-def test_what_is_not_due_is_no_gap_in_the_data(result: dict[str, Any]) -> None:
+def test_what_is_not_due_is_no_gap_in_the_data(result: RunResult) -> None:
     assert "| postmortem | — | — | pending (not due yet) |" in markdown(result)
 
 
-def test_a_fault_left_in_place_names_the_command_that_removes_it(result: dict[str, Any]) -> None:
-    result["recovery"] = {"open": 1}
+def test_a_fault_left_in_place_names_the_command_that_removes_it(result: RunResult) -> None:
+    left = replace(result, recovery=Recovery(open=1))
 
-    assert "1 still in place: run `gameday recover`" in markdown(result)
+    assert "1 still in place: run `gameday recover`" in markdown(left)
 
 
 def test_text_from_outside_cannot_break_a_table_or_a_page(
-    result: dict[str, Any], timeline: Timeline
+    result: RunResult, timeline: Timeline
 ) -> None:
-    result["funnel"][0]["finding"] = {"summary": "a | b\n<script>alert(1)</script>"}
+    finding = StepFinding("a | b\n<script>alert(1)</script>", {}, START)
+    hostile = replace(result, funnel=(replace(result.funnel[0], finding=finding),))
 
-    assert r"| trace | a \| b <script>alert(1)</script> |" in markdown(result)
-    assert "<script" not in html(result, timeline)
+    assert r"| trace | a \| b <script>alert(1)</script> |" in markdown(hostile)
+    assert "<script" not in html(hostile, timeline)
 
 
-def test_a_patch_with_backticks_stays_in_its_fence(result: dict[str, Any]) -> None:
-    result["tasks"][0]["patch"] = "+```sh\n"
+def test_a_patch_with_backticks_stays_in_its_fence(result: RunResult) -> None:
+    fenced = replace(result, tasks=(replace(result.tasks[0], patch="+```sh\n"),))
 
-    assert "````diff\n+```sh\n````" in markdown(result)
+    assert "````diff\n+```sh\n````" in markdown(fenced)
 
 
 def test_the_page_is_whole_and_asks_for_nothing_from_outside(
-    result: dict[str, Any], timeline: Timeline
+    result: RunResult, timeline: Timeline
 ) -> None:
     text = html(result, timeline)
     page = Page()
@@ -168,9 +175,7 @@ def test_the_page_is_whole_and_asks_for_nothing_from_outside(
     assert 'name="viewport"' in text
 
 
-def test_the_picture_names_every_moment_in_order(
-    result: dict[str, Any], timeline: Timeline
-) -> None:
+def test_the_picture_names_every_moment_in_order(result: RunResult, timeline: Timeline) -> None:
     text = html(result, timeline)
     text = text[text.index("<svg") :]
     wanted = ["fault in place", "alert fired", "page ·", "acknowledged", "trace read"]
@@ -181,7 +186,7 @@ def test_the_picture_names_every_moment_in_order(
     assert sorted(places) == places
 
 
-def test_labels_of_the_picture_never_overlap(result: dict[str, Any], timeline: Timeline) -> None:
+def test_labels_of_the_picture_never_overlap(result: RunResult, timeline: Timeline) -> None:
     text = html(result, timeline)
     heights = [float(y) for y in re.findall(r'<circle[^>]* cy="([0-9.]+)"', text)]
 
@@ -189,12 +194,12 @@ def test_labels_of_the_picture_never_overlap(result: dict[str, Any], timeline: T
     assert all(b - a >= 20 for a, b in pairwise(heights))
 
 
-def test_a_run_without_facts_has_no_picture(result: dict[str, Any]) -> None:
+def test_a_run_without_facts_has_no_picture(result: RunResult) -> None:
     assert "<svg" not in html(result, Timeline())
 
 
 def test_an_alert_that_never_cleared_is_drawn_to_the_end(
-    result: dict[str, Any], timeline: Timeline
+    result: RunResult, timeline: Timeline
 ) -> None:
     firing = Timeline.of(f for f in timeline if f.kind != Kind.ALERT_RESOLVED)
 
@@ -202,7 +207,7 @@ def test_an_alert_that_never_cleared_is_drawn_to_the_end(
 
 
 def test_junit_has_one_case_per_criterion_and_skips_what_is_not_known(
-    result: dict[str, Any],
+    result: RunResult,
 ) -> None:
     suite = ElementTree.fromstring(junit(result)).find("testsuite")
 
@@ -218,23 +223,28 @@ def test_junit_has_one_case_per_criterion_and_skips_what_is_not_known(
 
 @pytest.mark.parametrize(
     ("verdict", "kind"),
-    [("missed", "failure"), ("refused", "error"), ("aborted", "error"), ("failed", "error")],
+    [
+        (RunVerdict.MISSED, "failure"),
+        (RunVerdict.REFUSED, "error"),
+        (RunVerdict.ABORTED, "error"),
+        (RunVerdict.FAILED, "error"),
+    ],
 )
-def test_junit_is_never_green_for_a_run_that_did_not_pass(verdict: str, kind: str) -> None:
-    root = ElementTree.fromstring(junit({"scenario": "slow-db", "verdict": verdict}))
+def test_junit_is_never_green_for_a_run_that_did_not_pass(verdict: RunVerdict, kind: str) -> None:
+    root = ElementTree.fromstring(junit(run_result(verdict)))
 
     assert root.find(f"testsuite/testcase[@name='the run']/{kind}") is not None
 
 
-def test_junit_is_xml_whatever_a_reason_holds(result: dict[str, Any]) -> None:
-    result["score"]["lines"][1]["reason"] = 'bell \x07, null \x00, <&" \ud800'
+def test_junit_is_xml_whatever_a_reason_holds(result: RunResult) -> None:
+    one = replace(result.score.lines[1], reason='bell \x07, null \x00, <&" \ud800')
 
-    ElementTree.fromstring(junit(result))
+    ElementTree.fromstring(junit(replace(result, score=Score.of("default", (one,)))))
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_terminal_says_verdicts_in_words_and_keeps_to_its_width(
-    result: dict[str, Any], width: int
+    result: RunResult, width: int
 ) -> None:
     text = shown(result, width)
 
@@ -243,7 +253,8 @@ def test_the_terminal_says_verdicts_in_words_and_keeps_to_its_width(
     assert "unknown" in text
 
 
-def test_words_that_look_like_markup_are_printed_as_they_are(result: dict[str, Any]) -> None:
-    result["funnel"][0]["finding"] = {"summary": "[bold]db[/bold]"}
+def test_words_that_look_like_markup_are_printed_as_they_are(result: RunResult) -> None:
+    finding = StepFinding("[bold]db[/bold]", {}, START)
+    marked = replace(result, funnel=(replace(result.funnel[0], finding=finding),))
 
-    assert "[bold]db[/bold]" in shown(result)
+    assert "[bold]db[/bold]" in shown(marked)

@@ -49,4 +49,4 @@ def test_the_responders_part_of_a_span_is_not_scaled() -> None:
 
 
 def test_what_is_missing_is_no_data() -> None:
-    assert ("no data", "no data", "no data") == (percent(None), clock(None), clock("yesterday"))
+    assert ("no data", "no data") == (percent(None), clock(None))

@@ -20,7 +20,9 @@ from drill_facts import (
 )
 
 from scoring.expectation import Culprit, Expectation
-from scoring.funnel import PHASES, FunnelStep, Phase, judge_funnel, phases
+from scoring.finding import ExpectedFinding
+from scoring.form import to_json
+from scoring.funnel import PHASES, PhaseResult, StepResult, judge_funnel, phases
 from scoring.timeline import Kind, Timeline
 from scoring.verdict import Verdict, worst
 
@@ -31,7 +33,7 @@ def verdicts(timeline: Timeline, expectation: Expectation = SLOW_DB) -> dict[str
     return {name: phase.verdict for name, phase in phases(timeline, expectation).items()}
 
 
-def step_of(timeline: Timeline, step: str, expectation: Expectation = SLOW_DB) -> FunnelStep:
+def step_of(timeline: Timeline, step: str, expectation: Expectation = SLOW_DB) -> StepResult:
     return next(s for s in judge_funnel(timeline, expectation) if s.step == step)
 
 
@@ -209,7 +211,9 @@ def test_a_page_from_before_the_injection_does_not_count() -> None:
 # --- phases: mitigated and recovered --------------------------------------------------------------
 
 
-def outcome(timeline: Timeline, expectation: Expectation = SLOW_DB) -> tuple[Phase, Phase]:
+def outcome(
+    timeline: Timeline, expectation: Expectation = SLOW_DB
+) -> tuple[PhaseResult, PhaseResult]:
     found = phases(timeline, expectation)
     return found["mitigated"], found["recovered"]
 
@@ -405,7 +409,7 @@ def test_every_finding_of_a_good_run_is_right() -> None:
     assert {"red", "trace", "profile", "blame", "mitigate"} == {s.step for s in found}
     assert {Verdict.MET} == {s.verdict for s in found}
     assert at(19.2) == found[0].opened_at
-    assert {"service": "inventory", "downstream": "db", "region": None} == found[1].expected
+    assert ExpectedFinding(service="inventory", downstream="db") == found[1].expected
 
 
 def test_a_link_opened_by_nobody_known_is_not_the_responders_opening() -> None:
@@ -470,7 +474,7 @@ def test_a_finding_is_compared_with_the_culprit(
     ],
 )
 def test_a_step_shows_what_had_to_be_found(step: str, expected: dict[str, Any]) -> None:
-    assert expected == step_of(good_run(), step, DEPLOY).expected
+    assert expected == step_of(good_run(), step, DEPLOY).expected.to_json()
 
 
 def test_without_a_declared_culprit_only_red_is_judged() -> None:
@@ -518,10 +522,10 @@ def test_where_silence_is_expected_no_step_applies() -> None:
 
 
 def test_phases_and_steps_travel_as_json() -> None:
-    phase = phases(good_run(), SLOW_DB)["acked"].to_json()
-    missing = phases(good_run(), SLOW_DB)["postmortem"].to_json()
-    step = step_of(good_run(), "blame").to_json()
-    unfound = step_of(without(good_run(), Kind.FINDING), "red").to_json()
+    phase = to_json(phases(good_run(), SLOW_DB)["acked"])
+    missing = to_json(phases(good_run(), SLOW_DB)["postmortem"])
+    step = to_json(step_of(good_run(), "blame"))
+    unfound = to_json(step_of(without(good_run(), Kind.FINDING), "red"))
 
     assert ("2026-03-02T10:00:19+00:00", "met") == (phase["at"], phase["verdict"])
     assert (None, 3600.0) == (missing["at"], missing["target_seconds"])

@@ -23,9 +23,9 @@ from drill_facts import (
 
 from scoring.expectation import Expectation
 from scoring.paging import PAGE_CHECKS, PageCheck
-from scoring.scorecard import RunVerdict, judge
+from scoring.scorecard import judge
 from scoring.timeline import Fact, Kind, Timeline
-from scoring.verdict import Verdict
+from scoring.verdict import RunVerdict, Verdict
 
 SILENT = replace(SLOW_DB, alert=None, culprit=None, mitigations=())
 CART = {"alert": "CartBudgetBurn", "slo": "cart-latency", "service": "cart", "severity": "page"}
@@ -69,7 +69,7 @@ def test_what_the_pager_did_wrong_costs_points_and_not_the_run() -> None:
         found.score.max,
     )
     assert (Verdict.MISSED, ("cart",)) == (line.verdict, line.evidence)
-    assert "CartBudgetBurn of cart" in found.to_json()["pages"]["only_ours"]["reason"]
+    assert "CartBudgetBurn of cart" in found.pages["only_ours"].reason
 
 
 def test_every_check_has_a_line_in_the_default_rubric() -> None:

@@ -26,10 +26,11 @@ from hypothesis import strategies as st
 
 from scoring.alerting import Detection
 from scoring.expectation import Expectation
+from scoring.form import to_json
 from scoring.rubric import Criterion, Rubric
-from scoring.scorecard import Line, RunVerdict, Score, Scorecard, judge
+from scoring.scorecard import Score, Scorecard, ScoreLine, judge
 from scoring.timeline import Fact, Kind, Timeline
-from scoring.verdict import Verdict
+from scoring.verdict import RunVerdict, Verdict
 
 GOLDEN = Path(__file__).parent / "golden"
 SILENT = replace(SLOW_DB, alert=None, culprit=None, mitigations=())
@@ -43,7 +44,7 @@ def detection(timeline: Timeline, expectation: Expectation = SLOW_DB) -> Detecti
     return card(timeline, expectation).detection
 
 
-def line(timeline: Timeline, criterion: str, expectation: Expectation = SLOW_DB) -> Line:
+def line(timeline: Timeline, criterion: str, expectation: Expectation = SLOW_DB) -> ScoreLine:
     lines = card(timeline, expectation).score.lines
     return next(found for found in lines if found.criterion == criterion)
 
@@ -89,13 +90,13 @@ def test_a_good_run_passes_with_all_its_points() -> None:
 
 
 def test_judging_again_gives_the_same_card() -> None:
-    assert card(good_run()).to_json() == card(good_run()).to_json()
+    assert card(good_run()) == card(good_run())
 
 
 def test_writing_down_the_end_of_the_run_changes_nothing() -> None:
     ended = plus(good_run(), fact(Kind.RUN_ENDED, 41, verdict="passed"))
 
-    assert card(good_run()).to_json() == card(ended).to_json()
+    assert card(good_run()) == card(ended)
 
 
 @pytest.mark.parametrize("kind", [Kind.PAGE_RECEIVED, Kind.FINDING, Kind.MITIGATION_APPLIED])
@@ -374,9 +375,10 @@ judged_lines = st.lists(
 
 
 def score(lines: list[tuple[Verdict, int]]) -> Score:
-    return Score(
-        tuple(
-            Line(
+    return Score.of(
+        "drawn",
+        (
+            ScoreLine(
                 f"c{number}",
                 "",
                 verdict,
@@ -387,7 +389,7 @@ def score(lines: list[tuple[Verdict, int]]) -> Score:
                 (),
             )
             for number, (verdict, points) in enumerate(lines)
-        )
+        ),
     )
 
 
@@ -459,4 +461,4 @@ def test_a_stored_timeline_still_gets_the_card_it_got(name: str, expected: Expec
     # As with every run, the rubric it was scored on is kept beside it.
     found = judge(timeline, expected, Rubric.from_mapping(stored["rubric"]))
 
-    assert holds(stored["card"], json.loads(json.dumps(found.to_json())))
+    assert holds(stored["card"], json.loads(json.dumps(to_json(found))))

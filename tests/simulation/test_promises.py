@@ -22,6 +22,7 @@ from gameday.testing.promises import THEIRS, Promises
 from gameday.testing.rehearsal import Parts, Rehearsed, rehearse
 from gameday.testing.world import SimulatedFaults, SimulatedUndoer, World
 from scoring.timeline import Fact, Kind
+from scoring.verdict import RunVerdict
 
 SECOND = timedelta(seconds=1)
 SCENARIO = next(
@@ -86,7 +87,7 @@ async def breaks_while_a_fault_is_in_place(*args: Any, **named: Any) -> Any:
         await play(*args, on_plan=lambda _, ledger, __: ledger.listen(broken), **named)
     except KeyError:
         result = named["store"].result(named["run"])
-        raise ValueError(f"{result['verdict']}, {result['recovery']}") from None
+        raise ValueError(f"{result.verdict}, {result.recovery}") from None
 
 
 async def never_ends(*args: Any, **named: Any) -> Any:
@@ -113,9 +114,8 @@ async def flatters(*args: Any, **named: Any) -> Any:
     """Call every run passed."""
     store = named["store"]
     result, error = await play(*args, **named)
-    result = {**result, "verdict": "passed"}
-    at = named["around"].clock.now()
-    store.close_run(named["run"], ended_at=at, verdict="passed", result=result)
+    result = replace(result, verdict=RunVerdict.PASSED)
+    store.close_run(named["run"], ended_at=named["around"].clock.now(), result=result)
     return result, error
 
 
@@ -126,7 +126,7 @@ async def flatters(*args: Any, **named: Any) -> Any:
         (fails_with_a_defect, "the run ended with ZeroDivisionError()"),
         (
             breaks_while_a_fault_is_in_place,
-            "the run ended with ValueError(\"failed, {'open': 0}\")",
+            "the run ended with ValueError('failed, Recovery(open=0)')",
         ),
         (never_ends, "somebody waits without a limit"),
         (loses_a_task, "nobody waited for the end of a task: KeyError('nobody looks')"),

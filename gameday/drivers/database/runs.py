@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gameday.drivers.database.facts import FactTable
-from gameday.errors import UsageError
+from gameday.errors import StoreError, UsageError
+from gameday.model.result import RunResult
 from gameday.ports import Order, OrderKind, RunRecord, Undo
+from scoring.verdict import RunVerdict
 
 
 class RunTables(FactTable):
@@ -125,12 +127,10 @@ class RunTables(FactTable):
         run: str,
         *,
         ended_at: datetime,
-        verdict: str,
-        result: Mapping[str, Any],
+        result: RunResult,
         fenced: bool = False,
     ) -> None:
         """End a run, or judge an ended one again."""
-        percent = (result.get("score") or {}).get("percent")
         with self._writing() as connection:
             if not fenced:
                 self._refuse_if_fenced(connection, run)
@@ -139,9 +139,9 @@ class RunTables(FactTable):
                 .where(self._tables.runs.c.id == run)
                 .values(
                     ended_at=ended_at.isoformat(),
-                    verdict=verdict,
-                    percent=percent,
-                    result=json.dumps(dict(result)),
+                    verdict=str(result.verdict),
+                    percent=result.score.percent,
+                    result=json.dumps(result.to_json()),
                 )
             )
 
@@ -150,10 +150,16 @@ class RunTables(FactTable):
         documents = self._column(run, self._tables.runs.c.documents)
         return dict(json.loads(documents))
 
-    def result(self, run: str) -> Mapping[str, Any] | None:
+    def result(self, run: str) -> RunResult | None:
         """Return the result of a run; None where it never ended."""
         result = self._column(run, self._tables.runs.c.result)
-        return None if result is None else dict(json.loads(result))
+        if result is None:
+            return None
+        try:
+            return RunResult.from_json(json.loads(result))
+        except StoreError as error:
+            again = f"`gameday score {run}` judges the run again"
+            raise StoreError(f"run {run}: {error}; {again}") from error
 
     def _column(self, run: str, column: Any) -> Any:
         query = self._sa.select(column).where(self._tables.runs.c.id == run)
@@ -188,7 +194,7 @@ class RunTables(FactTable):
                 r.target,
                 datetime.fromisoformat(r.started_at),
                 datetime.fromisoformat(r.ended_at) if r.ended_at else None,
-                r.verdict,
+                RunVerdict(r.verdict) if r.verdict else None,
                 r.percent,
             )
             for r in rows

@@ -57,13 +57,8 @@ def conclude(store: Store, run: str, *, timeline: Path, ended_at: datetime) -> N
         said = facts.last(Kind.RUN_ENDED)
         documents = Documents.of(store.documents(run))
         result = judge(run, facts, documents, timeline_path=str(timeline))
-        store.close_run(
-            run,
-            ended_at=said.happened_at if said else ended_at,
-            verdict=str(result["verdict"]),
-            result=result,
-            fenced=True,
-        )
+        when = said.happened_at if said else ended_at
+        store.close_run(run, ended_at=when, result=result, fenced=True)
 
 
 def end(store: Store, settings: Settings, run: str) -> None:

@@ -1,4 +1,4 @@
-"""From a timeline and the texts a run was planned from to its result: the object of ``--json``."""
+"""From a timeline and the texts a run was planned from to its result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from gameday.errors import Problem, SpecError, UsageError
+from gameday.errors import Problem, SpecError, StoreError, UsageError
+from gameday.model.result import Recovery, RunResult
 from gameday.model.scenario import ResponderKind, Scenario, TargetKind
 from gameday.model.slo import Slo
 from gameday.ports import Store
@@ -19,6 +20,7 @@ from gameday.spec.slo import slos_of
 from scoring.expectation import Culprit, Expectation
 from scoring.rubric import Rubric
 from scoring.timeline import Kind, Timeline
+from scoring.verdict import RunVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def expectation(scenario: Scenario, slo: Slo) -> Expectation:
 
 def judge(
     run: str, timeline: Timeline, documents: Documents, *, timeline_path: str = ""
-) -> dict[str, Any]:
+) -> RunResult:
     """Return the result of a run: verdict, phases, detection, funnel, score, tasks, postmortem.
 
     Pure but for reading the texts: the same timeline and documents give the same result, today and
@@ -143,30 +145,30 @@ def judge(
     card = judge_timeline(timeline, expectation(scenario, slo), rubric)
     started = timeline.first(Kind.RUN_STARTED)
     begun = dict(started.data) if started else {}
-    result: dict[str, Any] = {
-        "run": run,
-        "scenario": scenario.metadata.name,
-        "title": scenario.metadata.title,
-        "severity": scenario.metadata.severity,
-        "target": begun.get("target", str(scenario.spec.target)),
-        "time_scale": begun.get("time_scale", 1),
-        "responder": begun.get("responder", str(scenario.spec.responder)),
-        "started_at": started.happened_at.isoformat() if started else None,
-        **card.to_json(),
-        "recovery": {"open": open_faults(timeline)},
-        "timeline": timeline_path,
-    }
-    result["tasks"] = []
-    if result["verdict"] in {"passed", "missed"} and documents.runbook:
-        result["tasks"] = runbook_tasks(
-            timeline,
-            scenario,
-            runbook_text=documents.runbook,
-            runbook_path=_relative(documents.runbook_path),
-            result=result,
-        )
+    result = RunResult(
+        run=run,
+        scenario=scenario.metadata.name,
+        title=scenario.metadata.title,
+        severity=scenario.metadata.severity,
+        target=str(begun.get("target", scenario.spec.target)),
+        time_scale=float(begun.get("time_scale", 1)),
+        responder=str(begun.get("responder", scenario.spec.responder)),
+        started_at=started.happened_at if started else None,
+        verdict=card.verdict,
+        phases=card.phases,
+        detection=card.detection,
+        pages=card.pages,
+        funnel=card.funnel,
+        score=card.score,
+        recovery=Recovery(open_faults(timeline)),
+        timeline=timeline_path,
+    )
+    if result.verdict in (RunVerdict.PASSED, RunVerdict.MISSED) and documents.runbook:
+        path = _relative(documents.runbook_path)
+        tasks = runbook_tasks(timeline, scenario, documents.runbook, path, result)
+        result = replace(result, tasks=tuple(tasks))
     if timeline.first(Kind.FAULT_INJECTED) is not None:
-        result["postmortem"] = draft(result, timeline, scenario, slo)
+        result = replace(result, postmortem=draft(result, timeline, scenario, slo))
     return result
 
 
@@ -178,7 +180,7 @@ def open_faults(timeline: Timeline) -> int:
     return len(stored - proven)
 
 
-def rejudge(store: Store, run: str, *, rubric: str | None = None) -> dict[str, Any]:
+def rejudge(store: Store, run: str, *, rubric: str | None = None) -> RunResult:
     """Return the result of a stored run, judged by today's judges; the store is not changed.
 
     Args:
@@ -189,8 +191,16 @@ def rejudge(store: Store, run: str, *, rubric: str | None = None) -> dict[str, A
         raise UsageError(f"run {run} kept no documents; it cannot be judged again")
     if rubric is not None:
         documents = replace(documents, rubric=rubric)
-    path = str((store.result(run) or {}).get("timeline", ""))
+    path = _timeline_of(store, run)
     return judge(run, Timeline.of(store.facts(run)), documents, timeline_path=path)
+
+
+def _timeline_of(store: Store, run: str) -> str:
+    try:
+        stored = store.result(run)
+    except StoreError:  # a result that cannot be read is a reason to judge the run again
+        return ""
+    return stored.timeline if stored else ""
 
 
 def _relative(path: str) -> str:

@@ -93,11 +93,11 @@ def await_end(
         for run in runs:
             result = store.result(run)
             if result is not None:
-                ended[run] = str(result.get("verdict"))
+                ended[run] = str(result.verdict)
             elif run not in alive and run not in ended:
                 # A run writes its result before it takes its note away.
                 result = store.result(run)
-                ended[run] = str(result.get("verdict")) if result else "gone"
+                ended[run] = str(result.verdict) if result else "gone"
         if time.monotonic() > told and len(ended) < len(runs):
             told = time.monotonic() + 2
             on_wait("waiting for every fault to be recovered …")

@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents import Incident
 from gameday.ledger import Ledger
 from gameday.model.page import Page
+from gameday.model.result import RunResult
 from gameday.model.scenario import ResponderKind
 from gameday.model.signals import samples
 from gameday.model.slo import Slo
@@ -48,6 +49,7 @@ from gameday.settings import Settings
 from scoring.detection import recompute
 from scoring.slo import NoData, nominal
 from scoring.timeline import Fact, Kind
+from scoring.verdict import RunVerdict
 
 RATES_WITHIN = timedelta(seconds=3)
 """A page waits no longer than this for the burn rate that it shows."""
@@ -101,7 +103,7 @@ async def play(
     on_plan: Callable[[plan.Plan, Ledger, Conductor], None] = lambda *_: None,
     permission: Mapping[str, Any] | None = None,
     around: Surroundings | None = None,
-) -> tuple[Mapping[str, Any], GamedayError | None]:
+) -> tuple[RunResult, GamedayError | None]:
     """Play a scenario and return (its result, the error that ended it early or None).
 
     The result is stored and judged in every case: also of a run that was refused, aborted, failed
@@ -181,7 +183,7 @@ async def play(
     with ending.noted():
         write_timeline(path, ledger.timeline)
     with ending.noted():
-        store.close_run(run, ended_at=clock.now(), verdict=result["verdict"], result=result)
+        store.close_run(run, ended_at=clock.now(), result=result)
     if ending.defect is not None:
         raise ending.defect
     if ending.cancelled is not None and not isinstance(ending.error, RecoveryError):
@@ -203,10 +205,10 @@ class _Ending:
     cancelled: asyncio.CancelledError | None = None
     defect: Exception | None = None
 
-    def has_failed(self, result: Mapping[str, Any]) -> bool:
+    def has_failed(self, result: RunResult) -> bool:
         """Return whether the run broke off, or something it changed is not proven gone."""
         if isinstance(self.error, RecoveryError):
-            return bool(result["recovery"]["open"])
+            return bool(result.recovery.open)
         if self.defect is not None:
             return True
         return self.cancelled is None and isinstance(self.error, DriverError | StoreError)
@@ -227,7 +229,7 @@ class _Ending:
 
 def _conclude(
     ledger: Ledger, documents: Documents, ending: _Ending, *, timeline: Path
-) -> Mapping[str, Any]:
+) -> RunResult:
     """Judge a run by what it recorded, record its end, and return its result."""
     with ending.noted():
         if ending.cancelled is not None:
@@ -238,10 +240,10 @@ def _conclude(
     result = judge(ledger.run, ledger.timeline, documents, timeline_path=str(timeline))
     if ending.has_failed(result):
         # Also where the store did not take the fact that says so.
-        result["verdict"] = "failed"
+        result = replace(result, verdict=RunVerdict.FAILED)
     with ending.noted():
         if ledger.timeline.last(Kind.RUN_ENDED) is None:
-            ended = {"verdict": result["verdict"]}
+            ended = {"verdict": str(result.verdict)}
             ledger.record(Kind.RUN_ENDED, source="conductor", data=ended)
     return result
 
@@ -261,7 +263,9 @@ def _record_start(ledger: Ledger, planned: plan.Plan, story: Story) -> None:
             "digest": digest[:16],
         },
     )
-    ledger.record(Kind.PLAN_MADE, source="conductor", subject=story.slo.id, data=planned.to_json())
+    ledger.record(
+        Kind.PLAN_MADE, source="conductor", subject=story.slo.id, data=planned.record().to_json()
+    )
 
 
 def _pager(incident: Incident, system: OpenSystem, slo: Slo, base_url: str, clock: Clock) -> Any:
@@ -365,6 +369,6 @@ def _after(instant: float | None, start: float) -> float | None:
     return None if instant is None else round(instant - start, 3)
 
 
-def as_json(result: Mapping[str, Any]) -> str:
-    """Return a result as the one object ``--json`` prints."""
-    return json.dumps(result, indent=2, ensure_ascii=False, default=str)
+def as_json(value: Mapping[str, Any]) -> str:
+    """Return an object as ``--json`` prints it."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

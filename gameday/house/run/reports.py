@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from gameday.errors import UsageError
@@ -26,12 +25,16 @@ def write_reports(store: Store, run: str, folder: Path) -> list[Path]:
         "scorecard.md": markdown(result),
         "scorecard.html": html(result, timeline),
         "junit.xml": junit(result),
-        "result.json": as_json(result) + "\n",
+        "result.json": as_json(result.to_json()) + "\n",
         "timeline.json": as_json({"facts": [f.to_json() for f in timeline]}) + "\n",
-        **_patches(result),
+        **{
+            f"task-{number}-{task.kind}.patch": task.patch
+            for number, task in enumerate(result.tasks, start=1)
+            if task.patch
+        },
     }
-    if result.get("postmortem"):
-        files["postmortem.md"] = str(result["postmortem"])
+    if result.postmortem:
+        files["postmortem.md"] = result.postmortem
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -39,14 +42,3 @@ def write_reports(store: Store, run: str, folder: Path) -> list[Path]:
     except OSError as error:
         raise UsageError(f"the report folder {str(folder)!r} cannot be written: {error}") from error
     return [folder / name for name in sorted(files)]
-
-
-def _patches(result: Mapping[str, object]) -> dict[str, str]:
-    tasks = result.get("tasks")
-    if not isinstance(tasks, list):
-        return {}
-    return {
-        f"task-{number}-{task['kind']}.patch": str(task["patch"])
-        for number, task in enumerate(tasks, start=1)
-        if task.get("patch")
-    }

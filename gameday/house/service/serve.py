@@ -29,10 +29,12 @@ from gameday.incidents.links import LINK_LIFETIME, Signer
 from gameday.incidents.paging import Paging
 from gameday.incidents.routing import Drill
 from gameday.incidents.state import IncidentState
+from gameday.model.plan_record import recorded
 from gameday.ports import Order, OrderKind, Pager, Store
 from gameday.settings import PagerSettings, Settings, variable
 from scoring.funnel import THEORY_MARGIN
 from scoring.paging import DELIVERY
+from scoring.slo import Severity
 from scoring.timeline import Kind
 
 KEY_BYTES = 32
@@ -222,21 +224,20 @@ def drills_of(runs: Store) -> Sequence[Drill]:
 def _drill(runs: Store, run: str) -> Drill | None:
     facts = runs.facts(run)
     injected = [f.happened_at for f in facts if f.kind == Kind.FAULT_INJECTED]
-    plan = next((f.data for f in facts if f.kind == Kind.PLAN_MADE), None)
+    plan = recorded(facts)
     if not injected or plan is None or any(f.kind == Kind.RUN_ENDED for f in facts):
         return None
-    faults = plan["faults"]
-    begins = min(f["at_seconds"] for f in faults)
-    lasts = max(f["at_seconds"] + f["duration_seconds"] for f in faults) - begins
-    resets = [b["resets_after_s"] or 0 for b in plan["branches"] if b["severity"] == "page"]
-    clears = max(resets, default=0) * THEORY_MARGIN
+    begins = min((f.at_seconds for f in plan.faults), default=0.0)
+    lasts = max((f.at_seconds + f.duration_seconds for f in plan.faults), default=0.0) - begins
+    resets = [b.resets_after_s or 0.0 for b in plan.branches if b.severity is Severity.PAGE]
+    clears = max(resets, default=0.0) * THEORY_MARGIN
     since = min(injected)
     scenario = yaml.safe_load(runs.documents(run).get("scenario") or "{}") or {}
     expect = (scenario.get("spec") or {}).get("expect") or {}
     return Drill(
         run=run,
-        service=plan["service"],
-        slo=plan["slo"],
+        service=plan.service,
+        slo=plan.slo,
         collateral=frozenset(expect.get("collateral") or ()),
         since=since,
         until=since + timedelta(seconds=lasts + clears) + DELIVERY,

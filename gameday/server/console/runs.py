@@ -8,10 +8,10 @@ from datetime import datetime
 from functools import partial
 
 from gameday.errors import PlanRefused, UsageError
+from gameday.model.plan_record import recorded
 from gameday.ports import Order, OrderKind, RunRecord, Store
 from gameday.server.console.subject import RunView
 from gameday.server.sessions import Visitor
-from scoring.timeline import Kind
 
 MOST = 200
 """Runs of the list; older ones are asked for by `gameday runs`, and shown by their id."""
@@ -47,13 +47,11 @@ class StoredRuns:
         if record is None:
             raise UsageError(f"there is no run {run!r}; `gameday runs` lists them")
         facts = tuple(await asyncio.to_thread(self._store.facts, run))
-        plan = next((f.data for f in facts if f.kind == Kind.PLAN_MADE), {})
         return RunView(
             record=record,
             facts=facts,
-            plan=plan,
+            plan=recorded(facts),
             result=await asyncio.to_thread(self._store.result, run),
-            title=str(plan.get("title") or record.scenario),
             now=self._now(),
         )
 

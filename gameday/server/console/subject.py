@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from gameday.incidents.state import Phase
 from gameday.model.page import Finding, Step
+from gameday.model.plan_record import PlanRecord
+from gameday.model.result import RunResult
 from gameday.model.runbook import Runbook
 from gameday.model.signals import Deploy
 from gameday.ports import Role, RunRecord
@@ -173,15 +175,14 @@ class RunView:
     """A game day as its facilitator sees it: with everything it hides from the others.
 
     Attributes:
-        plan: as ``gameday plan --json`` prints it; empty before there is one.
-        result: as ``run --json`` prints it; None while it goes on.
+        plan: None before there is one.
+        result: None while it goes on.
     """
 
     record: RunRecord
     facts: tuple[Fact, ...]
-    plan: Mapping[str, Any]
-    result: Mapping[str, Any] | None
-    title: str
+    plan: PlanRecord | None
+    result: RunResult | None
     now: datetime
 
 

@@ -31,6 +31,7 @@ from gameday.house.run.play import Surroundings, play
 from gameday.house.run.stories import read_story
 from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents import deeplinks
+from gameday.model.result import RunResult
 from gameday.model.signals import AlertState
 from gameday.ports import MITIGATIONS, Counters, Undo
 from gameday.settings import RunSettings, Settings
@@ -203,7 +204,7 @@ class QuietPrometheus:
 class Ended:
     """How a run ended, for its reader and for the shell."""
 
-    result: Mapping[str, Any]
+    result: RunResult
     error: GamedayError | None
     interrupted: bool
     kinds: list[str]
@@ -255,7 +256,7 @@ async def game_day(experiment: Path, url: str, *, interrupt: bool = False) -> En
                 while not toxics(url):
                     await asyncio.sleep(0.05)
             playing.cancel()
-        result: Mapping[str, Any] | None
+        result: RunResult | None
         try:
             result, error = await playing
         except asyncio.CancelledError:
@@ -281,7 +282,7 @@ async def test_a_failed_injection_is_completed_for_chaos_toolkit_and_a_failed_ru
 
     ours = await game_day(experiment, proxy)
 
-    assert "failed" == ours.result["verdict"]
+    assert "failed" == ours.result.verdict
     assert ExitCode.UNREACHABLE == ours.exit_code
     assert "did you mean 'inventory-db-eu-west'" in str(ours.error)
     assert Kind.INJECTION_FAILED in ours.kinds
@@ -309,7 +310,7 @@ async def test_a_steady_state_not_met_is_completed_for_chaos_toolkit_and_a_refus
 
     ours = await game_day(experiment, proxy)
 
-    assert "refused" == ours.result["verdict"]
+    assert "refused" == ours.result.verdict
     assert ExitCode.REFUSED == ours.exit_code
     assert "the hop is clean" in str(ours.error)
     assert Kind.FAULT_INJECTED not in ours.kinds
@@ -340,7 +341,7 @@ async def test_an_experiment_that_was_not_begun_is_rolled_back_by_chaos_toolkit_
 
     ours = await game_day(experiment, proxy)
 
-    assert ("refused", ExitCode.REFUSED) == (ours.result["verdict"], ours.exit_code)
+    assert ("refused", ExitCode.REFUSED) == (ours.result.verdict, ours.exit_code)
     assert not (tmp_path / "rollback").exists()
 
 
@@ -363,7 +364,7 @@ async def test_rollbacks_skipped_on_an_interrupt_by_chaos_toolkit_are_played_her
 
     ours = await game_day(experiment, proxy, interrupt=True)
 
-    assert "aborted" == ours.result["verdict"]
+    assert "aborted" == ours.result.verdict
     assert ExitCode.INTERRUPTED == ours.exit_code
     assert {Kind.FAULT_RECOVERED, Kind.RECOVERY_PROVEN} <= set(ours.kinds)
     assert [] == toxics(proxy)

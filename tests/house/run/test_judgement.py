@@ -1,0 +1,91 @@
+"""From a timeline and its documents to the result: the same today as when it was stored."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+import slow_db_run
+
+from gameday.errors import StoreError
+from gameday.house.run.judgement import Documents, judge, rejudge
+from gameday.house.run.stories import read_story
+from gameday.model.result import RunResult
+from gameday.spec import schema
+from gameday.testing.memory import MemoryStore
+from gameday.testing.results import run_result
+from scoring.timeline import Fact, Kind, Timeline
+from scoring.verdict import RunVerdict
+
+TESTS = Path(__file__).parents[2]
+SLOW_DB = TESTS.parent / "scenarios" / "slow-db.yaml"
+RUN = "20260302-1000-0001"
+
+
+@pytest.fixture(scope="module")
+def documents() -> Documents:
+    return read_story(str(SLOW_DB)).documents
+
+
+def golden(name: str) -> Timeline:
+    raw = json.loads((TESTS / "scoring" / "golden" / f"{name}.json").read_text(encoding="utf-8"))
+    return Timeline.of(Fact.from_json(one) for one in raw["facts"])
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_golden_timeline_gets_the_verdict_and_the_score_it_got_when_it_was_stored(
+    documents: Documents, version: str
+) -> None:
+    path = TESTS / "model" / "golden" / f"result-{version}.json"
+    then = RunResult.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+    now = judge(RUN, golden(f"slow-db-{version}"), documents, timeline_path=then.timeline)
+
+    assert (then.verdict, then.phases, then.funnel) == (now.verdict, now.phases, now.funnel)
+    if version == "v2":  # the rubric has gained what is asked of pages since v1
+        assert then == replace(now, tasks=then.tasks, postmortem=then.postmortem)
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict"),
+    [
+        ([slow_db_run.fact(1, Kind.STEADY_STATE_CHECKED, 0, met=False)], RunVerdict.REFUSED),
+        ([slow_db_run.fact(1, Kind.RUN_ABORTED, 0, reason="stopped")], RunVerdict.ABORTED),
+        ([slow_db_run.fact(1, Kind.INJECTION_FAILED, 0, error="no")], RunVerdict.FAILED),
+        ([], RunVerdict.REFUSED),
+    ],
+)
+def test_a_run_that_hardly_began_has_a_result_that_keeps_to_the_schema(
+    documents: Documents, facts: list[Fact], verdict: RunVerdict
+) -> None:
+    found = judge(RUN, Timeline.of(facts), documents)
+
+    assert (verdict, None) == (found.verdict, found.postmortem)
+    jsonschema_rs.validate(schema("result"), found.to_json())
+
+
+def test_a_run_whose_stored_result_cannot_be_read_can_be_judged_again(
+    documents: Documents,
+) -> None:
+    class Damaged(MemoryStore):
+        def result(self, run: str) -> RunResult | None:
+            raise StoreError(f"run {run}: the result cannot be read")
+
+    store = Damaged()
+    store.open_run(
+        RUN,
+        scenario="slow-db",
+        target="sandbox",
+        started_at=slow_db_run.START,
+        documents=documents.to_mapping(),
+    )
+    for fact in golden("slow-db-v2"):
+        store.append(RUN, fact)
+    ended_at = slow_db_run.START + timedelta(minutes=1)
+    store.close_run(RUN, ended_at=ended_at, result=run_result())
+
+    assert RunVerdict.PASSED == rejudge(store, RUN).verdict
