@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from chaoslib.exceptions import ActivityFailed
-
-
-class SandboxGone(ActivityFailed):  # type: ignore[misc]  # chaoslib is not typed
-    """There is no sandbox, or nobody listens at its loopback address any more.
-
-    It begins with its first version everywhere, so that nothing it deployed is live any more.
-    """
 
 
 class Control:
@@ -22,6 +14,11 @@ class Control:
     def __init__(self, url: str | None) -> None:
         """Find the API: this URL, else that of the settings, else the running sandbox's."""
         self._url = (url or _known_url()).rstrip("/")
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._url
 
     def get(self, path: str) -> Any:
         """Return the answer to a GET; `ActivityFailed` where there is none."""
@@ -36,20 +33,20 @@ class Control:
         import httpx
 
         try:
-            # A deploy restarts processes and answers when they are ready.
             answer = httpx.request(
-                method, self._url + path, json=body, timeout=60, trust_env=False, verify=False
+                method,
+                self._url + path,
+                json=body,
+                timeout=60,  # a deploy restarts processes and answers when they are ready
+                trust_env=False,
+                verify=self._url.startswith("https:"),  # certificates take a while to load
             )
             said = answer.json()
         except httpx.ConnectError as problem:
-            host = urlsplit(self._url).hostname or ""
-            is_loopback = host in ("localhost", "::1") or host.startswith("127.")
-            # Elsewhere it may be the network that is broken.
-            refusal = SandboxGone if is_loopback else ActivityFailed
-            raise refusal(
+            raise ActivityFailed(
                 f"nobody listens at {self._url}: start the sandbox with `gameday sandbox up`"
             ) from problem
-        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as problem:
             raise ActivityFailed(
                 f"the control API at {self._url} does not answer ({type(problem).__name__}):"
                 " check that the sandbox is up"
@@ -76,7 +73,7 @@ def _known_url() -> str:
         return settings.tools.control_url
     sandbox = state.read(settings.state / "sandbox")
     if sandbox is None:
-        raise SandboxGone(
+        raise ActivityFailed(
             "no sandbox is known: start it with `gameday sandbox up`, or give control_url"
         )
     return sandbox.control_url

@@ -14,6 +14,7 @@ from gameday.chaos.deploys import (
     deploys_are_known,
     recover_change,
 )
+from gameday.process import ProcessId
 from gameday.testing.control import ControlApi, controlling
 
 
@@ -115,13 +116,35 @@ def test_a_control_api_that_does_not_answer_is_one_sentence() -> None:
         deploys_are_known("checkout", control_url="http://127.0.0.1:9")
 
 
-def test_with_the_sandbox_its_changes_are_gone(control: ControlApi) -> None:
-    deploy_change("checkout")
-    ended = "http://127.0.0.1:9"
+NOBODY = "http://127.0.0.1:9"
 
-    assert not change_is_live(control_url=ended)
-    assert [] == recover_change(control_url=ended)
-    assert not change_is_live()
+
+def test_that_nobody_answers_does_not_take_a_change_back(control: ControlApi) -> None:
+    deploy_change("checkout")
+
+    with pytest.raises(ActivityFailed, match="nobody listens"):
+        change_is_live(control_url=NOBODY)
+    with pytest.raises(ActivityFailed, match="nobody listens"):
+        recover_change(control_url=NOBODY)
+    assert change_is_live()
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_with_the_process_of_the_sandbox_its_changes_are_gone(
+    control: ControlApi, monkeypatch: pytest.MonkeyPatch, runs: bool
+) -> None:
+    own = ProcessId.own()
+    process = own if runs else ProcessId(own.pid, "before")
+    monkeypatch.setattr("gameday.chaos.faults.deploy_change._process_at", lambda _: process)
+    deploy_change("checkout")
+
+    if runs:
+        with pytest.raises(ActivityFailed, match="nobody listens"):
+            change_is_live(control_url=NOBODY)
+    else:
+        assert not change_is_live(control_url=NOBODY)
+        assert [] == recover_change(control_url=NOBODY)
+        assert not change_is_live()
 
 
 def test_a_change_that_a_run_left_is_found_by_its_mark_and_taken_back(control: ControlApi) -> None:

@@ -16,9 +16,10 @@ from typing import Any
 
 from chaoslib.exceptions import ActivityFailed
 
-from gameday.chaos.control import Control, SandboxGone
+from gameday.chaos.control import Control
 from gameday.chaos.declaration import Fault, Nothing, Place, Records, SteadyState, Step
 from gameday.chaos.parameters import CONTROL_URL, NAMES, TEXT, Parameter, names, one_of
+from gameday.process import ProcessId
 from gameday.sandbox import state
 
 __all__ = [
@@ -64,6 +65,8 @@ def deploy_change(
     if not revision:
         change = api.post("/changes", {"service": service, "seed": int(seed), "kind": kind})
     saved = {"service": service, "revision": change["revision"], "before": before}
+    if process := _process_at(api.url):
+        saved["process"] = process.to_json()
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
     is_complete = False
@@ -93,7 +96,9 @@ def recover_change(change_name: str = "gameday", control_url: str | None = None)
     try:
         api = Control(control_url)
         deploys = _deploys(api)
-    except SandboxGone:
+    except ActivityFailed:
+        if not _has_ended(saved):
+            raise
         record.unlink(missing_ok=True)
         return []
     service, before = saved["service"], dict(saved["before"])
@@ -115,7 +120,9 @@ def change_is_live(change_name: str = "gameday", control_url: str | None = None)
         return False
     try:
         deploys = _deploys(Control(control_url))
-    except SandboxGone:
+    except ActivityFailed:
+        if not _has_ended(saved):
+            raise
         return False
     return _is_live(deploys, saved)
 
@@ -127,16 +134,16 @@ def deploys_are_known(service: str, control_url: str | None = None) -> bool:
 
 def find_changes(prefix: str = "", control_url: str | None = None) -> dict[str, list[str]]:
     """Return the changes whose names begin so and that nobody has taken back, with what is live."""
-    try:
-        deploys = _deploys(Control(control_url))
-    except SandboxGone:
-        return {}
     records = sorted(_folder().glob("*.json"))
-    found = {r.stem: _read(r) for r in records if r.stem.startswith(prefix)}
+    read = {r.stem: _read(r) for r in records if r.stem.startswith(prefix)}
+    found = {name: saved for name, saved in read.items() if saved and not _has_ended(saved)}
+    if not found:
+        return {}
+    deploys = _deploys(Control(control_url))
     return {
         name: [f"{saved['revision']} of {saved['service']}"]
         for name, saved in found.items()
-        if saved is not None and _is_live(deploys, saved)
+        if _is_live(deploys, saved)
     }
 
 
@@ -157,6 +164,23 @@ def _live(deploys: Sequence[Mapping[str, Any]], service: str, region: str) -> st
 
 def _is_live(deploys: Sequence[Mapping[str, Any]], saved: Mapping[str, Any]) -> bool:
     return any(_live(deploys, saved["service"], r) == saved["revision"] for r in saved["before"])
+
+
+def _process_at(url: str) -> ProcessId | None:
+    """Return the sandbox's process, where it is what serves at this URL."""
+    sandbox = state.read()
+    serves = sandbox is not None and sandbox.control_url.rstrip("/") == url
+    return sandbox.process if sandbox is not None and serves else None
+
+
+def _has_ended(saved: Mapping[str, Any]) -> bool:
+    """Return whether the sandbox that was changed certainly is no more.
+
+    It begins with its first version everywhere, so that nothing of the change is live then. That
+    nobody answers at its address says nothing of the kind.
+    """
+    process = saved.get("process")
+    return process is not None and ProcessId.from_json(process).is_gone
 
 
 def _all_regions(deploys: Sequence[Mapping[str, Any]]) -> list[str]:
