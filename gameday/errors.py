@@ -9,7 +9,8 @@
     ├── DriverError                   6  the target or a tool cannot be reached
     │   ├── TemporaryDriverError         worth another try, after ``retry_after``
     │   └── PermanentDriverError         another try will not help
-    │       └── SteadyStateNotMet        the experiment's own condition; nothing was changed
+    │       ├── SteadyStateNotMet        the experiment's own condition; nothing was changed
+    │       └── HistoryUnknown            a copy of a repository does not reach back that far
     └── StoreError                    6  the store cannot be read or written
 
 An own tree, because the libraries beneath (HTTP, SQL, Chaos Toolkit) may change and their
@@ -168,6 +169,10 @@ class PermanentDriverError(DriverError):
 
 class SteadyStateNotMet(PermanentDriverError):
     """The experiment's own steady state does not hold: it never began, and changed nothing."""
+
+
+class HistoryUnknown(PermanentDriverError):
+    """This machine's copy of a repository does not reach back to what is asked."""
 
 
 class StoreError(GamedayError):

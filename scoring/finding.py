@@ -11,6 +11,7 @@ from typing import Any
 
 from scoring.expectation import Culprit, Expectation
 from scoring.form import fields_to_json
+from scoring.revision import same_revision
 
 FINDING_STEPS = ("red", "trace", "profile", "blame", "mitigate")
 """The steps that end in a finding, in order."""
@@ -134,7 +135,6 @@ def _wrong_blame(detail: Mapping[str, Any], culprit: Culprit) -> str:
     explained, commit = detail.get("explained"), str(detail.get("commit") or "")
     if culprit.commit is None:
         return "" if explained is False else f"accuses {commit or 'a change'}, and none explains it"
-    short = min(len(commit), len(culprit.commit))
-    if explained is not True or short < 7 or commit[:short] != culprit.commit[:short]:
+    if explained is not True or not same_revision(commit, culprit.commit):
         return f"names commit {commit!r}, not {culprit.commit!r}"
     return ""

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from gameday.diagnosis import changes, findings, stacks
 from gameday.diagnosis.case import Case, repository_of, revision_of
 from gameday.diagnosis.suspicion import Suspect
-from gameday.errors import DriverError
+from gameday.errors import DriverError, HistoryUnknown
 from gameday.model.page import Finding, Step
 from gameday.model.signals import Blame, Deploy
+from scoring.revision import same_revision
 
 SETTLED = timedelta(seconds=30)
 """A version that ran quietly for longer than this did not bring the trouble. Shorter proves
@@ -75,13 +76,15 @@ async def _knew(
     """Return whether the function already was as it is in what was live before."""
     try:
         before = await blame(repository, earlier.revision, last.file, leaf)
+    except HistoryUnknown:
+        raise  # what it was before is not known, which accuses nobody
     except DriverError:
-        return False  # the file is not there yet, or the revision is gone: nothing to compare
+        return False  # the file is not there yet
     return before.commit == last.commit
 
 
 def _ran_before(suspect: Suspect, deploy: Deploy, onset: datetime) -> bool:
     """Return whether the deployed version served quietly for a good while before the onset."""
     return onset - deploy.deployed_at > SETTLED and any(
-        changes.same_revision(deploy.revision, quiet) for quiet in suspect.quiet_revisions
+        same_revision(deploy.revision, quiet) for quiet in suspect.quiet_revisions
     )

@@ -6,19 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gameday.model.signals import Deploy
+from scoring.revision import same_revision
 
 ONSET_ERROR = timedelta(seconds=5)
 """How much earlier than its deploy an onset may be read.
 
 A deploy is written down once the new version answers; its first requests were served before that.
 """
-
-
-def same_revision(one: str, other: str) -> bool:
-    """Return whether two revisions are one; either may be shortened to seven digits or more."""
-    if len(one) < 7 or len(other) < 7:
-        return one == other
-    return one.startswith(other) or other.startswith(one)
 
 
 def went_live(

@@ -67,7 +67,7 @@ def read(profile: Profile, *, revision: str | None) -> Reading | None:
     if not total:
         return None
     stacks = [s for s in profile.stacks if s.frames and s.time]
-    released = bool(revision) and any(str(revision) in f.file for s in stacks for f in s.frames)
+    released = bool(revision) and any(f"/{revision}/" in f.file for s in stacks for f in s.frames)
     marker = revision if released else None
     talking = [s for s in stacks if any(_is_talking(f) for f in s.frames)]
     working = [s for s in stacks if s not in talking]

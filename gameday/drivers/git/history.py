@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.drivers.git.view import RepositoryView, repository_view
+from gameday.errors import HistoryUnknown, PermanentDriverError, TemporaryDriverError
 from gameday.model.signals import Blame
 
 __all__ = ["GitHistory"]
@@ -24,7 +25,9 @@ _HEADER = re.compile(r"(?P<commit>[0-9a-f]{40,64}) (?P<origin>\d+) (?P<final>\d+
 class GitHistory:
     """The history of a repository on this machine; fulfils `CodeHistory`.
 
-    Reads with the ``git`` command, never a shell, and never a hook, a pager or the network.
+    Reads with the ``git`` command, through a view that holds the repository's objects and names and
+    nothing else: no configuration, attribute, hook, filter, replacement or graft of the repository,
+    its user or the machine says what is read, runs a program or opens the network.
     """
 
     def __init__(
@@ -58,25 +61,33 @@ class GitHistory:
             function: name as the profiler writes it (``Thread.run``); may be empty.
 
         Raises:
+            HistoryUnknown: the copy ends before that, as shallow and partial clones do.
             PermanentDriverError: repository, revision or file is not there.
             TemporaryDriverError: git did not answer in time.
         """
         folder = _folder(self._copies.get(repository, repository))
         if not _REVISION.fullmatch(revision) or ".." in revision:
             raise PermanentDriverError(f"{revision!r} is not a revision: give a commit")
-        path = await self._path(folder, revision, file)
-        source = await self._git(folder, "show", "--no-textconv", f"{revision}:{path}")
-        first, last = _extent(source, line, function)
-        output = await self._git(
-            folder, "blame", "--porcelain", f"-L{first},{last}", revision, "--", path
-        )
-        blames = _blames(output, path)
-        if not blames:
-            raise PermanentDriverError(f"git blames nobody for {path}:{first} at {revision}")
-        # The newest; where two are equally old, the line nearest to where the time was spent.
-        return max(blames, key=lambda b: (b.committed_at, -abs(b.line - line), b.line))
+        with repository_view(folder) as view:
+            path = await self._path(view, revision, file)
+            source = await self._git(view, "cat-file", "blob", f"{revision}:{path}")
+            first, last = _extent(source, line, function)
+            output = await self._git(
+                view, "blame", "--porcelain", f"-L{first},{last}", revision, "--", path
+            )
+            blames = _blames(output, path)
+            if not blames:
+                raise PermanentDriverError(f"git blames nobody for {path}:{first} at {revision}")
+            # The newest; where two are equally old, the line nearest to where the time was spent.
+            newest = max(blames, key=lambda b: (b.committed_at, -abs(b.line - line), b.line))
+            if newest.commit in view.boundary:
+                raise HistoryUnknown(
+                    f"the history of {folder} ends at {newest.commit[:12]}, so who changed"
+                    f" {path}:{newest.line} last is not known: `git -C {folder} fetch --unshallow`"
+                )
+        return newest
 
-    async def _path(self, folder: Path, revision: str, file: str) -> str:
+    async def _path(self, folder: RepositoryView, revision: str, file: str) -> str:
         """Return the path inside the repository: the longest suffix of ``file`` that is there."""
         names = await self._git(folder, "ls-tree", "-r", "-z", "--name-only", revision)
         known = set(names.split("\0"))
@@ -85,37 +96,19 @@ class GitHistory:
             candidate = "/".join(parts[start:])
             if candidate in known:
                 return candidate
-        raise PermanentDriverError(f"{file!r} is not in {folder} at {revision}")
+        raise PermanentDriverError(f"{file!r} is not in {folder.repository} at {revision}")
 
-    async def _git(self, folder: Path, *arguments: str) -> str:
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("GIT_")
-        }
-        environment |= {
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_OPTIONAL_LOCKS": "0",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "LC_ALL": "C.UTF-8",
-        }
+    async def _git(self, view: RepositoryView, *arguments: str) -> str:
+        folder = view.repository
         try:
             process = await asyncio.create_subprocess_exec(
-                "git",
-                # The repository may belong to the user the sandbox runs as.
-                "-c",
-                f"safe.directory={folder}",
-                # A local configuration must neither run programs nor hide commits from blame.
-                "-c",
-                "core.fsmonitor=false",
-                "-c",
-                "blame.ignoreRevsFile=",
-                "-C",
-                str(folder),
-                "--no-pager",
+                *("git", f"--git-dir={view.git_dir}", "--no-pager", "--bare"),
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env=environment,
+                cwd=view.git_dir,
+                env=view.environment,
                 start_new_session=True,
             )
         except FileNotFoundError as error:
@@ -134,9 +127,13 @@ class GitHistory:
                 await process.wait()
         if process.returncode:
             said = err.decode(errors="replace").strip().splitlines()
-            raise PermanentDriverError(
-                f"git {arguments[0]} in {folder} failed: {said[0] if said else 'no reason given'}"
-            )
+            reason = said[0] if said else "no reason given"
+            if view.is_partial:
+                raise HistoryUnknown(
+                    f"{folder} is a partial clone, and nothing is fetched while it is read"
+                    f" ({reason}): `git -C {folder} fetch --refetch --no-filter`"
+                )
+            raise PermanentDriverError(f"git {arguments[0]} in {folder} failed: {reason}")
         return out.decode(errors="replace")
 
 
