@@ -252,6 +252,15 @@ def test_each_of_our_faults_is_whole_and_lives_in_the_file_of_its_name(fault: Fa
     assert fault.name.replace("-", "_") == module.__name__.rpartition(".")[2]
 
 
+@pytest.mark.parametrize("fault", tuple(known()), ids=lambda f: f.name)
+def test_what_does_something_alike_elsewhere_is_a_fault_that_acts_there(fault: Fault) -> None:
+    for place, text in fault.elsewhere.items():
+        other = known().named(text.split()[0].rstrip(","))
+
+        assert other.acts_on in (place, Place.PROXY)
+        assert place is not fault.acts_on
+
+
 SHIPPED = {
     "gameday.chaos.deploys": (
         "change_is_live",

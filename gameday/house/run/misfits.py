@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gameday.drivers.chaostoolkit import experiment as experiments
-from gameday.errors import PlanRefused
+from gameday.errors import Ground, PlanRefused, Refusal
 from gameday.house.run.stories import Story
 from gameday.model.scenario import TargetKind
 
@@ -28,22 +28,27 @@ def refuse_misfits(story: Story) -> None:
             value that its parameter cannot have.
     """
     target = story.scenario.spec.target
-    reasons: list[str] = []
+    name = story.scenario.metadata.name
+    found: list[Refusal] = []
     if target is not TargetKind.KUBERNETES and any(
         rule.of_effects for rule in story.scenario.spec.abort
     ):
-        reasons.append(
-            "podsAbove, restartsAbove, evictionsAbove and waitingAbove are read on"
-            f" {TargetKind.KUBERNETES}, and not on {target}: take them out, for an abort rule that"
-            " nobody can read is none"
+        found.append(
+            Refusal(
+                Ground.MISFIT,
+                f"{name}: podsAbove, restartsAbove, evictionsAbove and waitingAbove are read on"
+                f" {TargetKind.KUBERNETES}, and not on {target}",
+                "take them out, for an abort rule that nobody can read is none",
+            )
         )
     for fault, path in zip(story.scenario.spec.faults, story.experiments, strict=True):
         document = experiments.read(str(path))
-        found = _actions(document, fault.with_)
-        reasons += _misplaced(fault.experiment, document, found, target)
-        reasons += [f"{fault.experiment}: {problem}" for problem in _misread(found)]
-    if reasons:
-        raise PlanRefused("\n".join(f"{story.scenario.metadata.name}: {r}" for r in reasons))
+        actions = _actions(document, fault.with_)
+        what = f"{name}: {fault.experiment}"
+        found += _misplaced(what, document, actions, target)
+        found += [Refusal(Ground.MISFIT, f"{what}: {p}", "") for p in _misread(actions)]
+    if found:
+        raise PlanRefused(*found)
 
 
 def _actions(document: experiments.Experiment, given: Mapping[str, Any]) -> Sequence[Action]:
@@ -59,11 +64,11 @@ def _actions(document: experiments.Experiment, given: Mapping[str, Any]) -> Sequ
 
 
 def _misplaced(
-    name: str,
+    what: str,
     document: experiments.Experiment,
     found: Sequence[Action],
     target: TargetKind,
-) -> Iterator[str]:
+) -> Iterator[Refusal]:
     if target is TargetKind.NONE:
         return
     ours = [a.fault for a in found if a.fault is not None]
@@ -71,16 +76,15 @@ def _misplaced(
         for fault in ours:
             needed = KINDS.get(fault.acts_on)
             if needed not in (None, target):
-                places = [place for place, kind in KINDS.items() if kind is target]
-                alike = [text for place, text in fault.elsewhere.items() if place in places]
-                yield f"{name} acts on {needed}, and not on {target}" + "".join(
-                    f"; {text}" for text in alike
-                )
+                alike = [text for place, text in fault.elsewhere.items() if KINDS.get(place) is target]
+                said = f"{what} acts on {needed}, and not on {target}"
+                yield Refusal(Ground.MISFIT, said, "; ".join(alike))
         return
     declared = experiments.declared(document)
     shown = {kind for parameter, kind in SHOWN_BY.items() if parameter in declared}
     if shown and target not in shown:
-        yield f"{name} acts on {shown.pop()}, and not on {target}"
+        said = f"{what} acts on {shown.pop()}, and not on {target}"
+        yield Refusal(Ground.MISFIT, said, "")
 
 
 def _misread(found: Sequence[Action]) -> Iterator[str]:
