@@ -11,20 +11,20 @@ from typing import Any
 
 from gameday.chaos.declaration import (
     ADDRESSES,
-    Fault,
+    Activity,
+    ActsOn,
+    DeclaredFault,
+    Hypothesis,
     Nothing,
     Objects,
-    Place,
     Records,
-    SteadyState,
-    Step,
     Toxics,
     placeholders,
 )
 from gameday.chaos.parameters import LEFT_OUT, Parameter, Type
 from gameday.drivers.chaostoolkit.experiment import NAMES
 
-ELSEWHERE = (Place.PROXY, Place.SANDBOX)
+ELSEWHERE = (ActsOn.PROXY, ActsOn.SANDBOX)
 HOLD = "hold"
 """Parameter that every experiment with a recovery has; no fault's own."""
 
@@ -32,20 +32,20 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "name": ("what scenarios and its experiment's file call it", 'name="slow-disk"'),
     "title": ("what it does, in a few words", 'title="A disk is slow"'),
     "description": ("what it does, in full sentences", 'description="…"'),
-    "acts_on": ("where it works", "acts_on=Place.PROXY, Place.SANDBOX or Place.CLUSTER"),
+    "acts_on": ("where it works", "acts_on=ActsOn.PROXY, ActsOn.SANDBOX or ActsOn.CLUSTER"),
     "parameters": ("what it can be told", "parameters=(Parameter(…), …)"),
     "steady": (
         "what must hold before it goes in",
-        'steady=SteadyState("…", Step("…", PROBE)), or Nothing("why it can always go in")',
+        'steady=Hypothesis("…", Activity("…", PROBE)), or Nothing("why it can always go in")',
     ),
-    "inject": ("what puts it in", 'inject=Step("…", ACTION)'),
+    "inject": ("what puts it in", 'inject=Activity("…", ACTION)'),
     "recover": (
         "what takes it back",
-        'recover=Step("…", ACTION), or Nothing("why there is nothing to take back")',
+        'recover=Activity("…", ACTION), or Nothing("why there is nothing to take back")',
     ),
     "is_present": (
         "what tells whether it is still there",
-        'is_present=Step("…", PROBE), or Nothing("why nothing stays")',
+        'is_present=Activity("…", PROBE), or Nothing("why nothing stays")',
     ),
     "touches": (
         "what counts its blast radius",
@@ -65,30 +65,30 @@ PARTS: Mapping[str, tuple[str, str]] = {
 KINDS: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("name", "title", "description", "undo"), (str,)),
     **dict.fromkeys(("parameters", "rights", "where"), (tuple,)),
-    **dict.fromkeys(("recover", "is_present"), (Step, Nothing)),
-    "acts_on": (Place,),
-    "steady": (SteadyState, Nothing),
-    "inject": (Step,),
+    **dict.fromkeys(("recover", "is_present"), (Activity, Nothing)),
+    "acts_on": (ActsOn,),
+    "steady": (Hypothesis, Nothing),
+    "inject": (Activity,),
     "touches": (FunctionType, Nothing),
     "marks": (Toxics, Objects, Records, Nothing),
 }
 """What each part may be."""
 
-MARKS: Mapping[Place, tuple[type, ...]] = {
-    Place.PROXY: (Toxics,),
-    Place.SANDBOX: (Records, Nothing),
-    Place.CLUSTER: (Objects, Nothing),
+MARKS: Mapping[ActsOn, tuple[type, ...]] = {
+    ActsOn.PROXY: (Toxics,),
+    ActsOn.SANDBOX: (Records, Nothing),
+    ActsOn.CLUSTER: (Objects, Nothing),
 }
 
 
-def gaps(fault: Fault) -> list[str]:
+def gaps(fault: DeclaredFault) -> list[str]:
     """Return what a fault does not say of itself, or says wrongly; empty where it is whole."""
     missing = list(_left_out(fault))
     # What contradicts itself can be told only once everything is there.
     return missing or list(_contradictions(fault))
 
 
-def _left_out(fault: Fault) -> Iterator[str]:
+def _left_out(fault: DeclaredFault) -> Iterator[str]:
     for part, (what, write) in PARTS.items():
         value = getattr(fault, part)
         if part == "rights" and value is LEFT_OUT and fault.acts_on in ELSEWHERE:
@@ -107,10 +107,10 @@ def _inside(part: str, value: Any) -> Iterator[str]:
     match value:
         case Nothing():
             yield from _texts(part, value, because='Nothing("why")')
-        case SteadyState():
-            yield from _texts(part, value, title='SteadyState("what holds", Step(…))')
+        case Hypothesis():
+            yield from _texts(part, value, title='Hypothesis("what holds", Activity(…))')
             yield from _step(part, value.probe)
-        case Step():
+        case Activity():
             yield from _step(part, value)
         case Objects() if part == "marks":
             yield from _texts(part, value, fault='Objects("NAME", …)')
@@ -129,12 +129,12 @@ def _inside(part: str, value: Any) -> Iterator[str]:
                     yield f"`{part}` has one without resource or verbs; write {PARTS[part][1]}"
 
 
-def _step(part: str, step: Any) -> Iterator[str]:
-    if not isinstance(step, Step):
+def _step(part: str, activity: Any) -> Iterator[str]:
+    if not isinstance(activity, Activity):
         yield f"`{part}` has no probe; write {PARTS[part][1]}"
         return
-    yield from _texts(part, step, words='Step("what it does", FUNCTION)')
-    if not callable(step.does):
+    yield from _texts(part, activity, words='Activity("what it does", FUNCTION)')
+    if not callable(activity.does):
         yield f"`{part}` has no function; write {PARTS[part][1]}"
 
 
@@ -162,17 +162,17 @@ def _parameter(number: int, parameter: Any) -> Iterator[str]:
 # --- what cannot be together ---------------------------------------------------------------------
 
 
-def _contradictions(fault: Fault) -> Iterator[str]:
+def _contradictions(fault: DeclaredFault) -> Iterator[str]:
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", fault.name):
         yield f"`name`: {fault.name!r} is no file's name; write small letters and dashes"
     yield from _parameters(fault)
     yield from _marking(fault)
     for part in ("steady", "inject", "recover", "is_present"):
         value = getattr(fault, part)
-        step = value.probe if isinstance(value, SteadyState) else value
-        if isinstance(step, Step):
-            yield from _arguments(fault, part, step)
-            yield from _public(fault, part, step)
+        activity = value.probe if isinstance(value, Hypothesis) else value
+        if isinstance(activity, Activity):
+            yield from _arguments(fault, part, activity)
+            yield from _public(fault, part, activity)
     yield from _counting(fault)
     for piece in fault.where:
         try:
@@ -184,11 +184,11 @@ def _contradictions(fault: Fault) -> Iterator[str]:
     if isinstance(fault.recover, Nothing) != isinstance(fault.is_present, Nothing):
         yield (
             "`is_present` and `recover` belong together: what is taken back must be seen, and what"
-            " is seen must be taken back; write a Step for both, or Nothing for both"
+            " is seen must be taken back; write an Activity for both, or Nothing for both"
         )
 
 
-def _parameters(fault: Fault) -> Iterator[str]:
+def _parameters(fault: DeclaredFault) -> Iterator[str]:
     names = [p.name for p in fault.parameters]
     for name in dict.fromkeys(n for n in names if names.count(n) > 1):
         yield f"`parameters`: {name!r} is declared twice"
@@ -206,7 +206,7 @@ def _parameters(fault: Fault) -> Iterator[str]:
             yield f"`parameters`: the default of {parameter.name!r} is none: {problem}"
 
 
-def _marking(fault: Fault) -> Iterator[str]:
+def _marking(fault: DeclaredFault) -> Iterator[str]:
     if not isinstance(fault.marks, MARKS[fault.acts_on]):
         can = " or ".join(kind.__name__ for kind in MARKS[fault.acts_on])
         yield f"`marks`: a fault on a {fault.acts_on} marks by {can}"
@@ -231,15 +231,19 @@ def _marking(fault: Fault) -> Iterator[str]:
         return
     needed = (mark, *ADDRESSES[fault.acts_on])
     for part in ("inject", "recover", "is_present"):
-        step = getattr(fault, part)
-        taken = step.arguments(fault.parameters).values() if isinstance(step, Step) else needed
+        activity = getattr(fault, part)
+        taken = (
+            activity.arguments(fault.parameters).values()
+            if isinstance(activity, Activity)
+            else needed
+        )
         absent = [name for name in needed if name not in taken]
         if absent:
             yield (
                 f"`{part}` does not take {' and '.join(absent)}: it could not tell this run's"
-                f" fault from others, or would look elsewhere; let {step.does.__name__} take it"
+                f" fault from others, or would look elsewhere; let {activity.does.__name__} take it"
             )
-    if isinstance(fault.marks, Records) and isinstance(fault.recover, Step):
+    if isinstance(fault.marks, Records) and isinstance(fault.recover, Activity):
         for name, argument in inspect.signature(fault.recover.does).parameters.items():
             parameter = fault.recover.arguments(fault.parameters).get(name)
             if argument.default is argument.empty and parameter not in needed:
@@ -249,16 +253,17 @@ def _marking(fault: Fault) -> Iterator[str]:
                 )
 
 
-def _arguments(fault: Fault, part: str, step: Step) -> Iterator[str]:
-    taken = step.arguments(fault.parameters)
-    does = step.does.__name__
-    for name, argument in inspect.signature(step.does).parameters.items():
+def _arguments(fault: DeclaredFault, part: str, activity: Activity) -> Iterator[str]:
+    taken = activity.arguments(fault.parameters)
+    does = activity.does.__name__
+    for name, argument in inspect.signature(activity.does).parameters.items():
         if argument.kind in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL):
             yield f"`{part}`: {does} takes *{name}; name every argument, so that each is declared"
         elif name not in taken and (part == "inject" or argument.default is argument.empty):
             yield (
                 f"`{part}`: {does} takes {name!r}, which is no parameter; declare"
-                f" Parameter({name!r}, …), or bind it: Step(…, {does}, {{{name!r}: 'PARAMETER'}})"
+                f" Parameter({name!r}, …), or bind it:"
+                f" Activity(…, {does}, {{{name!r}: 'PARAMETER'}})"
             )
     if part == "inject":
         unused = [p.name for p in fault.parameters if p.name not in taken.values()]
@@ -266,21 +271,21 @@ def _arguments(fault: Fault, part: str, step: Step) -> Iterator[str]:
             yield f"`parameters`: {does} does not take {name!r}; let it, or leave that out"
 
 
-def _public(fault: Fault, part: str, step: Step) -> Iterator[str]:
-    """Yield whether experiments could not find the step by the name that they are given."""
-    module, func = fault.named(step)
+def _public(fault: DeclaredFault, part: str, activity: Activity) -> Iterator[str]:
+    """Yield whether experiments could not find the activity by the name that they are given."""
+    module, func = fault.named(activity)
     try:
         found = getattr(import_module(module), func, None)
     except ImportError:
         found = None
-    if found is not step.does:
+    if found is not activity.does:
         yield f"`{part}`: experiments would look for {module}.{func}, and do not find it there"
 
 
-def _counting(fault: Fault) -> Iterator[str]:
+def _counting(fault: DeclaredFault) -> Iterator[str]:
     if isinstance(fault.touches, Nothing):
         return
-    if fault.acts_on is Place.CLUSTER and fault.parameter("at_most") is None:
+    if fault.acts_on is ActsOn.CLUSTER and fault.parameter("at_most") is None:
         yield (
             "`parameters`: 'at_most' is missing, by which the blast radius is counted once more"
             " when the fault goes in; write AT_MOST, and let inject check it"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gameday.chaos.clusters import MARK, Touched, opened, opened_for_fault, touched
-from gameday.chaos.declaration import Found
+from gameday.chaos.declaration import Marked
 from gameday.chaos.parameters import TEXT, Parameter
 from gameday.drivers.kubernetes import Cluster, marks, pods
 from gameday.drivers.kubernetes.cluster import Object
@@ -74,7 +74,7 @@ class Restoring:
         cluster.change(resource, name, namespace, make)
         return was_ours
 
-    def restore_all(self, cluster: Cluster, mark: str, found: Sequence[Found]) -> None:
+    def restore_all(self, cluster: Cluster, mark: str, found: Sequence[Marked]) -> None:
         """Take back all that was found of a mark."""
         for resource, thing in found:
             meta = thing["metadata"]

@@ -1,15 +1,15 @@
 """What a fault declares of itself: everything, in its own file.
 
-    FAULT = Fault(
+    FAULT = DeclaredFault(
         name="scale-to-zero",                     # of its file under experiments/
         title=…, description=…,                   # for people
-        acts_on=Place.CLUSTER,                    # proxy, sandbox or cluster
+        acts_on=ActsOn.CLUSTER,                   # proxy, sandbox or cluster
         parameters=(…),                           # each once: type, unit, default, meaning
-        steady=SteadyState(…),                    # what must hold before it goes in
-        inject=Step("scale the workload to zero", scale_to_zero),
-        recover=Step("recover the scale", recover_scale),
-        is_present=Step("it is scaled to zero", workload_is_scaled_down),
-        touches=scale_touches,                    # counts the blast radius, changes nothing
+        steady=Hypothesis(…),                     # what must hold before it goes in
+        inject=Activity("scale the workload to zero", scale_to_zero),
+        recover=Activity("recover the scale", recover_scale),
+        is_present=Activity("it is scaled to zero", workload_is_scaled_down),
+        touches=workload_touches,                 # counts the blast radius, changes nothing
         marks=OBJECTS,                            # what bears its mark, and what takes that out
         rights=(…),                               # what it must be allowed on a cluster
         where=("{workload}", "in {namespace}"),   # where it is, for a person who undoes it
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from gameday.chaos.clusters import Touched
     from gameday.drivers.kubernetes import Cluster
 
-Found = tuple[str, dict[str, Any]]
+Marked = tuple[str, dict[str, Any]]
 """A resource, and an object of it that bears a mark."""
 
 
-class Place(StrEnum):
+class ActsOn(StrEnum):
     """What a fault acts on."""
 
     PROXY = "proxy"
@@ -54,10 +54,10 @@ class Place(StrEnum):
     CLUSTER = "cluster"
 
 
-ADDRESSES: Mapping[Place, tuple[str, ...]] = {
-    Place.PROXY: ("toxiproxy_url",),
-    Place.SANDBOX: ("control_url",),
-    Place.CLUSTER: ("context", "kubeconfig"),
+ADDRESSES: Mapping[ActsOn, tuple[str, ...]] = {
+    ActsOn.PROXY: ("toxiproxy_url",),
+    ActsOn.SANDBOX: ("control_url",),
+    ActsOn.CLUSTER: ("context", "kubeconfig"),
 }
 """Parameters by which a fault is told where its place is; gameday gives them."""
 
@@ -70,7 +70,7 @@ class Nothing:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Activity:
     """An action or probe of a fault: an ordinary function with plain arguments.
 
     Attributes:
@@ -92,11 +92,11 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class SteadyState:
+class Hypothesis:
     """What must hold before a fault goes in: one probe that says true."""
 
     title: str = LEFT_OUT
-    probe: Step = LEFT_OUT
+    probe: Activity = LEFT_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Objects:
 
     fault: str = LEFT_OUT
     resources: tuple[str, ...] = LEFT_OUT
-    take_out: Callable[[Cluster, str, Sequence[Found]], object] = LEFT_OUT
+    take_out: Callable[[Cluster, str, Sequence[Marked]], object] = LEFT_OUT
 
     def labels(self, mark: str, on: str, **more: str) -> dict[str, str]:
         """Return the labels of an object that the fault adds or changes.
@@ -165,7 +165,7 @@ class Right:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class DeclaredFault:
     """A fault, declared.
 
     Attributes:
@@ -187,27 +187,27 @@ class Fault:
     name: str = LEFT_OUT
     title: str = LEFT_OUT
     description: str = LEFT_OUT
-    acts_on: Place = LEFT_OUT
+    acts_on: ActsOn = LEFT_OUT
     parameters: tuple[Parameter, ...] = LEFT_OUT
-    steady: SteadyState | Nothing = LEFT_OUT
-    inject: Step = LEFT_OUT
-    recover: Step | Nothing = LEFT_OUT
-    is_present: Step | Nothing = LEFT_OUT
+    steady: Hypothesis | Nothing = LEFT_OUT
+    inject: Activity = LEFT_OUT
+    recover: Activity | Nothing = LEFT_OUT
+    is_present: Activity | Nothing = LEFT_OUT
     touches: Callable[..., Touched] | Nothing = LEFT_OUT
     marks: Toxics | Objects | Records | Nothing = LEFT_OUT
     rights: tuple[Right, ...] = LEFT_OUT
     where: tuple[str, ...] = LEFT_OUT
     undo: str = LEFT_OUT
-    elsewhere: Mapping[Place, str] = field(default_factory=dict)
+    elsewhere: Mapping[ActsOn, str] = field(default_factory=dict)
     module: str = ""
     works_from_start: bool = False
     settles: timedelta = timedelta(seconds=5)
     tags: tuple[str, ...] = ()
     contributions: Mapping[str, str] = field(default_factory=dict)
 
-    def named(self, step: Step) -> tuple[str, str]:
-        """Return the module and function by which experiments name a step."""
-        return step.module or self.module or step.does.__module__, step.does.__name__
+    def named(self, activity: Activity) -> tuple[str, str]:
+        """Return the module and function by which experiments name a activity."""
+        return activity.module or self.module or activity.does.__module__, activity.does.__name__
 
     @property
     def mark(self) -> str:
@@ -233,7 +233,11 @@ class Fault:
 
 
 def placeholders(piece: str) -> Sequence[str]:
-    """Return the parameters that a piece of `Fault.where` names; ValueError where it cannot be."""
+    """Return the parameters that a piece of a fault's `where` names.
+
+    Raises:
+        ValueError: its braces do not match.
+    """
     return [name for _, name, _, _ in Formatter().parse(piece) if name is not None]
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from gameday.chaos.completeness import HOLD
-from gameday.chaos.declaration import ADDRESSES, Fault, Nothing, Place, Step
+from gameday.chaos.declaration import ADDRESSES, Activity, ActsOn, DeclaredFault, Nothing
 from gameday.chaos.parameters import FromEnvironment, Parameter
 
 WIDTH = 100
@@ -24,13 +24,13 @@ HOLDS = timedelta(seconds=5)
 """How long an experiment that is played alone keeps its fault, where it says nothing else."""
 
 WHERE = {
-    Place.PROXY: "",
-    Place.SANDBOX: " against the running sandbox",
-    Place.CLUSTER: ", in a context and in namespaces that the settings allow,",
+    ActsOn.PROXY: "",
+    ActsOn.SANDBOX: " against the running sandbox",
+    ActsOn.CLUSTER: ", in a context and in namespaces that the settings allow,",
 }
 
 
-def experiment_file(fault: Fault) -> str:
+def experiment_file(fault: DeclaredFault) -> str:
     """Return the experiment of a fault, in YAML."""
     parts = [
         list(_head(fault)),
@@ -38,20 +38,20 @@ def experiment_file(fault: Fault) -> str:
         list(_steady(fault)),
         list(_method(fault)),
     ]
-    if isinstance(fault.recover, Step):
+    if isinstance(fault.recover, Activity):
         parts.append(["rollbacks:", *_activity("action", fault, fault.recover)])
     own = list(_own_block(fault))
     if own:
         parts.append(own)
-    if isinstance(fault.recover, Step):
+    if isinstance(fault.recover, Activity):
         parts.append(["runtime:", "  rollbacks: {strategy: always}"])
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
-def _head(fault: Fault) -> Iterator[str]:
+def _head(fault: DeclaredFault) -> Iterator[str]:
     opening = f"{fault.title}. `chaos run experiments/{fault.name}.yaml` plays it alone"
     where = WHERE[fault.acts_on]
-    if isinstance(fault.recover, Step):
+    if isinstance(fault.recover, Activity):
         opening += f"{where} and recovers."
     else:
         opening += f"{where.rstrip(',')}. There is nothing to take back: {fault.recover.because}."
@@ -69,12 +69,12 @@ def _head(fault: Fault) -> Iterator[str]:
         yield from (f"  {name}: {level}" for name, level in fault.contributions.items())
 
 
-def _configuration(fault: Fault) -> Iterator[str]:
+def _configuration(fault: DeclaredFault) -> Iterator[str]:
     addresses = ADDRESSES[fault.acts_on]
     own = [p for p in fault.parameters if p.name not in addresses]
     yield "configuration:"
     yield from (_parameter(p) for p in own)
-    if isinstance(fault.recover, Step):
+    if isinstance(fault.recover, Activity):
         held = round(HOLDS.total_seconds())
         yield _commented(f"  {HOLD}: {held}", "seconds; gameday holds the fault itself")
     yield from (_parameter(p) for p in fault.parameters if p.name in addresses)
@@ -96,7 +96,7 @@ def _commented(line: str, meaning: str) -> str:
     return f"{line.ljust(COMMENT_AT - 2)}  # {meaning}"
 
 
-def _steady(fault: Fault) -> Iterator[str]:
+def _steady(fault: DeclaredFault) -> Iterator[str]:
     if isinstance(fault.steady, Nothing):
         yield f"# No steady state: {fault.steady.because}."
         return
@@ -108,18 +108,18 @@ def _steady(fault: Fault) -> Iterator[str]:
     yield from (f"  {line}" for line in tolerant)
 
 
-def _method(fault: Fault) -> Iterator[str]:
+def _method(fault: DeclaredFault) -> Iterator[str]:
     yield "method:"
     yield from _activity("action", fault, fault.inject)
-    if isinstance(fault.recover, Step):
+    if isinstance(fault.recover, Activity):
         yield f'    pauses: {{after: "${{{HOLD}}}"}}'
     else:
         yield "    # Until it is over; a game day does not wait."
         yield f"    pauses: {{after: {fault.settles.total_seconds():g}}}"
 
 
-def _own_block(fault: Fault) -> Iterator[str]:
-    if not isinstance(fault.is_present, Step) and not fault.works_from_start:
+def _own_block(fault: DeclaredFault) -> Iterator[str]:
+    if not isinstance(fault.is_present, Activity) and not fault.works_from_start:
         return
     counts = ", and that it counts from its start on" if fault.works_from_start else ""
     yield f"# Read by gameday: whether the fault is still in place{counts}."
@@ -127,22 +127,22 @@ def _own_block(fault: Fault) -> Iterator[str]:
     yield "  - name: gameday"
     if fault.works_from_start:
         yield "    injected: at-start"
-    if isinstance(fault.is_present, Step):
+    if isinstance(fault.is_present, Activity):
         yield "    present:"
         lines = _activity("probe", fault, fault.is_present)
         yield from (f"  {line.replace('  - ', '    ', 1)}" for line in lines)
 
 
-def _activity(kind: str, fault: Fault, step: Step) -> Iterator[str]:
-    module, func = fault.named(step)
+def _activity(kind: str, fault: DeclaredFault, activity: Activity) -> Iterator[str]:
+    module, func = fault.named(activity)
     yield f"  - type: {kind}"
-    yield f"    name: {scalar(step.words)}"
+    yield f"    name: {scalar(activity.words)}"
     yield "    provider:"
     yield "      type: python"
     yield f"      module: {module}"
     yield f"      func: {func}"
     yield "      arguments:"
-    taken = step.arguments(fault.parameters)
+    taken = activity.arguments(fault.parameters)
     ordered = [(a, p.name) for p in fault.parameters for a, name in taken.items() if name == p.name]
     yield from (f"        {argument}: ${{{parameter}}}" for argument, parameter in ordered)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gameday.chaos.declaration import Found
+from gameday.chaos.declaration import Marked
 from gameday.drivers.kubernetes import Cluster, marks
 from gameday.drivers.kubernetes.cluster import Object
 from gameday.drivers.kubernetes.refusals import AlreadyThere
@@ -41,7 +41,7 @@ def take_out(cluster: Cluster, resource: str, namespace: str, mark: str) -> bool
     )
 
 
-def take_out_all(cluster: Cluster, mark: str, found: Sequence[Found]) -> None:
+def take_out_all(cluster: Cluster, mark: str, found: Sequence[Marked]) -> None:
     """Delete all that was found of a mark."""
     for resource, thing in found:
         take_out(cluster, resource, thing["metadata"]["namespace"], mark)

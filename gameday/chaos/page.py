@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from gameday.chaos.completeness import PARTS
 from gameday.chaos.declaration import (
-    Fault,
+    ActsOn,
+    DeclaredFault,
+    Hypothesis,
     Nothing,
     Objects,
-    Place,
     Records,
     Right,
-    SteadyState,
     Toxics,
 )
 from gameday.chaos.experiment_file import scalar
@@ -58,10 +58,10 @@ Any experiment of yours that names other actions is played as Chaos Toolkit play
 says that nobody counts how far it reaches.
 """
 
-PLACES = {Place.PROXY: "a proxy", Place.SANDBOX: "the sandbox", Place.CLUSTER: "a cluster"}
+PLACES = {ActsOn.PROXY: "a proxy", ActsOn.SANDBOX: "the sandbox", ActsOn.CLUSTER: "a cluster"}
 
 
-def page(faults: Iterable[Fault]) -> str:
+def page(faults: Iterable[DeclaredFault]) -> str:
     """Return the page, in Markdown."""
     known = list(faults)
     rows = [
@@ -92,16 +92,16 @@ def page(faults: Iterable[Fault]) -> str:
     )
 
 
-def ends_by_itself(fault: Fault) -> str:
+def ends_by_itself(fault: DeclaredFault) -> str:
     """Return whether the target ends the fault without gameday, and when."""
     if isinstance(fault.recover, Nothing):
         return "at once"
     if fault.parameter("ttl_s") is None:
         return "no"
-    return "after `ttl_s`, in gameday's proxy" if fault.acts_on is Place.PROXY else "after `ttl_s`"
+    return "after `ttl_s`, in gameday's proxy" if fault.acts_on is ActsOn.PROXY else "after `ttl_s`"
 
 
-def marked_by(fault: Fault) -> str:
+def marked_by(fault: DeclaredFault) -> str:
     """Return what bears the fault's mark, as the end of a sentence."""
     match fault.marks:
         case Toxics():
@@ -114,7 +114,7 @@ def marked_by(fault: Fault) -> str:
             return f"nothing, for {because}"
 
 
-def counted_by(fault: Fault) -> str:
+def counted_by(fault: DeclaredFault) -> str:
     """Return whether its blast radius is counted in pods, as a sentence."""
     if isinstance(fault.touches, Nothing):
         return f"The blast radius is not counted in pods: {fault.touches.because}."
@@ -128,13 +128,13 @@ def default_of(parameter: Parameter) -> str:
     return scalar(parameter.default)
 
 
-def _chapter(fault: Fault) -> Iterator[str]:
+def _chapter(fault: DeclaredFault) -> Iterator[str]:
     yield f"## {fault.name}"
     yield ""
     yield f"{fault.title}, on {PLACES[fault.acts_on]}."
     yield fault.description
     yield ""
-    if isinstance(fault.steady, SteadyState):
+    if isinstance(fault.steady, Hypothesis):
         yield f"- It goes in where this holds: {fault.steady.title.lower()}."
     yield f"- Its recovery {fault.undo}. What bears its mark: {marked_by(fault)}."
     yield f"- {counted_by(fault)}"
@@ -142,7 +142,7 @@ def _chapter(fault: Fault) -> Iterator[str]:
         yield "- It counts from the beginning of its injection on."
     for place, text in fault.elsewhere.items():
         yield f"- Not on {PLACES[place]}: {text}."
-    if fault.acts_on is Place.CLUSTER:
+    if fault.acts_on is ActsOn.CLUSTER:
         yield f"- Rights: {'; '.join(_right(r) for r in fault.rights)}."
     yield ""
     rows = [

@@ -1,7 +1,7 @@
 """The blast radius of an experiment, counted on its target before anything is injected.
 
-Each fault counts for itself (`Fault.touches`). What is counted by nobody is said, never skipped:
-the plan that shows a number would otherwise look as if it were all.
+Each fault counts for itself (`DeclaredFault.touches`). What is counted by nobody is said, never
+skipped: the plan that shows a number would otherwise look as if it were all.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from chaoslib import substitute
 from chaoslib.configuration import load_configuration
 from chaoslib.exceptions import ActivityFailed, ChaosException
 
-from gameday.chaos.declaration import Fault, Nothing
-from gameday.chaos.registry import Registry, known
+from gameday.chaos.declaration import DeclaredFault, Nothing
+from gameday.chaos.registry import FaultRegistry, known
 from gameday.drivers.chaostoolkit import experiment as experiments
 
 if TYPE_CHECKING:
     from gameday.chaos.clusters import Touched
 
-__all__ = ["Action", "Reach", "actions", "count", "is_known_late"]
+__all__ = ["MethodAction", "CountedReach", "actions", "count", "is_known_late"]
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class MethodAction:
     """One action of an experiment.
 
     Attributes:
@@ -35,7 +35,7 @@ class Action:
     """
 
     activity: Mapping[str, Any]
-    fault: Fault | None
+    fault: DeclaredFault | None
     arguments: Mapping[str, Any]
 
     @property
@@ -48,7 +48,7 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class CountedReach:
     """How far an experiment would reach now.
 
     Attributes:
@@ -69,8 +69,8 @@ def count(
     experiment: Mapping[str, Any],
     configuration: Mapping[str, Any],
     *,
-    registry: Registry | None = None,
-) -> Reach:
+    registry: FaultRegistry | None = None,
+) -> CountedReach:
     """Return how far an experiment would reach now.
 
     Args:
@@ -109,8 +109,8 @@ def actions(
     experiment: Mapping[str, Any],
     configuration: Mapping[str, Any],
     *,
-    registry: Registry | None = None,
-) -> Sequence[Action]:
+    registry: FaultRegistry | None = None,
+) -> Sequence[MethodAction]:
     """Return the actions of an experiment's method, in order, as they would be played.
 
     Raises:
@@ -119,7 +119,7 @@ def actions(
     registry = registry or known()
     played = experiments.with_values(dict(experiment), configuration)
     values = _values(played)
-    found: list[Action] = []
+    found: list[MethodAction] = []
     for activity in played.get("method") or ():
         if not isinstance(activity, dict) or activity.get("type") != "action":
             continue
@@ -128,7 +128,9 @@ def actions(
         arguments = provider.get("arguments") or {}
         if not isinstance(arguments, dict):  # a process's may be text
             arguments = {}
-        found.append(Action(activity, fault, dict(substitute(dict(arguments), dict(values), None))))
+        found.append(
+            MethodAction(activity, fault, dict(substitute(dict(arguments), dict(values), None)))
+        )
     return found
 
 
@@ -149,12 +151,12 @@ def _strange(activity: Mapping[str, Any]) -> str:
     )
 
 
-def _together(found: Sequence[Touched], uncounted: Sequence[str]) -> Reach:
+def _together(found: Sequence[Touched], uncounted: Sequence[str]) -> CountedReach:
     # Of a namespace that two actions touch, the living pods are counted once.
     largest: dict[tuple[str, ...], int] = {}
     for touched in found:
         largest[touched.namespaces] = max(touched.of, largest.get(touched.namespaces, 0))
-    return Reach(
+    return CountedReach(
         pods=tuple(sorted({p for t in found for p in t.pods})),
         of=sum(largest.values()),
         namespaces=tuple(sorted({n for t in found for n in t.namespaces})),

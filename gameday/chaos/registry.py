@@ -1,8 +1,9 @@
 """The faults that gameday knows: each declares all of itself, or is refused.
 
 One file in `gameday.chaos.faults` is one fault. A package of somebody else's brings one through the
-entry point group ``gameday.faults``, whose value is a `Fault`. What is refused is refused loudly
-and whole: a fault that is half known would be injected without being counted, or left astray.
+entry point group ``gameday.faults``, whose value is a `DeclaredFault`. What is refused is refused
+loudly and whole: a fault that is half known would be injected without being counted, or left
+astray.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from gameday.chaos.completeness import gaps
-from gameday.chaos.declaration import Fault, Objects
+from gameday.chaos.declaration import DeclaredFault, Objects
 from gameday.errors import UsageError
 
 GROUP = "gameday.faults"
@@ -26,13 +27,13 @@ class FaultRefused(UsageError):
     """A fault does not declare all of itself, or claims what another one has."""
 
 
-class Registry:
+class FaultRegistry:
     """Faults that are complete, by name and by what experiments call their actions."""
 
-    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+    def __init__(self, faults: Iterable[DeclaredFault] = ()) -> None:
         """Register these faults, in this order."""
-        self._by_name: dict[str, Fault] = {}
-        self._by_action: dict[tuple[str, str], Fault] = {}
+        self._by_name: dict[str, DeclaredFault] = {}
+        self._by_action: dict[tuple[str, str], DeclaredFault] = {}
         for fault in faults:
             self.register(fault)
 
@@ -46,9 +47,9 @@ class Registry:
             FaultRefused: it leaves something out, or something of it is another fault's; the
                 message names the fault, each part, and what to write.
         """
-        if not isinstance(fault, Fault):
+        if not isinstance(fault, DeclaredFault):
             raise FaultRefused(
-                f"{origin or repr(fault)} declares no fault: write FAULT = Fault(…), see"
+                f"{origin or repr(fault)} declares no fault: write FAULT = DeclaredFault(…), see"
                 " gameday.chaos.declaration"
             )
         missing = [*gaps(fault), *self._claims(fault)]
@@ -62,11 +63,11 @@ class Registry:
         for action in _actions(fault):
             self._by_action[action] = fault
 
-    def __iter__(self) -> Iterator[Fault]:
+    def __iter__(self) -> Iterator[DeclaredFault]:
         """Yield the faults, by name."""
         return iter(sorted(self._by_name.values(), key=lambda f: f.name))
 
-    def named(self, name: str) -> Fault:
+    def named(self, name: str) -> DeclaredFault:
         """Return a fault; `UsageError` where there is none of this name."""
         if name not in self._by_name:
             from gameday.names import did_you_mean
@@ -75,11 +76,11 @@ class Registry:
             raise UsageError(f"there is no fault {name!r} ({hint})")
         return self._by_name[name]
 
-    def injected_by(self, module: str, func: str) -> Fault | None:
+    def injected_by(self, module: str, func: str) -> DeclaredFault | None:
         """Return the fault that an action of an experiment puts in; None: somebody else's."""
         return self._by_action.get((module, func))
 
-    def marking(self, label: str) -> Fault | None:
+    def marking(self, label: str) -> DeclaredFault | None:
         """Return the fault whose objects on a cluster bear this label; None: nobody's here."""
         for fault in self._by_name.values():
             if isinstance(fault.marks, Objects) and fault.marks.fault == label:
@@ -92,7 +93,7 @@ class Registry:
         declared = [f.marks.resources for f in self if isinstance(f.marks, Objects)]
         return tuple(dict.fromkeys(name for names in declared for name in names))
 
-    def _claims(self, fault: Fault) -> Iterator[str]:
+    def _claims(self, fault: DeclaredFault) -> Iterator[str]:
         """Yield what of a complete fault another one has already."""
         if gaps(fault):
             return
@@ -112,7 +113,7 @@ class Registry:
                 )
 
 
-def own() -> Registry:
+def own() -> FaultRegistry:
     """Return the faults of `gameday.chaos.faults`.
 
     Raises:
@@ -120,7 +121,7 @@ def own() -> Registry:
     """
     from gameday.chaos import faults
 
-    registry = Registry()
+    registry = FaultRegistry()
     for found in sorted(m.name for m in iter_modules(faults.__path__)):
         module = import_module(f"{faults.__name__}.{found}")
         registry.register(getattr(module, "FAULT", None), module.__file__ or found)
@@ -128,7 +129,7 @@ def own() -> Registry:
 
 
 @cache
-def known() -> Registry:
+def known() -> FaultRegistry:
     """Return every fault there is: ours, and those that installed packages bring.
 
     Raises:
@@ -149,11 +150,11 @@ def known() -> Registry:
     return registry
 
 
-def _actions(fault: Fault) -> set[tuple[str, str]]:
+def _actions(fault: DeclaredFault) -> set[tuple[str, str]]:
     """Return what experiments may call a fault's injection: its public name, and its own."""
     does = fault.inject.does
     return {fault.named(fault.inject), (does.__module__, does.__name__)}
 
 
-def _file(fault: Fault) -> str:
+def _file(fault: DeclaredFault) -> str:
     return f"declared beside {fault.inject.does.__module__}.{fault.inject.does.__name__}"

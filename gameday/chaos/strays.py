@@ -1,6 +1,6 @@
 """What bears a run's mark is found without a store, and taken out by the mark alone.
 
-Which objects may bear one, and what takes them out, each fault declares (`Fault.marks`).
+Which objects may bear one, and what takes them out, each fault declares (`DeclaredFault.marks`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos.clusters import opened
-from gameday.chaos.declaration import Fault, Found, Objects, Records, Step
+from gameday.chaos.declaration import Activity, DeclaredFault, Marked, Objects, Records
 from gameday.chaos.registry import known
 from gameday.drivers.kubernetes import Cluster, marks
 from gameday.drivers.kubernetes.refusals import Forbidden
@@ -60,7 +60,7 @@ def recover_stray(
     """
     with opened(context, kubeconfig, is_fenced=False) as cluster:
         label = f"{marks.MARK}={marks.checked(mark)}"
-        by_fault: dict[str, list[Found]] = {}
+        by_fault: dict[str, list[Marked]] = {}
         for resource, thing in _marked(cluster, label):
             by_fault.setdefault(marks.label_of(thing, "fault"), []).append((resource, thing))
         strange: list[str] = []
@@ -96,7 +96,7 @@ def recover_record(mark: str, control_url: str | None = None) -> list[str]:
     """Take back everything on the sandbox that bears this mark; return what did."""
     done: list[str] = []
     for fault, found, things in list(_recorded(mark, control_url)):
-        if found == mark and isinstance(fault.recover, Step):
+        if found == mark and isinstance(fault.recover, Activity):
             given = {fault.mark: mark, "control_url": control_url}
             takes = fault.recover.arguments(fault.parameters)
             fault.recover.does(**{a: given[p] for a, p in takes.items() if p in given})
@@ -104,14 +104,16 @@ def recover_record(mark: str, control_url: str | None = None) -> list[str]:
     return done
 
 
-def _recorded(prefix: str, control_url: str | None) -> Iterator[tuple[Fault, str, Sequence[str]]]:
+def _recorded(
+    prefix: str, control_url: str | None
+) -> Iterator[tuple[DeclaredFault, str, Sequence[str]]]:
     for fault in known():
         if isinstance(fault.marks, Records):
             for mark, things in fault.marks.find(prefix, control_url=control_url).items():
                 yield fault, mark, things
 
 
-def _marked(cluster: Cluster, label: str) -> Iterator[Found]:
+def _marked(cluster: Cluster, label: str) -> Iterator[Marked]:
     for resource in known().resources:
         if not cluster.offers(resource):
             continue
@@ -122,8 +124,8 @@ def _marked(cluster: Cluster, label: str) -> Iterator[Found]:
                 yield from _in_namespaces(cluster, resource, label)
 
 
-def _in_namespaces(cluster: Cluster, resource: str, label: str) -> Sequence[Found]:
-    found: list[Found] = []
+def _in_namespaces(cluster: Cluster, resource: str, label: str) -> Sequence[Marked]:
+    found: list[Marked] = []
     for namespace in cluster.fences.namespaces:
         if any(sign in namespace for sign in "*?["):
             continue

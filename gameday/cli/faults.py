@@ -9,7 +9,7 @@ import typer
 from gameday.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from gameday.chaos.declaration import Fault
+    from gameday.chaos.declaration import DeclaredFault
 
 
 def faults(
@@ -52,7 +52,7 @@ def faults(
         _tell(fault)
 
 
-def _tell(fault: Fault) -> None:
+def _tell(fault: DeclaredFault) -> None:
     from gameday.chaos.experiment_file import explained
     from gameday.chaos.page import counted_by, default_of, ends_by_itself, marked_by
 
@@ -69,7 +69,7 @@ def _tell(fault: Fault) -> None:
     )
 
 
-def _as_json(fault: Fault) -> dict[str, Any]:
+def _as_json(fault: DeclaredFault) -> dict[str, Any]:
     from gameday.chaos.declaration import Nothing, Objects, Toxics
     from gameday.chaos.page import marked_by
     from gameday.chaos.parameters import FromEnvironment

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from gameday.chaos.clusters import MARK, Touched, opened, opened_for_fault, touched
-from gameday.chaos.declaration import Fault, Found, Objects, Place, Right, SteadyState, Step
+from gameday.chaos.declaration import (
+    Activity,
+    ActsOn,
+    DeclaredFault,
+    Hypothesis,
+    Marked,
+    Objects,
+    Right,
+)
 from gameday.chaos.parameters import LABELS, NAMESPACE, ON_CLUSTER, TEXT, Parameter
 from gameday.drivers.kubernetes import Cluster, marks, pods
 from gameday.drivers.kubernetes.cluster import Object
@@ -107,18 +115,18 @@ def _put_back(cluster: Cluster, name: str, namespace: str, mark: str) -> bool:
     return was_ours
 
 
-def _take_out(cluster: Cluster, mark: str, found: Sequence[Found]) -> None:
+def _take_out(cluster: Cluster, mark: str, found: Sequence[Marked]) -> None:
     for _, thing in found:
         _put_back(cluster, thing["metadata"]["name"], thing["metadata"]["namespace"], mark)
 
 
 OBJECTS = Objects("forget-setting", ("configmaps",), _take_out)
 
-FAULT = Fault(
+FAULT = DeclaredFault(
     name="forget-setting",
     title="A setting is gone",
     description="A value of a ConfigMap is taken out, and put back as it was.",
-    acts_on=Place.CLUSTER,
+    acts_on=ActsOn.CLUSTER,
     parameters=(
         NAMESPACE,
         Parameter("settings", TEXT, "settings", "name of the ConfigMap"),
@@ -126,12 +134,13 @@ FAULT = Fault(
         Parameter("readers", LABELS, "app=checkout", "of the pods that read it"),
         *ON_CLUSTER,
     ),
-    steady=SteadyState(
-        "The setting is there", Step("the setting is known", setting_is_known, {"ignore": "mark"})
+    steady=Hypothesis(
+        "The setting is there",
+        Activity("the setting is known", setting_is_known, {"ignore": "mark"}),
     ),
-    inject=Step("forget the setting", forget_setting),
-    recover=Step("recover the setting", recover_setting),
-    is_present=Step("the setting is forgotten", setting_is_forgotten),
+    inject=Activity("forget the setting", forget_setting),
+    recover=Activity("recover the setting", recover_setting),
+    is_present=Activity("the setting is forgotten", setting_is_forgotten),
     touches=setting_touches,
     marks=OBJECTS,
     rights=(Right("configmaps", ("get", "list", "patch")), Right("pods", ("list",))),

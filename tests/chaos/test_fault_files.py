@@ -9,7 +9,7 @@ import pytest
 import yaml
 from chaoslib.experiment import ensure_experiment_is_valid
 
-from gameday.chaos.declaration import Fault, Step
+from gameday.chaos.declaration import Activity, DeclaredFault
 from gameday.chaos.experiment_file import experiment_file, scalar
 from gameday.chaos.page import page
 from gameday.chaos.registry import own
@@ -22,7 +22,7 @@ by_name = pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.name)
 
 
 @by_name
-def test_the_shipped_experiment_is_what_the_fault_declares(fault: Fault) -> None:
+def test_the_shipped_experiment_is_what_the_fault_declares(fault: DeclaredFault) -> None:
     shipped = (ROOT / "experiments" / f"{fault.name}.yaml").read_text(encoding="utf-8")
 
     assert experiment_file(fault) == shipped, "`make faults` writes it anew"
@@ -41,7 +41,7 @@ def test_there_is_an_experiment_for_every_fault_and_no_other() -> None:
 
 
 @by_name
-def test_an_experiment_is_valid_and_no_line_of_it_is_too_long(fault: Fault) -> None:
+def test_an_experiment_is_valid_and_no_line_of_it_is_too_long(fault: DeclaredFault) -> None:
     text = experiment_file(fault)
 
     ensure_experiment_is_valid(yaml.safe_load(text))
@@ -49,10 +49,10 @@ def test_an_experiment_is_valid_and_no_line_of_it_is_too_long(fault: Fault) -> N
 
 
 @by_name
-def test_an_experiment_starts_with_the_defaults_that_are_declared(fault: Fault) -> None:
+def test_an_experiment_starts_with_the_defaults_that_are_declared(fault: DeclaredFault) -> None:
     declared = yaml.safe_load(experiment_file(fault))["configuration"]
 
-    held = {"hold": 5} if isinstance(fault.recover, Step) else {}
+    held = {"hold": 5} if isinstance(fault.recover, Activity) else {}
     defaults = {
         p.name: getattr(p.default, "to_json", lambda p=p: p.default)() for p in fault.parameters
     }
@@ -60,17 +60,17 @@ def test_an_experiment_starts_with_the_defaults_that_are_declared(fault: Fault) 
 
 
 @by_name
-def test_gameday_reads_from_the_experiment_what_the_fault_declares(fault: Fault) -> None:
+def test_gameday_reads_from_the_experiment_what_the_fault_declares(fault: DeclaredFault) -> None:
     document = yaml.safe_load(experiment_file(fault))
     probe = experiments.present_probe(document)
 
-    assert isinstance(fault.is_present, Step) == (probe is not None)
+    assert isinstance(fault.is_present, Activity) == (probe is not None)
     assert fault.works_from_start == experiments.works_from_start(document)
-    assert isinstance(fault.recover, Step) == bool(document.get("rollbacks"))
+    assert isinstance(fault.recover, Activity) == bool(document.get("rollbacks"))
 
 
 @by_name
-def test_the_page_tells_every_parameter_of_a_fault(fault: Fault) -> None:
+def test_the_page_tells_every_parameter_of_a_fault(fault: DeclaredFault) -> None:
     chapter = page([fault])
 
     for parameter in fault.parameters:

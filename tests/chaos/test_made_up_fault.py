@@ -19,7 +19,7 @@ import pytest
 
 import gameday
 from gameday.chaos import faults
-from gameday.chaos.declaration import Fault
+from gameday.chaos.declaration import DeclaredFault
 from gameday.chaos.experiment_file import experiment_file
 from gameday.chaos.page import page
 from gameday.chaos.registry import known
@@ -49,7 +49,7 @@ MARK = "gd-r7-1"
 
 
 @dataclass
-class Place:
+class ActsOn:
     """A cluster with settings and three pods, two of which read them."""
 
     api: SimulatedApi
@@ -90,7 +90,7 @@ def one_more_file(folder: Path) -> Path:
 
 
 @pytest.fixture
-def fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fault]:
+def fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeclaredFault]:
     """The made-up fault, as every process finds it once its file is there."""
     folder = one_more_file(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(folder))  # for the processes that are started,
@@ -104,7 +104,9 @@ def fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fault]:
 
 
 @pytest.fixture
-def place(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(
+    fault: DeclaredFault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ActsOn]:
     api = SimulatedApi()
     api.put("configmaps", "settings", "shop", data={"currency": "EUR", "language": "en"})
     for number, app in enumerate(("checkout", "checkout", "inventory")):
@@ -116,14 +118,14 @@ def place(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.setenv("KUBECONFIG", config)
         monkeypatch.setenv("GAMEDAY_KUBE_CONTEXTS", "sim")
         monkeypatch.setenv("GAMEDAY_KUBE_NAMESPACES", "shop")
-        yield Place(api, ChaosToolkit(context="sim", kubeconfig=config), experiment)
+        yield ActsOn(api, ChaosToolkit(context="sim", kubeconfig=config), experiment)
 
 
 def do(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def story_with(place: Place, **radius: Any) -> Story:
+def story_with(place: ActsOn, **radius: Any) -> Story:
     """Return a scenario on a cluster that plays the made-up fault."""
     story = read_story("slow-db")
     scenario = overridden(story.scenario, {"target": "kubernetes"})
@@ -140,7 +142,7 @@ def story_with(place: Place, **radius: Any) -> Story:
     return type(story)(scenario, story.slo, (place.experiment,), story.documents)
 
 
-def planned(place: Place, **radius: Any) -> dict[str, Any]:
+def planned(place: ActsOn, **radius: Any) -> dict[str, Any]:
     machine = Machine()
     world = World(machine)
     story = story_with(place, **radius)
@@ -165,7 +167,7 @@ def planned(place: Place, **radius: Any) -> dict[str, Any]:
         machine.close()
 
 
-def test_it_is_planned_and_counted(place: Place) -> None:
+def test_it_is_planned_and_counted(place: ActsOn) -> None:
     made = planned(place)
 
     (fault,) = made["faults"]
@@ -177,7 +179,7 @@ def test_it_is_planned_and_counted(place: Place) -> None:
     assert [] == fault["uncounted"]
 
 
-def test_it_is_refused_beyond_the_blast_radius_by_the_plan_and_by_itself(place: Place) -> None:
+def test_it_is_refused_beyond_the_blast_radius_by_the_plan_and_by_itself(place: ActsOn) -> None:
     with pytest.raises(PlanRefused, match=r"touch 2 of 3 pods, blastRadius\.pods allows 1"):
         planned(place, pods=0.5)
 
@@ -186,7 +188,7 @@ def test_it_is_refused_beyond_the_blast_radius_by_the_plan_and_by_itself(place: 
     assert {"currency": "EUR", "language": "en"} == place.settings["data"]
 
 
-def test_it_is_refused_where_it_cannot_act(place: Place) -> None:
+def test_it_is_refused_where_it_cannot_act(place: ActsOn) -> None:
     story = story_with(place)
     refuse_misfits(story)
 
@@ -197,7 +199,7 @@ def test_it_is_refused_where_it_cannot_act(place: Place) -> None:
         refuse_misfits(type(story)(moved, story.slo, story.experiments, story.documents))
 
 
-def test_it_is_injected_marked_seen_and_recovered(place: Place) -> None:
+def test_it_is_injected_marked_seen_and_recovered(place: ActsOn) -> None:
     before = place.settings
     fault = place.prepared()
     assert not do(place.driver.is_present(fault.undo))
@@ -217,14 +219,14 @@ def test_it_is_injected_marked_seen_and_recovered(place: Place) -> None:
     assert {} == place.settings["metadata"]["labels"]
 
 
-def test_its_steady_state_is_asked_before_it_goes_in(place: Place) -> None:
+def test_its_steady_state_is_asked_before_it_goes_in(place: ActsOn) -> None:
     place.api.edit("configmaps", "settings", "shop", {"data": {"currency": None}}, "somebody")
 
     with pytest.raises(SteadyStateNotMet, match="the setting is known"):
         do(place.driver.inject(place.prepared()))
 
 
-def test_it_is_found_astray_without_a_store_and_taken_out(place: Place) -> None:
+def test_it_is_found_astray_without_a_store_and_taken_out(place: ActsOn) -> None:
     do(place.driver.inject(place.prepared()))
 
     (stray,) = do(place.driver.strays())
@@ -235,7 +237,7 @@ def test_it_is_found_astray_without_a_store_and_taken_out(place: Place) -> None:
     assert [] == list(do(place.driver.strays()))
 
 
-def test_it_is_documented(fault: Fault) -> None:
+def test_it_is_documented(fault: DeclaredFault) -> None:
     said = page(known())
 
     assert "| [`forget-setting`](#forget-setting) | A setting is gone | a cluster |" in said
@@ -244,7 +246,7 @@ def test_it_is_documented(fault: Fault) -> None:
     assert "get, list, patch `configmaps`; list `pods`" in said
 
 
-def test_the_command_line_lists_it_and_prints_its_experiment(fault: Fault) -> None:
+def test_the_command_line_lists_it_and_prints_its_experiment(fault: DeclaredFault) -> None:
     listed = json.loads(command("faults", "--json"))
     printed = command("faults", "forget-setting", "--experiment")
 
@@ -252,7 +254,7 @@ def test_the_command_line_lists_it_and_prints_its_experiment(fault: Fault) -> No
     assert experiment_file(fault) == printed
 
 
-def test_chaos_toolkit_plays_its_experiment_alone(place: Place, tmp_path: Path) -> None:
+def test_chaos_toolkit_plays_its_experiment_alone(place: ActsOn, tmp_path: Path) -> None:
     before = place.settings["data"]
 
     done = subprocess.run(
@@ -290,7 +292,8 @@ def test_a_package_brings_it_by_an_entry_point(tmp_path: Path) -> None:
         ("FAULT = 7\n", "our_faults:FAULT, of the package our-faults declares no fault"),
         ("import nowhere\n", "take it out: pip uninstall our-faults"),
         (
-            "from gameday.chaos.declaration import Fault\nFAULT = Fault(name='half')\n",
+            "from gameday.chaos.declaration import DeclaredFault\n"
+            "FAULT = DeclaredFault(name='half')\n",
             "the fault 'half' (our_faults:FAULT, of the package our-faults) cannot be registered:"
             " `recover` is left out",
         ),

@@ -11,8 +11,8 @@ from chaoslib.exceptions import ActivityFailed
 from gameday.chaos import radius
 from gameday.chaos.clusters import Touched
 from gameday.chaos.declaration import Nothing
-from gameday.chaos.radius import Reach
-from gameday.chaos.registry import Registry, known
+from gameday.chaos.radius import CountedReach
+from gameday.chaos.registry import FaultRegistry, known
 
 
 def touches(
@@ -27,7 +27,9 @@ def touches(
     return Touched(pods=pods, of=9, namespaces=(namespace,), nodes=("n1",))
 
 
-REGISTRY = Registry(replace(f, touches=touches) if f.name == "kill-pod" else f for f in known())
+REGISTRY = FaultRegistry(
+    replace(f, touches=touches) if f.name == "kill-pod" else f for f in known()
+)
 KILL = {
     "namespace": "${namespace}",
     "selector": "${service}-",
@@ -41,7 +43,9 @@ def python(name: str, module: str, func: str, **arguments: Any) -> dict[str, Any
     return {"type": "action", "name": name, "provider": provider}
 
 
-def counted(*method: dict[str, Any], given: dict[str, Any] | None = None, **declared: Any) -> Reach:
+def counted(
+    *method: dict[str, Any], given: dict[str, Any] | None = None, **declared: Any
+) -> CountedReach:
     experiment = {"configuration": declared, "method": list(method)}
     return radius.count(experiment, given or {}, registry=REGISTRY)
 
@@ -51,7 +55,7 @@ def test_a_fault_counts_for_itself_with_the_values_it_would_be_given() -> None:
 
     found = counted(kill, given={"count": 2}, namespace="shop", service="checkout", count=1)
 
-    assert found == Reach(
+    assert found == CountedReach(
         pods=("shop/checkout-0", "shop/checkout-1"), of=9, namespaces=("shop",), nodes=("n1",)
     )
 
@@ -151,7 +155,7 @@ def test_a_value_that_a_probe_will_tell_is_not_counted_with() -> None:
 def test_probes_in_the_method_touch_nothing() -> None:
     probe = {**python("look", "os.path", "exists", path="x"), "type": "probe"}
 
-    assert Reach() == counted(probe)
+    assert CountedReach() == counted(probe)
 
 
 @pytest.mark.parametrize("fault", tuple(known()), ids=lambda f: f.name)

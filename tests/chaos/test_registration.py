@@ -16,17 +16,17 @@ import pytest
 from gameday.chaos import registry
 from gameday.chaos.completeness import PARTS, gaps
 from gameday.chaos.declaration import (
-    Fault,
+    Activity,
+    ActsOn,
+    DeclaredFault,
+    Hypothesis,
     Nothing,
     Objects,
-    Place,
     Records,
-    SteadyState,
-    Step,
     Toxics,
 )
 from gameday.chaos.parameters import COUNT, LEFT_OUT, TEXT, Parameter, one_of
-from gameday.chaos.registry import FaultRefused, Registry, known
+from gameday.chaos.registry import FaultRefused, FaultRegistry, known
 
 
 def _made_up() -> ModuleType:
@@ -40,7 +40,7 @@ def _made_up() -> ModuleType:
 
 
 MADE_UP = _made_up()
-FAULT: Fault = MADE_UP.FAULT
+FAULT: DeclaredFault = MADE_UP.FAULT
 
 
 @pytest.fixture(autouse=True)
@@ -49,25 +49,25 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "forget_setting", MADE_UP)
 
 
-def refusal(fault: Any, among: Registry | None = None) -> str:
+def refusal(fault: Any, among: FaultRegistry | None = None) -> str:
     with pytest.raises(FaultRefused) as refused:
-        (among or Registry()).register(fault)
+        (among or FaultRegistry()).register(fault)
     return str(refused.value)
 
 
-def with_parameter(name: str, **changes: Any) -> Fault:
+def with_parameter(name: str, **changes: Any) -> DeclaredFault:
     return replace(
         FAULT,
         parameters=tuple(replace(p, **changes) if p.name == name else p for p in FAULT.parameters),
     )
 
 
-def without(*names: str) -> Fault:
+def without(*names: str) -> DeclaredFault:
     return replace(FAULT, parameters=tuple(p for p in FAULT.parameters if p.name not in names))
 
 
 def test_a_whole_fault_is_registered() -> None:
-    registered = Registry([FAULT])
+    registered = FaultRegistry([FAULT])
 
     assert [FAULT] == list(registered)
     assert FAULT == registered.named("forget-setting")
@@ -88,13 +88,13 @@ def test_leaving_out_a_part_is_refused_with_its_name_and_what_to_write(part: str
 
 
 def test_whatever_a_declaration_requires_is_among_its_parts() -> None:
-    required = {f.name for f in fields(Fault) if f.default is LEFT_OUT}
+    required = {f.name for f in fields(DeclaredFault) if f.default is LEFT_OUT}
 
     assert required == set(PARTS)
 
 
 def test_everything_that_is_left_out_is_said_at_once() -> None:
-    said = refusal(Fault(name="empty"))
+    said = refusal(DeclaredFault(name="empty"))
 
     assert [f"`{part}`" for part in PARTS if part != "name"] == [
         line.partition("registered: ")[2].split()[0] for line in said.splitlines()
@@ -105,15 +105,15 @@ def test_everything_that_is_left_out_is_said_at_once() -> None:
     ("change", "words"),
     [
         ({"recover": Nothing("")}, '`recover` has no because; write Nothing("why")'),
-        ({"inject": Step("", MADE_UP.forget_setting)}, "`inject` has no words"),
-        ({"inject": Step("forget")}, "`inject` has no function"),
+        ({"inject": Activity("", MADE_UP.forget_setting)}, "`inject` has no words"),
+        ({"inject": Activity("forget")}, "`inject` has no function"),
         ({"inject": MADE_UP.forget_setting}, "`inject` cannot be <function forget_setting"),
         ({"marks": Objects("", ("configmaps",), MADE_UP._take_out)}, "`marks` has no fault"),
         ({"marks": Objects("forget-setting", (), MADE_UP._take_out)}, "`marks` names no resources"),
         ({"marks": Objects("forget-setting", ("configmaps",))}, "`marks` has no take_out"),
         ({"marks": Records()}, "`marks` has no find"),
-        ({"acts_on": "cluster"}, "`acts_on` cannot be 'cluster'; write acts_on=Place.PROXY"),
-        ({"steady": SteadyState("It is")}, "`steady` has no probe"),
+        ({"acts_on": "cluster"}, "`acts_on` cannot be 'cluster'; write acts_on=ActsOn.PROXY"),
+        ({"steady": Hypothesis("It is")}, "`steady` has no probe"),
         ({"undo": ""}, "`undo` is left out"),
         ({"where": ()}, "`where` is left out"),
         ({"parameters": ("namespace",)}, "`parameters`: number 1 is no Parameter"),
@@ -179,15 +179,15 @@ def test_a_number_says_what_it_counts() -> None:
         (replace(FAULT, module="gameday.nowhere"), "look for gameday.nowhere.forget_setting"),
     ],
 )
-def test_a_declaration_that_contradicts_itself_is_refused(fault: Fault, words: str) -> None:
+def test_a_declaration_that_contradicts_itself_is_refused(fault: DeclaredFault, words: str) -> None:
     assert words in refusal(fault)
 
 
-def recovering(function: Callable[..., Any]) -> Fault:
+def recovering(function: Callable[..., Any]) -> DeclaredFault:
     module = sys.modules[__name__]
     setattr(module, function.__name__, function)
     function.__module__ = __name__
-    return replace(FAULT, recover=Step("recover it", function))
+    return replace(FAULT, recover=Activity("recover it", function))
 
 
 def test_a_recovery_that_is_not_told_the_mark_is_refused() -> None:
@@ -207,21 +207,23 @@ def test_a_recovery_with_arguments_that_nobody_names_is_refused() -> None:
 
 
 def test_a_fault_is_registered_once() -> None:
-    said = refusal(FAULT, Registry([FAULT]))
+    said = refusal(FAULT, FaultRegistry([FAULT]))
 
     assert "there is a fault of this name already" in said
 
 
 def test_two_faults_do_not_share_an_action_or_a_label() -> None:
-    said = refusal(replace(FAULT, name="another"), Registry([FAULT]))
+    said = refusal(replace(FAULT, name="another"), FaultRegistry([FAULT]))
 
     assert "inject: forget_setting.forget_setting is that of the fault 'forget-setting'" in said
     assert "marks: the label 'forget-setting' is that of the fault 'forget-setting'" in said
 
 
 def test_what_is_no_declaration_is_refused_with_where_it_was_found() -> None:
-    with pytest.raises(FaultRefused, match=r"faults/x\.py declares no fault: write FAULT = Fault"):
-        Registry().register(None, "faults/x.py")
+    with pytest.raises(
+        FaultRefused, match=r"faults/x\.py declares no fault: write FAULT = DeclaredFault"
+    ):
+        FaultRegistry().register(None, "faults/x.py")
 
 
 def test_a_file_among_the_faults_that_declares_none_is_refused(
@@ -240,11 +242,13 @@ def test_every_place_of_a_fault_has_its_marks_and_addresses() -> None:
     from gameday.chaos.completeness import MARKS
     from gameday.chaos.declaration import ADDRESSES
 
-    assert set(Place) == set(MARKS) == set(ADDRESSES)
+    assert set(ActsOn) == set(MARKS) == set(ADDRESSES)
 
 
 @pytest.mark.parametrize("fault", tuple(known()), ids=lambda f: f.name)
-def test_each_of_our_faults_is_whole_and_lives_in_the_file_of_its_name(fault: Fault) -> None:
+def test_each_of_our_faults_is_whole_and_lives_in_the_file_of_its_name(
+    fault: DeclaredFault,
+) -> None:
     module = import_module(fault.inject.does.__module__)
 
     assert [] == gaps(fault)
@@ -253,11 +257,13 @@ def test_each_of_our_faults_is_whole_and_lives_in_the_file_of_its_name(fault: Fa
 
 
 @pytest.mark.parametrize("fault", tuple(known()), ids=lambda f: f.name)
-def test_what_does_something_alike_elsewhere_is_a_fault_that_acts_there(fault: Fault) -> None:
+def test_what_does_something_alike_elsewhere_is_a_fault_that_acts_there(
+    fault: DeclaredFault,
+) -> None:
     for place, text in fault.elsewhere.items():
         other = known().named(text.split()[0].rstrip(","))
 
-        assert other.acts_on in (place, Place.PROXY)
+        assert other.acts_on in (place, ActsOn.PROXY)
         assert place is not fault.acts_on
 
 

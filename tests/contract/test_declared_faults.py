@@ -18,7 +18,15 @@ import yaml
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos import strays
-from gameday.chaos.declaration import Fault, Nothing, Objects, Place, Right, SteadyState, Step
+from gameday.chaos.declaration import (
+    Activity,
+    ActsOn,
+    DeclaredFault,
+    Hypothesis,
+    Nothing,
+    Objects,
+    Right,
+)
 from gameday.chaos.parameters import FromEnvironment
 from gameday.chaos.registry import own
 from gameday.drivers.kubernetes import marks
@@ -37,18 +45,18 @@ WATCHED = {("list", "pods", False), ("watch", "pods", False), ("list", "replicas
 VERBS = {"GET": "get", "WATCH": "watch", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
 
-def made_up() -> Fault:
+def made_up() -> DeclaredFault:
     """Return the fault that the tests made up: what holds for ours holds for any."""
     file = Path(__file__).parents[1] / "chaos" / "forget_setting.py"
     spec = spec_from_file_location("forget_setting", file)
     assert spec and spec.loader
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: Fault = module.FAULT
+    found: DeclaredFault = module.FAULT
     return found
 
 
-OURS = tuple(f for f in own() if f.acts_on is Place.CLUSTER)
+OURS = tuple(f for f in own() if f.acts_on is ActsOn.CLUSTER)
 FAULTS = (*OURS, made_up())
 MARKING = tuple(f for f in FAULTS if isinstance(f.marks, Objects))
 
@@ -119,9 +127,9 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
         yield Shop(api, gate)
 
 
-def play(fault: Fault, step: Step | Nothing, **given: Any) -> Any:
-    """Call a step of a fault as its experiment would, with the defaults it declares."""
-    assert isinstance(step, Step)
+def play(fault: DeclaredFault, activity: Activity | Nothing, **given: Any) -> Any:
+    """Call a activity of a fault as its experiment would, with the defaults it declares."""
+    assert isinstance(activity, Activity)
     values = {
         p.name: None if isinstance(p.default, FromEnvironment) else p.default
         for p in fault.parameters
@@ -129,12 +137,12 @@ def play(fault: Fault, step: Step | Nothing, **given: Any) -> Any:
     if fault.mark:
         values[fault.mark] = MARK
     values.update(given)
-    return step.does(**{a: values[p] for a, p in step.arguments(fault.parameters).items()})
+    return activity.does(**{a: values[p] for a, p in activity.arguments(fault.parameters).items()})
 
 
-def count(fault: Fault) -> Any:
+def count(fault: DeclaredFault) -> Any:
     assert not isinstance(fault.touches, Nothing)
-    return play(fault, Step("count", fault.touches))
+    return play(fault, Activity("count", fault.touches))
 
 
 def marked(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,13 +150,13 @@ def marked(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @every_fault
-def test_its_defaults_hold_its_own_steady_state(shop: Shop, fault: Fault) -> None:
-    assert isinstance(fault.steady, SteadyState)
+def test_its_defaults_hold_its_own_steady_state(shop: Shop, fault: DeclaredFault) -> None:
+    assert isinstance(fault.steady, Hypothesis)
     assert play(fault, fault.steady.probe) is True
 
 
 @every_fault
-def test_counting_changes_nothing_and_finds_pods(shop: Shop, fault: Fault) -> None:
+def test_counting_changes_nothing_and_finds_pods(shop: Shop, fault: DeclaredFault) -> None:
     touched = count(fault)
 
     assert 0 < len(touched.pods) <= touched.of == 8
@@ -156,7 +164,7 @@ def test_counting_changes_nothing_and_finds_pods(shop: Shop, fault: Fault) -> No
 
 
 @every_fault
-def test_beyond_its_blast_radius_it_changes_nothing(shop: Shop, fault: Fault) -> None:
+def test_beyond_its_blast_radius_it_changes_nothing(shop: Shop, fault: DeclaredFault) -> None:
     before = shop.everything()
 
     with pytest.raises(ActivityFailed, match="the blast radius allows 0"):
@@ -166,7 +174,7 @@ def test_beyond_its_blast_radius_it_changes_nothing(shop: Shop, fault: Fault) ->
 
 
 @every_fault
-def test_it_touches_no_other_pods_than_it_counts(shop: Shop, fault: Fault) -> None:
+def test_it_touches_no_other_pods_than_it_counts(shop: Shop, fault: DeclaredFault) -> None:
     counted = set(count(fault).pods)
     before = {name for name in shop.everything() if name.startswith("pods/")}
 
@@ -178,7 +186,7 @@ def test_it_touches_no_other_pods_than_it_counts(shop: Shop, fault: Fault) -> No
 
 @every_fault
 def test_whatever_it_adds_or_changes_bears_its_mark_and_is_declared(
-    shop: Shop, fault: Fault
+    shop: Shop, fault: DeclaredFault
 ) -> None:
     before = shop.everything()
 
@@ -194,7 +202,7 @@ def test_whatever_it_adds_or_changes_bears_its_mark_and_is_declared(
 
 
 @every_fault
-def test_what_goes_away_for_good_is_pods_alone(shop: Shop, fault: Fault) -> None:
+def test_what_goes_away_for_good_is_pods_alone(shop: Shop, fault: DeclaredFault) -> None:
     before = shop.everything()
 
     play(fault, fault.inject)
@@ -203,13 +211,15 @@ def test_what_goes_away_for_good_is_pods_alone(shop: Shop, fault: Fault) -> None
 
 
 @every_marking_fault
-def test_it_is_seen_until_it_is_taken_back_which_may_be_repeated(shop: Shop, fault: Fault) -> None:
+def test_it_is_seen_until_it_is_taken_back_which_may_be_repeated(
+    shop: Shop, fault: DeclaredFault
+) -> None:
     before = shop.everything()
     assert play(fault, fault.is_present) is False
 
     play(fault, fault.inject)
     assert play(fault, fault.is_present) is True
-    assert isinstance(fault.steady, SteadyState)
+    assert isinstance(fault.steady, Hypothesis)
     steady = "ignore" in fault.steady.probe.binds
     assert not steady or play(fault, fault.steady.probe) is True  # its own mark does not count
 
@@ -220,7 +230,7 @@ def test_it_is_seen_until_it_is_taken_back_which_may_be_repeated(shop: Shop, fau
 
 
 @every_marking_fault
-def test_it_takes_back_nothing_of_another_mark(shop: Shop, fault: Fault) -> None:
+def test_it_takes_back_nothing_of_another_mark(shop: Shop, fault: DeclaredFault) -> None:
     play(fault, fault.inject)
     after = shop.everything()
 
@@ -230,7 +240,7 @@ def test_it_takes_back_nothing_of_another_mark(shop: Shop, fault: Fault) -> None
 
 
 @every_marking_fault
-def test_injecting_it_again_is_one_fault(shop: Shop, fault: Fault) -> None:
+def test_injecting_it_again_is_one_fault(shop: Shop, fault: DeclaredFault) -> None:
     before = shop.everything()
     play(fault, fault.inject)
 
@@ -244,7 +254,9 @@ def test_injecting_it_again_is_one_fault(shop: Shop, fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", [f for f in MARKING if f in OURS], ids=lambda f: f.name)
-def test_it_is_found_astray_and_taken_out_by_its_mark_alone(shop: Shop, fault: Fault) -> None:
+def test_it_is_found_astray_and_taken_out_by_its_mark_alone(
+    shop: Shop, fault: DeclaredFault
+) -> None:
     before = shop.everything()
     play(fault, fault.inject)
     bearing = marked(shop.everything())
@@ -259,14 +271,14 @@ def test_it_is_found_astray_and_taken_out_by_its_mark_alone(shop: Shop, fault: F
 
 
 @every_fault
-def test_it_needs_the_rights_it_declares_and_no_other(shop: Shop, fault: Fault) -> None:
-    assert isinstance(fault.steady, SteadyState)
+def test_it_needs_the_rights_it_declares_and_no_other(shop: Shop, fault: DeclaredFault) -> None:
+    assert isinstance(fault.steady, Hypothesis)
     play(fault, fault.steady.probe)
     count(fault)
     play(fault, fault.inject)
-    for step in (fault.is_present, fault.recover):
-        if isinstance(step, Step):
-            play(fault, step)
+    for activity in (fault.is_present, fault.recover):
+        if isinstance(activity, Activity):
+            play(fault, activity)
 
     needed = {r for r in shop.asked() if not _is_granted(r, fault.rights)}
 

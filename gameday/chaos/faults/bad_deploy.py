@@ -21,7 +21,7 @@ from gameday.chaos.controllers import (
     workload_is_untouched,
     workload_touches,
 )
-from gameday.chaos.declaration import Fault, Objects, Place, Right, SteadyState, Step
+from gameday.chaos.declaration import Activity, ActsOn, DeclaredFault, Hypothesis, Objects, Right
 from gameday.chaos.parameters import NAMESPACE, ON_CLUSTER, TEXT, Parameter
 from gameday.drivers.kubernetes import marks
 from gameday.drivers.kubernetes.cluster import Object
@@ -192,7 +192,7 @@ def _digest(value: Any) -> str:
 WAY_BACK = Restoring(_is_in_place, _put_back)
 OBJECTS = Objects(CHANGE, tuple(KINDS.values()), WAY_BACK.restore_all)
 
-FAULT = Fault(
+FAULT = DeclaredFault(
     name="bad-deploy",
     module="gameday.chaos.workloads",
     title="A bad version goes live",
@@ -203,7 +203,7 @@ FAULT = Fault(
     ),
     tags=("kubernetes", "deploy"),
     contributions={"availability": "high", "performance": "medium"},
-    acts_on=Place.CLUSTER,
+    acts_on=ActsOn.CLUSTER,
     parameters=(
         NAMESPACE,
         Parameter("workload", TEXT, "deployment/checkout", "deployment/NAME or statefulset/NAME"),
@@ -212,13 +212,13 @@ FAULT = Fault(
         Parameter("container", TEXT, "", "empty: the only one"),
         *ON_CLUSTER,
     ),
-    steady=SteadyState(
+    steady=Hypothesis(
         "The service is there",
-        Step("the workload is untouched", workload_is_untouched, {"ignore": "mark"}),
+        Activity("the workload is untouched", workload_is_untouched, {"ignore": "mark"}),
     ),
-    inject=Step("deploy the bad version", change_workload),
-    recover=Step("recover what was live", recover_change),
-    is_present=Step("the bad version is live", change_is_live),
+    inject=Activity("deploy the bad version", change_workload),
+    recover=Activity("recover what was live", recover_change),
+    is_present=Activity("the bad version is live", change_is_live),
     touches=workload_touches,
     marks=OBJECTS,
     rights=(
@@ -229,5 +229,5 @@ FAULT = Fault(
     ),
     where=("{workload}", "in {namespace}"),
     undo="puts back what was live, if the bad version still is",
-    elsewhere={Place.SANDBOX: "deploy-change deploys a change there"},
+    elsewhere={ActsOn.SANDBOX: "deploy-change deploys a change there"},
 )

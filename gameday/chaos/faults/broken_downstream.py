@@ -8,7 +8,7 @@ from typing import Any
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos import hops
-from gameday.chaos.declaration import Fault, Place, SteadyState, Step, Toxics
+from gameday.chaos.declaration import Activity, ActsOn, DeclaredFault, Hypothesis, Toxics
 from gameday.chaos.parameters import Parameter, one_of, seconds, share
 from gameday.drivers.toxiproxy import Toxic
 
@@ -68,7 +68,7 @@ def downstream_is_broken(
     )
 
 
-FAULT = Fault(
+FAULT = DeclaredFault(
     name="broken-downstream",
     module="gameday.chaos.downstream",
     title="A downstream fails",
@@ -79,7 +79,7 @@ FAULT = Fault(
     ),
     tags=("errors", "network", "toxiproxy"),
     contributions={"availability": "high", "performance": "medium"},
-    acts_on=Place.PROXY,
+    acts_on=ActsOn.PROXY,
     parameters=(
         hops.SERVICE,
         hops.DOWNSTREAM,
@@ -90,13 +90,13 @@ FAULT = Fault(
         hops.TTL,
         hops.TOXIPROXY_URL,
     ),
-    steady=SteadyState(
+    steady=Hypothesis(
         "Nothing else spoils the hop",
-        Step("the hop is clean", hops.downstream_is_clean, {"ignore": "toxic_name"}),
+        Activity("the hop is clean", hops.downstream_is_clean, {"ignore": "toxic_name"}),
     ),
-    inject=Step("break the downstream", break_downstream),
-    recover=Step("recover the downstream", hops.recover_downstream),
-    is_present=Step("the hop is spoiled", hops.downstream_is_spoiled),
+    inject=Activity("break the downstream", break_downstream),
+    recover=Activity("recover the downstream", hops.recover_downstream),
+    is_present=Activity("the hop is spoiled", hops.downstream_is_spoiled),
     touches=hops.UNCOUNTED,
     marks=Toxics(),
     where=hops.WHERE,

@@ -17,7 +17,7 @@ from typing import Any
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos.control import Control
-from gameday.chaos.declaration import Fault, Nothing, Place, Records, SteadyState, Step
+from gameday.chaos.declaration import Activity, ActsOn, DeclaredFault, Hypothesis, Nothing, Records
 from gameday.chaos.parameters import CONTROL_URL, NAMES, TEXT, Parameter, names, one_of
 from gameday.process import ProcessId
 from gameday.sandbox import state
@@ -209,7 +209,7 @@ def _read(record: Path) -> dict[str, Any] | None:
     return dict(saved)
 
 
-FAULT = Fault(
+FAULT = DeclaredFault(
     name="deploy-change",
     module="gameday.chaos.deploys",
     title="A change of a service goes live",
@@ -219,7 +219,7 @@ FAULT = Fault(
     ),
     tags=("deploy",),
     contributions={"performance": "high", "availability": "medium"},
-    acts_on=Place.SANDBOX,
+    acts_on=ActsOn.SANDBOX,
     parameters=(
         Parameter("service", TEXT, "checkout", "which one is changed"),
         Parameter("regions", NAMES, [], 'or "eu-west,us-east"; empty: every region'),
@@ -234,13 +234,13 @@ FAULT = Fault(
         Parameter("change_name", TEXT, "gameday", "what the recovery goes by"),
         CONTROL_URL,
     ),
-    steady=SteadyState("The control API answers", Step("deploys are known", deploys_are_known)),
-    inject=Step("deploy the change", deploy_change),
-    recover=Step("recover what was live", recover_change),
-    is_present=Step("the change is live", change_is_live),
+    steady=Hypothesis("The control API answers", Activity("deploys are known", deploys_are_known)),
+    inject=Activity("deploy the change", deploy_change),
+    recover=Activity("recover what was live", recover_change),
+    is_present=Activity("the change is live", change_is_live),
     touches=Nothing("it touches processes of a service, and the sandbox has no pods"),
     marks=Records(find_changes),
     where=("{service}", "in {regions}"),
     undo="deploys what was live before, unless somebody has",
-    elsewhere={Place.CLUSTER: "bad-deploy puts a version live there"},
+    elsewhere={ActsOn.CLUSTER: "bad-deploy puts a version live there"},
 )

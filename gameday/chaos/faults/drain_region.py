@@ -13,7 +13,15 @@ from typing import Any
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos.clusters import MARK, Touched, opened, opened_for_fault
-from gameday.chaos.declaration import Fault, Found, Objects, Place, Right, SteadyState, Step
+from gameday.chaos.declaration import (
+    Activity,
+    ActsOn,
+    DeclaredFault,
+    Hypothesis,
+    Marked,
+    Objects,
+    Right,
+)
 from gameday.chaos.parameters import (
     COUNT,
     LABELS,
@@ -190,11 +198,11 @@ def _rules(
     )
 
 
-def _take_out(cluster: Cluster, mark: str, _found: Sequence[Found]) -> None:
+def _take_out(cluster: Cluster, mark: str, _found: Sequence[Marked]) -> None:
     draining.uncordon(cluster, mark)
 
 
-FAULT = Fault(
+FAULT = DeclaredFault(
     name="drain-region",
     module="gameday.chaos.regions",
     title="A region is drained",
@@ -204,7 +212,7 @@ FAULT = Fault(
     ),
     tags=("kubernetes", "node", "region"),
     contributions={"availability": "high", "performance": "medium"},
-    acts_on=Place.CLUSTER,
+    acts_on=ActsOn.CLUSTER,
     parameters=(
         Parameter("region", TEXT, "region-b", "topology.kubernetes.io/region"),
         Parameter("zone", TEXT, "", "topology.kubernetes.io/zone"),
@@ -223,13 +231,13 @@ FAULT = Fault(
         Parameter("within_s", COUNT, 120, "then it must be done", unit="seconds"),
         *ON_CLUSTER,
     ),
-    steady=SteadyState(
-        "The region takes pods", Step("its nodes are free", nodes_are_free, {"ignore": "mark"})
+    steady=Hypothesis(
+        "The region takes pods", Activity("its nodes are free", nodes_are_free, {"ignore": "mark"})
     ),
-    inject=Step("drain the region", drain_region),
+    inject=Activity("drain the region", drain_region),
     works_from_start=True,  # from the first eviction on, long before it is done
-    recover=Step("recover the region", recover_region),
-    is_present=Step("the region is drained", region_is_drained),
+    recover=Activity("recover the region", recover_region),
+    is_present=Activity("the region is drained", region_is_drained),
     touches=drain_touches,
     marks=Objects(draining.FAULT, ("nodes",), _take_out),
     rights=(
@@ -241,5 +249,5 @@ FAULT = Fault(
     ),
     where=("region {region}", "zone {zone}", "nodes {selector}"),
     undo="uncordons the nodes it cordoned, and no other",
-    elsewhere={Place.SANDBOX: "broken-downstream, mode down, takes a hop away there"},
+    elsewhere={ActsOn.SANDBOX: "broken-downstream, mode down, takes a hop away there"},
 )

@@ -8,7 +8,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos import namesakes
 from gameday.chaos.clusters import MARK, opened, opened_for_fault, touched
-from gameday.chaos.declaration import Fault, Objects, Place, Right, SteadyState, Step
+from gameday.chaos.declaration import Activity, ActsOn, DeclaredFault, Hypothesis, Objects, Right
 from gameday.chaos.parameters import NAMESPACE, ON_CLUSTER, SELECTOR, Parameter, one_of
 from gameday.chaos.selection import chosen, chosen_touches, labels_of, pods_can_be_reached
 from gameday.drivers.kubernetes import selectors
@@ -68,7 +68,7 @@ def pods_are_isolated(
         return namesakes.ours(cluster, POLICIES, namespace, mark) is not None
 
 
-FAULT = Fault(
+FAULT = DeclaredFault(
     name="isolate-pods",
     module="gameday.chaos.networks",
     title="Pods are cut off from the network",
@@ -78,7 +78,7 @@ FAULT = Fault(
     ),
     tags=("kubernetes", "network"),
     contributions={"availability": "high"},
-    acts_on=Place.CLUSTER,
+    acts_on=ActsOn.CLUSTER,
     parameters=(
         NAMESPACE,
         SELECTOR,
@@ -90,12 +90,12 @@ FAULT = Fault(
         ),
         *ON_CLUSTER,
     ),
-    steady=SteadyState(
-        "The service can be reached", Step("its pods are ready", pods_can_be_reached)
+    steady=Hypothesis(
+        "The service can be reached", Activity("its pods are ready", pods_can_be_reached)
     ),
-    inject=Step("isolate the pods", isolate_pods),
-    recover=Step("recover the isolation", recover_isolation),
-    is_present=Step("the pods are isolated", pods_are_isolated),
+    inject=Activity("isolate the pods", isolate_pods),
+    recover=Activity("recover the isolation", recover_isolation),
+    is_present=Activity("the pods are isolated", pods_are_isolated),
     touches=chosen_touches,
     marks=OBJECTS,
     rights=(

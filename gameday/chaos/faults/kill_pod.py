@@ -11,7 +11,7 @@ from typing import Any
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos.clusters import MARK, Touched, opened_for_fault, touched
-from gameday.chaos.declaration import Fault, Nothing, Place, Right, SteadyState, Step
+from gameday.chaos.declaration import Activity, ActsOn, DeclaredFault, Hypothesis, Nothing, Right
 from gameday.chaos.parameters import (
     COUNT,
     LABELS,
@@ -119,7 +119,7 @@ def _victims(
     return random.Random(str(seed)).sample(list(fitting), wanted_count)
 
 
-FAULT = Fault(
+FAULT = DeclaredFault(
     name="kill-pod",
     module="gameday.chaos.pods",
     title="Pods die",
@@ -129,7 +129,7 @@ FAULT = Fault(
     ),
     tags=("kubernetes", "pod"),
     contributions={"availability": "high"},
-    acts_on=Place.CLUSTER,
+    acts_on=ActsOn.CLUSTER,
     parameters=(
         NAMESPACE,
         Parameter("selector", LABELS, "app=checkout", "of the pods; empty: by name or owner alone"),
@@ -143,8 +143,8 @@ FAULT = Fault(
         Parameter("seed", TEXT, 0, "which ones, where there are more"),
         *ON_CLUSTER,
     ),
-    steady=SteadyState("The service is ready", Step("the pods are ready", pods_are_ready)),
-    inject=Step("kill the pods", kill_pods),
+    steady=Hypothesis("The service is ready", Activity("the pods are ready", pods_are_ready)),
+    inject=Activity("kill the pods", kill_pods),
     settles=timedelta(seconds=10),
     recover=Nothing("what controls the pods starts new ones"),
     is_present=Nothing("a pod that was deleted leaves nothing behind"),
@@ -158,5 +158,5 @@ FAULT = Fault(
     ),
     where=("{selector}", "{name}", "{owner}", "in {namespace}"),
     undo="is nothing: what controls the pods starts new ones",
-    elsewhere={Place.SANDBOX: "kill-service kills a process there"},
+    elsewhere={ActsOn.SANDBOX: "kill-service kills a process there"},
 )

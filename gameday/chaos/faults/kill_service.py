@@ -9,7 +9,7 @@ from typing import Any
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos.control import Control
-from gameday.chaos.declaration import Fault, Nothing, Place, SteadyState, Step
+from gameday.chaos.declaration import Activity, ActsOn, DeclaredFault, Hypothesis, Nothing
 from gameday.chaos.parameters import CONTROL_URL, TEXT, Parameter
 
 __all__ = ["FAULT", "kill_service", "service_is_healthy"]
@@ -53,7 +53,7 @@ def _component(service: str, region: str, control_url: str | None) -> dict[str, 
     return dict(components[name])
 
 
-FAULT = Fault(
+FAULT = DeclaredFault(
     name="kill-service",
     module="gameday.chaos.processes",
     title="A service process dies",
@@ -63,22 +63,22 @@ FAULT = Fault(
     ),
     tags=("process",),
     contributions={"availability": "high"},
-    acts_on=Place.SANDBOX,
+    acts_on=ActsOn.SANDBOX,
     parameters=(
         Parameter("service", TEXT, "inventory", "whose process"),
         Parameter("region", TEXT, "eu-west", "in which one"),
         Parameter("signal", TEXT, "KILL", "KILL or TERM"),
         CONTROL_URL,
     ),
-    steady=SteadyState(
-        "The service is healthy", Step("the supervisor calls it healthy", service_is_healthy)
+    steady=Hypothesis(
+        "The service is healthy", Activity("the supervisor calls it healthy", service_is_healthy)
     ),
-    inject=Step("kill the process", kill_service, {"sig": "signal"}),
+    inject=Activity("kill the process", kill_service, {"sig": "signal"}),
     recover=Nothing("the supervisor starts the process again"),
     is_present=Nothing("a process that died leaves nothing behind"),
     touches=Nothing("it touches one process, and the sandbox has no pods"),
     marks=Nothing("a process that died leaves nothing behind"),
     where=("{service}", "in {region}"),
     undo="is nothing: the supervisor starts the process again",
-    elsewhere={Place.CLUSTER: "kill-pod kills a pod there"},
+    elsewhere={ActsOn.CLUSTER: "kill-pod kills a pod there"},
 )

@@ -12,7 +12,15 @@ from typing import Any
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos.clusters import MARK, Touched, opened, opened_for_fault, touched
-from gameday.chaos.declaration import Fault, Found, Objects, Place, Right, SteadyState, Step
+from gameday.chaos.declaration import (
+    Activity,
+    ActsOn,
+    DeclaredFault,
+    Hypothesis,
+    Marked,
+    Objects,
+    Right,
+)
 from gameday.chaos.parameters import (
     COUNT,
     LABELS,
@@ -136,7 +144,7 @@ def _take_off(cluster: Cluster, namespace: str, mark: str) -> list[str]:
     return jobs
 
 
-def _take_out(cluster: Cluster, mark: str, found: Sequence[Found]) -> None:
+def _take_out(cluster: Cluster, mark: str, found: Sequence[Marked]) -> None:
     for namespace in {thing["metadata"]["namespace"] for _, thing in found}:
         _take_off(cluster, namespace, mark)
 
@@ -225,7 +233,7 @@ def _only_on(node: str) -> Object:
 
 OBJECTS = Objects("pressure", ("jobs", "pods"), _take_out)
 
-FAULT = Fault(
+FAULT = DeclaredFault(
     name="pressure",
     module="gameday.chaos.pressure",
     title="A noisy neighbour",
@@ -235,7 +243,7 @@ FAULT = Fault(
     ),
     tags=("kubernetes", "cpu", "memory"),
     contributions={"performance": "high"},
-    acts_on=Place.CLUSTER,
+    acts_on=ActsOn.CLUSTER,
     parameters=(
         NAMESPACE,
         Parameter("beside", LABELS, "app=checkout", "of the pods whose nodes are meant"),
@@ -245,18 +253,18 @@ FAULT = Fault(
         Parameter("image", TEXT, "python:3.11-slim", "one with python that the nodes can pull"),
         *ON_CLUSTER,
     ),
-    steady=SteadyState(
+    steady=Hypothesis(
         "The service can be reached",
-        Step(
+        Activity(
             "its pods are ready",
             pods_are_ready,
             {"selector": "beside"},
             module="gameday.chaos.pods",
         ),
     ),
-    inject=Step("press beside the service", press),
-    recover=Step("recover the pressure", recover_pressure),
-    is_present=Step("the pressure is on", pressure_is_on),
+    inject=Activity("press beside the service", press),
+    recover=Activity("recover the pressure", recover_pressure),
+    is_present=Activity("the pressure is on", pressure_is_on),
     touches=pressure_touches,
     marks=OBJECTS,
     rights=(

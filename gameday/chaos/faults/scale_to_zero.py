@@ -17,7 +17,7 @@ from gameday.chaos.controllers import (
     workload_is_untouched,
     workload_touches,
 )
-from gameday.chaos.declaration import Fault, Objects, Place, Right, SteadyState, Step
+from gameday.chaos.declaration import Activity, ActsOn, DeclaredFault, Hypothesis, Objects, Right
 from gameday.chaos.parameters import NAMESPACE, ON_CLUSTER
 from gameday.drivers.kubernetes import marks
 from gameday.drivers.kubernetes.cluster import Object
@@ -98,7 +98,7 @@ def _before(found: Object) -> int:
 WAY_BACK = Restoring(_is_in_place, lambda found: {"spec": {"replicas": _before(found)}})
 OBJECTS = Objects(SCALE, tuple(KINDS.values()), WAY_BACK.restore_all)
 
-FAULT = Fault(
+FAULT = DeclaredFault(
     name="scale-to-zero",
     module="gameday.chaos.workloads",
     title="A service is scaled to zero",
@@ -108,15 +108,15 @@ FAULT = Fault(
     ),
     tags=("kubernetes", "workload"),
     contributions={"availability": "high"},
-    acts_on=Place.CLUSTER,
+    acts_on=ActsOn.CLUSTER,
     parameters=(NAMESPACE, WORKLOAD, *ON_CLUSTER),
-    steady=SteadyState(
+    steady=Hypothesis(
         "The service is there",
-        Step("the workload is untouched", workload_is_untouched, {"ignore": "mark"}),
+        Activity("the workload is untouched", workload_is_untouched, {"ignore": "mark"}),
     ),
-    inject=Step("scale the workload to zero", scale_to_zero),
-    recover=Step("recover the scale", recover_scale),
-    is_present=Step("it is scaled to zero", workload_is_scaled_down),
+    inject=Activity("scale the workload to zero", scale_to_zero),
+    recover=Activity("recover the scale", recover_scale),
+    is_present=Activity("it is scaled to zero", workload_is_scaled_down),
     touches=workload_touches,
     marks=OBJECTS,
     rights=(

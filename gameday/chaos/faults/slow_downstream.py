@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gameday.chaos import hops
-from gameday.chaos.declaration import Fault, Place, SteadyState, Step, Toxics
+from gameday.chaos.declaration import Activity, ActsOn, DeclaredFault, Hypothesis, Toxics
 from gameday.chaos.parameters import DURATION, Parameter, milliseconds, one_of, seconds, share
 from gameday.drivers.toxiproxy import Stream, Toxic
 
@@ -58,7 +58,7 @@ def downstream_is_slow(
     )
 
 
-FAULT = Fault(
+FAULT = DeclaredFault(
     name="slow-downstream",
     module="gameday.chaos.downstream",
     title="A downstream answers slowly",
@@ -68,7 +68,7 @@ FAULT = Fault(
     ),
     tags=("latency", "network", "toxiproxy"),
     contributions={"performance": "high", "availability": "medium"},
-    acts_on=Place.PROXY,
+    acts_on=ActsOn.PROXY,
     parameters=(
         hops.SERVICE,
         hops.DOWNSTREAM,
@@ -86,13 +86,13 @@ FAULT = Fault(
         hops.TTL,
         hops.TOXIPROXY_URL,
     ),
-    steady=SteadyState(
+    steady=Hypothesis(
         "Nothing else spoils the hop",
-        Step("the hop is clean", hops.downstream_is_clean, {"ignore": "toxic_name"}),
+        Activity("the hop is clean", hops.downstream_is_clean, {"ignore": "toxic_name"}),
     ),
-    inject=Step("slow the downstream", slow_downstream),
-    recover=Step("recover the downstream", hops.recover_downstream),
-    is_present=Step("the hop is spoiled", hops.downstream_is_spoiled),
+    inject=Activity("slow the downstream", slow_downstream),
+    recover=Activity("recover the downstream", hops.recover_downstream),
+    is_present=Activity("the hop is spoiled", hops.downstream_is_spoiled),
     touches=hops.UNCOUNTED,
     marks=Toxics(),
     where=hops.WHERE,

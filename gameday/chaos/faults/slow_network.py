@@ -8,7 +8,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos import namesakes
 from gameday.chaos.clusters import MARK, opened, opened_for_fault, touched
-from gameday.chaos.declaration import Fault, Objects, Place, Right, SteadyState, Step
+from gameday.chaos.declaration import Activity, ActsOn, DeclaredFault, Hypothesis, Objects, Right
 from gameday.chaos.parameters import (
     COUNT,
     DURATION,
@@ -106,7 +106,7 @@ def pods_are_slow(
         return found is not None and not is_over
 
 
-FAULT = Fault(
+FAULT = DeclaredFault(
     name="slow-network",
     module="gameday.chaos.networks",
     title="The network of pods is slow",
@@ -116,7 +116,7 @@ FAULT = Fault(
     ),
     tags=("kubernetes", "network", "latency", "chaos-mesh"),
     contributions={"performance": "high", "availability": "medium"},
-    acts_on=Place.CLUSTER,
+    acts_on=ActsOn.CLUSTER,
     parameters=(
         NAMESPACE,
         SELECTOR,
@@ -131,12 +131,12 @@ FAULT = Fault(
         Parameter("ttl_s", COUNT, 300, "then Chaos Mesh ends it by itself", unit="seconds"),
         *ON_CLUSTER,
     ),
-    steady=SteadyState(
-        "The service can be reached", Step("its pods are ready", pods_can_be_reached)
+    steady=Hypothesis(
+        "The service can be reached", Activity("its pods are ready", pods_can_be_reached)
     ),
-    inject=Step("slow the pods' network", slow_pods),
-    recover=Step("recover the network", recover_slowness),
-    is_present=Step("the network is slow", pods_are_slow),
+    inject=Activity("slow the pods' network", slow_pods),
+    recover=Activity("recover the network", recover_slowness),
+    is_present=Activity("the network is slow", pods_are_slow),
     touches=chosen_touches,
     marks=OBJECTS,
     rights=(

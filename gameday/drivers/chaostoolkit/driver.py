@@ -265,9 +265,9 @@ class ChaosToolkit:
             found += await self._marked(marks.SANDBOX, place, "on the sandbox")
         return found
 
-    async def _marked(self, kind: marks.Kind, place: marks.Place, where: str) -> Sequence[Undo]:
+    async def _marked(self, search: marks.Search, place: marks.Place, where: str) -> Sequence[Undo]:
         looked = await marks.marked(
-            kind,
+            search,
             MARK,
             place,
             within=self._recover_within,
@@ -277,7 +277,7 @@ class ChaosToolkit:
             _stray(
                 name,
                 f"{', '.join(things)} {where}",
-                experiment=marks.taking_out(kind, name, place),
+                experiment=marks.taking_out(search, name, place),
             )
             for name, things in looked.items()
         ]

@@ -21,7 +21,7 @@ Place = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Search:
     """A kind of place that marks are borne in, with the actions that look through one.
 
     Attributes:
@@ -37,26 +37,26 @@ class Kind:
     is_there: str
 
 
-CLUSTER = Kind("the cluster", "find_strays", "recover_stray", "is_astray")
-SANDBOX = Kind("the sandbox", "find_records", "recover_record", "is_recorded")
+CLUSTER = Search("the cluster", "find_strays", "recover_stray", "is_astray")
+SANDBOX = Search("the sandbox", "find_records", "recover_record", "is_recorded")
 
 
-def taking_out(kind: Kind, mark: str, place: Place) -> dict[str, Any]:
+def taking_out(search: Search, mark: str, place: Place) -> dict[str, Any]:
     """Return the experiment whose rollback takes out all that bears a mark."""
     arguments = {"mark": mark, **place}
     return {
         "title": f"What bears the mark {mark}",
         "description": "Found without a store.",
         "method": [],
-        "rollbacks": [_activity("action", kind.recover, arguments)],
+        "rollbacks": [_activity("action", search.recover, arguments)],
         "extensions": [
-            {"name": "gameday", "present": _activity("probe", kind.is_there, arguments)},
+            {"name": "gameday", "present": _activity("probe", search.is_there, arguments)},
         ],
     }
 
 
 async def marked(
-    kind: Kind,
+    search: Search,
     beginning: str,
     place: Place,
     *,
@@ -72,13 +72,13 @@ async def marked(
         "title": "What bears a mark",
         "description": "Looked for without a store.",
         "method": [],
-        "rollbacks": [_activity("action", kind.find, {"prefix": beginning, **place})],
+        "rollbacks": [_activity("action", search.find, {"prefix": beginning, **place})],
     }
     events = await process.play("recover", look, {}, within=within, environment=environment)
     seen = next((e for e in events if e["event"] == "activity"), None)
     if seen is None or seen["status"] != "succeeded":
         reason = seen["error"] if seen else events[-1].get("error", "nothing was played")
-        raise DriverError(f"what bears a run's mark in {kind.what} is unknown: {reason}")
+        raise DriverError(f"what bears a run's mark in {search.what} is unknown: {reason}")
     found: dict[str, list[str]] = json.loads(seen["output"])
     return found
 

@@ -11,7 +11,7 @@ from gameday.house.run.stories import Story
 from gameday.model.scenario import TargetKind
 
 if TYPE_CHECKING:
-    from gameday.chaos.radius import Action
+    from gameday.chaos.radius import MethodAction
 
 KINDS = {"cluster": TargetKind.KUBERNETES, "sandbox": TargetKind.SANDBOX}
 """The target that a place is; a proxy stands in any."""
@@ -51,7 +51,7 @@ def refuse_misfits(story: Story) -> None:
         raise PlanRefused(*found)
 
 
-def _actions(document: experiments.Experiment, given: Mapping[str, Any]) -> Sequence[Action]:
+def _actions(document: experiments.Experiment, given: Mapping[str, Any]) -> Sequence[MethodAction]:
     from chaoslib.exceptions import ActivityFailed
 
     from gameday.chaos.radius import actions
@@ -66,7 +66,7 @@ def _actions(document: experiments.Experiment, given: Mapping[str, Any]) -> Sequ
 def _misplaced(
     what: str,
     document: experiments.Experiment,
-    found: Sequence[Action],
+    found: Sequence[MethodAction],
     target: TargetKind,
 ) -> Iterator[Refusal]:
     if target is TargetKind.NONE:
@@ -76,7 +76,9 @@ def _misplaced(
         for fault in ours:
             needed = KINDS.get(fault.acts_on)
             if needed not in (None, target):
-                alike = [text for place, text in fault.elsewhere.items() if KINDS.get(place) is target]
+                alike = [
+                    text for place, text in fault.elsewhere.items() if KINDS.get(place) is target
+                ]
                 said = f"{what} acts on {needed}, and not on {target}"
                 yield Refusal(Ground.MISFIT, said, "; ".join(alike))
         return
@@ -87,7 +89,7 @@ def _misplaced(
         yield Refusal(Ground.MISFIT, said, "")
 
 
-def _misread(found: Sequence[Action]) -> Iterator[str]:
+def _misread(found: Sequence[MethodAction]) -> Iterator[str]:
     from gameday.chaos.radius import is_known_late
 
     for action in found:
