@@ -26,18 +26,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import httpx
+from fastapi import FastAPI, Request
 
 from gameday.drivers.clock import SystemClock
 from gameday.drivers.database import Database
 from gameday.drivers.prometheus import Prometheus
-from gameday.incidents import Incident, deeplinks
+from gameday.incidents.engine import Engine
+from gameday.incidents.terms import Terms
 from gameday.ledger import Ledger
 from gameday.rules.slo_rules import prometheus_rules
-from gameday.server import incident_app
-from gameday.server.embedded import serving
+from gameday.server.drill import free_port, listening
 from gameday.testing.monitored import Cell, ErrorSource, Monitored, monitored
 from scoring.detection import Shape
 from scoring.slo import BurnWindow, Objective
@@ -105,15 +105,6 @@ class RecordingProxy:
             self._client.close()
 
 
-class NoTarget:
-    """A target to which nobody does anything here."""
-
-    name, time_scale = "none", float(TIME_SCALE)
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"nothing is done to this target, not even {name!r}")
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """One alert. None: it was not seen on that path."""
@@ -170,16 +161,14 @@ async def measure(alerts: int, folder: Path) -> tuple[list[Row], Monitored]:
     began = clock.now()
     store.open_run("bench", scenario="none", target="none", started_at=began, documents={})
     ledger = Ledger("bench", store=store, clock=clock)
-    incident = Incident(
-        ledger,
-        slo=next(iter(source.cells.values())).slo,
-        target=NoTarget(),
-        tools=deeplinks.Tools(prometheus="", traces="", profiles=""),
-        deploys=None,
-        runbook="",
-        latency_limit=None,
+    engine = Engine(
+        store.of_run("bench"),
+        clock=clock,
+        terms=Terms(run="bench", is_disposable=True, heard=ledger.heard),
     )
-    async with serving(incident_app(incident, hook_token="hook")) as gameday_url:
+    listener = free_port()
+    gameday_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    async with engine.running(), listening(_hook(engine), listener):
         with contextlib.ExitStack() as open_:
             proxy = open_.enter_context(RecordingProxy(gameday_url).passing())
             open_.enter_context(source.serving())
@@ -203,6 +192,18 @@ async def measure(alerts: int, folder: Path) -> tuple[list[Row], Monitored]:
                 states = await prometheus.alerts(slo=id, since=began, until=clock.now())
                 rows.append(_row(id, cell, [s.fired_at for s in states], ledger, proxy))
             return rows, servers
+
+
+def _hook(engine: Engine) -> FastAPI:
+    """The webhook of a run, and nothing else of it."""
+    app = FastAPI()
+
+    @app.post("/hooks/alertmanager/hook")
+    async def hook(request: Request) -> dict[str, int]:
+        arrived_at = engine.now()
+        return {"recorded": await engine.hook(await request.json(), arrived_at=arrived_at)}
+
+    return app
 
 
 def _row(

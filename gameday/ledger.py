@@ -1,7 +1,8 @@
 """The ledger: a run's timeline while it is being written.
 
-Everybody who sees something happen (the conductor, the webhook, the responder's desk) records it
-here; a fact is durable before `record` returns, and only then is it told to those who wait for it.
+What the run itself sees (the conductor, first of all) is recorded here; a fact is durable before
+`record` returns, and only then is it told to those who wait for it. What is said about the run's
+incident is committed by the engine of incidents, and heard here once it is on disk.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from gameday.ports import Clock, Store
+from gameday.ports import Clock, GroupFact, Store
 from scoring.timeline import Fact, Timeline
 
 Predicate = Callable[[Fact], bool]
@@ -29,6 +30,7 @@ class Ledger:
         self._clock = clock
         self._facts: list[Fact] = []
         self._numbered = 0
+        self._heard: set[str] = set()
         self._waiters: list[tuple[Predicate, asyncio.Future[Fact]]] = []
         self._listeners: list[Callable[[Fact], None]] = []
 
@@ -71,6 +73,34 @@ class Ledger:
             happened_at=happened_at,
         )
         self._store.append(self.run, fact)
+        self._take(fact)
+        return fact
+
+    def hear(self, said: GroupFact) -> None:
+        """Take in what was committed about an incident, if it belongs to this run."""
+        if said.run == self.run and said.fact.id not in self._heard:
+            self._heard.add(said.fact.id)
+            self._take(said.fact)
+
+    def heard(self, fact: Fact) -> None:
+        """Record an alert that came through the run's webhook and is none of its drill's, once.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        if fact.id in self._heard:
+            return
+        self.record(
+            fact.kind,
+            source=fact.source,
+            subject=fact.subject,
+            data=fact.data,
+            happened_at=fact.happened_at,
+        )
+        # Only now: what could not be written down has to be taken when it is sent again.
+        self._heard.add(fact.id)
+
+    def _take(self, fact: Fact) -> None:
         self._facts.append(fact)
         for predicate, future in self._waiters:
             if not future.done() and predicate(fact):
@@ -78,7 +108,6 @@ class Ledger:
         self._waiters = [w for w in self._waiters if not w[1].done()]
         for listener in self._listeners:
             listener(fact)
-        return fact
 
     async def expect(self, predicate: Predicate, *, within: timedelta | None = None) -> Fact | None:
         """Return the first fact, past or coming, for which the predicate holds.

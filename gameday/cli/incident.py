@@ -7,7 +7,8 @@ which is asked over HTTP at ``GAMEDAY_SERVER`` with ``GAMEDAY_TOKEN``.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -28,11 +29,30 @@ ID = typer.Argument(help="As `gameday incident list` shows it.")
 JSON = typer.Option(False, "--json", help="Print what stands on record now as JSON.")
 
 
-def _desk(run: str | None) -> HttpDesk:
+T = TypeVar("T")
+
+
+def _at(run: str | None, incident: str | None, work: Callable[[HttpDesk], Awaitable[T]]) -> T:
+    """Return the outcome of some work at the desk of a run's incident, or of one that is named."""
     from gameday.house.run.announcement import open_desk
+    from gameday.house.service.client import served_desk
     from gameday.settings import Settings
 
-    return open_desk(Settings.from_environment(), run)
+    settings = Settings.from_environment()
+
+    async def done() -> T:
+        if incident is not None:
+            return await work(served_desk(settings, incident))
+        return await work(await open_desk(settings, run))
+
+    return asyncio.run(done())
+
+
+def _word(
+    word: str, body: Mapping[str, object], *, run: str | None, incident: str | None, json: bool
+) -> None:
+    said = _at(run, incident, lambda desk: desk.say(word, body))
+    _said(f"on record: {word}", said, json=json)
 
 
 @app.command("show")
@@ -41,44 +61,34 @@ def show(
     incident: str | None = SERVED,
     json: bool = typer.Option(False, "--json", help="Print it as JSON."),
 ) -> None:
-    """Show the page, its links, and what was done so far."""
-    if incident is not None:
-        _show_served(incident, json=json)
+    """Show the incident, its links, and how its phases stand."""
+    from gameday.house.run.announcement import NoPageYet
+
+    try:
+        said = _at(run, incident, lambda desk: desk.summary())
+    except NoPageYet:
+        print_json({"page": None}) if json else print("no page yet")
         return
-    said = asyncio.run(_desk(run).summary())
     if json:
         print_json(said)
         return
-    page = said.get("page")
-    if not page:
-        print("no page yet")
-        return
-    print(f"{page['summary']}\n")
-    print_table(("link", "leads to"), list(page["links"].items()), empty="")
+    print(f"{said['summary']}: {said['severity']}, {said['state']}\n")
+    print_table(("link", "leads to"), list(said["links"].items()), empty="")
     print()
     print_table(
-        ("at (UTC)", "what", "about", "detail"),
+        ("phase", "who", "at (UTC)", "by (UTC)", "verdict"),
         [
-            (
-                f["happened_at"][11:19],
-                f["kind"].replace("_", " "),
-                f["subject"],
-                f["data"].get("summary") or f["data"].get("detail") or "",
-            )
-            for f in said.get("facts", [])
+            (n, p["who"], (p["at"] or "")[11:19], (p["due_at"] or "")[11:19], p["verdict"])
+            for n, p in said["phases"].items()
         ],
-        empty="nothing was done yet; start with `gameday incident ack`",
+        empty="",
     )
 
 
 @app.command("ack")
 def ack(run: str | None = RUN, incident: str | None = SERVED, json: bool = JSON) -> None:
     """Acknowledge the page: you have it."""
-    if incident is not None:
-        _say(incident, "ack", {}, json=json)
-        return
-    asyncio.run(_desk(run).acknowledge())
-    _said("acknowledged", {"acknowledged": True}, json=json)
+    _word("ack", {}, run=run, incident=incident, json=json)
 
 
 @app.command("finding")
@@ -99,11 +109,7 @@ def finding(
     if step not in steps:
         raise UsageError(f"there is no step {step!r}; the funnel's are {', '.join(steps)}")
     found = Finding(step=Step(step), summary=summary, detail=pairs(detail or []))
-    if incident is not None:
-        _say(incident, "finding", found.model_dump(mode="json"), json=json)
-        return
-    asyncio.run(_desk(run).report(found))
-    _said(f"noted: {step}", found.model_dump(mode="json"), json=json)
+    _word("finding", found.model_dump(mode="json"), run=run, incident=incident, json=json)
 
 
 @app.command("list")
@@ -147,7 +153,7 @@ def note(
     incident: str = ID, text: str = typer.Argument(help="A sentence."), json: bool = JSON
 ) -> None:
     """Put a note on the record of an incident of `gameday serve`."""
-    _say(incident, "note", {"text": text}, json=json)
+    _word("note", {"text": text}, run=None, incident=incident, json=json)
 
 
 @app.command("resolve")
@@ -160,13 +166,20 @@ def resolve(
 ) -> None:
     """Close an incident of `gameday serve`."""
     word = "false-alarm" if false_alarm else "resolve"
-    _say(incident, word, {"text": text, "anyway": anyway}, json=json)
+    _word(word, {"text": text, "anyway": anyway}, run=None, incident=incident, json=json)
 
 
-def _say(incident: str, word: str, body: dict[str, object], *, json: bool) -> None:
-    from gameday.house.service.serve import ask
+@app.command("postmortem")
+def postmortem(
+    incident: str = ID,
+    url: str = typer.Argument(help="Where it stands."),
+    json: bool = JSON,
+) -> None:
+    """Say where the postmortem of an incident of `gameday serve` stands, a drill's or a real one.
 
-    _said(f"on record: {word}", ask("POST", incident, word, body), json=json)
+    A drill's run is judged with it from then on: `gameday score RUN`.
+    """
+    _word("postmortem", {"url": url}, run=None, incident=incident, json=json)
 
 
 def _said(sentence: str, record: object, *, json: bool) -> None:
@@ -174,26 +187,6 @@ def _said(sentence: str, record: object, *, json: bool) -> None:
         print_json(record)
     else:
         say(sentence)
-
-
-def _show_served(incident: str, *, json: bool) -> None:
-    from gameday.house.service.serve import ask
-
-    said = ask("GET", incident)
-    if json:
-        print_json(said)
-        return
-    print(f"{said['summary']}: {said['severity']}, {said['state']}\n")
-    print_table(("link", "leads to"), list(said["links"].items()), empty="")
-    print()
-    print_table(
-        ("phase", "who", "at (UTC)", "by (UTC)", "verdict"),
-        [
-            (n, p["who"], (p["at"] or "")[11:19], (p["due_at"] or "")[11:19], p["verdict"])
-            for n, p in said["phases"].items()
-        ],
-        empty="",
-    )
 
 
 @app.command("mitigate")
@@ -210,17 +203,17 @@ def mitigate(
 ) -> None:
     """Do what the runbook says, on the record of the open incident.
 
-    With --incident nothing is done, since `gameday serve` reaches into no system: what you did
-    yourself goes on its record.
+    With --incident, and it is no drill's, nothing is done, since `gameday serve` reaches into no
+    system: what you did yourself goes on its record.
     """
     asked = pairs(parameters or [])
     if incident is not None:
         done = {"name": name, "parameters": asked, "ok": not failed, "detail": detail_}
-        _say(incident, "mitigation", done, json=json)
+        _word("mitigation", done, run=None, incident=incident, json=json)
         return
     if detail_ or failed:
         raise UsageError("--detail and --failed are about an incident of the service: --incident")
-    detail = asyncio.run(_desk(run).mitigate(name, asked))
+    detail = _at(run, None, lambda desk: desk.mitigate(name, asked))
     if json:
         print_json({"name": name, "parameters": asked, "detail": detail})
     else:

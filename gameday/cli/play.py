@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gameday.house.targets.open_system import OpenSystem
     from gameday.model.plan_record import ReachRecord
     from gameday.model.result import RunResult
-    from gameday.ports import Store
+    from gameday.ports import Pager, Store
 
 VERDICT_CODES = {
     RunVerdict.PASSED: ExitCode.PASSED,
@@ -51,6 +51,13 @@ def run_command(
     responder: str | None = typer.Option(
         None, "--responder", help="bot, human or none, instead of the scenario's."
     ),
+    pager: str | None = typer.Option(
+        None,
+        "--pager",
+        metavar="PAGER",
+        help="What calls the on-call: pagerduty, slack or webhook, as the settings' [drill_pager] "
+        "says, or console for nothing else. Without it: whichever is set up.",
+    ),
     json: bool = typer.Option(False, "--json", help="Print the result as one JSON object."),
     report: Path | None = typer.Option(
         None, "--report", help="Write scorecard, postmortem draft and patches into this folder."
@@ -73,15 +80,18 @@ def run_command(
     if dry_run:
         return plan_command(scenario, target=target, context=context, region=region, json=json)
     from gameday.cli.runs import say_ended
+    from gameday.drivers.clock import SystemClock
     from gameday.house.run.endings import end_left_behind
     from gameday.house.run.opening import only_run, open_store
     from gameday.house.run.orders import refuse_if_stopped
     from gameday.house.run.recover import refuse_over_leftovers, refuse_over_strays
+    from gameday.house.service.pagers import drill_pager
     from gameday.settings import Settings
 
     story = _story(scenario, target=target, region=region, responder=responder)
     settings = Settings.from_environment()
     name, open_system = _target(story, context)
+    tool = drill_pager(SystemClock(), settings, pager)
     with open_store(settings) as store:
         say_ended(end_left_behind(store, settings))
     with only_run(settings, name), open_store(settings) as store:
@@ -90,7 +100,9 @@ def run_command(
         system = open_system()
         asyncio.run(refuse_over_strays(system))
         permission = _permission(story, system, approved_by)
-        result, error, interrupted = _play(story, system, store, settings, permission, opens=open_)
+        result, error, interrupted = _play(
+            story, system, store, settings, permission, tool=tool, opens=open_
+        )
         if report is not None and result is not None:
             from gameday.house.run.reports import write_reports
 
@@ -280,11 +292,13 @@ def _play(
     settings: Any,
     permission: Mapping[str, Any],
     *,
+    tool: Pager | None,
     opens: bool,
 ) -> tuple[RunResult | None, GamedayError | None, bool]:
     """Play in an event loop whose interruption is a cancellation; return what came of it."""
     from datetime import UTC, datetime
 
+    from gameday.cli.door import ToldDoor, door_of
     from gameday.cli.live import LiveView
     from gameday.house.run.play import new_run_id, play
 
@@ -304,15 +318,14 @@ def _play(
             # `nohup gameday run …` means to outlive its terminal.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 loop.add_signal_handler(number, stop)
-        with view or nullcontext():
+        with view or nullcontext(), closing(door_of(run, system, store, settings)) as door:
             return await play(
                 story,
                 system,
                 store=store,
                 settings=settings,
-                serve=lambda incident, hook: _served(
-                    incident, hook, story=story, system=system, store=store, run=run, opens=opens
-                ),
+                door=ToldDoor(door, story, opens=opens),
+                tool=tool,
                 run=run,
                 on_plan=told,
                 permission=permission,
@@ -325,46 +338,6 @@ def _play(
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         return _stored(store, run), None, True
     return result, error, False
-
-
-@asynccontextmanager
-async def _served(
-    incident: Any,
-    hook: str,
-    *,
-    story: Story,
-    system: OpenSystem,
-    store: Any,
-    run: str,
-    opens: bool,
-) -> AsyncIterator[str]:
-    """Serve a run's incident and console; tell people where they come in, where people play."""
-    from gameday.house.targets.instruments import instruments_of
-    from gameday.model.scenario import ResponderKind
-    from gameday.ports import Role
-    from gameday.server import incident_app, serving
-    from gameday.server.console import run_console, sign_in_links
-
-    console, doors = run_console(
-        incident, store=store, run=run, instruments=instruments_of(system.tools)
-    )
-    app = incident_app(incident, hook_token=hook, console=console)
-    async with serving(app) as url:
-        links = sign_in_links(doors, url)
-        if story.scenario.spec.responder is ResponderKind.HUMAN:
-            # Each link on a line of its own: it must survive a narrow terminal in one piece.
-            say("You are on call: open this link, and wait there for the page. Then the big")
-            say(f"button says what is next.\n{links[Role.RESPONDER]}")
-            say(f"The facilitator sees what is injected, and can abort:\n{links[Role.FACILITATOR]}")
-            say(f"Whoever only watches the incident:\n{links[Role.OBSERVER]}")
-        if opens:
-            import webbrowser
-
-            await asyncio.to_thread(webbrowser.open, links[Role.RESPONDER])
-        try:
-            yield url
-        finally:
-            console.streams.close()
 
 
 def _stored(store: Store, run: str) -> RunResult | None:

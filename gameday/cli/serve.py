@@ -50,7 +50,8 @@ def serve(
 async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings) -> None:
     from gameday import __version__
     from gameday.drivers.clock import SystemClock
-    from gameday.house.service.serve import pagers_of, service
+    from gameday.house.service.pagers import pagers_of
+    from gameday.house.service.serve import service
     from gameday.house.service.tracing import traced, tracing
     from gameday.server.console.service_console import service_console
     from gameday.server.gate import Gate
@@ -72,7 +73,7 @@ async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings
                     gate,
                     running.signer,
                     link_of=running.link_of,
-                    templates=chosen.templates,
+                    lookup=running.lookup,
                     pagerduty_secrets=chosen.pagerduty_secrets,
                     ready=running.ready,
                     version=__version__,

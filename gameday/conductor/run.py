@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from gameday.conductor.aftermath import aftermath
+from gameday.conductor.deadlines import GRACE, Deadlines, injecting
 from gameday.conductor.guard import Guard, Probe
 from gameday.conductor.limit import CALL, heard, limited
-from gameday.conductor.recovery import Recovery
+from gameday.conductor.mitigations import ReversibleMitigations
 from gameday.conductor.steady import SteadyState
 from gameday.conductor.undos import Undos
 from gameday.conductor.watch import Watch
@@ -25,23 +25,18 @@ from gameday.errors import (
     SteadyStateNotMet,
 )
 from gameday.ledger import Ledger
-from gameday.model.page import Page
-from gameday.plan import PATIENCE_RATIO, Plan
+from gameday.plan import Plan
 from gameday.ports import (
     AlertSource,
     Clock,
     EffectSource,
     FaultDriver,
-    Lease,
     PlannedFault,
     Responder,
     Store,
     Target,
-    Undo,
-    Undoer,
 )
 from gameday.settings import Settings
-from scoring.slo import nominal
 from scoring.timeline import Fact, Kind
 
 T = TypeVar("T")
@@ -49,20 +44,8 @@ T = TypeVar("T")
 BEAT_WITHIN = timedelta(seconds=15)
 """How old the watchdog's last beat may be for silence to mean anything."""
 
-INJECTION = timedelta(seconds=75)
-"""How long putting one fault in place may take, unless it says that it takes longer.
-
-The driver's own limit is shorter and says more.
-"""
-
-GRACE = timedelta(seconds=5)
-"""Past a fault's duration the sentinel leaves the run this long to recover it itself."""
-
 FAREWELL = timedelta(seconds=5)
 """How long a responder may still note what they saw once the alert has cleared."""
-
-PageOf = Callable[[Fact], Coroutine[Any, Any, Page]]
-"""Builds the page a responder gets from the fact that the alert's webhook arrived."""
 
 
 class Conductor:
@@ -71,15 +54,17 @@ class Conductor:
     1. Check the target, route its pages here, wait for the steady state.
     2. For each fault: commit its undo, hand it to the sentinel, inject it, note when it was there.
     3. Watch Prometheus.
-    4. When the page arrives, hand it to the responder.
-    5. Wait until the responder mitigated and the alert cleared, or until it is too late.
-    6. Recover every fault, last first, and prove it; take the mitigations back.
+    4. When the page arrives, wait until the responder, whom the engine of incidents pages,
+       mitigated and the alert cleared, or until it is too late.
+    5. Recover every fault, last first, and prove it; take the mitigations back.
 
-    The guard ends steps 1 to 5 where an abort rule, an order or a real page says so, and they may
-    be cancelled at any moment; step 6 always runs to its end.
+    The guard ends steps 1 to 4 where an abort rule, an order or a real page says so, and they may
+    be cancelled at any moment; step 5 always runs to its end.
 
     Args:
-        lease: the run's sentinel.
+        responder: whoever is paged; None: nobody answers.
+        undos: of this run.
+        mitigations: what the responder may have done, for as long as the run goes on.
         probes: per name in the scenario's abort rules, what tells whether its steady state holds.
         effects: what tells of the target what a drill sets off; None where nothing does.
     """
@@ -95,11 +80,11 @@ class Conductor:
         alerts: AlertSource,
         target: Target,
         responder: Responder | None,
-        page_of: PageOf,
         settings: Settings,
-        lease: Lease,
+        undos: Undos,
+        mitigations: ReversibleMitigations,
+        deadlines: Deadlines,
         probes: Mapping[str, Probe] | None = None,
-        undoer: Undoer | None = None,
         effects: EffectSource | None = None,
     ) -> None:
         self._plan = plan
@@ -110,24 +95,11 @@ class Conductor:
         self._alerts = alerts
         self._target = target
         self._responder = responder
-        self._page_of = page_of
         self._settings = settings
         self._effects = effects
-        self._restores: Undo | None = None
-        self._undos = Undos(
-            ledger=ledger,
-            store=store,
-            lease=lease,
-            clock=clock,
-            recovery=Recovery(
-                undoer=undoer or faults,
-                store=store,
-                clock=clock,
-                budget=settings.recovery_budget,
-                lease=lease,
-            ),
-            settle=settings.lease,
-        )
+        self._undos = undos
+        self._mitigations = mitigations
+        self._deadlines = deadlines
         self.watch = Watch(plan, ledger=ledger, alerts=alerts, clock=clock, every=settings.poll)
         self._guard = Guard(
             plan,
@@ -160,7 +132,7 @@ class Conductor:
                 await self._unless_aborted(self._drill(webhook))
             finally:
                 # Its error goes before whatever ended the drill: what is left matters most.
-                await to_the_end(self._undos.take_back())
+                await to_the_end(self._take_back())
             aborted = self._ledger.timeline.last(Kind.RUN_ABORTED)
             if aborted is not None:
                 after = await aftermath(self._guard, self._ledger, self._clock)
@@ -168,6 +140,13 @@ class Conductor:
         finally:
             if self._effects is not None:
                 await self._effects.end()
+
+    async def _take_back(self) -> None:
+        # First, or what is done meanwhile would stay.
+        await self._mitigations.close()
+        if self._responder is not None:
+            await self._responder.leave()
+        await self._undos.take_back()
 
     async def _unless_aborted(self, drill: Coroutine[Any, Any, None]) -> None:
         """Await the drill; end it where the guard finds a reason to, and record that."""
@@ -209,7 +188,7 @@ class Conductor:
             self._guard.watch_effects()
         await self._between_injection_and_recovery()
 
-    # --- 2. to 5. ---------------------------------------------------------------------------
+    # --- 2. to 4. ---------------------------------------------------------------------------
 
     async def _between_injection_and_recovery(self) -> None:
         try:
@@ -236,7 +215,7 @@ class Conductor:
 
     async def _play_fault(self, fault: PlannedFault) -> None:
         await self._clock.sleep(fault.at)
-        within = _injection(fault)
+        within = injecting(fault)
         fault = await self._pinned(fault)
         await self._undos.keep(fault.undo, at_most=fault.duration + within + GRACE)
         self._undos.asked(fault.undo)
@@ -282,25 +261,6 @@ class Conductor:
         kind, undo = Kind.INJECTION_FAILED, fault.undo.id
         self._ledger.record(kind, source="chaostoolkit", subject=undo, data=said)
 
-    async def before_mitigation(self) -> None:
-        """Have what takes the mitigations back stored and held, before the first is applied.
-
-        Raises:
-            DriverError: no sentinel holds it; the mitigation must not be applied then.
-        """
-        if self._restores is None:
-            undo = self._target.undo_of_mitigations(self._plan.run)
-            await self._undos.keep(undo, at_most=self._longest())
-            self._restores = undo
-
-    def _longest(self) -> timedelta:
-        """Return how long the whole run may take from here on, generously."""
-        faults = self._plan.faults
-        ends = max((f.at + f.duration for f in faults), default=timedelta(0))
-        due = self._plan.detection_due or timedelta(0)
-        injected = max((_injection(f) for f in faults), default=INJECTION)
-        return ends + due + self._settings.answer_patience + self._clears_within() + injected
-
     async def _outcome(self, injected: Fact) -> None:
         if not self._plan.expects_alert:
             await self._clock.sleep(self._plan.silent_for)
@@ -321,38 +281,28 @@ class Conductor:
             self._record_pipeline()
         if page is None or self._responder is None:
             return
-        await self._read_faults()
-        handed = await self._limited(self._page_of(page), "whoever writes the page")
-        self._ledger.record(
-            Kind.PAGE_DELIVERED,
-            source="conductor",
-            subject=handed.slo,
-            data={"to": "on-call", "page": handed.model_dump(mode="json")},
-        )
-        async with AsyncExitStack() as stack:
-            answering = stack.enter_async_context(self._responder.answer(handed))
-            session = await self._limited(answering, "the responder")
-            ended = asyncio.ensure_future(session.ended())
-            ended.add_done_callback(heard)
-            try:
-                mitigation = await self._mitigation(ended)
-                if mitigation is not None:
-                    await self._read_faults(mitigated=True)
-                    await self._cleared(mitigation)
-                    leave = asyncio.ensure_future(self._clock.sleep(FAREWELL))
-                    both: set[asyncio.Future[Any]] = {ended, leave}
-                    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-                    leave.cancel()
-            finally:
-                if not ended.done():
-                    ended.cancel()
-            if ended.done() and not ended.cancelled():
-                code, detail = ended.result()
-                self._ledger.record(
-                    Kind.RESPONDER_ENDED,
-                    source="responder",
-                    data={"code": code, "detail": detail},
-                )
+        ended = asyncio.ensure_future(self._responder.ended())
+        ended.add_done_callback(heard)
+        try:
+            await self._read_faults()
+            mitigation = await self._mitigation(ended)
+            if mitigation is not None:
+                await self._read_faults(mitigated=True)
+                await self._cleared(mitigation)
+                leave = asyncio.ensure_future(self._clock.sleep(FAREWELL))
+                both: set[asyncio.Future[Any]] = {ended, leave}
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                leave.cancel()
+        finally:
+            if not ended.done():
+                ended.cancel()
+        if ended.done() and not ended.cancelled():
+            code, detail = ended.result()
+            self._ledger.record(
+                Kind.RESPONDER_ENDED,
+                source="responder",
+                data={"code": code, "detail": detail},
+            )
 
     async def _mitigation(self, ended: asyncio.Future[tuple[int, str]]) -> Fact | None:
         """Return the first mitigation that worked; None if the responder stops without one."""
@@ -373,36 +323,13 @@ class Conductor:
     async def _cleared(self, mitigation: Fact) -> None:
         """Return once no page branch fires any more, or when it should long have cleared."""
         quiet = 0
-        while self._clock.now() < mitigation.happened_at + self._clears_within():
+        while self._clock.now() < mitigation.happened_at + self._deadlines.clears_within():
             await self._clock.sleep(self._settings.poll)
             quiet = 0 if self.watch.firing() else quiet + 1
             if quiet == 1:
                 await self._read_faults(mitigated=True)
             if quiet >= 3:  # a branch that was about to fire would have by now
                 return
-
-    def _clears_within(self) -> timedelta:
-        """Return how long after the mitigation the alert is waited for.
-
-        A branch clears at the latest when its short window holds nothing of the fault any more.
-        Only branches that fired matter, and which do is known late: a cold Prometheus fires the
-        slow one first.
-        """
-        within = self._plan.scenario.spec.expect.recovered.within
-        if isinstance(within, timedelta):
-            return within + self._settings.detection_slack
-        fired = {f.data.get("long") for f in self._ledger.timeline.of_kind(Kind.ALERT_FIRED)}
-        branches = zip(self._plan.slo.windows, self._plan.windows, strict=True)
-        slowest = max(
-            (
-                real.short
-                for declared, real in branches
-                if nominal(declared.long) in fired and real in self._plan.page_windows
-            ),
-            default=timedelta(0),
-        )
-        longest = slowest + self._plan.target.timing.longest
-        return longest * PATIENCE_RATIO + self._settings.detection_slack
 
     def _record_pipeline(self) -> None:
         """Record whether a page could have come through, where none did: a beat just came."""
@@ -491,8 +418,3 @@ async def to_the_end(wanted: Awaitable[T]) -> T:
 def _unsteady(fault: PlannedFault, error: DriverError) -> Refusal:
     remedy = f"see the steady-state-hypothesis of the experiment {fault.experiment}"
     return Refusal(Ground.STEADY_STATE, str(error), remedy)
-
-
-def _injection(fault: PlannedFault) -> timedelta:
-    """Return how long putting a fault in place may take."""
-    return max(INJECTION, fault.takes + GRACE)

@@ -60,13 +60,21 @@ class Undos:
                 self._perhaps.append(undo)  # stored all the same, only the answer lost
                 raise
             self._open[undo.id] = undo  # from here on it is closed at the end, whatever comes
-        await limited(self._clock, self._lease.hold(undo, at_most=at_most), "the sentinel")
+        await self.hold(undo, at_most=at_most)
         self._ledger.record(
             Kind.UNDO_STORED,
             source="conductor",
             subject=undo.id,
             data={"undo": undo.id, "description": undo.description, "kind": undo.kind},
         )
+
+    async def hold(self, undo: Undo, *, at_most: timedelta) -> None:
+        """Have one that is kept held anew.
+
+        Raises:
+            DriverError: no sentinel holds it: the run may have been taken over.
+        """
+        await limited(self._clock, self._lease.hold(undo, at_most=at_most), "the sentinel")
 
     def asked(self, undo: Undo) -> None:
         """Note that the target is being asked for the change."""
@@ -75,7 +83,7 @@ class Undos:
     async def answered(self, undo: Undo, *, at_most: timedelta) -> None:
         """Note that the change is made, and have it held from now on for this long."""
         self._unanswered.discard(undo.id)
-        await limited(self._clock, self._lease.hold(undo, at_most=at_most), "the sentinel")
+        await self.hold(undo, at_most=at_most)
 
     async def leave_alone(self, undo: Undo) -> None:
         """Close the undo of a fault that never began: its rollbacks would be a change of their own.

@@ -1,67 +1,98 @@
-"""The incident's API over HTTP: all that a responder in a process of its own can do."""
+"""The one client of the API of incidents: a run's and that of `gameday serve` speak the same."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from urllib.parse import urljoin, urlsplit
+from typing import Any, ClassVar
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
-from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
+from gameday.errors import (
+    DriverError,
+    ExitCode,
+    PermanentDriverError,
+    TemporaryDriverError,
+)
 from gameday.model.page import Finding
 from gameday.model.signals import Deploy
 
-__all__ = ["HttpDesk"]
+__all__ = ["HttpDesk", "Mistaken", "NotAsItStands", "open_incidents"]
+
+TIMEOUT = timedelta(seconds=75)
+"""Of one call: longer than the server waits for the outcome of a mitigation."""
+
+RUN_IS_GONE = "check that the run that sent the page is still going"
+
+
+class Mistaken(PermanentDriverError):
+    """The server says that the request is wrong: no such incident, no such token, no such field."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.USAGE
+
+
+class NotAsItStands(PermanentDriverError):
+    """The server says that it cannot be done as the incident stands."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
 
 
 class HttpDesk:
     """The desk of one incident, reached through its page; fulfils `IncidentDesk`.
 
-    The incident's URL is a capability: whoever knows it may speak for the responder. It is
-    therefore never part of an error message.
+    The token speaks for whoever bears it; it is sent to the incident's own server and nobody else,
+    and is never part of an error message.
     """
 
     def __init__(
         self,
         incident: str,
         *,
-        timeout: timedelta = timedelta(seconds=30),
+        token: str,
+        timeout: timedelta = TIMEOUT,
+        otherwise: str = RUN_IS_GONE,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Remember the address; nothing is opened until the first call.
 
         Args:
             incident: URL of the incident, as the page gives it.
+            token: of a responder.
             timeout: of one call; a mitigation may take several seconds.
+            otherwise: what to do where nobody answers, for the message.
             transport: another way than the network, for tests.
         """
         self._incident = incident.rstrip("/")
-        self._token = self._incident.rpartition("/")[2]
+        self._server = _server(self._incident)
+        self._token = token
         self._timeout = timeout
+        self._otherwise = otherwise
         self._transport = transport
 
     async def summary(self) -> Mapping[str, Any]:
-        """Return the page and what the responder did so far, as the API shows them."""
-        what = "the incident"
-        try:
-            said = self._checked(await self._send("GET", self._incident, what=what), what).json()
-        except ValueError as error:
-            raise PermanentDriverError(f"{what} cannot be read: {error!r}") from error
-        return said if isinstance(said, dict) else {}
+        """Return the incident as the API shows it."""
+        return await self._json("GET", self._incident, "the incident")
+
+    async def say(self, word: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put a word on the incident's record, and return the fact.
+
+        Args:
+            word: last part of the path: ``note``, ``resolve``, ``postmortem`` …
+        """
+        return await self._json("POST", f"{self._incident}/{word}", f"the incident's /{word}", body)
 
     async def acknowledge(self) -> None:
         """Say: I have it."""
-        await self._post("ack", {})
+        await self.say("ack", {})
 
     async def report(self, finding: Finding) -> None:
         """Hand in the finding of one step."""
-        await self._post("findings", finding.model_dump(mode="json"))
+        await self.say("finding", finding.model_dump(mode="json"))
 
     async def tick(self, step: str, *, done: bool, note: str = "") -> None:
         """Tick a runbook step."""
-        await self._post("steps", {"step": step, "done": done, "note": note})
+        await self.say("step", {"step": step, "done": done, "note": note})
 
     async def mitigate(self, name: str, parameters: Mapping[str, str]) -> str:
         """Start a mitigation; return what was done.
@@ -69,12 +100,12 @@ class HttpDesk:
         Raises:
             PermanentDriverError: it is unknown or was refused; the message says why.
         """
-        answer = await self._post("mitigations", {"name": name, "parameters": dict(parameters)})
-        if not answer.get("ok", True):
-            raise PermanentDriverError(
-                f"mitigation {name!r} was not applied: {answer.get('detail') or 'no reason given'}"
-            )
-        return str(answer.get("detail", ""))
+        body = {"name": name, "parameters": dict(parameters)}
+        try:
+            said = await self.say("mitigation", body)
+        except NotAsItStands as error:
+            raise PermanentDriverError(str(error)) from error
+        return str((said.get("data") or {}).get("detail", ""))
 
     async def follow(self, link: str) -> str:
         """Open a deeplink and return where it leads, without going there."""
@@ -94,22 +125,21 @@ class HttpDesk:
     async def deploys(self) -> Sequence[Deploy]:
         """Return the incident's deploy timeline, oldest first."""
         what = "the incident's deploy timeline"
-        answer = await self._send("GET", f"{self._incident}/deploys", what=what)
+        said = await self._json("GET", f"{self._incident}/deploys", what)
         try:
-            deploys = [_deploy(raw) for raw in self._checked(answer, what).json()["deploys"]]
+            deploys = [_deploy(raw) for raw in said["deploys"]]
         except (KeyError, TypeError, ValueError) as error:
             raise PermanentDriverError(f"{what} cannot be read: {error!r}") from error
         return sorted(deploys, key=lambda d: (d.deployed_at, d.service, d.region or ""))
 
-    async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        what = f"the incident's /{path}"
-        answer = self._checked(
-            await self._send("POST", f"{self._incident}/{path}", what=what, body=body), what
-        )
+    async def _json(
+        self, method: str, url: str, what: str, body: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
+        answer = self._checked(await self._send(method, url, what=what, body=body), what)
         try:
-            said = answer.json() if answer.content else {}
-        except ValueError:
-            said = {}
+            said = answer.json()
+        except ValueError as error:
+            raise PermanentDriverError(f"{what} cannot be read: {error!r}") from error
         return said if isinstance(said, dict) else {}
 
     async def _send(
@@ -122,6 +152,10 @@ class HttpDesk:
         follow_redirects: bool = False,
     ) -> httpx.Response:
         host = urlsplit(url).hostname or ""
+        # A link opened by whoever is known is theirs; one opened without a word of who it is counts
+        # for nobody.
+        is_own = _server(url) == self._server
+        headers = {"authorization": f"Bearer {self._token}"} if is_own else {}
         try:
             async with httpx.AsyncClient(
                 timeout=self._timeout.total_seconds(),
@@ -129,27 +163,54 @@ class HttpDesk:
                 trust_env=not (host in {"localhost", "::1"} or host.startswith("127.")),
                 follow_redirects=follow_redirects,
             ) as client:
-                # A link opened by whoever holds the incident's address is the responder's; one
-                # opened without a word of who it is counts for nobody.
-                known = url.startswith(f"{self._incident.rpartition('/incidents/')[0]}/go/")
-                headers = {"authorization": f"Bearer {self._token}"} if known else {}
                 return await client.request(method, url, json=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TemporaryDriverError(
-                f"{what} does not answer ({type(error).__name__}): "
-                "check that the run that sent the page is still going"
+                f"{what} does not answer ({type(error).__name__}): {self._otherwise}"
             ) from error
 
     def _checked(self, answer: httpx.Response, what: str) -> httpx.Response:
         if answer.is_success:
             return answer
-        text = f"{what} answers {answer.status_code}: {_reason(answer)}"
-        error: type[DriverError] = (
-            TemporaryDriverError
-            if answer.status_code >= 500 or answer.status_code == 429
-            else PermanentDriverError
-        )
-        raise error(text)
+        reason = _reason(answer)
+        if answer.status_code == 409:
+            raise NotAsItStands(reason)
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise TemporaryDriverError(f"{what} answers {answer.status_code}: {reason}")
+        error: type[DriverError] = Mistaken if answer.is_client_error else PermanentDriverError
+        raise error(f"{what} answers {answer.status_code}: {reason}")
+
+
+async def open_incidents(
+    server: str,
+    *,
+    token: str,
+    run: str | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Sequence[str]:
+    """Return the URLs of the open incidents of a server, newest first.
+
+    Args:
+        run: only those of this run.
+
+    Raises:
+        TemporaryDriverError: it does not answer.
+    """
+    base = f"{server.rstrip('/')}/api/incidents"
+    desk = HttpDesk(base, token=token, transport=transport)
+    said = await desk._json("GET", f"{base}?open=true", "the list of incidents")
+    found = said.get("incidents")
+    rows = [r for r in found if isinstance(r, dict)] if isinstance(found, list) else []
+    return [
+        f"{base}/{quote(str(r.get('id')), safe='')}"
+        for r in rows
+        if run is None or r.get("drill") == run
+    ]
+
+
+def _server(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -5,9 +5,13 @@ Pure. A group is told facts in any order and any number of times, and comes to t
     alerts        ──▇▇▇▇──▇▇▇▇▇────────────────────────────▇▇▇──
     incidents      [──────────────]  quiet for 30 minutes  [───…
 
-Alerts that overlap, or follow each other within `QUIET`, are one incident; so a group never has two
-open ones. What a person closed stays closed: an alert that begins later than `REOPEN_WITHIN` after
-it is a new incident, an earlier one opens the old one again.
+Alerts that overlap, or follow each other within `QUIET`, are one incident. Where one of them wakes
+somebody, it is those that count: a ticket that fires on for days keeps no incident open. What a
+person closed stays closed: an alert that begins later than `REOPEN_WITHIN` after it is a new
+incident, an earlier one opens the old one again.
+
+What a drill explains and what it does not are never one incident: whoever answers a drill must not
+have answered a real one by it. So a group has one open incident at most per drill, and a real one.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gameday.incidents.alerts import Alert, firing_id_of
+from gameday.incidents.severity import WAKING, severity_of
 from scoring.timeline import Fact, Kind
 
 QUIET = timedelta(minutes=30)
@@ -50,6 +55,11 @@ class Firing:
         """When it fired, by Prometheus."""
         return self.told.starts_at
 
+    @property
+    def wakes(self) -> bool:
+        """Whether it is an alert that wakes somebody."""
+        return severity_of(self.told.labels) in WAKING
+
     def merged(self, other: Firing) -> Firing:
         """Return what both say together; the order of the two does not matter."""
         told = min(
@@ -71,23 +81,27 @@ class Incident:
         firings: first the ones that fire.
         ids: of the incident, oldest first; several where late news made one of several.
         words: the facts people and the engine added, in the order they happened.
-        firing: how many firings have no end yet.
-        severities: what the alerts' labels say of how bad it is.
-        drills: the runs that explain the alerts; None among them: one is explained by nothing.
-        drill_until: until when a drill explains them at most.
+        firing: how many firings have no end yet; waking: of those that wake somebody.
+        wakes: whether one of its alerts wakes somebody.
+        severity: the worst that the alerts' labels say.
+        drill: the run that explains the alerts; None: it is real.
+        drill_until: until when the drill explains them at most; None: for good.
     """
 
     firings: list[Firing] = field(default_factory=list)
     ids: tuple[str, ...] = ()
     events: tuple[Fact, ...] = ()
     firing: int = 0
-    severities: set[str] = field(default_factory=set)
-    drills: set[str | None] = field(default_factory=set)
+    waking: int = 0
+    wakes: bool = False
+    severity: str = "SEV-4"
+    drill: str | None = None
     drill_until: datetime | None = None
     _first: Firing | None = None
     _paged_at: datetime | None = None
     _last_starts_at: datetime | None = None
     _last_ends_at: datetime | None = None
+    _last_waking_ends_at: datetime | None = None
 
     @classmethod
     def of(
@@ -109,12 +123,14 @@ class Incident:
             self._paged_at = told.received_at
         if self._last_starts_at is None or told.starts_at > self._last_starts_at:
             self._last_starts_at = told.starts_at
-        if firing.ends_at is None:
-            self.firing += 1
-        elif self._last_ends_at is None or firing.ends_at > self._last_ends_at:
-            self._last_ends_at = firing.ends_at
-        self.severities.add((told.labels.get("sev") or told.labels.get("severity") or "").lower())
-        self.drills.add(told.drill)
+        self._last_ends_at = _later(self._last_ends_at, firing.ends_at)
+        self.firing += firing.ends_at is None
+        if firing.wakes:
+            self.wakes = True
+            self.waking += firing.ends_at is None
+            self._last_waking_ends_at = _later(self._last_waking_ends_at, firing.ends_at)
+        self.severity = min(self.severity, severity_of(told.labels))
+        self.drill = told.drill
         if told.drill_until and (self.drill_until is None or told.drill_until > self.drill_until):
             self.drill_until = told.drill_until
 
@@ -143,7 +159,12 @@ class Incident:
 
     @property
     def cleared_at(self) -> datetime | None:
-        """When the last alert cleared, by Prometheus; None while one fires."""
+        """When the last alert that wakes somebody cleared, by Prometheus; None while one fires.
+
+        Where none wakes anybody, all of them count.
+        """
+        if self.wakes:
+            return None if self.waking else self._last_waking_ends_at
         return None if self.firing else self._last_ends_at
 
     def closing(self) -> Fact | None:
@@ -160,6 +181,10 @@ class Incident:
         if taken_back is None:
             return None
         return min(e.told.received_at for e in self.firings if e.starts_at > taken_back)
+
+
+def _later(known: datetime | None, other: datetime | None) -> datetime | None:
+    return other if known is None else known if other is None else max(known, other)
 
 
 def _began(firing: Firing) -> tuple[datetime, str]:
@@ -223,22 +248,26 @@ class AlertGroup:
         said = Firing(alert, alert.ends_at)
         known = self._firings.get(alert.firing_id)
         self._firings[alert.firing_id] = said if known is None else known.merged(said)
-        incidents = self._incidents
-        if (
-            known is None
-            and alert.ends_at is None
-            and incidents
-            # An id that was heard before its alert has to find it.
-            and alert.firing_id not in self._anchored
-            and not any(w.kind in CLOSING for w in incidents[-1].events)
-            and incidents[-1].firings[0].ends_at is None
-            and incidents[-1].firings[0].starts_at <= alert.starts_at
-        ):
+        found = self._going_on(alert) if known is None and alert.ends_at is None else None
+        if found is not None:
             # In a storm nearly every alert joins the incident that is open already; working the
             # whole group out again for each would take the square of their number.
-            incidents[-1].add(said)
+            found.add(said)
         else:
             self._incidents = None
+
+    def _going_on(self, alert: Alert) -> Incident | None:
+        """Return the incident that an alert which is new and fires surely joins; None: not sure."""
+        # An id that was heard before its alert has to find it.
+        if not self._incidents or alert.firing_id in self._anchored:
+            return None
+        found = next((i for i in reversed(self._incidents) if i.drill == alert.drill), None)
+        if found is None or any(w.kind in CLOSING for w in found.events):
+            return None
+        # The first is one that fires, and of those that wake somebody where there is one.
+        first = found.firings[0]
+        is_open = first.ends_at is None and first.starts_at <= alert.starts_at
+        return found if is_open and first.wakes == found.wakes else None
 
     def incidents(self) -> Sequence[Incident]:
         """Return the incidents of this group, oldest first."""
@@ -259,42 +288,74 @@ class AlertGroup:
             events_of.setdefault(str(word.data.get("incident")), []).append(word)
         opened = {i: w.happened_at for i in self._anchors for w in events_of[i][:1]}
 
-        clusters: list[list[Firing]] = []
-        ids: list[list[str]] = []
-        closed_at: datetime | None = None
-        ends_at: datetime | None = None
+        clusters: list[_Cluster] = []
+        of_drill: dict[str | None, _Cluster] = {}
         for key, firing in sorted(
             self._firings.items(), key=lambda item: (item[1].starts_at, item[0])
         ):
-            begins = firing.starts_at
-            if not clusters or not _joins(begins, ends_at=ends_at, closed_at=closed_at):
-                clusters.append([])
-                ids.append([])
-                closed_at, ends_at = None, begins
-            clusters[-1].append(firing)
-            if ends_at is not None:
-                ends_at = None if firing.ends_at is None else max(ends_at, firing.ends_at)
+            cluster = of_drill.get(firing.told.drill)
+            if cluster is None or not cluster.takes(firing):
+                cluster = of_drill[firing.told.drill] = _Cluster()
+                clusters.append(cluster)
+            cluster.add(firing)
             for incident in ids_of.get(key, ()):
-                ids[-1].append(incident)
+                cluster.ids.append(incident)
                 for word in events_of.get(incident, ()):
-                    if word.kind in CLOSING and (closed_at is None or word.happened_at > closed_at):
-                        closed_at = word.happened_at
+                    if word.kind in CLOSING:
+                        cluster.closed_at = _later(cluster.closed_at, word.happened_at)
         incidents = []
-        for cluster, found in zip(clusters, ids, strict=True):
-            said = [w for i in found for w in events_of.get(i, ())]
+        for cluster in clusters:
+            said = [w for i in cluster.ids for w in events_of.get(i, ())]
             incidents.append(
                 Incident.of(
-                    # The first one firing, if any, for `_hear` to see at a glance that it is open.
-                    sorted(cluster, key=lambda e: (e.ends_at is not None, e.starts_at)),
-                    ids=tuple(sorted(found, key=lambda i: (opened[i], i))),
+                    # The first one firing, if any, to be seen at a glance by `_going_on`.
+                    sorted(
+                        cluster.firings,
+                        key=lambda e: (not e.wakes, e.ends_at is not None, e.starts_at),
+                    ),
+                    ids=tuple(sorted(cluster.ids, key=lambda i: (opened[i], i))),
                     events=tuple(sorted(said, key=lambda w: (w.happened_at, w.id))),
                 )
             )
         return incidents
 
 
-def _joins(begins: datetime, *, ends_at: datetime | None, closed_at: datetime | None) -> bool:
-    """Return whether an alert that begins then belongs to the incident before it."""
-    if closed_at is not None and begins > closed_at + REOPEN_WITHIN:
-        return False
-    return ends_at is None or begins <= ends_at + QUIET
+@dataclass(slots=True)
+class _Cluster:
+    """Firings that come to one incident, while a group is worked out."""
+
+    firings: list[Firing] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    closed_at: datetime | None = None
+    _all: _Ends = field(default_factory=lambda: _Ends())
+    _waking: _Ends = field(default_factory=lambda: _Ends())
+
+    def takes(self, firing: Firing) -> bool:
+        """Return whether a firing that begins after these belongs to them."""
+        if self.closed_at is not None and firing.starts_at > self.closed_at + REOPEN_WITHIN:
+            return False
+        # What wakes somebody goes by those that did: hours later, nobody is awake any more.
+        by = self._waking if firing.wakes and self._waking.count else self._all
+        return by.is_open or by.last is None or firing.starts_at <= by.last + QUIET
+
+    def add(self, firing: Firing) -> None:
+        """Take one more in."""
+        self.firings.append(firing)
+        self._all.add(firing)
+        if firing.wakes:
+            self._waking.add(firing)
+
+
+@dataclass(slots=True)
+class _Ends:
+    """When firings ended: whether one has not, and the last end."""
+
+    count: int = 0
+    is_open: bool = False
+    last: datetime | None = None
+
+    def add(self, firing: Firing) -> None:
+        """Take one more in."""
+        self.count += 1
+        self.is_open = self.is_open or firing.ends_at is None
+        self.last = _later(self.last, firing.ends_at)

@@ -87,7 +87,7 @@ def _meaning(event: PagerDutyEvent, state: IncidentState) -> tuple[str, dict[str
 def _resolved(event: PagerDutyEvent, state: IncidentState) -> tuple[str, dict[str, Any]]:
     if not state.is_open:
         return Kind.PAGER_SAID, {"text": "resolved there too"}
-    if not state.firing:
+    if state.cleared_at is not None:
         return Kind.RESOLVED, {"text": f"resolved in {TOOL}", "anyway": False}
     text = f"resolved in {TOOL} while {state.firing} of its alerts still fire: it stays open"
     # Somebody has looked at it, which is what an acknowledgement says.

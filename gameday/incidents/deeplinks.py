@@ -1,16 +1,17 @@
 """Where the four deeplinks of a page lead: pure URL building, no I/O.
 
-Time windows are built here, when the page is received, and not in the alerting rule: Prometheus'
+Time windows are built here, when a link is followed, and not in the alerting rule: Prometheus'
 templates do not know when an alert became active (prometheus#17273).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
+from gameday.incidents.state import IncidentState
 from gameday.model.slo import Slo
 
 
@@ -27,6 +28,54 @@ class Tools:
     traces: str
     profiles: str
     code: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolLinks:
+    """The tools of a target, as `gameday.incidents.links.Destinations` of its drill.
+
+    Attributes:
+        windows: long windows of the SLO's branches: nominal → real.
+        slower: requests slower than this break the SLO; None for an availability SLO.
+        now: the present instant, by the run's clock.
+    """
+
+    tools: Tools
+    slo: Slo
+    windows: Mapping[str, timedelta]
+    slower: timedelta | None
+    now: Callable[[], datetime]
+    is_open: bool = True
+
+    @property
+    def rate_window(self) -> timedelta:
+        """Return how far back the rates of the RED dashboard look."""
+        return max(timedelta(seconds=5), min(self.windows.values()) / 12)
+
+    def window(self, incident: IncidentState) -> timedelta:
+        """Return the long window of the branch that fired, in real time."""
+        long = incident.first.told.labels.get("long_window", "")
+        return self.windows.get(long, timedelta(minutes=1))
+
+    def is_chosen(self, view: str) -> bool:
+        """Return that the console's own views are as good for people."""
+        return False
+
+    def tool(self, incident: IncidentState, view: str) -> str | None:
+        """Return a view in its tool, filtered to the burn window up to now."""
+        since = min(incident.starts_at, incident.paged_at) - self.window(incident)
+        until = max(incident.paged_at, self.now())
+        match view:
+            case "red":
+                window = self.rate_window
+                return red(self.tools, self.slo, since=since, until=until, window=window)
+            case "traces":
+                slower = self.slower or timedelta(0)
+                return traces(self.tools, self.slo, since=since, until=until, slower=slower)
+            case "profile":
+                return profile(self.tools, self.slo, since=since, until=until)
+            case _:
+                return None
 
 
 def red_queries(service: str, *, window: timedelta) -> tuple[str, ...]:

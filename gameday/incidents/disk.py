@@ -1,16 +1,29 @@
-"""The threads that the store is used from: it blocks, and the event loop must not."""
+"""How the store is used: from threads, since it blocks and the event loop must not."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
 
-class Disk:
+class Disk(Protocol):
+    """Runs the calls of the store."""
+
+    async def write(self, call: Callable[[], T]) -> T:
+        """Return the outcome of a call that sees, and is seen by, every other one made here."""
+
+    async def read(self, call: Callable[[], T]) -> T:
+        """Return the outcome of a call that waits for no writer."""
+
+    def close(self) -> None:
+        """Return when what is under way is done; nothing may be asked afterwards."""
+
+
+class Threads:
     """One thread that writes, in order, and two that read meanwhile."""
 
     def __init__(self) -> None:
@@ -29,3 +42,18 @@ class Disk:
         """End the threads when what they do is done."""
         self._writer.shutdown()
         self._readers.shutdown()
+
+
+class Inline:
+    """Makes each call where it is asked for: for a store that does not block."""
+
+    async def write(self, call: Callable[[], T]) -> T:
+        """Return the outcome of a call."""
+        return call()
+
+    async def read(self, call: Callable[[], T]) -> T:
+        """Return the outcome of a call."""
+        return call()
+
+    def close(self) -> None:
+        """Do nothing: nothing is ever under way."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -20,7 +19,7 @@ from typing import Any
 
 from gameday.errors import DriverError, StoreError
 from gameday.incidents.disk import Disk
-from gameday.incidents.duties import Act, Duty, duties, pages_sent
+from gameday.incidents.duties import Act, Duty, pages_sent
 from gameday.incidents.paging import Paging
 from gameday.incidents.state import IncidentState
 from gameday.ports import Clock, IncidentStore
@@ -46,7 +45,9 @@ class Dispatch:
     """The duties of one process.
 
     Args:
+        due: what is due of an incident now.
         fresh: how an incident stands with all that other processes wrote.
+        name: what this process claims duties as; None: nobody else does any of them.
         record: puts what was done on record.
     """
 
@@ -57,6 +58,8 @@ class Dispatch:
         *,
         clock: Clock,
         paging: Paging,
+        due: Callable[[IncidentState], Sequence[Duty]],
+        name: str | None,
         fresh: Callable[[str], Awaitable[IncidentState]],
         record: Record,
     ) -> None:
@@ -64,12 +67,12 @@ class Dispatch:
         self._disk = disk
         self._clock = clock
         self._paging = paging
+        self._due = due
         self._fresh = fresh
         self._record = record
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._not_before: dict[str, datetime] = {}
-        self.name = secrets.token_hex(8)
-        """What this process claims duties as."""
+        self._name = name or ""
         self.fulfilled = 0
         self.failed = 0
 
@@ -90,11 +93,14 @@ class Dispatch:
 
     async def _fulfil(self, incident: IncidentState, duty: Duty, key: str) -> None:
         try:
+            if not self._name:
+                await self._act(incident, duty, key)
+                return
             async with self._claimed(key) as is_mine:
                 if not is_mine:
                     return
                 incident = await self._fresh(incident.id)
-                if duty.key in {d.key for d in duties(incident, now=self._clock.now())}:
+                if duty.key in {d.key for d in self._due(incident)}:
                     await self._act(incident, duty, key)
         except StoreError as error:
             # Not on record, so it is due again; that is the safe side.
@@ -106,8 +112,8 @@ class Dispatch:
         try:
             match duty.act:
                 case Act.PAGE:
-                    data |= {"level": duty.level, "summary": incident.summary}
-                    data["accepted"] = await self._paging.page(incident, duty)
+                    sent = await self._paging.page(incident, duty)
+                    data |= {"level": duty.level, "summary": incident.summary, **sent}
                 case Act.TELL_ACKED:
                     data["pages"] = pages_sent(incident)
                     kind, data["text"] = Kind.REMINDED, await self._paging.acknowledge(incident)
@@ -144,11 +150,11 @@ class Dispatch:
                 await keeping
             # Not written down, it runs out by itself.
             with suppress(StoreError):
-                await self._disk.write(partial(self._store.release, key, holder=self.name))
+                await self._disk.write(partial(self._store.release, key, holder=self._name))
 
     async def _claim(self, key: str) -> bool:
         now = self._clock.now()
-        claim = partial(self._store.claim, key, holder=self.name, now=now, until=now + CLAIM)
+        claim = partial(self._store.claim, key, holder=self._name, now=now, until=now + CLAIM)
         return await self._disk.write(claim)
 
     async def _keep(self, key: str) -> None:

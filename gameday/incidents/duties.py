@@ -6,12 +6,13 @@ and one that was done is not done again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gameday.incidents.state import POSTMORTEM_WITHIN, WAKING, IncidentState, State
+from gameday.incidents.severity import POSTMORTEM_WITHIN
+from gameday.incidents.state import IncidentState, State
 from scoring.funnel import TARGETS
 from scoring.timeline import Kind
 
@@ -51,49 +52,92 @@ class Duty:
     level: int = 0
 
 
-def duties(incident: IncidentState, *, now: datetime) -> Sequence[Duty]:
-    """Return what is due and not on record, most urgent first; may be empty."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which incidents' duties fall to one engine.
+
+    Attributes:
+        run: it is a run's own engine, and does those of its drill; None: it is the service's.
+        going_on: the runs that go on: each does those of its drill itself.
+        escalates: whether a drill that nobody answers wakes the real rota.
+    """
+
+    run: str | None = None
+    going_on: Collection[str] = ()
+    escalates: bool = False
+
+
+def duties(incident: IncidentState, *, now: datetime, share: Share = Share()) -> Sequence[Duty]:
+    """Return what is due here and not on record, most urgent first; may be empty."""
     done = {
         str(w.data.get("duty"))
         for w in incident.events
         if w.kind in (Kind.PAGE_DELIVERED, Kind.REMINDED)
     }
-    found = (*_pages(incident, now), *_answers(incident), *_reminders(incident, now))
+    found = _fallen_to(share, incident, now)
     return tuple(d for d in found if d.key not in done)
 
 
+def _fallen_to(share: Share, incident: IncidentState, now: datetime) -> Sequence[Duty]:
+    """Return what is due of an incident, done or not, to an engine with this share of them."""
+    if incident.drill is None:
+        if share.run is not None:
+            return ()
+        return (*_pages(incident, now), *_answers(incident), *_reminders(incident, now))
+    if incident.drill == share.run:
+        return (*_drill_pages(incident, now, share), *_answers(incident))
+    if share.run is not None:
+        return ()
+    if incident.drill in share.going_on:
+        return _outlived(incident, now)
+    return (*_outlived(incident, now), *_answers(incident), *_reminders(incident, now))
+
+
 def _pages(incident: IncidentState, now: datetime) -> Sequence[Duty]:
-    if not incident.is_open or incident.severity not in WAKING:
+    if not _is_unanswered(incident):
         return ()
-    if incident.state is State.RECOVERED:
+    level = _level(incident, now)
+    return [_page(incident, level, "on-call" if level == 1 else "rota")]
+
+
+def _drill_pages(incident: IncidentState, now: datetime, share: Share) -> Sequence[Duty]:
+    if not _is_unanswered(incident):
         return ()
-    since = incident.unanswered_since
-    found = []
-    outlived = incident.drill_until is not None and now > incident.drill_until
-    if incident.drill is not None and incident.firing and outlived:
-        # Whoever answers the drill believes that it is one; this is not any more.
-        found.append(
-            Duty(
-                _page_key(since, "outlived"),
-                Act.PAGE,
-                "rota",
-                f"it outlives the drill {incident.drill}",
-                level=2,
-            )
-        )
-    if incident.acked_at is not None:
-        return found
-    waited = now - since
-    level = 1
-    if waited > ACK_WITHIN:
-        level = min(LEVELS, 2 + int((waited - ACK_WITHIN) / ESCALATE_EVERY))
-    if level == 1:
-        to, why = "drill on-call" if incident.drill else "on-call", "it fired"
-    else:
-        # Also a drill's: nobody may think that somebody else has it.
-        to, why = "rota", f"nobody acknowledged it within {ACK_WITHIN.total_seconds():.0f} s"
-    found.append(Duty(_page_key(since, str(level)), Act.PAGE, to, why, level=level))
+    level = _level(incident, now)
+    found = [_page(incident, 1, "drill on-call")]
+    if level > 1 and share.escalates:
+        found.append(_page(incident, level, "rota"))
     return found
+
+
+def _outlived(incident: IncidentState, now: datetime) -> Sequence[Duty]:
+    """Whoever answers the drill believes that it is one; this is not any more."""
+    until = incident.drill_until
+    if until is None or now <= until or not _is_burning(incident) or incident.cleared_at:
+        return ()
+    key = _page_key(incident.unanswered_since, "outlived")
+    return [Duty(key, Act.PAGE, "rota", f"it outlives the drill {incident.drill}", level=2)]
+
+
+def _is_burning(incident: IncidentState) -> bool:
+    return incident.is_open and incident.wakes and incident.state is not State.RECOVERED
+
+
+def _is_unanswered(incident: IncidentState) -> bool:
+    return _is_burning(incident) and incident.acked_at is None
+
+
+def _level(incident: IncidentState, now: datetime) -> int:
+    waited = now - incident.unanswered_since
+    if waited <= ACK_WITHIN:
+        return 1
+    return min(LEVELS, 2 + int((waited - ACK_WITHIN) / ESCALATE_EVERY))
+
+
+def _page(incident: IncidentState, level: int, to: str) -> Duty:
+    late = f"nobody acknowledged it within {ACK_WITHIN.total_seconds():.0f} s"
+    key = _page_key(incident.unanswered_since, str(level))
+    return Duty(key, Act.PAGE, to, "it fired" if level == 1 else late, level=level)
 
 
 def _page_key(since: datetime, level: str) -> str:
@@ -130,7 +174,7 @@ def _answers(incident: IncidentState) -> Sequence[Duty]:
 
 def _reminders(incident: IncidentState, now: datetime) -> Sequence[Duty]:
     postmortem = next((p for p in incident.phases if p.name == "postmortem"), None)
-    if postmortem is None or postmortem.at or postmortem.due_at is None or incident.drill:
+    if postmortem is None or postmortem.at or postmortem.due_at is None:
         return ()
     due_at = postmortem.due_at
     owed = POSTMORTEM_WITHIN[incident.severity]

@@ -25,14 +25,17 @@ from gameday.errors import PlanRefused, StoreError, UsageError
 from gameday.incidents.alert_group import CLOSING, Incident
 from gameday.incidents.alerts import alerts_of, has_beat, instant, text
 from gameday.incidents.answers import Answer, answer_of, incident_of, is_repeat
-from gameday.incidents.disk import Disk
+from gameday.incidents.disk import Disk, Threads
 from gameday.incidents.dispatch import Dispatch
-from gameday.incidents.duties import duties
+from gameday.incidents.duties import Act, Duty, duties
 from gameday.incidents.memory import Listener, Memory, gone
+from gameday.incidents.mitigation import Mitigations
+from gameday.incidents.openings import Openings, row_of
 from gameday.incidents.pagerduty_events import PagerDutyEvent
 from gameday.incidents.paging import Paging
-from gameday.incidents.routing import Drill, routed
-from gameday.incidents.state import WAKING, IncidentState, State, state_of
+from gameday.incidents.routing import routed
+from gameday.incidents.state import IncidentState, State, state_of
+from gameday.incidents.terms import Terms
 from gameday.incidents.writer import Writer
 from gameday.ports import AuditEntry, Clock, GroupFact, IncidentRow, IncidentStore
 from scoring.timeline import Fact, Kind
@@ -43,14 +46,14 @@ TICK = timedelta(seconds=1)
 FOLLOW_EVERY = timedelta(milliseconds=200)
 """How often it looks for what other processes wrote; before anything is shown it looks anyway."""
 
-OPENINGS = 20
-"""Tries to open an incident against other processes' news of its group; the next tick goes on."""
-
 KEPT = timedelta(hours=1)
 """How long a closed incident stays in memory, for the news that come late."""
 
 REMEMBERED = timedelta(days=7)
 """Closed incidents this young are loaded at the start: their postmortem may still be owed."""
+
+RUN = "conductor"
+"""Source of what a run itself says about its incident."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,11 +63,12 @@ class NoSuchIncident(UsageError):
 
 
 class Engine:
-    """Every incident of one service process.
+    """The incidents of one store, as one process serves them.
 
     Args:
-        drills: the runs that go on, as of now; asked for every webhook, so it must be quick.
-        on_real: told about a real incident that opens while a drill goes on.
+        terms: whose incidents' duties it does, and how.
+        disk: makes the calls of the store; threads where None.
+        token: draws an id; from the machine's randomness where it is not given.
     """
 
     def __init__(
@@ -73,26 +77,40 @@ class Engine:
         *,
         clock: Clock,
         paging: Paging | None = None,
-        drills: Callable[[], Sequence[Drill]] = tuple,
-        on_real: Callable[[IncidentState], None] | None = None,
+        terms: Terms | None = None,
+        disk: Disk | None = None,
+        token: Callable[[], str] = partial(secrets.token_hex, 8),
     ) -> None:
+        self.terms = terms or Terms()
         self._store = store
         self._clock = clock
-        self._drills = drills
-        self._on_real = on_real
-        self._disk = Disk()
+        self._token = token
+        self._paging = paging or Paging({})
+        self._disk = disk or Threads()
         self._memory = Memory(store, self._disk)
-        self._writer = Writer(store, self._disk, self._memory, after=self._open_new)
+        self._writer = Writer(store, self._disk, self._memory, after=self._opened)
         self._dispatch = Dispatch(
             store,
             self._disk,
             clock=clock,
-            paging=paging or Paging({}),
+            paging=self._paging,
+            due=self._due,
+            # A run's incidents are nobody else's while it goes on: nothing is to be claimed.
+            name=token() if self.terms.run is None else None,
             fresh=self.state,
             record=self._record,
         )
-        self._rows: dict[str, IncidentRow] = {}
-        self._opening_one = asyncio.Lock()
+        self._mitigations = Mitigations(
+            run=self.terms.run,
+            mitigator=self.terms.mitigator,
+            applied=self._mitigated,
+            clock=clock,
+        )
+        self._memory.listen(self._mitigations.hear)
+        self._openings = Openings(
+            store, self._disk, self._memory, terms=self.terms, now=self.now, token=token
+        )
+        self._rows = self._openings.rows
         self._counter = itertools.count()
         self.beat_at: datetime | None = None
         """When the watchdog was heard last; None: never since the start."""
@@ -134,7 +152,7 @@ class Engine:
     async def running(self, *, tick: timedelta = TICK) -> AsyncIterator[Engine]:
         """Load what is open, then write and keep deadlines for as long as the context lasts."""
         await self._memory.begin(since=self.now() - REMEMBERED)
-        await self._open_new(self._memory.groups)
+        await self._openings.open(self._memory.groups)
         loops = [
             asyncio.create_task(self._writer.write_for_ever()),
             asyncio.create_task(self._tick_for_ever(tick)),
@@ -143,7 +161,7 @@ class Engine:
         try:
             yield self
         finally:
-            tasks = (*loops, *self.busy)
+            tasks = (*loops, *self.busy, *self._mitigations.busy)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -151,20 +169,33 @@ class Engine:
 
     # --- in ----------------------------------------------------------------------------------
 
-    async def hook(self, payload: Mapping[str, Any]) -> int:
+    async def hook(self, payload: Mapping[str, Any], *, arrived_at: datetime | None = None) -> int:
         """Take an Alertmanager webhook; return how many facts were new once they are on disk.
+
+        Args:
+            arrived_at: when the request came, by `now`; reading and writing take time of their own.
+                None: now.
 
         Raises:
             UsageError: it is not shaped like one.
             StoreError: it could not be written down; the sender is to send it again.
         """
-        received_at = self.now()
-        alerts = alerts_of(payload, received_at=received_at)
+        received_at = arrived_at or self.now()
+        found = alerts_of(payload, received_at=received_at)
+        terms = self.terms
         if has_beat(payload):
             self.beat_at = received_at
-        drills = self._drills()
-        facts = [routed(a, drills) for a in alerts] if drills else alerts
-        return await self._writer.commit([GroupFact(a.group, a.to_fact()) for a in facts])
+            if terms.beat is not None:
+                terms.beat(received_at)
+        drills = terms.drills()
+        alerts = [routed(a, drills) for a in found] if drills else found
+        facts = [GroupFact(a.group, a.to_fact(), a.drill) for a in alerts if terms.keeps(a)]
+        new = await self._writer.commit(facts) if facts else 0
+        if terms.heard is not None:
+            for alert in alerts:
+                if alert.drill != terms.run:
+                    terms.heard(alert.to_fact())
+        return new
 
     async def deploy(self, sent: Mapping[str, Any], *, by: str) -> Fact:
         """Take a deploy marker.
@@ -214,7 +245,7 @@ class Engine:
             PlanRefused: it cannot be said as it stands.
         """
         state = await self.state(incident)
-        self._refuse(state, kind, data)
+        self._refuse(state, kind, data, is_runs_own=source == RUN)
         known = next((w for w in state.events if w.kind == kind), None)
         if kind == Kind.ACKNOWLEDGED and known is not None and state.acked_at:
             return known
@@ -224,8 +255,39 @@ class Engine:
                 raise PlanRefused(f"{incident} cannot be merged into {data['into']}")
         fact = self._word(state, kind, {**data, "by": by}, source=source)
         entry = AuditEntry(fact.happened_at, by, str(kind), state.id)
-        await self._writer.commit([GroupFact(state.group, fact)], audit=[entry], is_urgent=True)
+        await self._say_of(state, fact, audit=[entry])
         return fact
+
+    async def mitigate(
+        self, incident: str, name: str, parameters: Mapping[str, str], *, by: str
+    ) -> Fact:
+        """Have a drill's mitigation done by the run it belongs to, and return the outcome.
+
+        Raises:
+            UsageError: there is no such incident.
+            PlanRefused: nobody does anything about this one; what was done can be said.
+            TemporaryDriverError: nobody said in time what came of it.
+        """
+        state = await self.state(incident)
+        if not self.is_performed(state):
+            raise PlanRefused(
+                f"nobody performs a mitigation of {state.id}: do it yourself, and say what you did"
+            )
+        asked = {"name": name, "parameters": dict(parameters), "by": by}
+        fact = self._word(state, Kind.MITIGATION_STARTED, asked, source="responder")
+        entry = AuditEntry(fact.happened_at, by, f"mitigate {name}", state.id)
+        future = self._mitigations.awaiting(fact.id)
+        await self._say_of(state, fact, audit=[entry])
+        return await self._mitigations.outcome(fact.id, future)
+
+    def is_performed(self, state: IncidentState) -> bool:
+        """Return whether a mitigation of this incident is done by the run it belongs to."""
+        return self.terms.drill(state.drill) is not None
+
+    async def _mitigated(self, incident: str, outcome: Mapping[str, Any]) -> None:
+        state = await self.state(incident)
+        fact = self._word(state, Kind.MITIGATION_APPLIED, outcome, source="target")
+        await self._say_of(state, fact)
 
     async def opened(self, incident: str, view: str, *, by: str | None) -> IncidentState:
         """Put the opening of a deeplink on record and return the incident.
@@ -236,7 +298,7 @@ class Engine:
         state = await self.state(incident)
         data = {"link": view, "by": by, "attributed": by is not None}
         fact = self._word(state, Kind.LINK_OPENED, data, source="link")
-        await self._writer.commit([GroupFact(state.group, fact)], is_urgent=True)
+        await self._say_of(state, fact)
         return state
 
     async def answered(self, event: PagerDutyEvent) -> int:
@@ -260,9 +322,7 @@ class Engine:
             return 0
         fact = self._answer_fact(answer, state)
         entry = AuditEntry(fact.recorded_at, answer.by, answer.kind, state.id)
-        return await self._writer.commit(
-            [GroupFact(state.group, fact)], audit=[entry], is_urgent=True
-        )
+        return await self._say_of(state, fact, audit=[entry])
 
     def _answer_fact(self, answer: Answer, state: IncidentState) -> Fact:
         return Fact(
@@ -276,12 +336,24 @@ class Engine:
         )
 
     async def _record(self, state: IncidentState, kind: str, data: Mapping[str, Any]) -> None:
-        fact = self._word(state, kind, data, source="engine")
-        await self._writer.commit([GroupFact(state.group, fact)], is_urgent=True)
+        await self._say_of(state, self._word(state, kind, data, source="engine"))
 
-    @staticmethod
-    def _refuse(state: IncidentState, kind: str, data: Mapping[str, Any]) -> None:
-        if kind == Kind.RESOLVED and state.firing and not data.get("anyway"):
+    async def _say_of(
+        self, state: IncidentState, fact: Fact, *, audit: Sequence[AuditEntry] = ()
+    ) -> int:
+        said = GroupFact(state.group, fact, state.drill)
+        return await self._writer.commit([said], audit=audit, is_urgent=True)
+
+    def _refuse(
+        self, state: IncidentState, kind: str, data: Mapping[str, Any], *, is_runs_own: bool
+    ) -> None:
+        is_runs = kind in (*CLOSING, Kind.MERGED, Kind.ROLE_TAKEN) and not is_runs_own
+        if is_runs and self.is_performed(state):
+            raise PlanRefused(
+                "a drill's incident is closed by its run, when the alert has cleared; it has one "
+                "on-call, and is merged with no other"
+            )
+        if kind == Kind.RESOLVED and state.cleared_at is None and not data.get("anyway"):
             raise PlanRefused(
                 f"{state.firing} of its alerts still fire; resolve it when they have cleared, say "
                 "that it is a false alarm, or resolve it `anyway`"
@@ -295,7 +367,7 @@ class Engine:
         now = self.now()
         return Fact(
             # Counted, so that what is said in one instant keeps its order.
-            id=f"{state.id}/{next(self._counter):09d}-{secrets.token_hex(8)}",
+            id=f"{state.id}/{next(self._counter):09d}-{self._token()}",
             kind=str(kind),
             happened_at=now,
             recorded_at=now,
@@ -336,58 +408,28 @@ class Engine:
         """Return how many incidents are open, as of the last tick."""
         return sum(1 for r in self._rows.values() if r.state not in ("resolved", "false alarm"))
 
-    # --- opening -----------------------------------------------------------------------------
-
-    async def _open_new(self, names: Collection[str]) -> None:
-        """Give every incident of these groups that has none an id, and put it in the list."""
-        async with self._opening_one:
-            for _ in range(OPENINGS):
-                if await self._opened_all(tuple(names)):
-                    return
-                # Another process has news of these groups, which may be that it opened them.
-                await self._memory.catch_up()
-
-    async def _opened_all(self, names: Sequence[str]) -> bool:
-        groups = {name: await self._memory.group(name) for name in names}
-        opened: list[tuple[GroupFact, IncidentState]] = []
-        for name, group in groups.items():
-            for found in group.incidents():
-                if not found.ids:
-                    fact, state = self._opening(name, found)
-                    opened.append((GroupFact(name, fact), state))
-        if not opened:
-            return True
-        facts = [fact for fact, _ in opened]
-        rows = [_row(state) for _, state in opened]
-        commit = partial(self._store.commit, facts, rows=rows, unless_beyond=self._memory.seen)
-        written = await self._disk.write(commit)
-        if not written.is_done:
-            return False
-        await self._memory.took(facts, written, groups)
-        self._rows.update({row.id: row for row in rows})
-        for _, state in opened:
-            is_real = state.drill is None and state.severity in WAKING and state.is_open
-            if is_real and self._on_real is not None and self._drills():
-                await self._disk.write(partial(self._on_real, state))
-        return True
-
-    def _opening(self, name: str, found: Incident) -> tuple[Fact, IncidentState]:
-        now = self.now()
-        first = found.first
-        incident = f"{first.starts_at:%Y%m%d-%H%M}-{secrets.token_hex(4)}"
-        fact = Fact(
-            id=f"{incident}/opened",
-            kind=Kind.INCIDENT_OPENED,
-            happened_at=now,
-            recorded_at=now,
-            source="engine",
-            subject=first.told.slo,
-            data={"incident": incident, "anchor": first.told.firing_id},
-        )
-        named = Incident.of(found.firings, ids=(incident,), events=(fact,))
-        return fact, state_of(named, group=name, now=now)
-
     # --- what is due -------------------------------------------------------------------------
+
+    async def _opened(self, names: Collection[str]) -> None:
+        await self._openings.open(names)
+        # An incident that a ticket opened is paged as soon as it wakes somebody.
+        for name in names:
+            for found in (await self._memory.group(name)).incidents():
+                if found.ids and found.waking:
+                    self._do(state_of(found, group=name, now=self.now()))
+
+    def _do(self, state: IncidentState) -> None:
+        for duty in self._due(state):
+            self._dispatch.start(state, duty)
+
+    def _due(self, state: IncidentState) -> Sequence[Duty]:
+        """Return what is due of an incident here; a drill that has no pager pages nobody."""
+        due = duties(state, now=self.now(), share=self.terms.share())
+        return [
+            d
+            for d in due
+            if state.drill is None or d.act is not Act.PAGE or self._paging.reaches(d.to)
+        ]
 
     async def _tick_for_ever(self, every: timedelta) -> None:
         while True:
@@ -406,7 +448,7 @@ class Engine:
     async def tick(self) -> None:
         """Do what is due now, and bring the list of incidents up to date."""
         await self._memory.catch_up()
-        await self._open_new([n for n, group in self._memory.groups.items() if group])
+        await self._openings.open([n for n, group in self._memory.groups.items() if group])
         now = self.now()
         changed = []
         for name, group in list(self._memory.groups.items()):
@@ -418,11 +460,10 @@ class Engine:
                     continue
                 state = state_of(found, group=name, now=now)
                 for merged in (None, *state.also):
-                    fresh = _row(state, id=merged)
+                    fresh = row_of(state, id=merged)
                     if self._rows.get(fresh.id) != fresh:
                         changed.append(fresh)
-                for duty in duties(state, now=now):
-                    self._dispatch.start(state, duty)
+                self._do(state)
             # A storm's thousands of alerts take milliseconds; a responder's click comes between.
             await asyncio.sleep(0)
         if changed:
@@ -445,17 +486,3 @@ def _is_done(found: Incident, now: datetime) -> bool:
     state = state_of(found, group="", now=now)
     owed = [p.due_at + KEPT for p in state.phases if p.name == "postmortem" and p.due_at]
     return state.closed_at is not None and now > max((state.closed_at + KEPT, *owed))
-
-
-def _row(state: IncidentState, *, id: str | None = None) -> IncidentRow:
-    return IncidentRow(
-        id=id or state.id,
-        group=state.group,
-        service=state.service,
-        slo=state.slo,
-        severity=state.severity,
-        opened_at=state.paged_at,
-        state=str(state.state) if id is None else str(State.MERGED),
-        drill=state.drill,
-        merged_into=state.merged_into if id is None else state.id,
-    )

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from gameday.errors import GamedayError
@@ -71,30 +72,59 @@ class Signer:
         return _encoded(hmac.digest(self.key, b"gameday/go/" + body.encode(), hashlib.sha256))
 
 
-def destination(incident: IncidentState, view: str, templates: Mapping[str, str]) -> str:
-    """Return where a view of an incident leads.
+class Destinations(Protocol):
+    """Where the views of an incident lead, besides to the console's own."""
 
-    Args:
-        templates: URL per view with ``{service}``, ``{slo}``, ``{from}``, ``{to}`` (milliseconds),
-            ``{incident}``. A view without one leads to what the alert itself names (the query
-            behind it, its ``runbook_url``), else to the incident.
+    @property
+    def is_open(self) -> bool:
+        """Whether the tools may be opened by whoever has the link, without signing in here."""
+
+    def is_chosen(self, view: str) -> bool:
+        """Return whether the operator chose a tool for this view, also for people."""
+
+    def tool(self, incident: IncidentState, view: str) -> str | None:
+        """Return the URL of a view in its tool; None: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """The tools that the operator names by templates.
+
+    Attributes:
+        by_view: URL per view with ``{service}``, ``{slo}``, ``{from}``, ``{to}`` (milliseconds),
+            ``{incident}``. A view without one leads to what the alert itself names: the query
+            behind it, its ``runbook_url``.
     """
-    template = templates.get(view)
-    if template:
-        values = {
-            "service": incident.service,
-            "slo": incident.slo,
-            "from": str(round((incident.starts_at - BURN).timestamp() * 1000)),
-            "to": str(round(incident.paged_at.timestamp() * 1000)),
-            "incident": incident.id,
-        }
-        for name, value in values.items():
-            template = template.replace("{" + name + "}", quote(value, safe=""))
-        return template
-    told = incident.first.told
-    named = {"red": told.generator_url, "runbook": told.annotations.get("runbook_url", "")}
-    found = named.get(view, "")
-    return found if _leads_to_the_web(found) else f"/api/incidents/{quote(incident.id)}"
+
+    by_view: Mapping[str, str] = field(default_factory=dict)
+    is_open: bool = False
+
+    def is_chosen(self, view: str) -> bool:
+        """Return whether there is a template."""
+        return bool(self.by_view.get(view))
+
+    def tool(self, incident: IncidentState, view: str) -> str | None:
+        """Return the template filled in, or what the alert names."""
+        template = self.by_view.get(view)
+        if template:
+            return _filled(template, incident)
+        told = incident.first.told
+        named = {"red": told.generator_url, "runbook": told.annotations.get("runbook_url", "")}
+        found = named.get(view, "")
+        return found if _leads_to_the_web(found) else None
+
+
+def _filled(template: str, incident: IncidentState) -> str:
+    values = {
+        "service": incident.service,
+        "slo": incident.slo,
+        "from": str(round((incident.starts_at - BURN).timestamp() * 1000)),
+        "to": str(round(incident.paged_at.timestamp() * 1000)),
+        "incident": incident.id,
+    }
+    for name, value in values.items():
+        template = template.replace("{" + name + "}", quote(value, safe=""))
+    return template
 
 
 def _leads_to_the_web(url: str) -> bool:

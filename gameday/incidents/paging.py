@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
-from gameday.incidents.duties import Duty
+from gameday.incidents.duties import Act, Duty
 from gameday.incidents.state import IncidentState
-from gameday.model.notification import Notification, Severity
-from gameday.model.page import Links
+from gameday.model.notification import Notification, notification
+from gameday.model.page import Links, Page
 from gameday.ports import Pager
+from gameday.quantity import duration
 from scoring.timeline import Kind
 
 LinkOf = Callable[[str, str, datetime], str]
 """(incident, view, when it was paged) → the URL of its deeplink."""
 
 NOBODY = "no pager is configured; it stands in the list of incidents"
+
+HOUR = timedelta(hours=1)
+"""The long window of the first page branch: what burned where the alert does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """How an incident's budget burned when it was paged.
+
+    Attributes:
+        window: the long window of the branch that fired, in real time.
+        rate: how many times too fast; None: nobody measured it.
+    """
+
+    window: timedelta = HOUR
+    rate: float | None = None
+
+
+async def labelled(incident: IncidentState) -> Burn:
+    """Return what the alert's own labels say of the burn."""
+    try:
+        return Burn(duration(incident.first.told.labels.get("long_window", "")))
+    except ValueError:
+        return Burn()
 
 
 class Paging:
@@ -25,7 +52,8 @@ class Paging:
         pagers: per role (``on-call``, ``rota``, ``drill on-call``); a role without one sees its
             pages in the list of incidents and is not called.
         link_of: makes the deeplinks.
-        incident_url: makes the URL of an incident for people.
+        incident_url: makes the URL of an incident for people; api_url: for programs.
+        burn: measures how the budget burns.
     """
 
     def __init__(
@@ -34,29 +62,39 @@ class Paging:
         *,
         link_of: LinkOf = lambda *_: "",
         incident_url: Callable[[str], str] = lambda _: "",
+        api_url: Callable[[str], str] = lambda _: "",
+        burn: Callable[[IncidentState], Awaitable[Burn]] = labelled,
     ) -> None:
         self._pagers = dict(pagers)
         self._link_of = link_of
         self._incident_url = incident_url
+        self._api_url = api_url
+        self._burn = burn
 
-    async def page(self, incident: IncidentState, duty: Duty) -> str:
-        """Page the role; return what was accepted. `DriverError` where it could not be."""
+    def reaches(self, role: str) -> bool:
+        """Return whether a role has a pager."""
+        return role in self._pagers
+
+    async def page(self, incident: IncidentState, duty: Duty) -> Mapping[str, Any]:
+        """Page the role; return what was accepted, and the page. `DriverError`: it could not be."""
         pager = self._pagers.get(duty.to)
         if pager is None:
-            return NOBODY
-        receipt = await pager.page(self._notification(incident, duty.to, duty.level, duty.why))
-        return "; ".join((f"{receipt.pager} accepted it", *receipt.notes))
+            return {"accepted": NOBODY}
+        page = self._page(incident, await self._burn(incident))
+        receipt = await pager.page(self._notification(incident, page, duty))
+        accepted = "; ".join((f"{receipt.pager} accepted it", *receipt.notes))
+        return {"accepted": accepted, "page": page.model_dump(mode="json")}
 
     async def acknowledge(self, incident: IncidentState) -> str:
         """Tell every pager that was used that somebody has it."""
-        for pager, notification in self._sent(incident):
-            await pager.acknowledge(notification)
+        for pager, sent in self._sent(incident):
+            await pager.acknowledge(sent)
         return "the pagers know that somebody has it"
 
     async def resolve(self, incident: IncidentState) -> str:
         """Tell every pager that was used that it is over."""
-        for pager, notification in self._sent(incident):
-            await pager.resolve(notification)
+        for pager, sent in self._sent(incident):
+            await pager.resolve(sent)
         return "the pagers know that it is over"
 
     def _sent(self, incident: IncidentState) -> Sequence[tuple[Pager, Notification]]:
@@ -65,44 +103,58 @@ class Paging:
             for w in incident.events
             if w.kind == Kind.PAGE_DELIVERED
         }
+        page = self._page(incident, Burn())
         return [
-            (self._pagers[to], self._notification(incident, to, level, ""))
+            (
+                self._pagers[to],
+                self._notification(incident, page, Duty("", Act.PAGE, to, "", level)),
+            )
             for to, level in sorted(sent)
             if to in self._pagers
         ]
 
-    def _notification(self, incident: IncidentState, to: str, level: int, why: str) -> Notification:
+    def _page(self, incident: IncidentState, burn: Burn) -> Page:
         def link(view: str) -> str:
             return self._link_of(incident.id, view, incident.paged_at)
 
-        # A tool that has an incident open takes the same key for nothing new, and would wake
-        # nobody a second time.
-        key = incident.id if level <= 1 else f"{incident.id}/{level}"
-        first = incident.first.told
-        details = {
-            "alert": first.name,
-            "slo": incident.slo,
-            "severity": incident.severity,
-            "window": first.labels.get("long_window", ""),
-            "burn_rate": first.labels.get("burn_rate", ""),
-            "alerts": len(incident.firings),
-            "why": why,
-        }
-        return Notification(
-            key=key,
-            summary=incident.summary,
+        labels = incident.first.told.labels
+        return Page(
+            incident=self._api_url(incident.id),
             service=incident.service,
-            source="gameday",
+            slo=incident.slo,
+            alert=incident.first.told.name,
+            burn_rate=burn.rate,
+            window=labels.get("long_window", ""),
+            fired_at=incident.starts_at,
+            burn_from=min(incident.starts_at, incident.paged_at) - burn.window,
+            burn_until=incident.paged_at,
             links=Links(
                 red=link("red"),
                 traces=link("traces"),
                 profile=link("profile"),
                 runbook=link("runbook"),
             ),
-            severity=Severity.CRITICAL,
-            happened_at=incident.starts_at,
+            summary=incident.summary,
+            drill=incident.drill is not None,
+        )
+
+    def _notification(self, incident: IncidentState, page: Page, duty: Duty) -> Notification:
+        # A tool that has an incident open takes the same key for nothing new, and would wake
+        # nobody a second time.
+        key = incident.id if duty.level <= 1 else f"{incident.id}/{duty.level}"
+        labels = incident.first.told.labels
+        said = {
+            "severity": incident.severity,
+            "burn_rate": page.burn_rate or labels.get("burn_rate", ""),
+            "alerts": len(incident.firings),
+            "why": duty.why,
+        }
+        # Once the real rota is woken, it is no drill to them.
+        is_drill = page.drill and duty.to == "drill on-call"
+        return notification(
+            page.model_copy(update={"drill": is_drill}),
+            key=key,
+            source="gameday",
             incident=self._incident_url(incident.id),
-            # Once the real rota is woken, it is no drill to them.
-            drill=incident.drill is not None and to == "drill on-call",
-            details={k: v for k, v in details.items() if v != ""},
+            details={k: v for k, v in said.items() if v != ""},
         )

@@ -22,6 +22,8 @@ class Drill:
         service: the scenario's; collateral alerts may come from any.
         since: when its first fault was put in.
         until: when its last fault is gone at the latest, and the predicted reset after that.
+        severity: the scenario's.
+        is_disposable: whether nobody is on call for its target: nothing there outlives a drill.
     """
 
     run: str
@@ -30,6 +32,8 @@ class Drill:
     collateral: frozenset[str]
     since: datetime
     until: datetime
+    severity: str = ""
+    is_disposable: bool = False
 
     def explains(self, alert: Alert) -> bool:
         """Return whether this alert is what the drill does."""
@@ -44,5 +48,6 @@ def routed(alert: Alert, drills: Iterable[Drill]) -> Alert:
     """Return the alert with the drill that explains it, or as the real one that it is."""
     for drill in drills:
         if drill.explains(alert):
-            return replace(alert, drill=drill.run, drill_until=drill.until)
+            until = None if drill.is_disposable else drill.until
+            return replace(alert, drill=drill.run, drill_until=until)
     return alert

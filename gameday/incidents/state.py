@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from gameday.incidents.alert_group import QUIET, Firing, Incident
+from gameday.incidents.severity import POSTMORTEM_WITHIN
 from gameday.model.page import Step
 from scoring.funnel import TARGETS
 from scoring.timeline import Fact, Kind
@@ -28,26 +29,8 @@ class State(StrEnum):
 
 OVER = (State.RESOLVED, State.FALSE_ALARM, State.MERGED)
 
-SEVERITIES = {
-    "sev-1": "SEV-1",
-    "sev1": "SEV-1",
-    "sev-2": "SEV-2",
-    "sev2": "SEV-2",
-    "page": "SEV-2",
-    "critical": "SEV-2",
-    "sev-3": "SEV-3",
-    "sev3": "SEV-3",
-}
-"""What an alert's ``severity`` (or ``sev``) label means; a page wakes somebody, so it is SEV-2."""
-
-WAKING = ("SEV-1", "SEV-2")
-"""Severities that page somebody and owe a postmortem."""
-
 RECOVERED_WITHIN = timedelta(minutes=10)
 """The loop's T+10 min: the burn rate is back at its baseline."""
-
-POSTMORTEM_WITHIN = {"SEV-1": timedelta(hours=24), "SEV-2": timedelta(hours=48)}
-"""After the resolution. Source: the loop's Learn phase, complete within 24 to 48 h."""
 
 ROLES = ("commander", "on-call", "scribe")
 
@@ -84,6 +67,8 @@ class IncidentState:
     """One incident as of one instant.
 
     Attributes:
+        severity: of a drill's the scenario's, else the worst that its alerts say.
+        wakes: whether one of its alerts wakes somebody.
         first: the alert that fired first.
         firing: how many of its alerts fire.
     """
@@ -94,6 +79,7 @@ class IncidentState:
     service: str
     slo: str
     severity: str
+    wakes: bool
     state: State
     drill: str | None
     drill_until: datetime | None
@@ -205,7 +191,7 @@ def state_of(incident: Incident, *, group: str, now: datetime) -> IncidentState:
         incident: with at least one firing; of an incident that has no id yet the id is empty.
     """
     first = incident.first.told
-    severity = min(_severity(said) for said in incident.severities)
+    severity = _severity(incident)
     paged_at = incident.paged_at
     reopened_at = incident.reopened_at()
     # Whoever acknowledged before it was closed is asleep again when it opens anew.
@@ -241,9 +227,9 @@ def state_of(incident: Incident, *, group: str, now: datetime) -> IncidentState:
         service=first.service,
         slo=first.slo,
         severity=severity,
+        wakes=incident.wakes,
         state=state,
-        # One alert that the drill does not explain makes the whole incident real.
-        drill=next(iter(incident.drills)) if len(incident.drills) == 1 else None,
+        drill=incident.drill,
         drill_until=incident.drill_until,
         starts_at=incident.starts_at,
         paged_at=paged_at,
@@ -271,8 +257,11 @@ def state_of(incident: Incident, *, group: str, now: datetime) -> IncidentState:
     )
 
 
-def _severity(said: str) -> str:
-    return SEVERITIES.get(said, "SEV-3" if said in ("ticket", "warning") else "SEV-4")
+def _severity(incident: Incident) -> str:
+    """Return the scenario's, which stands where it was opened; a ticket of a drill is a ticket."""
+    opened = (w.data.get("severity") for w in incident.events if w.kind == Kind.INCIDENT_OPENED)
+    declared = next((str(s) for s in opened if s), "")
+    return declared if declared and incident.wakes else incident.severity
 
 
 def _first(incident: Incident, kind: str, **wanted: object) -> Fact | None:
@@ -310,7 +299,7 @@ def _phases(
     closed_at: datetime | None,
     is_false: bool,
 ) -> tuple[Phase, ...]:
-    waking = severity in WAKING and not is_false
+    waking = incident.wakes and not is_false
     at: dict[str, datetime | None] = {"acked": acked.happened_at if acked else None}
     for step in (Step.RED, Step.TRACE, Step.PROFILE, Step.BLAME):
         found = _first(incident, Kind.FINDING, step=str(step))

@@ -52,10 +52,10 @@ class Notification:
         source: who noticed, e.g. the URL or name of the Prometheus.
         links: the four deeplinks; an empty one is left out.
         happened_at: when the alert fired; None: the tool takes the time of arrival.
-        incident: URL of the incident for people; empty for none. Never the URL of a page's API,
-            which lets whoever knows it speak for the responder.
+        incident: URL of the incident for people; empty for none.
         drill: whether it belongs to a game day.
         details: what else is known; JSON-shaped, anything else is written as text.
+        page: the whole page, for a responder that is a program; tools are not sent it.
     """
 
     key: str
@@ -68,6 +68,7 @@ class Notification:
     incident: str = ""
     drill: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+    page: Page | None = field(default=None, repr=False)
 
     @property
     def headline(self) -> str:
@@ -110,7 +111,7 @@ def notification(
     Args:
         key: see `Notification`.
         source: who noticed.
-        incident: URL of the incident for people; the page's own is a secret and stays out.
+        incident: URL of the incident for people; the page's own is for programs and stays out.
         details: added to what the page knows; wins where both know.
     """
     known: dict[str, Any] = {
@@ -134,4 +135,5 @@ def notification(
         incident=incident,
         drill=page.drill,
         details={k: v for k, v in known.items() if v not in (None, "")} | dict(details or {}),
+        page=page,
     )

@@ -38,8 +38,9 @@ class Page(Value):
     """All that the person on call is told. The bot gets this and nothing else.
 
     Attributes:
-        incident: base URL of the incident's API: POST ``{incident}/ack``, ``/findings``,
-            ``/steps``, ``/mitigations``; GET ``{incident}`` and ``{incident}/deploys``.
+        incident: base URL of the incident's API: POST ``{incident}/ack``, ``/finding``,
+            ``/step``, ``/mitigation``; GET ``{incident}`` and ``{incident}/deploys``. It asks for a
+            token, which is no part of a page.
         service: the service whose promise is being broken.
         slo: SLO id.
         alert: name of the alert.

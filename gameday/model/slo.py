@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -188,3 +189,9 @@ class Slo:
 def scaled(duration: timedelta, time_scale: float) -> timedelta:
     """Return how long it lasts on a target whose time runs ``time_scale`` times faster."""
     return duration / time_scale
+
+
+def latency_limit(slo: Slo) -> timedelta | None:
+    """Return the latency threshold of an SLO counted by a histogram bucket; None without one."""
+    found = re.search(r'\ble\s*=\s*"([0-9.]+)"', slo.good_query)
+    return timedelta(seconds=float(found.group(1))) if found else None

@@ -24,7 +24,7 @@ from gameday.ports.effects import EffectSource
 from gameday.ports.faults import FaultDriver, Lease, Undoer
 from gameday.ports.incidents import IncidentStore
 from gameday.ports.pager import Pager
-from gameday.ports.people import IncidentDesk, Responder, ResponderSession
+from gameday.ports.people import IncidentDesk, Responder
 from gameday.ports.runs import Store
 from gameday.ports.target import Target
 from gameday.ports.telemetry import ProfileSource, SignalSource, TraceSource
@@ -54,7 +54,6 @@ __all__ = [
     "ProfileSource",
     "Recorded",
     "Responder",
-    "ResponderSession",
     "Role",
     "RunRecord",
     "SignalSource",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from gameday.model.page import Finding, Page
+from gameday.model.page import Finding
 from gameday.model.signals import Deploy
+from gameday.ports.pager import Pager
 
 
 class IncidentDesk(Protocol):
@@ -35,15 +35,14 @@ class IncidentDesk(Protocol):
         """Return the incident's deploy timeline, oldest first."""
 
 
-class Responder(Protocol):
-    """Somebody who answers pages: the bot, a person, nobody."""
+class Responder(Pager, Protocol):
+    """Somebody who is paged and answers: the bot, a person.
 
-    def answer(self, page: Page) -> AbstractAsyncContextManager[ResponderSession]:
-        """Hand over the page; leaving the context ends the session, whatever it is doing."""
-
-
-class ResponderSession(Protocol):
-    """A responder at work."""
+    The first page begins the work; a page with a key that was given before changes nothing.
+    """
 
     async def ended(self) -> tuple[int, str]:
         """Return (exit code, last words) once the responder stops working."""
+
+    async def leave(self) -> None:
+        """End the work, whatever is being done; no page begins it again. Never raises."""

@@ -9,11 +9,15 @@ from typing import Protocol
 from gameday.model.fault import Undo
 from gameday.model.result import RunResult
 from gameday.model.run import Order, RunRecord
+from gameday.ports.incidents import IncidentStore
 from scoring.timeline import Fact
 
 
 class Store(Protocol):
     """Durable memory. When a method returns, its write has been committed."""
+
+    def of_run(self, run: str) -> IncidentStore:
+        """Return this store as the engine of incidents of a run uses it."""
 
     def open_run(
         self,

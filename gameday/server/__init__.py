@@ -1,9 +1,5 @@
-"""The door that webhooks, deeplinks and responders come through: HTTP on loopback.
+"""The door that webhooks, deeplinks and responders come through: HTTP, API and console.
 
-It turns requests into calls of `gameday.incidents.Incident` and answers; nothing is decided here.
+`service` is the one application, over an engine of incidents; `process` serves it for `gameday
+serve`, `drill` for a run. It turns requests into calls and answers; nothing is decided here.
 """
-
-from gameday.server.app import incident_app
-from gameday.server.embedded import serving
-
-__all__ = ["incident_app", "serving"]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gameday.incidents.access import hash_of, may
 from gameday.ports import Role, Token
+from gameday.server.sessions import Visitor
 
 KNOWN_FOR = 1.0
 """Seconds that the list of tokens is believed; a revoked token works this much longer at most."""
@@ -74,3 +75,20 @@ class Gate:
                     self._known = {t.hash: t for t in found if t.revoked_at is None}
                     self._read_at = time.monotonic()
         return self._known
+
+
+class GateDoors:
+    """The tokens in force as doors of a console."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def enter(self, secret: str) -> Visitor | None:
+        """Return whose token this is."""
+        token = await self._gate.recognise(f"Bearer {secret}")
+        return Visitor(token.id, token.role, token.name) if token else None
+
+    async def known(self, id: str) -> Visitor | None:
+        """Return who came in with this token, while it is in force."""
+        token = await self._gate.by_id(id)
+        return Visitor(token.id, token.role, token.name) if token else None

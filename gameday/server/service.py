@@ -7,7 +7,8 @@ error becomes a status. Everything but health and deeplinks needs a token; a dee
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -15,9 +16,12 @@ from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from gameday.incidents.engine import Engine
-from gameday.incidents.links import VIEWS, Signer, destination
+from gameday.errors import PlanRefused
+from gameday.incidents.engine import Engine, NoSuchIncident
+from gameday.incidents.links import VIEWS, Signer
+from gameday.incidents.lookup import Lookup
 from gameday.incidents.paging import LinkOf
+from gameday.incidents.state import IncidentState
 from gameday.model.page import Finding
 from gameday.ports import Role, Token
 from gameday.server import shapes
@@ -32,12 +36,30 @@ from gameday.server.answers import (
 )
 from gameday.server.body import HOOK_LIMIT, json_body
 from gameday.server.console import Console, console_app
-from gameday.server.gate import Gate
+from gameday.server.gate import Denied, Gate
 from gameday.server.measures import Measures
 from gameday.server.pagerduty import pagerduty_hook
 from scoring.timeline import Kind
 
+ARRIVED_AT = "x-gameday-arrived-at"
+"""Header of a page that waited in a mailbox: when it arrived there (ISO 8601, with its zone)."""
+
+FETCHED_WITHIN = timedelta(seconds=60)
+"""A page is fetched within moments; what claims to be older or younger was not written by us."""
+
 _IncidentId = Annotated[str, Path(alias="incident", max_length=200)]
+
+
+MARKDOWN = "text/markdown; charset=utf-8"
+
+
+def _arrived_at(said: str, now: datetime) -> datetime:
+    """Return when a page arrived: at the mailbox where it came through one, else now."""
+    try:
+        arrived_at = datetime.fromisoformat(said).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return now
+    return arrived_at if abs(now - arrived_at) <= FETCHED_WITHIN else now
 
 
 def service_app(
@@ -46,20 +68,23 @@ def service_app(
     signer: Signer,
     *,
     link_of: LinkOf,
-    templates: Mapping[str, str] | None = None,
+    lookup: Lookup,
     pagerduty_secrets: Sequence[str] = (),
     ready: Callable[[], None] = lambda: None,
     version: str = "0",
     console: Console | None = None,
+    has_hook_in_path: bool = False,
 ) -> Measures:
     """Return the ASGI application of the service.
 
     Args:
         link_of: makes the deeplinks that an incident shows.
-        templates: where each deeplink leads, see `gameday.incidents.links.destination`.
+        lookup: what stands around the incidents: tools, runbooks, deploys.
         pagerduty_secrets: of PagerDuty's webhook subscriptions; without one that hook is closed.
         ready: raises `StoreError` where the store does not answer; called in a thread.
         console: the pages for people, mounted at ``/console``; None: there are none.
+        has_hook_in_path: whether alerts may also come with their token in the path, from an
+            Alertmanager whose settings take a URL and nothing else; a run's.
     """
     app = FastAPI(
         title="gameday",
@@ -87,7 +112,20 @@ def service_app(
         **documented(shapes.Recorded, 400, 401, 403, 413, 503, body=shapes.WebhookIn),
     )
     async def alertmanager(request: Request, _by: Token = need(Role.WEBHOOK)) -> Response:
-        return answer({"recorded": await engine.hook(await json_body(request, limit=HOOK_LIMIT))})
+        return await heard(request)
+
+    async def heard(request: Request) -> Response:
+        now = engine.now()
+        arrived_at = _arrived_at(request.headers.get(ARRIVED_AT, ""), now)
+        payload = await json_body(request, limit=HOOK_LIMIT)
+        return answer({"recorded": await engine.hook(payload, arrived_at=arrived_at)})
+
+    if has_hook_in_path:
+
+        @app.post("/hooks/alertmanager/{token}", include_in_schema=False)
+        async def by_path(token: str, request: Request) -> Response:
+            await gate.admit(f"Bearer {token}", Role.WEBHOOK)
+            return await heard(request)
 
     @app.post(
         "/hooks/deploy",
@@ -145,6 +183,48 @@ def service_app(
         }
         return answer(shown)
 
+    @app.get(
+        "/api/incidents/{incident}/deploys",
+        summary="Show what went live before and during it",
+        **documented(shapes.Deploys, 401, 403, 404, 503),
+    )
+    async def deploys(incident: _IncidentId, _by: Token = need(Role.OBSERVER)) -> Response:
+        found = await lookup.deploys(await engine.state(incident))
+        return answer(
+            {
+                "deploys": [
+                    {
+                        "service": d.service,
+                        "revision": d.revision,
+                        "deployed_at": d.deployed_at.isoformat(),
+                        "region": d.region,
+                        "summary": d.summary,
+                    }
+                    for d in found
+                ]
+            }
+        )
+
+    @app.get(
+        "/api/incidents/{incident}/runbook",
+        summary="Show the text of its runbook",
+        response_class=PlainTextResponse,
+        responses=problems(401, 403, 404, 503),
+    )
+    async def runbook(incident: _IncidentId, _by: Token = need(Role.OBSERVER)) -> Response:
+        return runbook_of(await engine.state(incident))
+
+    def runbook_of(state: IncidentState) -> Response:
+        text = lookup.runbook_text(state.first.told.name)
+        if not text:
+            raise NoSuchIncident(f"no runbook here belongs to the alert {state.first.told.name!r}")
+        return PlainTextResponse(text, media_type=MARKDOWN, headers=HEADERS)
+
+    def answerable(state: IncidentState, by: Token) -> None:
+        if by.role is Role.FACILITATOR and engine.is_performed(state):
+            # Whoever plays the drill would be measured in place of the on-call.
+            raise Denied(403, "a facilitator does not answer in place of a drill's on-call")
+
     def saying(
         path: str, kind: str, shape: type[BaseModel], summary: str, **fixed: object
     ) -> Callable[[str, Request, Token], Awaitable[Response]]:
@@ -158,6 +238,7 @@ def service_app(
             incident: _IncidentId, request: Request, by: Token = need(Role.RESPONDER)
         ) -> Response:
             data = {**(await read(request, shape)), **fixed}
+            answerable(await engine.state(incident), by)
             fact = await engine.say(incident, kind, data, by=by.name, source="responder")
             return answer(fact.to_json())
 
@@ -166,7 +247,7 @@ def service_app(
     saying("ack", Kind.ACKNOWLEDGED, shapes.NothingIn, "Say: I have it")
     saying("note", Kind.NOTED, shapes.NoteIn, "Put a note on record")
     saying("finding", Kind.FINDING, Finding, "Put on record what one step of the funnel showed")
-    saying("mitigation", Kind.MITIGATION_APPLIED, shapes.MitigationIn, "Say what was done")
+    saying("step", Kind.RUNBOOK_STEP, shapes.StepIn, "Say that a runbook step was done, or skipped")
     saying("role", Kind.ROLE_TAKEN, shapes.RoleIn, "Say who is commander, on-call or scribe")
     saying("resolve", Kind.RESOLVED, shapes.ClosingIn, "Close it")
     saying("false-alarm", Kind.FALSE_ALARM, shapes.ClosingIn, "Close it: there was nothing")
@@ -174,6 +255,28 @@ def service_app(
     saying(
         "postmortem", Kind.POSTMORTEM_DRAFTED, shapes.PostmortemIn, "Say where the postmortem is"
     )
+
+    @app.post(
+        "/api/incidents/{incident}/mitigation",
+        summary="Have a drill's mitigation done, or say what was done about a real incident",
+        operation_id="mitigation_incident",
+        **documented(shapes.FactShape, 400, 401, 403, 404, 409, 413, 503, body=shapes.MitigationIn),
+    )
+    async def mitigation(
+        incident: _IncidentId, request: Request, by: Token = need(Role.RESPONDER)
+    ) -> Response:
+        sent = await read(request, shapes.MitigationIn)
+        state = await engine.state(incident)
+        answerable(state, by)
+        if not engine.is_performed(state):
+            kind = Kind.MITIGATION_APPLIED
+            fact = await engine.say(incident, kind, sent, by=by.name, source="responder")
+            return answer(fact.to_json())
+        fact = await engine.mitigate(incident, sent["name"], sent["parameters"], by=by.name)
+        if not fact.data["ok"]:
+            why = fact.data["detail"]
+            raise PlanRefused(f"mitigation {sent['name']!r} was not applied: {why}")
+        return answer(fact.to_json())
 
     # --- deeplinks ---------------------------------------------------------------------------
 
@@ -189,11 +292,19 @@ def service_app(
         by = await gate.recognise(request.headers.get("authorization"))
         opener = await console.sessions.opener(request.cookies) if console else None
         known = by or opener
-        is_responder = known is not None and known.role in (Role.RESPONDER, Role.FACILITATOR)
+        roles = {Role.RESPONDER, Role.FACILITATOR}
+        if engine.is_performed(await engine.state(found)):
+            roles = {Role.RESPONDER}
+        is_responder = known is not None and known.role in roles
         state = await engine.opened(found, view, by=known.name if known and is_responder else None)
-        where = destination(state, view, templates or {})
-        if console is not None and not (templates or {}).get(view):
-            where = f"/console/incidents/{quote(state.id, safe='')}/{view}"
+        tools, url = lookup.destinations, lookup.destinations.tool(state, view)
+        for_people = opener is not None or (by is None and not tools.is_open)
+        if not tools.is_chosen(view):
+            if console is not None and for_people:
+                url = f"/console/incidents/{quote(state.id, safe='')}/{view}"
+            elif url is None and view == "runbook" and tools.is_open:
+                return runbook_of(state)
+        where = url or f"/api/incidents/{quote(state.id)}"
         return Response(status_code=302, headers={"location": where, **HEADERS})
 
     # --- about itself ------------------------------------------------------------------------

@@ -147,26 +147,3 @@ class Sessions:
     def _cookie(self, name: str, value: str, *, path: str, same_site: str, age: int) -> str:
         secure = "; Secure" if self._secure else ""
         return f"{name}={value}; Path={path}; Max-Age={age}; HttpOnly; SameSite={same_site}{secure}"
-
-
-class RunDoors:
-    """The doors of one run: a secret per role, made for it and gone with it."""
-
-    def __init__(self) -> None:
-        self.secrets: Mapping[Role, str] = {
-            role: secrets.token_urlsafe(24)
-            for role in (Role.RESPONDER, Role.FACILITATOR, Role.OBSERVER)
-        }
-        names = {Role.RESPONDER: "on-call"}
-        self._visitors = {r: Visitor(str(r), r, names.get(r, str(r))) for r in self.secrets}
-
-    async def enter(self, secret: str) -> Visitor | None:
-        """Return whose secret this is."""
-        for role, wanted in self.secrets.items():
-            if hmac.compare_digest(wanted.encode(), secret.encode("utf-8", "replace")):
-                return self._visitors[role]
-        return None
-
-    async def known(self, id: str) -> Visitor | None:
-        """Return the visitor of a role."""
-        return next((v for v in self._visitors.values() if v.id == id), None)

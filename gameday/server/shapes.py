@@ -158,6 +158,30 @@ class MitigationIn(Shape):
     detail: str = Field("", max_length=10_000)
 
 
+class StepIn(Shape):
+    """A step of the runbook."""
+
+    step: str = Field(min_length=1, max_length=200)
+    done: bool = Field(True, description="False: it was skipped.")
+    note: str = Field("", max_length=10_000)
+
+
+class DeployShape(Shape):
+    """Something that went live."""
+
+    service: str
+    revision: str
+    deployed_at: datetime
+    region: str | None
+    summary: str
+
+
+class Deploys(Shape):
+    """What went live before and during an incident, oldest first."""
+
+    deploys: list[DeployShape]
+
+
 class RoleIn(Shape):
     """Who takes a role."""
 

@@ -11,6 +11,7 @@ Nothing outside this package reads a variable ``GAMEDAY_…`` of its own accord,
 
 from gameday.settings.page import (
     ClientSettings,
+    DrillSettings,
     KubeSettings,
     LinkSettings,
     PagerSettings,
@@ -26,6 +27,7 @@ __all__ = [
     "FILE_VARIABLE",
     "PLUMBING",
     "ClientSettings",
+    "DrillSettings",
     "Found",
     "KubeSettings",
     "LinkSettings",

@@ -256,6 +256,24 @@ class PagerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrillSettings:
+    """How a drill reaches people."""
+
+    url: WebAddress = ""
+    """How people reach a run that goes on; the links of its pages begin with it. That of a
+    ``gameday serve`` on the same store and state folder will do.
+
+    Default: none, and that is the run's own port on this machine, where its on-call sits.
+    """
+
+    escalates: Switch = False
+    """Whether a drill that nobody acknowledges wakes the real rota, as a real incident does.
+
+    Default: false: a drill wakes those who are in it, and nobody else.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
     """Which running ``gameday serve`` the command line speaks to."""
 
@@ -283,8 +301,9 @@ class Settings:
     """The pager of the on-call and of the rota. Default: none; pages only stand in the list."""
 
     drill_pager: PagerSettings = field(default_factory=PagerSettings)
-    """The pager of drills. Default: none; a drill's first page only stands in the list."""
+    """The pager of drills. Default: none; a drill's page only stands in the console."""
 
+    drill: DrillSettings = field(default_factory=DrillSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
 
     @classmethod

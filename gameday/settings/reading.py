@@ -37,7 +37,10 @@ PLUMBING: Mapping[str, str] = {
 }
 """Variables between processes of ours; nobody sets them by hand, and they are no settings."""
 
-_TABLE_PREFIX = {"run": "RUN_", "kube": "KUBE_", "links": "LINK_", "drill_pager": "DRILL_"}
+_TABLE_PREFIX = {"run": "RUN_", "kube": "KUBE_", "links": "LINK_"} | {
+    "drill_pager": "DRILL_",
+    "drill": "DRILL_",
+}
 """Where the variables of a table differ from its keys; the names of the others say enough."""
 
 DEFAULT = "default"

@@ -1,56 +1,62 @@
-"""The far side of a simulated page: the server of an incident, and the people who answer."""
+"""The far side of a simulated page: the server of a run, and the people who answer."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from operator import methodcaller
 from typing import Any
 
 from gameday.errors import GamedayError
-from gameday.incidents import Incident
+from gameday.house.processes.silent import Silent
+from gameday.house.run.drill import Served
+from gameday.incidents.engine import Engine
+from gameday.model.notification import Action, Notification, Receipt
 from gameday.model.page import Finding, Page, Step
-from gameday.ports import ResponderSession
 from gameday.testing.failures import Calls
 from gameday.testing.machine import Machine, Process
+from scoring.timeline import Kind
 
-__all__ = ["Character", "IncidentServer", "OnCall"]
+__all__ = ["Character", "OnCall", "RehearsalDoor"]
 
 BASE_URL = "http://rehearsal.invalid"
 ANSWERED_WITHIN = 10.0
 """Seconds after which somebody who waits for the run's server gives up."""
 
+ON_CALL = "on-call"
 LINKS = {Step.RED: "red", Step.TRACE: "traces", Step.PROFILE: "profile"}
 
-Work = Callable[[Incident], Any | Awaitable[Any]]
+Work = Callable[[Engine], Awaitable[Any]]
 
 
-class IncidentServer:
-    """Serves the incident of a run from the run's process, as HTTP does.
+class RehearsalDoor:
+    """Serves the incidents of a run from the run's process, as HTTP does.
 
     What is asked of a frozen process waits; of a dead one it is never answered.
     """
 
+    url = BASE_URL
+    people_url = BASE_URL
+    webhook = f"{BASE_URL}/hooks/alertmanager/rehearsal"
+    token = "rehearsal"
+    key = b"drawn from the machine otherwise"
+
     def __init__(self, machine: Machine, process: Process) -> None:
         self._machine = machine
         self._process = process
-        self._incident: Incident | None = None
+        self._engine: Engine | None = None
         self._requests: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
-    async def serve(self, incident: Incident, hook: str) -> AsyncIterator[str]:
-        """Serve an incident for as long as the context lasts."""
-        incident.token = "rehearsal"  # drawn from the machine's entropy otherwise
-        self._incident = incident
+    async def serving(self, served: Served) -> AsyncIterator[None]:
+        """Serve for as long as the context lasts."""
+        self._engine = served.engine
         try:
-            yield BASE_URL
+            yield
         finally:
-            self._incident = None
+            self._engine = None
 
     def end(self) -> None:
         """Drop the requests that are still being answered, as a process does that ends."""
@@ -61,12 +67,12 @@ class IncidentServer:
         """Hand a webhook's payload over and tell whether it was taken."""
 
         async def take() -> None:
-            incident = self._incident
-            if incident is None:
+            engine = self._engine
+            if engine is None:
                 told(False)
                 return
             try:
-                incident.receive(payload)
+                await engine.hook(payload)
             except GamedayError:
                 told(False)
             else:
@@ -82,15 +88,14 @@ class IncidentServer:
             ConnectionError: nobody listens, or the request was refused.
             TimeoutError: there is no answer.
         """
-        if not self._process.is_alive or self._incident is None:
+        if not self._process.is_alive or self._engine is None:
             raise ConnectionError("nobody listens")
-        incident = self._incident
+        engine = self._engine
         answer: asyncio.Future[Any] = self._machine.create_future()
 
         async def serve() -> None:
             try:
-                said = work(incident)
-                said = await said if inspect.isawaitable(said) else said
+                said = await work(engine)
             except GamedayError as error:
                 said = ConnectionError(str(error))
             if not answer.done():
@@ -115,22 +120,7 @@ class Character(StrEnum):
     EAGER = "eager"  # mitigates twice at once
 
 
-@dataclass(slots=True)
-class _Session:
-    done: asyncio.Future[tuple[int, str]]
-    calls: Calls
-
-    async def ended(self) -> tuple[int, str]:
-        """Return the exit code and the last words."""
-
-        async def ended() -> tuple[int, str]:
-            return await asyncio.shield(self.done)
-
-        code, words = await self.calls.asked("responder.ended", ended)
-        return int(code), str(words)
-
-
-class OnCall:
+class OnCall(Silent):
     """A `gameday.ports.Responder` in a process of its own.
 
     Args:
@@ -139,76 +129,108 @@ class OnCall:
         service: the culprit, as a good responder finds it.
     """
 
+    name = "the on-call"
+
     def __init__(
         self,
         machine: Machine,
-        server: IncidentServer,
+        door: RehearsalDoor,
         character: Character,
         *,
         calls: Calls,
         mitigation: str,
         service: str,
     ) -> None:
+        super().__init__(machine.clock)
         self._machine = machine
-        self._server = server
+        self._door = door
         self._character = character
         self._calls = calls
         self._mitigation = mitigation
         self._service = service
+        self._process = machine.process("responder")
+        self._done: asyncio.Future[tuple[int, str]] = machine.create_future()
+        self._paged: set[str] = set()
 
-    @asynccontextmanager
-    async def answer(self, page: Page) -> AsyncIterator[ResponderSession]:
-        """Hand the page over; the responder's process is killed when the context is left."""
-        process = self._machine.process("responder")
-        done: asyncio.Future[tuple[int, str]] = self._machine.create_future()
+    async def page(self, notification: Notification) -> Receipt:
+        """Hand the page over, once."""
+        page = notification.page
+        assert page is not None, "a responder is given the whole page"
 
-        async def started() -> None:
-            process.start(self._work(page, done))
+        async def begun() -> None:
+            if notification.key not in self._paged and self._process.is_alive:
+                self._paged.add(notification.key)
+                work = self._work(page, incident=notification.key)
+                self._process.start(work)
 
-        try:
-            await self._calls.asked("responder.answer", started)
-            yield _Session(done, self._calls)
-        finally:
-            process.kill()
+        await self._calls.asked("responder.page", begun)
+        return self.receipt(Action.PAGE, notification)
 
-    async def _work(self, page: Page, done: asyncio.Future[tuple[int, str]]) -> None:
+    async def ended(self) -> tuple[int, str]:
+        """Return the exit code and the last words."""
+
+        async def ended() -> tuple[int, str]:
+            return await asyncio.shield(self._done)
+
+        code, words = await self._calls.asked("responder.ended", ended)
+        return int(code), str(words)
+
+    async def leave(self) -> None:
+        """Kill the responder's process."""
+        self._process.kill()
+
+    async def _work(self, page: Page, *, incident: str) -> None:
         code, words = 0, "bye"
         try:
-            await self._walk(page)
+            await self._walk(page, incident)
         except (ConnectionError, TimeoutError) as error:
             code, words = 1, str(error)
-        if not done.done():
-            done.set_result((code, words))
+        if not self._done.done():
+            self._done.set_result((code, words))
 
-    async def _walk(self, page: Page) -> None:
+    async def _walk(self, page: Page, incident: str) -> None:
         pace = timedelta(seconds=8 if self._character is Character.SLOW else 1)
-        sleep, ask = self._machine.clock.sleep, self._server.ask
+        sleep = self._machine.clock.sleep
+
+        async def say(kind: str, data: Mapping[str, Any]) -> None:
+            await self._door.ask(
+                lambda e: e.say(incident, kind, data, by=ON_CALL, source="responder")
+            )
+
+        async def opens(view: str) -> None:
+            await self._door.ask(lambda e: e.opened(incident, view, by=ON_CALL))
+
+        async def mitigate(name: str) -> None:
+            await self._door.ask(lambda e: e.mitigate(incident, name, {}, by=ON_CALL))
+
+        async def report(step: Step) -> None:
+            await say(Kind.FINDING, self._finding(step, page).model_dump(mode="json"))
+
         if self._character is Character.ABSENT:
             await self._machine.create_future()
         await sleep(pace)
-        await ask(methodcaller("acknowledge"))
+        await say(Kind.ACKNOWLEDGED, {})
         for step in (Step.RED, Step.TRACE, Step.PROFILE, Step.BLAME):
             await sleep(pace)
             if step in LINKS:
-                await ask(methodcaller("open_link", LINKS[step]))
-            await ask(methodcaller("report", self._finding(step, page)))
+                await opens(LINKS[step])
+            await report(step)
             if self._character is Character.CRASHES and step is Step.TRACE:
                 raise ConnectionError("a defect of the responder")
-        await ask(methodcaller("open_link", "runbook"))
-        await ask(methodcaller("tick", "check", done=True, note=""))
+        await opens("runbook")
+        await say(Kind.RUNBOOK_STEP, {"step": "check", "done": True, "note": ""})
         names = {
             Character.WRONG: ["reboot-everything", self._mitigation],
             Character.EAGER: [self._mitigation, self._mitigation],
         }.get(self._character, [self._mitigation])
         await sleep(pace)
-        await ask(methodcaller("report", self._finding(Step.MITIGATE, page)))
-        mitigating = [methodcaller("mitigate", name, {}) for name in names]
+        await report(Step.MITIGATE)
         if self._character is Character.EAGER:
-            await asyncio.gather(*map(ask, mitigating))
+            await asyncio.gather(*map(mitigate, names))
         else:
-            for mitigate in mitigating:
+            for name in names:
                 with suppress(TimeoutError):
-                    await ask(mitigate)
+                    await mitigate(name)
         await sleep(pace)
 
     def _finding(self, step: Step, page: Page) -> Finding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import itertools
 import shutil
 import tempfile
 from collections import Counter
@@ -21,11 +22,13 @@ from typing import Any, cast
 
 from gameday.conductor import Outcome, Recovery
 from gameday.errors import GamedayError
+from gameday.house.run.drill import Loom
 from gameday.house.run.judgement import Documents
 from gameday.house.run.play import Surroundings, play
 from gameday.house.run.stories import Story, rubric_text
 from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents import deeplinks
+from gameday.incidents.disk import Inline
 from gameday.model.result import RunResult
 from gameday.model.scenario import ResponderKind
 from gameday.ports import AlertSource, FaultDriver, Order, OrderKind, Store, Target, Undo, Undoer
@@ -35,7 +38,7 @@ from gameday.testing.drawing import LANDS_WITHIN, OPERATOR, RUN, SENTINEL, Drawn
 from gameday.testing.failures import KILLING, ORDERS, Calls, Failure, Port, Way
 from gameday.testing.machine import Machine, StandsStill
 from gameday.testing.memory import MemoryStore
-from gameday.testing.oncall import IncidentServer, OnCall
+from gameday.testing.oncall import OnCall, RehearsalDoor
 from gameday.testing.promises import THEIRS, Promises
 from gameday.testing.sentinel import SentinelPost
 from gameday.testing.world import SHIELD, SimulatedFaults, SimulatedTarget, SimulatedUndoer, World
@@ -56,6 +59,10 @@ BY_HAND = 10
 STORE = (
     *("open_run", "append", "save_undo", "close_undo", "open_undos", "give", "orders"),
     *("close_run", "facts", "documents"),
+)
+STORE_OF_INCIDENTS = (
+    *("commit", "group_facts", "facts_after", "last_number", "open_groups"),
+    *("incidents", "incident"),
 )
 ALERTS = ("alerts", "counters", "burn_rates", "timing", "values")
 FAULTS = ("pinned", "inject", "steady", "is_present", "recover")
@@ -187,6 +194,7 @@ class _Scene:
         self.drawn = drawn
         self.parts = parts
         self.report = Rehearsed(seed, drawn)
+        self.tokens = itertools.count(1)
         self.machine = Machine()
         self.moments: list[tuple[float, Moment]] = []
         self.world = World(self.machine)
@@ -207,9 +215,9 @@ class _Scene:
         self.main: asyncio.Task[None] | None = None
         self.hand: asyncio.Task[Sequence[tuple[Undo, str]]] | None = None
         self.error: BaseException | None = None
-        self.server = IncidentServer(self.machine, self.run)
+        self.door = RehearsalDoor(self.machine, self.run)
         self.alertmanager = SimulatedAlertmanager(
-            self.world, self._lose if drawn.pager_is_out else self.server.deliver
+            self.world, self._lose if drawn.pager_is_out else self.door.deliver
         )
         self.post = SentinelPost(
             machine=self.machine,
@@ -228,7 +236,14 @@ class _Scene:
     # --- who calls what ----------------------------------------------------------------------
 
     def _store(self, process: str) -> Store:
-        return cast(Store, Port("store", self.store, self.calls[process], STORE))
+        calls = self.calls[process]
+
+        def of_run(run: str) -> Port:
+            return Port("store", self.store.of_run(run), calls, STORE_OF_INCIDENTS)
+
+        whole: Any = Port("store", self.store, calls, STORE)
+        whole.of_run = of_run
+        return cast(Store, whole)
 
     def _undoer(self, process: str) -> Undoer:
         inner = self.parts.undoer(self.world)
@@ -253,18 +268,21 @@ class _Scene:
             regions=(),
         )
 
-    def _responder(self, kind: ResponderKind) -> OnCall | None:
+    def _responder(self, kind: ResponderKind, **_: object) -> OnCall | None:
         if kind is ResponderKind.NONE:
             return None
         helps = next(iter(self.story.scenario.spec.expect.mitigation), SHIELD)
         return OnCall(
             self.machine,
-            self.server,
+            self.door,
             self.drawn.character,
             calls=self.calls[RUN],
             mitigation=helps,
             service="inventory",
         )
+
+    def _token(self) -> str:
+        return f"{next(self.tokens):016x}"
 
     def _lose(self, payload: Mapping[str, Any], told: Callable[[bool], None]) -> None:
         told(False)
@@ -331,13 +349,14 @@ class _Scene:
                 self._system(),
                 store=self._store(RUN),
                 settings=_settings(),
-                serve=self.server.serve,
+                door=self.door,
                 run=RUN_ID,
                 around=Surroundings(
                     clock=self.machine.clock,
                     sentinel=self.post,
                     responder=self._responder,
                     undoer=lambda _: self._undoer(RUN),
+                    loom=Loom(disk=Inline, token=self._token),
                 ),
             )
             self.error, outcome = error, str(result.verdict)
@@ -361,7 +380,7 @@ class _Scene:
             self.report.outcome = "killed"
             return
         self.promises.check_said(self.error)
-        self.server.end()
+        self.door.end()
         self.machine.rest(timedelta(0))
         self.machine.listen()
         self.run.kill()  # it ends, and its sockets close

@@ -20,19 +20,38 @@ from gameday.settings import Settings
 pytestmark = pytest.mark.served
 
 
+RUNS = ("20261123-1000-aaaa", "20261123-1001-bbbb")
+SHOWN: dict[str, Any] = {
+    "summary": "the budget burns",
+    "severity": "SEV-2",
+    "state": "triggered",
+    "links": {"red": "http://x/go/1"},
+    "phases": {"acked": {"who": "on-call", "at": None, "due_at": None, "verdict": "pending"}},
+}
+
+
 class Desk(BaseHTTPRequestHandler):
-    """The API of one incident; remembers what was posted."""
+    """The API of incidents; remembers what was posted, and by whom."""
 
     posted: list[tuple[str, dict[str, Any]]]
     refuse = ""
+    has_page = True
 
     def do_POST(self) -> None:
+        assert self.headers["authorization"] == "Bearer gd_x"
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.posted.append((self.path, body))
-        self._answer(409 if self.refuse else 200, {"ok": not self.refuse, "detail": self.refuse})
+        if self.refuse:
+            self._answer(409, {"error": self.refuse})
+        else:
+            self._answer(200, {"kind": "said", "data": {"ok": True, "detail": "done"}})
 
     def do_GET(self) -> None:
-        self._answer(200, {"page": None, "facts": []})
+        if self.path.endswith("?open=true"):
+            rows = [{"id": "I", "drill": run} for run in RUNS] if self.has_page else []
+            self._answer(200, {"incidents": rows})
+        else:
+            self._answer(200, SHOWN)
 
     def _answer(self, status: int, said: dict[str, Any]) -> None:
         raw = json.dumps(said).encode()
@@ -46,12 +65,15 @@ class Desk(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(refuse: str = "") -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
+def serving(
+    refuse: str = "", *, has_page: bool = True
+) -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
     posted: list[tuple[str, dict[str, Any]]] = []
-    handler = type("Handler", (Desk,), {"posted": posted, "refuse": refuse})
+    said = {"posted": posted, "refuse": refuse, "has_page": has_page}
+    handler = type("Handler", (Desk,), said)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/incidents/secret", posted
+    yield f"http://127.0.0.1:{server.server_port}", posted
     server.shutdown()
     server.server_close()
 
@@ -63,13 +85,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def test_a_mitigation_reaches_the_open_incident(settings: Settings) -> None:
-    with serving() as (url, posted), announced(settings, "20261123-1000-aaaa", url):
+    with serving() as (url, posted), announced(settings, RUNS[0], url, token="gd_x"):
         code = run(["mitigate", "failover-db", "region=eu-west"])
 
     assert code == 0
     assert posted == [
         (
-            "/incidents/secret/mitigations",
+            "/api/incidents/I/mitigation",
             {"name": "failover-db", "parameters": {"region": "eu-west"}},
         )
     ]
@@ -78,7 +100,10 @@ def test_a_mitigation_reaches_the_open_incident(settings: Settings) -> None:
 def test_a_refused_mitigation_says_why(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serving("no such region") as (url, _), announced(settings, "20261123-1000-aaaa", url):
+    with (
+        serving("no such region") as (url, _),
+        announced(settings, RUNS[0], url, token="gd_x"),
+    ):
         code = run(["mitigate", "failover-db", "region=mars"])
 
     assert code == 6
@@ -86,14 +111,14 @@ def test_a_refused_mitigation_says_why(
 
 
 def test_ack_and_finding_are_handed_in(settings: Settings) -> None:
-    with serving() as (url, posted), announced(settings, "20261123-1000-aaaa", url):
+    with serving() as (url, posted), announced(settings, RUNS[0], url, token="gd_x"):
         assert run(["incident", "ack"]) == 0
         assert run(["incident", "finding", "red", "duration up", "--set", "shape=plateau"]) == 0
         assert run(["incident", "show"]) == 0
 
     assert [path for path, _ in posted] == [
-        "/incidents/secret/ack",
-        "/incidents/secret/findings",
+        "/api/incidents/I/ack",
+        "/api/incidents/I/finding",
     ]
     assert posted[1][1]["detail"] == {"shape": "plateau"}
 
@@ -114,23 +139,44 @@ def test_what_cannot_be_done_ends_with_2(
     assert word in capsys.readouterr().err
 
 
+def test_before_the_page_there_is_nothing_to_answer(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(has_page=False) as (url, _), announced(settings, RUNS[0], url, token="gd_x"):
+        assert run(["incident", "show"]) == 0
+        assert "no page yet" in capsys.readouterr().out
+        assert run(["incident", "ack"]) == 2
+        assert "no page yet" in capsys.readouterr().err
+
+
+def test_what_cannot_be_said_as_it_stands_ends_with_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving("its alerts still fire") as (url, _):
+        monkeypatch.setenv("GAMEDAY_SERVER", url)
+        monkeypatch.setenv("GAMEDAY_TOKEN", "gd_x")
+        assert run(["incident", "resolve", "I"]) == 3
+
+    assert "its alerts still fire" in capsys.readouterr().err
+
+
 def test_two_open_incidents_have_to_be_told_apart(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with (
         serving() as (url, posted),
-        announced(settings, "20261123-1000-aaaa", url),
-        announced(settings, "20261123-1001-bbbb", url),
+        announced(settings, RUNS[0], url, token="gd_x"),
+        announced(settings, RUNS[1], url, token="gd_x"),
     ):
         assert run(["incident", "ack"]) == 2
-        assert "20261123-1001-bbbb" in capsys.readouterr().err
+        assert RUNS[1] in capsys.readouterr().err
         assert run(["incident", "ack", "--run", "20261123-1001"]) == 0
 
     assert len(posted) == 1
 
 
 def test_the_note_is_private_and_goes_with_the_run(settings: Settings) -> None:
-    with announced(settings, "r", "http://127.0.0.1:1/x"):
+    with announced(settings, "r", "http://127.0.0.1:1/x", token="gd_x"):
         note = settings.state / "incidents" / "r.json"
         assert note.stat().st_mode & 0o777 == 0o600
 
@@ -145,9 +191,9 @@ def test_the_note_of_a_dead_process_is_passed_over(settings: Settings) -> None:
     (folder / "s.json").write_text("half a no")
 
     assert run(["incident", "ack"]) == 2
-    with announced(settings, "t", "http://127.0.0.1:1/x"):
+    with announced(settings, "t", "http://127.0.0.1:1/x", token="gd_x"):
         assert [path.name for path in folder.iterdir()] == ["t.json"]
-    with announced(settings, "t", "http://127.0.0.1:1/x"):
+    with announced(settings, "t", "http://127.0.0.1:1/x", token="gd_x"):
         assert [path.name for path in folder.iterdir()] == ["t.json"]
 
 
@@ -166,6 +212,7 @@ def test_the_note_of_a_dead_process_is_passed_over(settings: Settings) -> None:
             "mitigation",
             {"name": "failover-db", "parameters": {"region": "eu"}, "ok": False, "detail": ""},
         ),
+        (["incident", "postmortem", "I", "https://w/1"], "postmortem", {"url": "https://w/1"}),
         (["incident", "resolve", "I", "--text", "x"], "resolve", {"text": "x", "anyway": False}),
         (
             ["incident", "resolve", "I", "--false-alarm"],
@@ -182,14 +229,14 @@ def test_every_word_about_an_incident_of_the_service_is_said_and_shown_alike(
     body: dict[str, Any],
 ) -> None:
     with serving() as (url, posted):
-        monkeypatch.setenv("GAMEDAY_SERVER", url.removesuffix("/incidents/secret"))
+        monkeypatch.setenv("GAMEDAY_SERVER", url)
         monkeypatch.setenv("GAMEDAY_TOKEN", "gd_x")
         codes = [run(arguments), run([*arguments, "--json"])]
 
     assert [0, 0] == codes
     assert [(f"/api/incidents/I/{path}", body)] * 2 == posted
     said = capsys.readouterr()
-    assert {"ok": True, "detail": ""} == json.loads(said.out)
+    assert {"ok": True, "detail": "done"} == json.loads(said.out)["data"]
     assert f"on record: {path}" in said.err
 
 

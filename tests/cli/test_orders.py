@@ -49,7 +49,7 @@ def going_on(settings: Settings, *, obeys: bool = True, leaves: bool = False) ->
                 store.close_undo("u1", proven_at=datetime.now(UTC))
             store.close_run(RUN, ended_at=datetime.now(UTC), result=RESULT)
 
-    with announced(settings, RUN, "http://127.0.0.1:1/x"):
+    with announced(settings, RUN, "http://127.0.0.1:1/x", token="gd_x"):
         thread = threading.Thread(target=obey)
         thread.start()
         yield

@@ -139,7 +139,7 @@ def test_a_run_whose_sentinel_died_as_well_gets_its_end_by_hand(
 
 @pytest.mark.usefixtures("faulty")
 def test_a_run_that_goes_on_is_not_ended(settings: Settings, command: Command) -> None:
-    with announced(settings, RUN, "http://127.0.0.1:1/x"):
+    with announced(settings, RUN, "http://127.0.0.1:1/x", token="gd_x"):
         command("recover")
 
     (found,) = command("runs")

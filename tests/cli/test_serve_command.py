@@ -12,13 +12,11 @@ import pytest
 from gameday.cli.app import run
 from gameday.drivers.clock import SystemClock
 from gameday.errors import StoreError, UsageError
+from gameday.house.run.drills import drills_of
 from gameday.house.run.opening import open_store
-from gameday.house.service.serve import (
-    ServeSettings,
-    drills_of,
-    pagers_of,
-    server_key,
-)
+from gameday.house.service.key import server_key
+from gameday.house.service.pagers import drill_pager, pagers_of
+from gameday.house.service.serve import ServeSettings
 from gameday.settings import Settings
 
 
@@ -83,6 +81,32 @@ def test_two_pagers_for_the_same_people_are_refused() -> None:
     drill = Settings.from_environment({"GAMEDAY_DRILL_WEBHOOK_URL": "https://y.example"})
     assert {"drill on-call"} == set(pagers_of(SystemClock(), drill))
     assert {} == pagers_of(SystemClock(), Settings.from_environment({}))
+
+
+def test_what_calls_a_drills_on_call_is_chosen_or_what_is_set_up() -> None:
+    clock, key = SystemClock(), "k" * 32
+    both = {"GAMEDAY_DRILL_PAGERDUTY_KEY": key, "GAMEDAY_DRILL_SLACK_URL": "https://x.example"}
+    one = {"GAMEDAY_DRILL_PAGERDUTY_KEY": key}
+
+    def named(given: dict[str, str], chosen: str | None = None) -> str | None:
+        pager = drill_pager(clock, Settings.from_environment(given), chosen)
+        return None if pager is None else pager.name
+
+    assert ("PagerDuty", None, None) == (named(one), named(one, "console"), named({}))
+    assert ("PagerDuty", "Slack") == (named(both, "pagerduty"), named(both, "slack"))
+    with pytest.raises(UsageError, match="choose one"):
+        named(both)
+    with pytest.raises(UsageError, match="GAMEDAY_DRILL_WEBHOOK_URL"):
+        named(one, "webhook")
+    with pytest.raises(UsageError, match="pagerduty, slack, webhook, console"):
+        named(one, "pigeon")
+
+
+def test_a_run_by_a_pager_that_is_not_set_up_is_refused_before_anything(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert 2 == run(["run", "slow-db", "--pager", "slack"])
+    assert "GAMEDAY_DRILL_SLACK_URL" in capsys.readouterr().err
 
 
 def test_pagerdutys_secrets_are_several_while_one_is_exchanged() -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,9 +12,12 @@ from typing import Any
 import pytest
 
 from gameday import plan
-from gameday.conductor import Conductor
+from gameday.conductor import Conductor, Recovery
+from gameday.conductor.deadlines import Deadlines
 from gameday.conductor.guard import Probe
+from gameday.conductor.mitigations import ReversibleMitigations
 from gameday.conductor.run import to_the_end
+from gameday.conductor.undos import Undos
 from gameday.errors import (
     PermanentDriverError,
     PlanRefused,
@@ -23,8 +25,9 @@ from gameday.errors import (
     RunAborted,
     TemporaryDriverError,
 )
+from gameday.house.processes.silent import Silent
 from gameday.ledger import Ledger
-from gameday.model.page import Links, Page
+from gameday.model.notification import Action, Notification, Receipt
 from gameday.model.scenario import Scenario
 from gameday.model.signals import AlertState, Sample, Series
 from gameday.model.slo import Slo
@@ -176,28 +179,31 @@ class World:
         return SECOND, SECOND
 
 
-class Scripted:
+class Scripted(Silent):
     """A responder that does one thing some time after the page."""
 
-    def __init__(self, work: Callable[[], Any]) -> None:
+    def __init__(self, work: Callable[[], Any], *, clock: VirtualClock) -> None:
+        super().__init__(clock)
         self.work = work
-        self.pages: list[Page] = []
         self.left = False
+        self.task: asyncio.Future[Any] | None = None
 
-    @asynccontextmanager
-    async def answer(self, page: Page) -> AsyncIterator[Scripted]:
-        self.pages.append(page)
-        task = asyncio.ensure_future(self.work())
-        self.task = task
-        try:
-            yield self
-        finally:
-            self.left = True
-            task.cancel()
+    async def page(self, notification: Notification) -> Receipt:
+        self.begin()
+        return self.receipt(Action.PAGE, notification)
+
+    def begin(self) -> None:
+        self.task = asyncio.ensure_future(self.work())
 
     async def ended(self) -> tuple[int, str]:
+        assert self.task is not None
         await asyncio.shield(self.task)
         return 0, "bye"
+
+    async def leave(self) -> None:
+        self.left = True
+        if self.task is not None:
+            self.task.cancel()
 
 
 class Run:
@@ -220,11 +226,14 @@ class Run:
             target=plan.TargetProfile("world", 60, ("eu-west", "us-east"), Timing(SECOND, SECOND)),
             faults=[self.world.prepare("slow")],
         )
-        self.responder: Scripted | None = Scripted(self.mitigates)
+        self.responder: Scripted | None = self.scripted(self.mitigates)
         self.lease = RecordingLease()
         self.probes: dict[str, Probe] = {}
         self.effects: ToldEffects | None = None
-        self.played: Conductor | None = None
+        self.mitigations: ReversibleMitigations | None = None
+
+    def scripted(self, work: Callable[[], Any]) -> Scripted:
+        return Scripted(work, clock=self.clock)
 
     def page(self) -> None:
         self.ledger.record(
@@ -232,31 +241,40 @@ class Run:
             source="alertmanager",
             data={"slo": SLO.id, "severity": "page", "long": "1h"},
         )
+        # As the engine of incidents does, once it has the page on record.
+        if self.responder is not None:
+            self.responder.begin()
 
     async def mitigates(self) -> None:
         await self.clock.sleep(10 * SECOND)
-        assert self.played is not None
-        await self.played.before_mitigation()
-        detail = await self.world.mitigate("failover-db", {})
+        assert self.mitigations is not None
+        detail = await self.mitigations.mitigate("failover-db", {})
         data = {"name": "failover-db", "ok": True, "detail": detail}
         self.ledger.record(Kind.MITIGATION_STARTED, source="responder", data=data)
         self.ledger.record(Kind.MITIGATION_APPLIED, source="target", data=data)
 
     def conductor(self) -> Conductor:
-        async def page_of(_fact: Any) -> Page:
-            now = self.clock.now()
-            return Page(
-                incident="http://x",
-                service="storefront",
-                slo=SLO.id,
-                alert="A",
-                fired_at=now,
-                burn_from=now,
-                burn_until=now,
-                links=Links(red="r", traces="t", profile="p", runbook="b"),
-            )
-
-        self.played = Conductor(
+        settings = Settings(store=StoreSettings(state=Path()))
+        recovery = Recovery(
+            undoer=self.world,
+            store=self.store,
+            clock=self.clock,
+            budget=settings.recovery_budget,
+            lease=self.lease,
+        )
+        undos = Undos(
+            ledger=self.ledger,
+            store=self.store,
+            lease=self.lease,
+            clock=self.clock,
+            recovery=recovery,
+            settle=settings.lease,
+        )
+        deadlines = Deadlines(self.plan, ledger=self.ledger, settings=settings)
+        self.mitigations = ReversibleMitigations(
+            self.world, run="run", undos=undos, at_most=deadlines.longest
+        )
+        return Conductor(
             self.plan,
             ledger=self.ledger,
             store=self.store,
@@ -265,13 +283,13 @@ class Run:
             alerts=self.world,
             target=self.world,
             responder=self.responder,
-            page_of=page_of,
-            settings=Settings(store=StoreSettings(state=Path())),
-            lease=self.lease,
+            settings=settings,
+            undos=undos,
+            mitigations=self.mitigations,
+            deadlines=deadlines,
             probes=self.probes,
             effects=self.effects,
         )
-        return self.played
 
     async def play(self) -> None:
         await self.clock.run(self.conductor().play(webhook="http://hook"))
@@ -293,7 +311,6 @@ async def test_a_mitigated_run_leaves_its_facts_in_order(tmp_path: Path) -> None
         Kind.PAGE_RECEIVED,
         Kind.ALERT_FIRED,
         Kind.FAULT_READ,
-        Kind.PAGE_DELIVERED,
         Kind.UNDO_STORED,
         Kind.MITIGATION_STARTED,
         Kind.MITIGATION_APPLIED,
@@ -445,7 +462,7 @@ async def test_a_responder_that_gives_up_ends_the_run_without_a_mitigation(tmp_p
     async def gives_up() -> None:
         await run.clock.sleep(4 * SECOND)
 
-    run.responder = Scripted(gives_up)
+    run.responder = run.scripted(gives_up)
 
     await run.play()
 
@@ -460,10 +477,11 @@ async def test_a_mitigation_that_takes_the_fault_away_is_told_from_a_fault_that_
     run = Run(tmp_path)
 
     async def rolls_back() -> None:
+        await run.clock.sleep(SECOND)
         run.world.present.clear()
         await run.mitigates()
 
-    run.responder = Scripted(rolls_back)
+    run.responder = run.scripted(rolls_back)
 
     await run.play()
 
@@ -577,7 +595,6 @@ async def test_without_a_responder_the_page_is_all_that_is_waited_for(tmp_path: 
     await run.play()
 
     assert Kind.PAGE_RECEIVED in run.kinds()
-    assert Kind.PAGE_DELIVERED not in run.kinds()
     assert run.world.present == set()
 
 
@@ -587,7 +604,7 @@ async def test_a_fault_that_outlives_its_duration_is_recovered_as_expired(tmp_pa
     async def sleeps_through() -> None:
         await run.clock.sleep(timedelta(hours=1))
 
-    run.responder = Scripted(sleeps_through)
+    run.responder = run.scripted(sleeps_through)
     run.plan = replace(
         run.plan, faults=(replace(run.plan.faults[0], duration=timedelta(seconds=60)),)
     )
@@ -610,7 +627,7 @@ async def test_a_fault_that_cannot_be_recovered_when_it_expires_is_tried_again_a
         await run.clock.sleep(timedelta(hours=1))
 
     run.world.stuck = True
-    run.responder = Scripted(sleeps_through)
+    run.responder = run.scripted(sleeps_through)
     run.plan = replace(
         run.plan, faults=(replace(run.plan.faults[0], duration=timedelta(seconds=60)),)
     )
@@ -708,7 +725,7 @@ async def test_a_responder_that_stays_is_let_go_once_the_alert_has_cleared(tmp_p
         await run.mitigates()
         await run.clock.sleep(timedelta(hours=1))
 
-    run.responder = Scripted(stays)
+    run.responder = run.scripted(stays)
 
     await run.play()
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from opened_console import INJECTED, Desk, csrf_of, instruments, send
+from opened_drill import INJECTED, RUNBOOK, Desk, csrf_of, instruments
 from starlette.routing import Mount
 
 from gameday.ports import Role
@@ -24,12 +24,12 @@ SCRIPT = "<script>alert(1)</script>"
 
 
 def routes_of(desk: Desk) -> Iterator[tuple[str, str]]:
-    mounted = next(r for r in desk.app.routes if isinstance(r, Mount))
+    mounted = next(r for r in desk.api.routes if isinstance(r, Mount))
     assert isinstance(mounted.app, FastAPI)
     for route in mounted.app.routes:
         if isinstance(route, APIRoute) and route.path not in OPEN:
             path = route.path.format(
-                incident="drill", name="red", step="red", run="r1", secret="x", version="1"
+                incident=desk.id, name="red", step="red", run="r1", secret="x", version="1"
             )
             for method in route.methods:
                 yield method, f"/console{path}"
@@ -68,9 +68,9 @@ async def test_every_form_without_its_token_is_refused(desk: Desk) -> None:
 async def test_a_form_of_another_session_is_refused(desk: Desk) -> None:
     await desk.page()
     mine, other = await desk.signed_in(), await desk.signed_in()
-    csrf = csrf_of((await other.get("/console/incidents/drill")).text)
+    csrf = csrf_of((await other.get(f"/console/incidents/{desk.id}")).text)
 
-    answer = await mine.post("/console/incidents/drill/ack", data={"csrf": csrf})
+    answer = await mine.post(f"/console/incidents/{desk.id}/ack", data={"csrf": csrf})
 
     assert answer.status_code == 403
 
@@ -78,7 +78,7 @@ async def test_a_form_of_another_session_is_refused(desk: Desk) -> None:
 async def test_a_session_cookie_is_out_of_reach_of_scripts_and_other_sites(desk: Desk) -> None:
     http = desk.browser()
 
-    answer = await http.get(f"/console/enter/{desk.doors.secrets[Role.RESPONDER]}")
+    answer = await http.get(f"/console/enter/{desk.secrets[Role.RESPONDER]}")
 
     session, link = answer.headers.get_list("set-cookie")
     assert "HttpOnly" in session and "SameSite=Strict" in session and "Path=/;" in session
@@ -88,19 +88,22 @@ async def test_a_session_cookie_is_out_of_reach_of_scripts_and_other_sites(desk:
 async def test_a_token_signs_in_and_out_by_form(desk: Desk) -> None:
     await desk.page()
     http = desk.browser()
-    secret = desk.doors.secrets[Role.RESPONDER]
+    secret = desk.secrets[Role.RESPONDER]
 
     wrong = await http.post("/console/sign-in", data={"token": "guess", "next": "/console/"})
     right = await http.post(
-        "/console/sign-in", data={"token": secret, "next": "/console/incidents/drill/red"}
+        "/console/sign-in", data={"token": secret, "next": f"/console/incidents/{desk.id}/red"}
     )
     page = await http.get(right.headers["location"])
     await http.post("/console/sign-out", data={"csrf": csrf_of(page.text)})
-    after = await http.get("/console/incidents/drill/red")
+    after = await http.get(f"/console/incidents/{desk.id}/red")
 
     assert wrong.status_code == 401
-    assert (right.status_code, right.headers["location"]) == (303, "/console/incidents/drill/red")
-    assert after.headers["location"] == "/console/sign-in?next=/console/incidents/drill/red"
+    assert (right.status_code, right.headers["location"]) == (
+        303,
+        f"/console/incidents/{desk.id}/red",
+    )
+    assert after.headers["location"] == f"/console/sign-in?next=/console/incidents/{desk.id}/red"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ async def test_signing_in_leads_nowhere_else(desk: Desk, next_: str) -> None:
     http = desk.browser()
 
     answer = await http.post(
-        "/console/sign-in", data={"token": desk.doors.secrets[Role.RESPONDER], "next": next_}
+        "/console/sign-in", data={"token": desk.secrets[Role.RESPONDER], "next": next_}
     )
 
     assert answer.headers["location"] == "/console/"
@@ -122,7 +125,7 @@ async def test_another_site_cannot_sign_somebody_in(desk: Desk) -> None:
 
     answer = await http.post(
         "/console/sign-in",
-        data={"token": desk.doors.secrets[Role.RESPONDER]},
+        data={"token": desk.secrets[Role.RESPONDER]},
         headers={"sec-fetch-site": "cross-site"},
     )
 
@@ -167,11 +170,10 @@ async def test_a_link_opened_in_the_responders_browser_counts_and_leads_to_the_v
     await desk.page()
     http = await desk.signed_in()
 
-    answer = await http.get(f"/go/{desk.incident.link_token}/traces")
+    answer = await http.get(desk.link("traces"))
 
-    assert answer.headers["location"] == "/console/incidents/drill/traces"
-    [opened] = desk.of_kind(Kind.LINK_OPENED)
-    assert opened.data == {"link": "traces"}
+    assert answer.headers["location"] == f"/console/incidents/{desk.id}/traces"
+    assert desk.links_opened() == [("traces", "on-call")]
 
 
 async def test_a_link_from_a_chat_counts_by_the_lax_cookie_alone(desk: Desk) -> None:
@@ -179,11 +181,9 @@ async def test_a_link_from_a_chat_counts_by_the_lax_cookie_alone(desk: Desk) -> 
     http = await desk.signed_in()
     [link] = [c for c in http.cookies.jar if c.path == "/go"]
 
-    await desk.browser().get(
-        f"/go/{desk.incident.link_token}/red", headers={"cookie": f"{link.name}={link.value}"}
-    )
+    await desk.browser().get(desk.link("red"), headers={"cookie": f"{link.name}={link.value}"})
 
-    assert [f.data for f in desk.of_kind(Kind.LINK_OPENED)] == [{"link": "red"}]
+    assert desk.links_opened() == [("red", "on-call")]
 
 
 @pytest.mark.parametrize("role", [None, Role.OBSERVER, Role.FACILITATOR])
@@ -193,30 +193,30 @@ async def test_a_link_opened_by_nobody_who_answers_redirects_and_counts_for_nobo
     await desk.page()
     http = await desk.signed_in(role) if role else desk.browser()
 
-    answer = await http.get(f"/go/{desk.incident.link_token}/red")
+    answer = await http.get(desk.link("red"))
 
     assert answer.status_code == 302
-    [opened] = desk.of_kind(Kind.LINK_OPENED)
-    assert opened.data == {"link": "red", "attributed": False}
+    assert desk.links_opened() == [("red", None)]
 
 
-async def test_a_deeplink_does_not_give_the_incidents_address_away(desk: Desk) -> None:
+async def test_a_deeplink_gives_no_secret_of_the_run_away(desk: Desk) -> None:
     await desk.page()
     http = desk.browser()
 
     answers = [
-        await http.get(f"/go/{desk.incident.link_token}/{link}")
-        for link in ("red", "traces", "profile", "runbook", "runbook.md")
+        await http.get(desk.link(link), follow_redirects=False)
+        for link in ("red", "traces", "profile", "runbook")
     ]
 
-    assert all(desk.incident.token not in f"{a.headers} {a.text}" for a in answers)
-    assert (await http.get(f"/incidents/{desk.incident.link_token}")).status_code == 404
+    said = "".join(f"{a.headers} {a.text}" for a in answers)
+    assert not any(secret in said for secret in desk.secrets.values())
+    assert answers[3].text == RUNBOOK.read_text(encoding="utf-8")
 
 
 async def test_the_on_call_never_gets_a_byte_about_the_injected_fault(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
-    seen = [await send(http, "ack"), await send(http, "findings/red", moved="duration")]
+    seen = [await desk.send(http, "ack"), await desk.send(http, "findings/red", moved="duration")]
 
     seen += [await http.request(m, p) for m, p in routes_of(desk) if not p.endswith("/events")]
     seen += [await http.get("/console/", follow_redirects=True)]
@@ -249,9 +249,9 @@ async def test_an_observer_reads_and_changes_nothing(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in(Role.OBSERVER)
 
-    page = await http.get("/console/incidents/drill")
-    answer = await send(http, "ack")
-    opened = await http.get("/console/incidents/drill/open/red")
+    page = await http.get(f"/console/incidents/{desk.id}")
+    answer = await desk.send(http, "ack")
+    opened = await http.get(f"/console/incidents/{desk.id}/open/red")
 
     assert "Awaited from the on-call" in page.text
     assert (answer.status_code, opened.status_code) == (403, 303)
@@ -259,14 +259,18 @@ async def test_an_observer_reads_and_changes_nothing(desk: Desk) -> None:
 
 
 async def test_script_in_labels_findings_notes_and_spans_is_escaped(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    desk = Desk(tmp_path, instruments(span_name=SCRIPT))
+    async with Desk(tmp_path, instruments(span_name=SCRIPT)).opened() as desk:
+        await _script_is_escaped(desk)
+
+
+async def _script_is_escaped(desk: Desk) -> None:
     await desk.page(summary=SCRIPT, alertname=SCRIPT)
     http = await desk.signed_in()
-    await send(http, "findings/trace", service=SCRIPT, span=SCRIPT, summary=SCRIPT)
-    await send(http, "notes", text=SCRIPT, here='"><script>')
+    await desk.send(http, "findings/trace", service=SCRIPT, span=SCRIPT, summary=SCRIPT)
+    await desk.send(http, "notes", text=SCRIPT, here='"><script>')
 
     pages = [
-        (await http.get(f"/console/incidents/drill{view}")).text
+        (await http.get(f"/console/incidents/{desk.id}{view}")).text
         for view in ("", "/red", "/traces", "/profile", "/blame", "/runbook", "/live")
     ]
 
@@ -307,7 +311,7 @@ async def test_a_form_too_large_is_refused(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
 
-    answer = await send(http, "notes", text="x" * 100_000)
+    answer = await desk.send(http, "notes", text="x" * 100_000)
 
     assert answer.status_code == 413
 
@@ -316,6 +320,6 @@ async def test_a_body_that_is_no_form_is_refused(desk: Desk) -> None:
     await desk.page()
     http: httpx.AsyncClient = await desk.signed_in()
 
-    answer = await http.post("/console/incidents/drill/ack", json={"csrf": "x"})
+    answer = await http.post(f"/console/incidents/{desk.id}/ack", json={"csrf": "x"})
 
     assert answer.status_code == 400

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from browsing import DESKTOP, PATIENCE, Eyes, needs_chromium
-from opened_console import Desk
+from opened_drill import Desk
 
 from gameday.model.page import Finding, Step
 from gameday.ports import Role

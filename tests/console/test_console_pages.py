@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from opened_console import Desk, csrf_of, instruments, send
+from opened_drill import Desk, csrf_of, instruments
 
 from gameday.errors import TemporaryDriverError
 from gameday.ports import Role
@@ -42,21 +42,21 @@ async def test_before_the_page_the_on_call_is_told_to_wait(desk: Desk) -> None:
 async def test_the_way_of_the_funnel_is_one_big_button_after_the_other(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
-    said = [big_button(await got(http, "drill"))]
+    said = [big_button(await got(http, desk.id))]
 
-    await send(http, "ack")
-    said.append(big_button(await got(http, "drill")))
-    await send(http, "findings/red", moved="duration", shape="plateau", region="eu-west")
-    said.append(big_button(await got(http, "drill")))
-    await send(http, "findings/trace", service="inventory", downstream="db", region="eu-west")
-    said.append(big_button(await got(http, "drill")))
-    await send(http, "findings/profile", where="off-cpu", waiting_in="db")
-    said.append(big_button(await got(http, "drill")))
-    await send(http, "findings/blame", explained="no")
-    said.append(big_button(await got(http, "drill")))
-    said.append(big_button(await got(http, "drill/runbook")))
-    await send(http, "mitigations", fix="failover-db", **{"p.region": "eu-west"})
-    said.append(big_button(await got(http, "drill")))
+    await desk.send(http, "ack")
+    said.append(big_button(await got(http, desk.id)))
+    await desk.send(http, "findings/red", moved="duration", shape="plateau", region="eu-west")
+    said.append(big_button(await got(http, desk.id)))
+    await desk.send(http, "findings/trace", service="inventory", downstream="db", region="eu-west")
+    said.append(big_button(await got(http, desk.id)))
+    await desk.send(http, "findings/profile", where="off-cpu", waiting_in="db")
+    said.append(big_button(await got(http, desk.id)))
+    await desk.send(http, "findings/blame", explained="no")
+    said.append(big_button(await got(http, desk.id)))
+    said.append(big_button(await got(http, f"{desk.id}/runbook")))
+    await desk.send(http, "mitigations", fix="failover-db", **{"p.region": "eu-west"})
+    said.append(big_button(await got(http, desk.id)))
 
     assert said == [
         "Acknowledge: I have it",
@@ -74,20 +74,20 @@ async def test_acknowledging_by_click_is_on_record_and_leads_to_red(desk: Desk) 
     await desk.page()
     http = await desk.signed_in()
 
-    answer = await send(http, "ack")
+    answer = await desk.send(http, "ack")
     red = await http.get(answer.headers["location"], follow_redirects=True)
 
     assert [f.data["by"] for f in desk.of_kind(Kind.ACKNOWLEDGED)] == ["on-call"]
-    assert [f.data for f in desk.of_kind(Kind.LINK_OPENED)] == [{"link": "red"}]
-    assert red.url.path == "/console/incidents/drill/red"
+    assert desk.links_opened() == [("red", "on-call")]
+    assert red.url.path == f"/console/incidents/{desk.id}/red"
 
 
 async def test_red_names_what_moved_and_its_shape(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
 
-    html = await got(http, "drill/red")
-    data = (await http.get("/console/incidents/drill/red.json")).json()
+    html = await got(http, f"{desk.id}/red")
+    data = (await http.get(f"/console/incidents/{desk.id}/red.json")).json()
 
     assert "duration moved in eu-west" in html
     assert [p["signal"] for p in data["panels"]] == ["rate", "errors", "duration"]
@@ -99,7 +99,7 @@ async def test_traces_are_waterfalls_with_the_bulk_span_marked(desk: Desk) -> No
     await desk.page()
     http = await desk.signed_in()
 
-    html = await got(http, "drill/traces")
+    html = await got(http, f"{desk.id}/traces")
 
     assert 5 <= html.count('<details class="trace"') <= 10
     assert "inventory waiting for db is slow in eu-west" in html
@@ -111,7 +111,7 @@ async def test_the_flame_graph_marks_the_widest_leaf(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
 
-    html = await got(http, "drill/profile")
+    html = await got(http, f"{desk.id}/profile")
 
     assert re.findall(r'<g class="leaf"><title>([^ ]+)', html) == ["Stock.reserve"]
     assert "off-CPU, inventory is waiting in db" in html
@@ -120,9 +120,9 @@ async def test_the_flame_graph_marks_the_widest_leaf(desk: Desk) -> None:
 async def test_the_flame_graph_can_be_of_one_trace(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
-    await got(http, "drill/traces")
+    await got(http, f"{desk.id}/traces")
 
-    html = await got(http, f"drill/profile?trace={2:032x}")
+    html = await got(http, f"{desk.id}/profile?trace={2:032x}")
 
     assert "Trace <code>00000000</code> only" in html
 
@@ -131,7 +131,7 @@ async def test_a_trace_that_is_not_shown_has_no_flame_graph(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
 
-    html = await got(http, "drill/profile?trace=abcdef")
+    html = await got(http, f"{desk.id}/profile?trace=abcdef")
 
     assert "this trace is not among those that are shown" in html
 
@@ -140,7 +140,7 @@ async def test_blame_stands_beside_the_deploy_timeline(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
 
-    html = await got(http, "drill/blame")
+    html = await got(http, f"{desk.id}/blame")
 
     assert "no change explains this" in html
     assert "<code>c0ffee1234</code>" in html
@@ -150,9 +150,9 @@ async def test_blame_stands_beside_the_deploy_timeline(desk: Desk) -> None:
 async def test_the_runbook_gives_the_fix_that_fits_first_and_filled_in(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
-    await send(http, "findings/trace", service="inventory", downstream="db", region="eu-west")
+    await desk.send(http, "findings/trace", service="inventory", downstream="db", region="eu-west")
 
-    html = await got(http, "drill/runbook")
+    html = await got(http, f"{desk.id}/runbook")
 
     fixes = re.findall(r'<article class="fix( fits)?">\s*<h3>([\w-]+)', html)
     assert fixes[0] == (" fits", "failover-db")
@@ -163,7 +163,7 @@ async def test_a_mitigation_by_click_is_done_and_ticks_its_step(desk: Desk) -> N
     await desk.page()
     http = await desk.signed_in()
 
-    await send(http, "mitigations", fix="failover-db", **{"p.region": "eu-west"})
+    await desk.send(http, "mitigations", fix="failover-db", **{"p.region": "eu-west"})
 
     [applied] = desk.of_kind(Kind.MITIGATION_APPLIED)
     assert applied.data["ok"] is True
@@ -178,8 +178,8 @@ async def test_a_mitigation_that_fails_says_so_and_is_not_ticked(desk: Desk) -> 
     await desk.page()
     http = await desk.signed_in()
 
-    await send(http, "mitigations", fix="rollback-deploy", **{"p.service": "checkout"})
-    html = await got(http, "drill/runbook")
+    await desk.send(http, "mitigations", fix="rollback-deploy", **{"p.service": "checkout"})
+    html = await got(http, f"{desk.id}/runbook")
 
     assert desk.of_kind(Kind.RUNBOOK_STEP) == []
     assert "there is no mitigation &#39;rollback-deploy&#39;" in html
@@ -189,7 +189,7 @@ async def test_a_mitigation_without_what_it_needs_is_refused(desk: Desk) -> None
     await desk.page()
     http = await desk.signed_in()
 
-    answer = await send(http, "mitigations", fix="drain-region", **{"p.region": " "})
+    answer = await desk.send(http, "mitigations", fix="drain-region", **{"p.region": " "})
 
     assert answer.status_code == 400
     assert "drain-region needs a region" in answer.text
@@ -200,8 +200,8 @@ async def test_steps_are_ticked_and_skipped_with_a_remark(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
 
-    await send(http, "ticks", step="read-red", done="yes", note="")
-    await send(http, "ticks", step="find-hop", done="no", note="store down")
+    await desk.send(http, "ticks", step="read-red", done="yes", note="")
+    await desk.send(http, "ticks", step="find-hop", done="no", note="store down")
 
     ticked = [
         (f.data["step"], f.data["done"], f.data["note"]) for f in desk.of_kind("runbook.step")
@@ -211,33 +211,32 @@ async def test_steps_are_ticked_and_skipped_with_a_remark(desk: Desk) -> None:
 
 async def test_open_pages_hear_of_whoever_is_late(desk: Desk) -> None:
     await desk.page()
-    before = await desk.console.incidents.pulse("drill")
+    before = await desk.console.incidents.pulse(desk.id)
 
     desk.clock.at += timedelta(seconds=31)
-    after = await desk.console.incidents.pulse("drill")
+    after = await desk.console.incidents.pulse(desk.id)
 
     assert before != after
-    assert "on-call is late" in await got(await desk.signed_in(), "drill")
+    assert "on-call is late" in await got(await desk.signed_in(), desk.id)
 
 
 async def test_a_note_stands_in_the_record(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
 
-    await send(http, "notes", text="the shop's phone rings", here="overview")
+    await desk.send(http, "notes", text="the shop's phone rings", here="overview")
 
-    assert "note: the shop&#39;s phone rings" in await got(http, "drill")
+    assert "note: the shop&#39;s phone rings" in await got(http, desk.id)
 
 
 @pytest.mark.parametrize("view", ["", *(f"/{v}" for v in VIEWS)], ids=lambda v: v or "overview")
 async def test_a_page_works_while_no_instrument_does(desk: Desk, tmp_path, view: str) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path / "broken"
     folder.mkdir()
-    broken = Desk(folder, instruments(broken=DOWN))
-    await broken.page()
-    http = await broken.signed_in()
-
-    html = await got(http, f"drill{view}")
+    async with Desk(folder, instruments(broken=DOWN)).opened() as broken:
+        await broken.page()
+        http = await broken.signed_in()
+        html = await got(http, f"{broken.id}{view}")
 
     assert "Note for the record" in html
     if view not in ("/runbook", "/blame"):
@@ -264,7 +263,7 @@ async def test_a_finding_that_says_too_little_is_refused_with_a_question(
     await desk.page()
     http = await desk.signed_in()
 
-    answer = await send(http, f"findings/{step}", **fields)
+    answer = await desk.send(http, f"findings/{step}", **fields)
 
     assert answer.status_code == 400
     assert why in answer.text
@@ -297,12 +296,7 @@ async def test_a_facilitator_does_not_answer_in_place_of_the_on_call(desk: Desk)
     await desk.page()
     http = await desk.signed_in(Role.FACILITATOR)
 
-    answer = await send_as_facilitator(http, "ack")
+    answer = await desk.send(http, "ack")
 
     assert answer.status_code == 403
     assert desk.of_kind(Kind.ACKNOWLEDGED) == []
-
-
-async def send_as_facilitator(http: httpx.AsyncClient, path: str) -> httpx.Response:
-    csrf = csrf_of((await http.get("/console/incidents/drill")).text)
-    return await http.post(f"/console/incidents/drill/{path}", data={"csrf": csrf})

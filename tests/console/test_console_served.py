@@ -6,37 +6,30 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from opened_console import NOON, RUNBOOK, Hand, csrf_of, instruments
+from opened_drill import NOON, RUNBOOK, Hand, a_lookup, csrf_of, instruments
 
 from gameday.drivers.database import Database
 from gameday.incidents.access import new_token
+from gameday.incidents.deploys import told_deploys
 from gameday.incidents.engine import Engine
-from gameday.incidents.links import Signer
+from gameday.incidents.links import Signer, Templates
 from gameday.ports import Role
 from gameday.server.console import Console
+from gameday.server.console.incidents import EngineIncidents
 from gameday.server.console.runs import StoredRuns
-from gameday.server.console.served import GateDoors, Lookup, ServedIncidents
-from gameday.server.gate import Gate
+from gameday.server.gate import Gate, GateDoors
 from gameday.server.service import service_app
 from gameday.server.sessions import Sessions
 from gameday.spec.runbook import parse_runbook
 from scoring.timeline import Kind
 
 pytestmark = pytest.mark.served
-
-
-class Still(Hand):
-    """A clock on which nobody wakes by sleeping."""
-
-    async def sleep(self, duration: timedelta) -> None:
-        import asyncio
-
-        await asyncio.Event().wait()
 
 
 @dataclass
@@ -46,7 +39,7 @@ class Served:
     engine: Engine
     store: Database
     signer: Signer
-    clock: Still
+    clock: Hand
     tokens: dict[Role, str]
     app: Any
     console: Console
@@ -90,14 +83,14 @@ class Served:
         return f"/go/{self.signer.token(incident, view, expires_at=ends)}"
 
     async def opened_by(self, incident: str) -> list[tuple[str, str | None]]:
-        words = (await self.engine.state(incident)).words
+        words = (await self.engine.state(incident)).events
         return [(w.data["link"], w.data["by"]) for w in words if w.kind == Kind.LINK_OPENED]
 
 
 @pytest.fixture(params=[{}], ids=["no templates"])
 async def served(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Served]:
     templates: dict[str, str] = request.param
-    clock, signer, tokens = Still(), Signer(b"k" * 32), {}
+    clock, signer, tokens = Hand(), Signer(b"k" * 32), {}
     store = Database(f"sqlite:///{tmp_path / 'gameday.db'}")
     for role in Role:
         tokens[role], token = new_token(role, f"the {role}", now=clock.now())
@@ -105,27 +98,25 @@ async def served(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterato
     engine, gate = Engine(store, clock=clock), Gate(store.tokens)
     runbook = parse_runbook(RUNBOOK.read_text(encoding="utf-8"), "checkout-latency.md")
 
-    async def one(_slo: str) -> float:
-        return 60.0
-
     def link_of(incident: str, view: str, paged_at: Any) -> str:
         return "http://here/go/" + signer.token(
             incident, view, expires_at=paged_at + timedelta(hours=72)
         )
 
+    lookup = a_lookup(
+        destinations=Templates(templates),
+        runbook={"Burn": runbook}.get,
+        slower=lambda _: timedelta(milliseconds=100),
+        deploys=partial(told_deploys, engine),
+    )
     console = Console(
-        incidents=ServedIncidents(
-            engine,
-            link_of=link_of,
-            templates=templates,
-            lookup=Lookup({"Burn": runbook}.get, lambda _: timedelta(milliseconds=100), one),
-        ),
+        incidents=EngineIncidents(engine, link_of=link_of, lookup=lookup),
         runs=StoredRuns(store, now=clock.now),
         sessions=Sessions(b"k" * 32, GateDoors(gate), now=clock.now),
         instruments=instruments(),
         now=clock.now,
     )
-    app = service_app(engine, gate, signer, link_of=link_of, templates=templates, console=console)
+    app = service_app(engine, gate, signer, link_of=link_of, lookup=lookup, console=console)
     async with engine.running():
         yield Served(engine, store, signer, clock, tokens, app, console)
     store.close()
@@ -159,7 +150,7 @@ async def test_a_real_incident_is_worked_on_from_the_list_to_its_end(served: Ser
     assert state.roles["commander"] == "the responder"
     done = {p.name for p in state.phases if p.at}
     assert {"acked", "red", "trace", "profile", "blame", "mitigated"} <= done
-    assert {w.data["by"] for w in state.words if w.source == "responder"} == {"the responder"}
+    assert {w.data["by"] for w in state.events if w.source == "responder"} == {"the responder"}
 
 
 @pytest.mark.parametrize("view", ["", "/red", "/traces", "/profile", "/blame", "/runbook"])

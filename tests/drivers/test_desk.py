@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from gameday.drivers.desk import HttpDesk
-from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.drivers.desk import HttpDesk, Mistaken, NotAsItStands, open_incidents
+from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
 from gameday.model.page import Finding, Links, Page, Step
 from gameday.model.signals import Deploy
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PAGE = Page(
-    incident="http://desk/incidents/secret",
+    incident="http://desk/api/incidents/1",
     service="storefront",
     slo="checkout-latency",
     alert="CheckoutLatencyBudgetBurn",
@@ -45,7 +45,7 @@ class Server:
                 return httpx.Response(302, headers={"location": "/runbooks/a.md"})
             case "/runbooks/a.md":
                 return httpx.Response(200, text="# Meaning")
-            case "/incidents/secret/deploys":
+            case "/api/incidents/1/deploys":
                 return httpx.Response(
                     200,
                     json={
@@ -65,20 +65,21 @@ class Server:
                         ]
                     },
                 )
-            case "/incidents/secret/mitigations":
+            case "/api/incidents/1/mitigation":
                 assert isinstance(body, dict)
                 if body["name"] == "unknown":
-                    return httpx.Response(404, json={"error": "there is no mitigation 'unknown'"})
-                return httpx.Response(200, json={"ok": True, "detail": "standby serves eu-west"})
-            case "/incidents/secret/ack" | "/incidents/secret/findings":
+                    return httpx.Response(409, json={"error": "there is no mitigation 'unknown'"})
+                done = {"ok": True, "detail": "standby serves eu-west"}
+                return httpx.Response(200, json={"kind": "mitigation.applied", "data": done})
+            case "/api/incidents/1/ack" | "/api/incidents/1/finding":
                 return httpx.Response(200, json={"ok": True})
-            case "/incidents/secret/steps":
+            case "/api/incidents/1/step":
                 return httpx.Response(503, text="")
         return httpx.Response(404)
 
 
 def desk(server: Server) -> HttpDesk:
-    return HttpDesk(PAGE.incident, transport=httpx.MockTransport(server))
+    return HttpDesk(PAGE.incident, token="secret", transport=httpx.MockTransport(server))
 
 
 async def test_a_responder_acknowledges_and_reports() -> None:
@@ -87,9 +88,9 @@ async def test_a_responder_acknowledges_and_reports() -> None:
     await desk(server).acknowledge()
     await desk(server).report(Finding(step=Step.RED, summary="errors", found_at=NOW))
 
-    assert ("POST", "/incidents/secret/ack", {}) == server.seen[0]
+    assert ("POST", "/api/incidents/1/ack", {}) == server.seen[0]
     method, path, body = server.seen[1]
-    assert ("POST", "/incidents/secret/findings") == (method, path)
+    assert ("POST", "/api/incidents/1/finding") == (method, path)
     assert Finding.model_validate(body) == Finding(step=Step.RED, summary="errors", found_at=NOW)
 
 
@@ -102,7 +103,7 @@ async def test_only_the_incidents_own_server_is_told_who_opens_a_link() -> None:
             return httpx.Response(302, headers={"location": "http://elsewhere/runbook.md"})
         return httpx.Response(200, text="# Meaning")
 
-    desk = HttpDesk(PAGE.incident, transport=httpx.MockTransport(server))
+    desk = HttpDesk(PAGE.incident, token="secret", transport=httpx.MockTransport(server))
     await desk.read(PAGE.links.runbook)
     await desk.follow("http://desk.example/go/l/red")
 
@@ -145,6 +146,42 @@ async def test_a_desk_that_is_gone_is_said_in_a_sentence() -> None:
         raise httpx.ConnectError("refused", request=request)
 
     with pytest.raises(TemporaryDriverError, match="does not answer") as caught:
-        await HttpDesk(PAGE.incident, transport=httpx.MockTransport(gone)).acknowledge()
+        await HttpDesk(
+            PAGE.incident, token="secret", transport=httpx.MockTransport(gone)
+        ).acknowledge()
 
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, Mistaken), (404, Mistaken), (409, NotAsItStands), (503, TemporaryDriverError)],
+)
+async def test_what_the_server_says_no_with_is_told_apart(
+    status: int, error: type[DriverError]
+) -> None:
+    def refusing(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, json={"error": "it is closed already"})
+
+    desk = HttpDesk(PAGE.incident, token="secret", transport=httpx.MockTransport(refusing))
+
+    with pytest.raises(error, match="it is closed already"):
+        await desk.say("resolve", {"text": ""})
+
+
+async def test_the_open_incidents_of_one_run_are_found() -> None:
+    rows = [{"id": "a", "drill": "r1"}, {"id": "b/c", "drill": "r2"}, {"id": "d", "drill": None}]
+
+    def listing(request: httpx.Request) -> httpx.Response:
+        assert request.headers["authorization"] == "Bearer secret"
+        return httpx.Response(200, json={"incidents": rows})
+
+    found = [
+        await open_incidents(
+            "http://desk", token="secret", run=run, transport=httpx.MockTransport(listing)
+        )
+        for run in ("r2", None)
+    ]
+
+    assert ["http://desk/api/incidents/b%2Fc"] == found[0]
+    assert 3 == len(found[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from gameday.drivers.database import Database
 from gameday.errors import StoreError, TemporaryDriverError
 from gameday.incidents.alerts import Alert
 from gameday.incidents.dispatch import RETRY_AFTER
-from gameday.incidents.duties import Act, duties
+from gameday.incidents.duties import Act, Share, duties
 from gameday.incidents.engine import Engine
 from gameday.incidents.links import LinkRefused, Signer
 from gameday.incidents.paging import Paging
 from gameday.incidents.routing import Drill, routed
 from gameday.incidents.state import IncidentState
+from gameday.incidents.terms import Terms
 from gameday.model.notification import Action, Notification, Receipt
 from gameday.ports import GroupFact
 from gameday.testing.virtual import VirtualClock
@@ -108,13 +110,18 @@ class House:
         self.drills: Sequence[Drill] = ()
         self.stopped: list[IncidentState] = []
 
-    def engine(self) -> Engine:
+    def engine(self, *, run: str | None = None, escalates: bool = False) -> Engine:
+        """Return the service's engine, or that of a run."""
         return Engine(
             self.store,
             clock=self.clock,
             paging=Paging(self.bells),
-            drills=lambda: self.drills,
-            on_real=self.stopped.append,
+            terms=Terms(
+                run=run,
+                drills=lambda: self.drills,
+                escalates=escalates,
+                on_real=self.stopped.append,
+            ),
         )
 
     async def after(self, engine: Engine, **time: float) -> None:
@@ -199,9 +206,10 @@ async def test_a_page_that_was_still_being_tried_when_it_was_over_is_resolved_to
     house: House,
 ) -> None:
     class Slow(Bell):
-        may_answer = asyncio.Event()
+        is_asked, may_answer = asyncio.Event(), asyncio.Event()
 
         async def page(self, notification: Notification) -> Receipt:
+            self.is_asked.set()
             await self.may_answer.wait()
             return await super().page(notification)
 
@@ -211,6 +219,7 @@ async def test_a_page_that_was_still_being_tried_when_it_was_over_is_resolved_to
         await house.after(engine)
         house.clock.at += timedelta(seconds=31)
         await engine.tick()
+        await slow.is_asked.wait()
         await engine.hook(webhook("a", ends=house.clock.at))
         await engine.tick()
         while not any(s[0] == "resolve" for s in house.bells["on-call"].said):
@@ -263,11 +272,12 @@ async def test_a_restart_opens_incidents_for_facts_that_had_none_yet(house: Hous
         assert "storefront" == (await only(engine)).service
 
 
-async def test_a_drills_page_goes_to_the_drills_on_call_and_unanswered_to_the_rota(
-    house: House,
+@pytest.mark.parametrize("escalates", [False, True])
+async def test_a_drills_page_goes_to_its_on_call_and_to_the_rota_only_by_its_terms(
+    house: House, escalates: bool
 ) -> None:
     house.drills = [DRILL]
-    async with house.engine().running() as engine:
+    async with house.engine(run="run-1", escalates=escalates).running() as engine:
         await engine.hook(webhook("a"))
         await house.after(engine)
         await house.after(engine, seconds=31)
@@ -275,8 +285,58 @@ async def test_a_drills_page_goes_to_the_drills_on_call_and_unanswered_to_the_ro
 
     assert "run-1" == state.drill
     assert [("page", state.id, True)] == house.bells["drill on-call"].said
-    assert [("page", f"{state.id}/2", False)] == house.bells["rota"].said
+    woken = [("page", f"{state.id}/2", False)] if escalates else []
+    assert woken == house.bells["rota"].said
     assert [] == house.stopped
+
+
+async def test_the_service_does_no_duty_of_a_drill_that_goes_on(house: House) -> None:
+    house.drills = [DRILL]
+    async with house.engine().running() as engine:
+        await engine.hook(webhook("a"))
+        for _ in range(4):
+            await house.after(engine, seconds=60)
+        assert "triggered" == (await only(engine)).state
+
+    assert {} == house.rung()
+
+
+async def test_a_run_does_no_duty_of_a_real_incident(house: House) -> None:
+    async with house.engine(run="run-1").running() as engine:
+        await engine.hook(webhook("a"))
+        await house.after(engine, seconds=60)
+
+    assert {} == house.rung()
+
+
+async def test_what_is_left_of_a_drill_when_its_run_has_ended_is_the_services(
+    house: House,
+) -> None:
+    house.drills = [DRILL]
+    async with house.engine(run="run-1").running() as engine:
+        await engine.hook(webhook("a"))
+        await house.after(engine)
+        id = (await only(engine)).id
+    house.drills = []
+    async with house.engine().running() as engine:
+        await engine.hook(webhook("a", ends=NOON + timedelta(seconds=50)))
+        await house.after(engine, seconds=60)
+
+    assert {"drill on-call": [f"page {id}", f"resolve {id}"]} == house.rung()
+
+
+async def test_a_drills_severity_is_the_scenarios_and_it_wakes_by_its_alerts(house: House) -> None:
+    house.drills = [replace(DRILL, severity="SEV-3")]
+    async with house.engine(run="run-1").running() as engine:
+        await engine.hook(webhook("t", severity="ticket"))
+        await house.after(engine)
+        assert {} == house.rung()
+        await engine.hook(webhook("a"))
+        await house.after(engine)
+        state = await only(engine)
+
+    assert ("SEV-3", True) == (state.severity, state.wakes)
+    assert {"drill on-call": [f"page {state.id}"]} == house.rung()
 
 
 async def test_a_drill_that_outlives_its_reset_goes_to_the_rota_though_it_was_answered(
@@ -297,6 +357,16 @@ async def test_a_drill_that_outlives_its_reset_goes_to_the_rota_though_it_was_an
     assert [("page", f"{id}/2", False)] == pages
 
 
+async def test_nothing_outlives_a_drill_where_nobody_is_on_call(house: House) -> None:
+    house.drills = [replace(DRILL, is_disposable=True)]
+    async with house.engine().running() as engine:
+        await engine.hook(webhook("a"))
+        house.drills = []
+        await house.after(engine, minutes=15)
+
+    assert {} == house.rung()
+
+
 async def test_a_real_incident_that_opens_during_a_drill_is_real_and_may_stop_it(
     house: House,
 ) -> None:
@@ -311,15 +381,42 @@ async def test_a_real_incident_that_opens_during_a_drill_is_real_and_may_stop_it
     assert ["page"] == [s[0] for s in house.bells["on-call"].said]
 
 
-async def test_one_alert_that_the_drill_does_not_explain_makes_the_incident_real(
+async def test_an_alert_that_the_drill_does_not_explain_is_an_incident_of_its_own_and_pages(
     house: House,
 ) -> None:
     house.drills = [DRILL]
     async with house.engine().running() as engine:
         await engine.hook(webhook("a"))
+        (drill,) = await engine.listed(limit=10, only_open=False)
+        await engine.say(drill.id, Kind.ACKNOWLEDGED, {}, by="ann", source="responder")
         house.drills = []
         await engine.hook(webhook("b"))
-        assert (await only(engine)).drill is None
+        await house.after(engine)
+        rows = await engine.listed(limit=10, only_open=False)
+
+    (real,) = [r for r in rows if r.id != drill.id]
+    assert (None, "run-1") == (real.drill, drill.drill)
+    assert [f"page {real.id}"] == house.rung()["on-call"]
+
+
+async def test_a_ticket_that_fires_on_keeps_no_incident_from_being_over(house: House) -> None:
+    async with house.engine().running() as engine:
+        await engine.hook(webhook("t", severity="ticket"))
+        await engine.hook(webhook("a"))
+        await house.after(engine)
+        await engine.hook(webhook("a", ends=NOON + timedelta(seconds=20)))
+        await house.after(engine, seconds=25)
+        state = await only(engine)
+        assert ("recovered", 1) == (state.state, state.firing)
+        await house.after(engine, hours=5)
+        await engine.hook(webhook("a", starts=house.clock.at))
+        await house.after(engine)
+        rows = await engine.listed(limit=10, only_open=False)
+
+    (again,) = [r for r in rows if r.id != state.id]
+    assert ["triggered", "resolved"] == [r.state for r in rows]
+    pages = [p for p in house.rung()["on-call"] if p.startswith("page")]
+    assert [f"page {state.id}", f"page {again.id}"] == pages
 
 
 def alert(**changes: Any) -> Alert:
@@ -402,11 +499,15 @@ def test_an_unanswered_page_has_one_level_due_at_most(seconds: int, is_drill: bo
         first.group, [Alert("a", NOON, None, NOON, labels, {}, "", first.drill).to_fact()]
     )
 
-    found = duties(state_of(group.incidents()[0], group=group.name, now=now), now=now)
+    state = state_of(group.incidents()[0], group=group.name, now=now)
 
-    assert [Act.PAGE] == [d.act for d in found]
-    assert (seconds > 30) == (found[0].level > 1)
-    assert ("rota" if seconds > 30 else "drill on-call" if is_drill else "on-call") == found[0].to
+    found = duties(state, now=now, share=Share("run-1" if is_drill else None, escalates=True))
+
+    assert {Act.PAGE} == {d.act for d in found}
+    late = [d for d in found if d.level > 1]
+    assert (["rota"] if seconds > 30 else []) == [d.to for d in late]
+    first = [d.to for d in found if d.level == 1]
+    assert (["drill on-call"] if is_drill else [] if seconds > 30 else ["on-call"]) == first
 
 
 @given(st.binary(min_size=32, max_size=32), st.text(max_size=60))

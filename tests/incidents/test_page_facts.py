@@ -45,7 +45,7 @@ def test_an_old_incident_of_the_service_is_read_as_it_was() -> None:
     group = AlertGroup("storefront/checkout-latency", [firing, over])
 
     (incident,) = group.incidents()
-    assert (0, "page") == (incident.firing, *incident.severities)
+    assert (0, "SEV-2") == (incident.firing, incident.severity)
     assert group.knows(firing)
     assert group.knows(over)
 

@@ -6,18 +6,22 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from opened_drill import a_lookup
 
 from gameday.drivers.database import Database
 from gameday.incidents.access import new_token
+from gameday.incidents.deploys import told_deploys
 from gameday.incidents.engine import Engine
 from gameday.incidents.links import Signer
 from gameday.incidents.paging import Paging
 from gameday.incidents.routing import Drill
+from gameday.incidents.terms import Terms
 from gameday.ports import Pager, Role
 from gameday.server.gate import Gate
 from gameday.server.service import service_app
@@ -102,14 +106,14 @@ def opening(tmp_path: Path) -> Opening:
             store,
             clock=clock,
             paging=Paging(pagers or {}, link_of=link_of),
-            drills=lambda: drills,
-            **more,
+            terms=Terms(drills=lambda: drills, **more),
         )
         app = service_app(
             engine,
             Gate(store.tokens),
             signer,
             link_of=link_of,
+            lookup=a_lookup(deploys=partial(told_deploys, engine)),
             pagerduty_secrets=pagerduty_secrets,
             ready=store.last_number,
         )

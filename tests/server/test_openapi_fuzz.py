@@ -31,7 +31,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from gameday.server import serving
+from gameday.server.drill import free_port, listening
 
 pytestmark = pytest.mark.sandbox  # a real store behind a real socket
 
@@ -67,7 +67,9 @@ def served(opening: Opening, firing: Any) -> Iterator[Served]:
     is_ready, is_over = threading.Event(), threading.Event()
 
     async def run() -> None:
-        async with opening() as service, serving(service.app) as url:
+        listener = free_port()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with opening() as service, listening(service.app, listener):
             ready.append(await _known(service, firing, url))
             is_ready.set()
             await asyncio.to_thread(is_over.wait)

@@ -134,6 +134,8 @@ ROUTES = [
     ("POST", "/hooks/deploy", "webhook"),
     ("GET", "/api/incidents", "observer"),
     ("GET", "/api/incidents/x", "observer"),
+    ("GET", "/api/incidents/x/deploys", "observer"),
+    ("GET", "/api/incidents/x/runbook", "observer"),
     ("GET", "/metrics", "observer"),
     ("GET", "/openapi.json", "observer"),
     *(
@@ -143,6 +145,7 @@ ROUTES = [
                 "ack",
                 "note",
                 "finding",
+                "step",
                 "mitigation",
                 "role",
                 "resolve",

@@ -206,7 +206,7 @@ def test_a_sentinel_that_recovers_too_late_is_caught() -> None:
             await self._world.machine.clock.sleep(9 * SECOND)
             await super().recover(undo)
 
-    killed = Failure(RUN, "responder.answer", Way.KILLED_BEFORE)
+    killed = Failure(RUN, "responder.page", Way.KILLED_BEFORE)
 
     assert "though the run was gone at" in broken_by(Parts(undoer=Slow), killed)
 
@@ -217,7 +217,7 @@ def test_an_order_that_is_not_obeyed_is_caught() -> None:
             await self._world.machine.clock.sleep(4 * SECOND)
             await super().recover(undo)
 
-    ordered = Failure(RUN, "responder.answer", Way.ABORTED)
+    ordered = Failure(RUN, "responder.page", Way.ABORTED)
 
     assert "in place 0:00:03 after" in broken_by(Parts(undoer=Slow), ordered)
 

@@ -172,7 +172,7 @@ def test_what_lands_after_its_run_died_is_taken_back_by_the_sentinel() -> None:
 
 def test_where_run_and_sentinel_both_die_a_person_recovers() -> None:
     report = played(
-        failure("responder.answer", Way.KILLED_BEFORE),
+        failure("responder.page", Way.KILLED_BEFORE),
         failure("undoer.recover", Way.KILLED_BEFORE, process=SENTINEL),
     )
 
@@ -181,7 +181,7 @@ def test_where_run_and_sentinel_both_die_a_person_recovers() -> None:
 
 def test_a_person_may_recover_while_the_sentinel_is_at_work() -> None:
     report = played(
-        failure("responder.answer", Way.KILLED_BEFORE),
+        failure("responder.page", Way.KILLED_BEFORE),
         failure("undoer.recover", Way.SLOW, process=SENTINEL, lasts=timedelta(seconds=2)),
         hand_after=0.5,
         theirs=0.0,
@@ -235,7 +235,7 @@ def test_a_full_disk_does_not_hide_a_fault_that_is_stuck(disk: str) -> None:
 
 def test_a_second_interruption_does_not_hide_a_fault_that_is_stuck() -> None:
     report = played(
-        failure("responder.answer", Way.INTERRUPTED),
+        failure("responder.page", Way.INTERRUPTED),
         failure("undoer.recover", Way.REFUSED, times=FOR_EVER),
         failure("undoer.recover", Way.REFUSED, process=SENTINEL, times=FOR_EVER),
         interrupts=3,
@@ -329,7 +329,7 @@ def test_every_way_in_which_a_call_can_go_wrong(name: str) -> None:
     process, _, call = name.partition(": ")
     dying: tuple[Failure, ...] = ()
     if process != RUN:
-        dying = (failure("responder.answer", Way.KILLED_BEFORE),)
+        dying = (failure("responder.page", Way.KILLED_BEFORE),)
     if process == OPERATOR:
         dying += (failure("undoer.recover", Way.KILLED_BEFORE, process=SENTINEL),)
     for way in sorted(Way(word) for found, word in possible() if found == name):

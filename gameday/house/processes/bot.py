@@ -1,11 +1,13 @@
 """The bot's process: ``python -m gameday.cli.bot`` with a page on standard input.
 
-What it knows is the page; everything else it finds by following the page's links.
+What it knows is the page, and beside it the token that lets it speak for the on-call; everything
+else it finds by following the page's links.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 
 from gameday.errors import GamedayError
@@ -17,12 +19,16 @@ def main() -> int:
     from pydantic import ValidationError
 
     try:
-        page = Page.model_validate_json(sys.stdin.buffer.read(1_000_000))
+        said = json.loads(sys.stdin.buffer.read(1_000_000))
+        page, token = Page.model_validate(said["page"]), str(said["token"])
     except ValidationError as error:
         print(f"this is no page: {error.errors()[0]['msg']}", file=sys.stderr)
         return 1
+    except (ValueError, TypeError, KeyError) as error:
+        print(f"a page and a token are expected: {error!r}", file=sys.stderr)
+        return 1
     try:
-        asyncio.run(_answer(page))
+        asyncio.run(_answer(page, token))
     except GamedayError as error:
         print(str(error), file=sys.stderr)
         return 1
@@ -31,7 +37,7 @@ def main() -> int:
     return 0
 
 
-async def _answer(page: Page) -> None:
+async def _answer(page: Page, token: str) -> None:
     from gameday.drivers.clock import SystemClock
     from gameday.drivers.desk import HttpDesk
     from gameday.drivers.git import GitHistory
@@ -41,7 +47,7 @@ async def _answer(page: Page) -> None:
     from gameday.responder.bot import Bot
 
     bot = Bot(
-        desk=HttpDesk(page.incident),
+        desk=HttpDesk(page.incident, token=token),
         open_metrics=Prometheus,
         open_traces=JaegerTraces,
         open_profiles=PyroscopeProfiles,

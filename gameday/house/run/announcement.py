@@ -1,8 +1,7 @@
 """How whoever sits at this machine finds the incident of the run that is going on.
 
-A run leaves a small file with the incident's address in the state folder, readable by its owner
-only: the address is a capability. It goes when the run ends; one of a process that died is passed
-over.
+A run leaves a small file with its address and its on-call's token in the state folder, readable by
+its owner only. It goes when the run ends; one of a process that died is passed over.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gameday.drivers.desk import HttpDesk
+from gameday.drivers.desk import HttpDesk, open_incidents
 from gameday.errors import StoreError, UsageError
 from gameday.process import ProcessId
 from gameday.settings import Settings
@@ -24,8 +23,11 @@ FOLDER = "incidents"
 
 
 @contextmanager
-def announced(settings: Settings, run: str, url: str) -> Iterator[None]:
+def announced(settings: Settings, run: str, url: str, *, token: str) -> Iterator[None]:
     """Let `open_desk` find this run's incident for as long as the context lasts.
+
+    Args:
+        url: of the run's server; token: its on-call's.
 
     Raises:
         StoreError: the state folder cannot be written.
@@ -34,7 +36,7 @@ def announced(settings: Settings, run: str, url: str) -> Iterator[None]:
     for note in _notes(settings):
         if _alive(note) is None:  # of a run that was killed
             note.unlink(missing_ok=True)
-    said = {"run": run, "url": url} | ProcessId.own().to_json()
+    said = {"run": run, "url": url, "token": token} | ProcessId.own().to_json()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -48,17 +50,18 @@ def announced(settings: Settings, run: str, url: str) -> Iterator[None]:
             path.unlink()
 
 
-def open_desk(settings: Settings, run: str | None = None) -> HttpDesk:
+async def open_desk(settings: Settings, run: str | None = None) -> HttpDesk:
     """Return the desk of the incident that is open here.
 
     Args:
         run: beginning of a run's id, where several runs go on at once.
 
     Raises:
-        UsageError: there is none, or there are several.
+        UsageError: there is none, there are several, or its page has not come yet.
+        TemporaryDriverError: the run does not answer.
     """
     notes = [note for path in _notes(settings) if (note := _alive(path))]
-    found = [(name, url) for name, url in notes if name.startswith(run or "")]
+    found = [note for note in notes if note.run.startswith(run or "")]
     if not found:
         raise UsageError(
             f"run {run!r} has no open incident; `gameday runs` lists them"
@@ -66,14 +69,22 @@ def open_desk(settings: Settings, run: str | None = None) -> HttpDesk:
             else "no incident is open here; one is while a run is going on"
         )
     if len(found) > 1:
-        names = ", ".join(name for name, _ in found)
+        names = ", ".join(note.run for note in found)
         raise UsageError(f"several incidents are open: {names}; choose with --run")
-    return HttpDesk(found[0][1])
+    (note,) = found
+    incidents = await open_incidents(note.url, token=note.token, run=note.run)
+    if not incidents:
+        raise NoPageYet("no page yet: the incident opens with it")
+    return HttpDesk(incidents[0], token=note.token)
+
+
+class NoPageYet(UsageError):
+    """A run goes on, and has paged nobody so far."""
 
 
 def going_on(settings: Settings) -> list[str]:
     """Return the ids of the runs whose processes live on this machine, oldest first."""
-    return [note[0] for path in _notes(settings) if (note := _alive(path))]
+    return [note.run for path in _notes(settings) if (note := _alive(path))]
 
 
 def left_behind(settings: Settings) -> list[str]:
@@ -93,6 +104,7 @@ def _notes(settings: Settings) -> list[Path]:
 class _Note:
     run: str
     url: str
+    token: str
     process: ProcessId
 
 
@@ -100,12 +112,13 @@ def _read(path: Path) -> _Note | None:
     """Return what a note says; None where it cannot be read, or says not all of it."""
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        return _Note(str(said["run"]), str(said["url"]), ProcessId.from_json(said))
+        process = ProcessId.from_json(said)
+        return _Note(str(said["run"]), str(said["url"]), str(said.get("token", "")), process)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _alive(path: Path) -> tuple[str, str] | None:
-    """Return (run, URL) of a note; None where its process is gone or it cannot be read."""
+def _alive(path: Path) -> _Note | None:
+    """Return a note; None where its process is gone or it cannot be read."""
     note = _read(path)
-    return None if note is None or note.process.is_gone else (note.run, note.url)
+    return None if note is None or note.process.is_gone else note

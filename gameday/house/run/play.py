@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
@@ -16,31 +15,34 @@ from pathlib import Path
 from typing import Any
 
 from gameday import plan
-from gameday.conductor import Conductor
+from gameday.conductor import Conductor, Recovery
+from gameday.conductor.deadlines import Deadlines
 from gameday.conductor.limit import limited
+from gameday.conductor.mitigations import ReversibleMitigations
 from gameday.conductor.run import to_the_end
+from gameday.conductor.undos import Undos
 from gameday.drivers.clock import SystemClock
 from gameday.errors import DriverError, GamedayError, RecoveryError, StoreError
 from gameday.house.processes.sentinel_process import sentinel
 from gameday.house.processes.undoers import Undoers
 from gameday.house.run.announcement import announced
+from gameday.house.run.drill import Door, DrillIncidents, Loom, at_home
 from gameday.house.run.endings import timeline_path, write_timeline
 from gameday.house.run.judgement import Documents, judge
 from gameday.house.run.planning import make_plan
 from gameday.house.run.stories import Story
 from gameday.house.targets.open_system import OpenSystem
-from gameday.incidents import Incident
 from gameday.ledger import Ledger
 from gameday.model.page import Page
 from gameday.model.result import RunResult
 from gameday.model.scenario import ResponderKind
 from gameday.model.signals import samples
-from gameday.model.slo import Slo
 from gameday.ports import (
     AlertSource,
     Clock,
     FaultDriver,
     Lease,
+    Pager,
     Responder,
     Store,
     Undoer,
@@ -48,26 +50,22 @@ from gameday.ports import (
 from gameday.settings import Settings
 from scoring.detection import recompute
 from scoring.slo import NoData, nominal
-from scoring.timeline import Fact, Kind
+from scoring.timeline import Kind
 from scoring.verdict import RunVerdict
 
-RATES_WITHIN = timedelta(seconds=3)
-"""A page waits no longer than this for the burn rate that it shows."""
 
-Serve = Callable[[Incident, str], AbstractAsyncContextManager[str]]
-"""Serves an incident behind a webhook token; yields the base URL. The server is a floor above."""
-
-
-def _responder(kind: ResponderKind) -> Any:
+def _responder(
+    kind: ResponderKind, *, clock: Clock, token: str, at_home: Callable[[Page], Page]
+) -> Responder | None:
     if kind is ResponderKind.NONE:
         return None
     if kind is ResponderKind.BOT:
         from gameday.house.processes.bot_process import BotProcess
 
-        return BotProcess()
+        return BotProcess(clock=clock, token=token, at_home=at_home)
     from gameday.house.processes.person import Person
 
-    return Person()
+    return Person(clock=clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +77,14 @@ class Surroundings:
         sentinel: starts the run's sentinel, given the run's id and its lease.
         responder: whoever answers pages, given what the scenario asks for.
         undoer: understands every kind of undo, given the system's own driver of faults.
+        loom: what the engine of incidents is driven by.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     sentinel: Callable[..., AbstractAsyncContextManager[Lease]] = sentinel
-    responder: Callable[[ResponderKind], Responder | None] = _responder
+    responder: Callable[..., Responder | None] = _responder
     undoer: Callable[[FaultDriver], Undoer] = Undoers
+    loom: Loom = field(default_factory=Loom)
 
 
 def new_run_id(now_text: str) -> str:
@@ -98,8 +98,9 @@ async def play(
     *,
     store: Store,
     settings: Settings,
-    serve: Serve,
+    door: Door,
     run: str,
+    tool: Pager | None = None,
     on_plan: Callable[[plan.Plan, Ledger, Conductor], None] = lambda *_: None,
     permission: Mapping[str, Any] | None = None,
     around: Surroundings | None = None,
@@ -110,6 +111,8 @@ async def play(
     or interrupted. Only a cancellation goes on to the caller, after all of that.
 
     Args:
+        door: where the run is reached.
+        tool: the pager that calls a drill's on-call, beside the console; None: nothing does.
         on_plan: told about the run before it begins; the live view hangs on this.
         permission: on whose word the run starts, for its record.
         around: the clock, the sentinel and the responder; the real ones where None.
@@ -133,23 +136,39 @@ async def play(
     _record_start(ledger, planned, story)
     if permission is not None:
         ledger.record(Kind.START_PERMITTED, source="operator", data=permission)
-    incident = Incident(
-        ledger,
-        slo=story.slo,
-        target=system.target,
-        tools=system.tools,
-        deploys=system.deploys,
-        runbook=story.documents.runbook,
-        latency_limit=latency_limit(story.slo),
-    )
-    hook = secrets.token_urlsafe(16)
     ending = _Ending()
     open_ = AsyncExitStack()
     with ending.noted():
         try:
-            base_url = await open_.enter_async_context(serve(incident, hook))
             lease = await open_.enter_async_context(around.sentinel(run, lease=settings.lease))
-            open_.enter_context(announced(settings, run, f"{base_url}/incidents/{incident.token}"))
+            undos = _undos(store, ledger, clock, settings, lease, around.undoer(system.faults))
+            deadlines = Deadlines(planned, ledger=ledger, settings=settings)
+            mitigations = ReversibleMitigations(
+                system.target, run=run, undos=undos, at_most=deadlines.longest
+            )
+            responder = around.responder(
+                story.scenario.spec.responder,
+                clock=clock,
+                token=door.token,
+                at_home=at_home(door, code=system.tools.code),
+            )
+            incidents = DrillIncidents(
+                run,
+                story,
+                system,
+                store=store.of_run(run),
+                ledger=ledger,
+                door=door,
+                clock=clock,
+                responder=responder,
+                tool=tool,
+                mitigator=mitigations,
+                escalates=settings.drill.escalates,
+                loom=around.loom,
+            )
+            await open_.enter_async_context(incidents.running())
+            await open_.enter_async_context(door.serving(incidents.served))
+            open_.enter_context(announced(settings, run, door.url, token=door.token))
             conductor = Conductor(
                 planned,
                 ledger=ledger,
@@ -158,21 +177,20 @@ async def play(
                 faults=system.faults,
                 alerts=system.alerts,
                 target=system.target,
-                responder=around.responder(story.scenario.spec.responder),
-                page_of=_pager(incident, system, story.slo, base_url, clock),
+                responder=responder,
                 settings=settings,
-                lease=lease,
+                undos=undos,
+                mitigations=mitigations,
+                deadlines=deadlines,
                 probes={
                     name: partial(system.faults.steady, str(path))
                     for name, path in story.probes.items()
                 },
-                undoer=around.undoer(system.faults),
                 effects=system.effects,
             )
-            incident.before_mitigation = conductor.before_mitigation
             on_plan(planned, ledger, conductor)
             with ending.noted():  # at once: what comes while the doors close must not replace it
-                await conductor.play(webhook=f"{base_url}/hooks/alertmanager/{hook}")
+                await conductor.play(webhook=door.webhook)
             if ending.cancelled is None and ending.defect is None:
                 with ending.noted():
                     await _measure(planned, ledger, system.alerts, clock)
@@ -189,6 +207,22 @@ async def play(
     if ending.cancelled is not None and not isinstance(ending.error, RecoveryError):
         raise ending.cancelled
     return result, ending.error
+
+
+def _undos(
+    store: Store, ledger: Ledger, clock: Clock, settings: Settings, lease: Lease, undoer: Undoer
+) -> Undos:
+    recovery = Recovery(
+        undoer=undoer, store=store, clock=clock, budget=settings.recovery_budget, lease=lease
+    )
+    return Undos(
+        ledger=ledger,
+        store=store,
+        lease=lease,
+        clock=clock,
+        recovery=recovery,
+        settle=settings.lease,
+    )
 
 
 @dataclass(slots=True)
@@ -266,25 +300,6 @@ def _record_start(ledger: Ledger, planned: plan.Plan, story: Story) -> None:
     ledger.record(
         Kind.PLAN_MADE, source="conductor", subject=story.slo.id, data=planned.record().to_json()
     )
-
-
-def _pager(incident: Incident, system: OpenSystem, slo: Slo, base_url: str, clock: Clock) -> Any:
-    async def page_of(received: Fact) -> Page:
-        long = str(received.data.get("long", ""))
-        try:
-            asking = system.alerts.burn_rates(slo=slo.id)
-            rates = await limited(clock, asking, "Prometheus", RATES_WITHIN)
-        except DriverError:
-            rates = {}
-        return incident.page(received, base_url=base_url, burn_rate=rates.get(long))
-
-    return page_of
-
-
-def latency_limit(slo: Slo) -> timedelta | None:
-    """Return the latency threshold of an SLO counted by a histogram bucket; None without one."""
-    found = re.search(r'\ble\s*=\s*"([0-9.]+)"', slo.good_query)
-    return timedelta(seconds=float(found.group(1))) if found else None
 
 
 async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, clock: Clock) -> None:

@@ -7,9 +7,8 @@ from datetime import timedelta
 
 from gameday.drivers.prometheus import Prometheus
 from gameday.errors import DriverError, SpecError, UsageError
-from gameday.house.run.play import latency_limit
 from gameday.model.runbook import Runbook
-from gameday.model.slo import Slo
+from gameday.model.slo import Slo, latency_limit
 from gameday.ports import AlertSource
 from gameday.spec import Catalogue
 from gameday.spec.runbook import read_runbook
@@ -26,15 +25,19 @@ class IncidentDocuments:
         catalogue = catalogue or Catalogue.around()
         self.problems: list[str] = []
         self._by_alert: dict[str, Runbook] = {}
+        self._texts: dict[str, str] = {}
         self._slos: Mapping[str, Slo] = {}
         self._scales: dict[str, float] = {}
         for name in catalogue.runbooks():
             try:
-                found = read_runbook(catalogue.runbook(name))
+                path = catalogue.runbook(name)
+                found = read_runbook(path)
             except (SpecError, UsageError) as error:
                 self.problems.append(str(error))
                 continue
-            self._by_alert.setdefault(found.alert, found)
+            if found.alert not in self._by_alert:
+                self._by_alert[found.alert] = found
+                self._texts[found.alert] = path.read_text(encoding="utf-8")
         try:
             read: Sequence[Slo] = catalogue.every_slo()
         except (SpecError, UsageError) as error:
@@ -45,6 +48,10 @@ class IncidentDocuments:
     def runbook(self, alert: str) -> Runbook | None:
         """Return the runbook of an alert, or None."""
         return self._by_alert.get(alert)
+
+    def runbook_text(self, alert: str) -> str:
+        """Return the text of an alert's runbook; empty for none."""
+        return self._texts.get(alert, "")
 
     def slower(self, slo: str) -> timedelta:
         """Return from when on a request breaks the SLO; zero where that is not known."""

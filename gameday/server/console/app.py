@@ -29,10 +29,11 @@ from gameday.server.console.guard import (
     to_sign_in,
     with_cookies,
 )
+from gameday.server.console.incidents import EngineIncidents
 from gameday.server.console.live import Streams
 from gameday.server.console.readings import Readings
 from gameday.server.console.rendering import Renderer, plotly_js
-from gameday.server.console.subject import Incidents, Runs
+from gameday.server.console.subject import Runs
 from gameday.server.gate import Denied
 from gameday.server.sessions import Sessions
 
@@ -55,7 +56,7 @@ class Console:
         by_link: whether a secret in a link signs in: a run's, which is gone with the run.
     """
 
-    incidents: Incidents
+    incidents: EngineIncidents
     runs: Runs
     sessions: Sessions
     instruments: Instruments

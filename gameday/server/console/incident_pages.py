@@ -19,10 +19,11 @@ from gameday.model.runbook import Runbook
 from gameday.server.console import pictures
 from gameday.server.console.forms import Fields, finding_of
 from gameday.server.console.guard import BASE, Guard, headers
+from gameday.server.console.incidents import EngineIncidents
 from gameday.server.console.live import Streams
 from gameday.server.console.readings import Readings, Unreadable
 from gameday.server.console.rendering import Renderer
-from gameday.server.console.subject import VIEWS, Incidents, Row, View
+from gameday.server.console.subject import VIEWS, Row, View
 from gameday.server.sessions import Session
 
 __all__ = ["next_step", "routes"]
@@ -87,7 +88,7 @@ def next_step(view: View) -> NextStep | None:
 
 def routes(
     app: FastAPI,
-    incidents: Incidents,
+    incidents: EngineIncidents,
     guard: Guard,
     renderer: Renderer,
     readings: Readings,
@@ -140,7 +141,7 @@ def routes(
         view = await incidents.view(incident)
         burn = await readings.burn(view)
         others: list[Row] = []
-        if "merge" in view.takes and view.is_open and guard.may_act(session):
+        if "merge" in view.takes and view.is_open and session.visitor.role in view.acting:
             found = await incidents.listed(limit=MOST_ROWS, only_open=True)
             others = [row for row in found if row.id != view.id]
         return page("incident.html", session, view, here="overview", burn=burn, others=others)
@@ -319,7 +320,7 @@ def routes(
             step_of=STEP_OF,
             incident_roles=ROLES,
             next=next_step(view),
-            may_act=guard.may_act(session),
+            may_act=session.visitor.role in view.acting,
             unreadable=Unreadable,
             **more,
         )

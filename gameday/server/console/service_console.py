@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
-from gameday.house.service.documents import IncidentDocuments
-from gameday.house.service.serve import Service, server_key
-from gameday.house.targets.instruments import instruments_of_settings
+from gameday.house.service.key import server_key
+from gameday.house.service.serve import Service
 from gameday.server.console.app import Console
+from gameday.server.console.incidents import EngineIncidents
 from gameday.server.console.runs import StoredRuns
-from gameday.server.console.served import GateDoors, Lookup, ServedIncidents
-from gameday.server.gate import Gate
+from gameday.server.gate import Gate, GateDoors
 from gameday.server.sessions import Sessions
 from gameday.settings import Settings
 
@@ -25,19 +23,12 @@ def service_console(
 
     Args:
         say: told what cannot be read around the service: a runbook, an SLO.
-
     """
     engine, chosen = running.engine, running.settings
-    instruments, documents = instruments_of_settings(settings.tools), IncidentDocuments()
-    for problem in documents.problems:
+    for problem in running.problems:
         say(problem)
-    lookup = Lookup(
-        documents.runbook, documents.slower, partial(documents.time_scale, instruments.alerts)
-    )
     console = Console(
-        incidents=ServedIncidents(
-            engine, link_of=running.link_of, templates=chosen.templates, lookup=lookup
-        ),
+        incidents=EngineIncidents(engine, link_of=running.link_of, lookup=running.lookup),
         runs=StoredRuns(running.store, now=engine.now),
         sessions=Sessions(
             server_key(settings.state),
@@ -45,7 +36,7 @@ def service_console(
             now=engine.now,
             secure=chosen.public_url.startswith("https:"),
         ),
-        instruments=instruments,
+        instruments=running.instruments,
         now=engine.now,
     )
     try:

@@ -1,4 +1,4 @@
-"""What the pages need of incidents and runs, whoever keeps them."""
+"""What the pages show of incidents and runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from gameday.model.page import Finding, Step
 from gameday.model.plan_record import PlanRecord
 from gameday.model.result import RunResult
 from gameday.model.runbook import Runbook
-from gameday.model.signals import Deploy
 from gameday.ports import Role, RunRecord
 from gameday.server.sessions import Visitor
 from scoring.timeline import Fact, Kind
@@ -80,7 +79,8 @@ class View:
         short: how far back the rates of the RED panels look.
         slower: from when on a request is slow; zero where nobody said.
         tools: deeplink per view that leads to a tool elsewhere; the console's own view else.
-        takes: the acts it takes: ack, finding, tick, mitigate, note, close, merge, role.
+        takes: the acts it takes: ack, finding, tick, mitigate, note, close, merge, role; acting:
+            from whom.
         acts_for_you: whether mitigating does something, or puts on record what somebody did.
     """
 
@@ -111,63 +111,13 @@ class View:
     runbook_missing: str = "no runbook is known for this alert"
     tools: Mapping[str, str] = field(default_factory=dict)
     takes: frozenset[str] = frozenset()
+    acting: frozenset[Role] = frozenset()
     acts_for_you: bool = False
 
     @property
     def burn_since(self) -> datetime:
         """When the burn window begins."""
         return self.burn_from or self.fired_at - timedelta(hours=1)
-
-
-class Incidents(Protocol):
-    """The incidents a console shows."""
-
-    acting: frozenset[Role]
-    """The roles that may change them."""
-
-    is_single: bool
-    """Whether there can be only one: a drill's."""
-
-    async def listed(self, *, limit: int, only_open: bool) -> Sequence[Row]:
-        """Return incidents, newest first."""
-
-    async def view(self, incident: str) -> View:
-        """Return an incident as it stands now; `NoSuchIncident` where there is none."""
-
-    async def pulse(self, incident: str) -> str:
-        """Return a text that is another one whenever a page would look different."""
-
-    async def deploys(self, incident: str) -> Sequence[Deploy]:
-        """Return what went live before and during it, oldest first."""
-
-    async def opened(self, incident: str, view: str, by: Visitor) -> None:
-        """Put on record that a responder opened one of its views."""
-
-    async def acknowledge(self, incident: str, by: Visitor) -> None:
-        """Put on record that somebody has it."""
-
-    async def report(self, incident: str, finding: Finding, by: Visitor) -> None:
-        """Put the finding of one step on record."""
-
-    async def tick(self, incident: str, step: str, by: Visitor, *, done: bool, note: str) -> None:
-        """Put on record that a runbook step was done, or skipped and why."""
-
-    async def mitigate(
-        self, incident: str, name: str, parameters: Mapping[str, str], by: Visitor
-    ) -> tuple[bool, str]:
-        """Start a mitigation, or put it on record; return (whether it worked, what was done)."""
-
-    async def note(self, incident: str, text: str, by: Visitor) -> None:
-        """Put a sentence on record."""
-
-    async def close(self, incident: str, word: str, text: str, by: Visitor) -> None:
-        """Close it: ``resolve`` or ``false-alarm``."""
-
-    async def merge(self, incident: str, into: str, by: Visitor) -> None:
-        """Close it, because another incident is the same trouble."""
-
-    async def take(self, incident: str, role: str, by: Visitor) -> None:
-        """Put on record that somebody is commander, on-call or scribe from now on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+from fastapi import FastAPI
 
 from gameday.diagnosis.instruments import Instruments
 from gameday.drivers.database import Database
 from gameday.errors import DriverError, PermanentDriverError
-from gameday.incidents import Incident
+from gameday.house.run.drill import DrillIncidents
+from gameday.house.run.judgement import Documents
+from gameday.house.run.stories import Story
+from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents.deeplinks import Tools
+from gameday.incidents.links import Templates
+from gameday.incidents.lookup import Lookup
 from gameday.ledger import Ledger
 from gameday.model.signals import Deploy, Frame, Profile, Span, Stack, Trace
 from gameday.model.slo import Slo
 from gameday.ports import Role
-from gameday.server import incident_app
-from gameday.server.console import run_console
-from gameday.server.sessions import RunDoors
+from gameday.server.drill import RunDoor, free_port
 from gameday.testing.telemetry import FakeHistory, FakeMetrics, FakeProfiles, FakeTraces
 from scoring.slo import Objective, workbook_windows
 from scoring.timeline import Fact, Kind
@@ -30,7 +38,7 @@ from scoring.timeline import Fact, Kind
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ONSET = NOON - timedelta(seconds=40)
 MONTH = timedelta(days=30)
-RUNBOOK = Path(__file__).resolve().parents[2] / "runbooks" / "checkout-latency.md"
+RUNBOOK = Path(__file__).resolve().parents[1] / "runbooks" / "checkout-latency.md"
 SLO = Slo(
     id="checkout-latency",
     service="storefront",
@@ -44,7 +52,7 @@ INJECTED = "slow-downstream-of-inventory"
 
 
 class Hand:
-    """A clock that is moved by hand."""
+    """A clock that is moved by hand; who sleeps on it never wakes."""
 
     def __init__(self) -> None:
         self.at = NOON
@@ -53,7 +61,7 @@ class Hand:
         return self.at
 
     async def sleep(self, duration: timedelta) -> None:
-        self.at += duration
+        await asyncio.Event().wait()
 
 
 class Shop:
@@ -147,56 +155,115 @@ def instruments(
     )
 
 
+PLAN = {
+    "faults": [
+        {
+            "experiment": INJECTED,
+            "at_seconds": 0.0,
+            "duration_seconds": 300.0,
+            "configuration": {"latency": "400ms"},
+            "undo": f"undo {INJECTED}",
+            "undo_command": "gameday recover",
+        }
+    ],
+    "branches": [{"severity": "page", "resets_after_s": 60}],
+    "expects_alert": True,
+    "predicted_seconds": 20.0,
+    "due_seconds": 25.0,
+    "slo": SLO.id,
+    "service": SLO.service,
+    "target": "shop",
+    "time_scale": 60.0,
+}
+
+
+def story() -> Story:
+    """The scenario, with the runbook of its alert."""
+    spec = {"slo": SLO.id, "faults": [{"experiment": INJECTED, "duration": "5m"}]}
+    scenario = {"metadata": {"name": "slow-db", "severity": "SEV-1"}, "spec": spec}
+    documents = Documents(
+        scenario=json.dumps(scenario),
+        scenario_path="slow-db.yaml",
+        slo="",
+        slo_path="",
+        runbook=RUNBOOK.read_text(encoding="utf-8"),
+        runbook_path=str(RUNBOOK),
+        rubric="",
+    )
+    return Story(documents.read_scenario(), SLO, (), documents)
+
+
 @dataclass
 class Desk:
-    """A drill's incident, its console, and browsers for whoever comes in."""
+    """A drill's incidents, their console, and browsers for whoever comes in."""
 
     folder: Path
     instruments: Instruments = field(default_factory=instruments)
+    id: str = "none yet"
 
     def __post_init__(self) -> None:
         self.clock = Hand()
         self.store = Database(f"sqlite:///{self.folder / 'runs.db'}")
         self.store.open_run("r1", scenario="slow-db", target="shop", started_at=NOON, documents={})
         self.ledger = Ledger("r1", store=self.store, clock=self.clock)
-        self.incident = Incident(
-            self.ledger,
-            slo=SLO,
-            target=Shop(),  # type: ignore[arg-type]
-            tools=Tools("http://prom", "http://traces", "http://profiles"),
-            deploys=Deploys(),
-            runbook=RUNBOOK.read_text(encoding="utf-8"),
-            latency_limit=timedelta(milliseconds=100),
-        )
-        console, doors = run_console(
-            self.incident, store=self.store, run="r1", instruments=self.instruments
-        )
-        self.doors: RunDoors = doors
-        self.console = console
-        self.app = incident_app(self.incident, hook_token="hook", console=console)
+        self.ledger.record(Kind.PLAN_MADE, source="conductor", data=PLAN)
         self.ledger.record(
-            Kind.PLAN_MADE,
+            Kind.FAULT_INJECTED,
             source="conductor",
-            data={
-                "faults": [
-                    {
-                        "experiment": INJECTED,
-                        "at_seconds": 0.0,
-                        "duration_seconds": 300.0,
-                        "configuration": {"latency": "400ms"},
-                        "undo": f"undo {INJECTED}",
-                        "undo_command": "gameday recover",
-                    }
-                ],
-                "expects_alert": True,
-                "predicted_seconds": 20.0,
-                "due_seconds": 25.0,
-                "slo": SLO.id,
-                "service": SLO.service,
-                "time_scale": 60.0,
-            },
+            data={"fault": INJECTED},
+            happened_at=NOON - timedelta(seconds=20),
         )
-        self.ledger.record(Kind.FAULT_INJECTED, source="conductor", data={"fault": INJECTED})
+        self.door = RunDoor(
+            free_port(),
+            run="r1",
+            store=self.store,
+            instruments=self.instruments,
+            key=b"k" * 32,
+            now=self.clock.now,
+        )
+        system = OpenSystem(
+            target=Shop(),  # type: ignore[arg-type]
+            alerts=BurnRates(),  # type: ignore[arg-type]
+            faults=None,  # type: ignore[arg-type]  # it is in place already
+            deploys=Deploys(),
+            tools=Tools("http://prom", "http://traces", "http://profiles"),
+            regions=(),
+        )
+        self.incidents = DrillIncidents(
+            "r1",
+            story(),
+            system,
+            store=self.store.of_run("r1"),
+            ledger=self.ledger,
+            door=self.door,
+            clock=self.clock,
+            responder=None,
+            tool=None,
+            mitigator=system.target,
+        )
+        self.engine = self.incidents.engine
+        self.console = self.door.console(self.incidents.served)
+        self.app = self.door.app(self.incidents.served, self.console)
+
+    @property
+    def secrets(self) -> Mapping[Role, str]:
+        return self.door.secrets
+
+    @property
+    def api(self) -> FastAPI:
+        """The application, without what counts its answers."""
+        app: FastAPI = self.app._app
+        return app
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Desk]:
+        """Work for as long as the context lasts."""
+        try:
+            async with self.engine.running():
+                yield self
+        finally:
+            self.door.close()
+            self.store.close()
 
     def browser(self) -> httpx.AsyncClient:
         """A browser nobody has signed in with."""
@@ -208,7 +275,7 @@ class Desk:
     async def signed_in(self, role: Role = Role.RESPONDER) -> httpx.AsyncClient:
         """A browser in which a role has signed in."""
         http = self.browser()
-        answer = await http.get(f"/console/enter/{self.doors.secrets[role]}")
+        answer = await http.get(f"/console/enter/{self.secrets[role]}")
         assert answer.status_code == 303, answer.text
         return http
 
@@ -228,14 +295,53 @@ class Desk:
             "startsAt": (NOON - timedelta(seconds=5)).isoformat(),
             "fingerprint": "abc",
         }
+        path = urlsplit(self.door.webhook).path
         async with self.browser() as http:
-            await http.post("/hooks/alertmanager/hook", json={"version": "4", "alerts": [alert]})
-        received = self.ledger.timeline.first(Kind.PAGE_RECEIVED)
-        assert received is not None
-        self.incident.page(received, base_url="http://here", burn_rate=20.0)
+            answer = await http.post(path, json={"version": "4", "alerts": [alert]})
+        assert answer.status_code == 200, answer.text
+        (row,) = await self.engine.listed(limit=10, only_open=False)
+        self.id = row.id
+
+    def link(self, view: str) -> str:
+        """A deeplink of the page."""
+        url = self.incidents.served.link_of(self.id, view, NOON)
+        return urlsplit(url).path
+
+    async def send(self, http: httpx.AsyncClient, path: str, **fields: Any) -> httpx.Response:
+        """Send a form as its page would."""
+        page = await http.get(f"/console/incidents/{self.id}")
+        return await http.post(
+            f"/console/incidents/{self.id}/{path}", data={"csrf": csrf_of(page.text), **fields}
+        )
+
+    def links_opened(self) -> list[tuple[str, str | None]]:
+        """Which views were opened by whom; None: nobody known."""
+        facts = self.of_kind(Kind.LINK_OPENED)
+        assert all(f.data["attributed"] is (f.data["by"] is not None) for f in facts)
+        return [(f.data["link"], f.data["by"]) for f in facts]
 
     def of_kind(self, kind: str) -> list[Fact]:
         return list(self.ledger.timeline.of_kind(kind))
+
+
+def a_lookup(**known: Any) -> Lookup:
+    """What stands around incidents of which only this is known."""
+
+    async def scale(_slo: str) -> float:
+        return 60.0
+
+    async def nothing(_incident: object) -> list[Deploy]:
+        return []
+
+    said: dict[str, Any] = {
+        "destinations": Templates(),
+        "runbook": lambda _: None,
+        "runbook_text": lambda _: "",
+        "slower": lambda _: timedelta(0),
+        "time_scale": scale,
+        "deploys": nothing,
+    }
+    return Lookup(**{**said, **known})
 
 
 def csrf_of(html: str) -> str:
@@ -243,11 +349,3 @@ def csrf_of(html: str) -> str:
     found = re.search(r'name="csrf" value="([^"]+)"', html)
     assert found is not None, html
     return found.group(1)
-
-
-async def send(http: httpx.AsyncClient, path: str, **fields: Any) -> httpx.Response:
-    """Send a form as its page would."""
-    page = await http.get("/console/incidents/drill")
-    return await http.post(
-        f"/console/incidents/drill/{path}", data={"csrf": csrf_of(page.text), **fields}
-    )

@@ -1,0 +1,60 @@
+"""What a responder has done to the target, so that it can be taken back when the run ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from gameday.conductor.undos import Undos
+from gameday.errors import PermanentDriverError
+from gameday.ports import Target, Undo
+
+
+class ReversibleMitigations:
+    """Mitigates the target of a run, with the undo stored and held before anything is done.
+
+    Args:
+        at_most: how long the undo is to be held, as of now.
+    """
+
+    def __init__(
+        self, target: Target, *, run: str, undos: Undos, at_most: Callable[[], timedelta]
+    ) -> None:
+        self._target = target
+        self._run = run
+        self._undos = undos
+        self._at_most = at_most
+        self._undo: Undo | None = None
+        self._preparing = asyncio.Lock()
+        self._is_closed = False
+
+    async def mitigate(self, name: str, parameters: Mapping[str, str]) -> str:
+        """Do what the responder asks for and return what was done.
+
+        Raises:
+            DriverError: it was not: it is unknown, refused, no sentinel holds the undo, or the run
+                is being recovered.
+            StoreError: the undo could not be stored; nothing was done.
+        """
+        async with self._preparing:
+            self._refuse_if_closed()
+            if self._undo is None:
+                undo = self._target.undo_of_mitigations(self._run)
+                await self._undos.keep(undo, at_most=self._at_most())
+                self._undo = undo
+            else:
+                # Not for granted: a sentinel that took the run over takes nothing more.
+                await self._undos.hold(self._undo, at_most=self._at_most())
+            self._refuse_if_closed()
+        return await self._target.mitigate(name, parameters)
+
+    async def close(self) -> None:
+        """Let nothing more be done; returns when no undo is being stored any more."""
+        self._is_closed = True
+        async with self._preparing:
+            pass
+
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise PermanentDriverError("the game day is over, and being taken back")
