@@ -110,15 +110,19 @@ def actions(
     configuration: Mapping[str, Any],
     *,
     registry: FaultRegistry | None = None,
+    is_early: bool = False,
 ) -> Sequence[MethodAction]:
     """Return the actions of an experiment's method, in order, as they would be played.
 
+    Args:
+        is_early: the target has given no values yet; those that are missing are known late.
+
     Raises:
-        ActivityFailed: a parameter has no value.
+        ActivityFailed: a parameter has no value, and it is not early.
     """
     registry = registry or known()
     played = experiments.with_values(dict(experiment), configuration)
-    values = _values(played)
+    values = _values(played, is_early=is_early)
     found: list[MethodAction] = []
     for activity in played.get("method") or ():
         if not isinstance(activity, dict) or activity.get("type") != "action":
@@ -165,9 +169,14 @@ def _together(found: Sequence[Touched], uncounted: Sequence[str]) -> CountedReac
     )
 
 
-def _values(experiment: Mapping[str, Any]) -> Mapping[str, Any]:
+def _values(experiment: Mapping[str, Any], *, is_early: bool) -> Mapping[str, Any]:
     """Return the values of an experiment's parameters, as Chaos Toolkit will find them."""
-    try:
-        return dict(load_configuration(dict(experiments.declared(dict(experiment)))))
-    except ChaosException as problem:
-        raise ActivityFailed(str(problem)) from problem
+    values: dict[str, Any] = {}
+    for name, value in experiments.declared(dict(experiment)).items():
+        try:
+            values.update(load_configuration({name: value}))
+        except ChaosException as problem:
+            if not is_early:
+                raise ActivityFailed(str(problem)) from problem
+            values[name] = value
+    return values

@@ -52,15 +52,10 @@ def refuse_misfits(story: Story) -> None:
 
 
 def _actions(document: experiments.Experiment, given: Mapping[str, Any]) -> Sequence[MethodAction]:
-    from chaoslib.exceptions import ActivityFailed
-
     from gameday.chaos.radius import actions
 
     known = {k: v for k, v in given.items() if k in experiments.declared(document)}
-    try:
-        return actions(document, known)
-    except ActivityFailed as problem:
-        raise PlanRefused(str(problem)) from problem
+    return actions(document, known, is_early=True)
 
 
 def _misplaced(

@@ -69,18 +69,18 @@ def _prepare(story: Story, system: OpenSystem, run: str) -> list[PlannedFault]:
 
 def described(fault: PlannedFault) -> PlannedFault:
     """Return a planned fault with where it is and what its recovery does, as it declares."""
-    from chaoslib.exceptions import ActivityFailed
-
-    from gameday.chaos.radius import actions
+    from gameday.chaos.radius import actions, is_known_late
 
     document = fault.undo.data.get("experiment")
     if not document:
         return fault
-    try:
-        found = actions(document, fault.configuration)
-    except ActivityFailed:
-        return fault  # whoever counts or injects it will say what is missing
-    ours = [(a.fault, a.values) for a in found if a.fault is not None]
+    # What has no value yet, whoever counts or injects it will say.
+    found = actions(document, fault.configuration, is_early=True)
+    ours = [
+        (a.fault, {k: v for k, v in a.values.items() if not is_known_late(v)})
+        for a in found
+        if a.fault is not None
+    ]
     where = "; ".join(filter(None, (f.place(values) for f, values in ours)))
     if not where:
         return fault

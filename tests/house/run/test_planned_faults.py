@@ -168,6 +168,17 @@ def test_somebody_elses_experiment_acts_where_its_parameters_show(
         refuse_misfits(story_of(file, target=other))
 
 
+def test_a_value_that_only_the_target_gives_is_no_misfit(tmp_path: Path) -> None:
+    unknown = {"context": "${context}", "selector": "${selector}"}
+    kill = action("gameday.chaos.pods", "kill_pods", namespace="shop", **unknown)
+    unset = {"type": "env", "key": "NOBODY_SET_THIS"}
+    declared = dict.fromkeys(("context", "selector"), unset)
+    file = theirs(tmp_path, method=[kill], configuration=declared)
+
+    refuse_misfits(story_of(file, target="kubernetes"))
+    assert "theirs: in shop" == described(prepared(file)).undo.description
+
+
 def test_somebody_elses_experiment_with_neither_acts_anywhere(tmp_path: Path) -> None:
     file = theirs(tmp_path, method=[action("os", "getpid")])
 
