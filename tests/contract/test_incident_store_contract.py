@@ -94,6 +94,22 @@ def test_numbers_grow_with_every_commit_and_tell_what_others_wrote(
     assert list(found[:1]) == list(store.facts_after(first.after, limit=1))
 
 
+def test_whoever_looked_in_vain_finds_what_is_written_next(handle: Handle, store: AnyStore) -> None:
+    other, mine = handle(), store.of_run("r")
+
+    def look(number: int) -> list[list[str]]:
+        return [[f.fact.id for f in s.facts_after(number, limit=9)] for s in (store, mine)]
+
+    first = store.commit([said(1)]).after
+    in_vain = [look(first), look(first)]
+    other.append("r", said(2).fact)
+    store.commit([said(3)])
+
+    assert [[[], []], [[], []]] == in_vain
+    assert [["f2", "f3"], ["f2", "f3"]] == look(first)
+    assert [["f1", "f2", "f3"]] * 2 == look(0)
+
+
 def test_facts_of_runs_and_of_groups_stand_in_one_order(handle: Handle, store: AnyStore) -> None:
     began, told, ended = (Fact(f"f{n}", "k", NOON, NOON, "s") for n in (1, 2, 3))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
+from copy import copy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from gameday.incidents.engine import Engine
 from gameday.incidents.paging import Paging
 from gameday.model.notification import Notification, Receipt
 from gameday.ports import GroupFact
-from scoring.timeline import Kind
+from gameday.testing.memory import MemoryStore
+from scoring.timeline import Fact, Kind
 
 
 class Slow(Bell):
@@ -37,11 +39,11 @@ class Slow(Bell):
 class Two:
     """Two engines, one store, one pager that both send to."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, stores: Sequence[Database | MemoryStore]) -> None:
         self.clock = Hand()
         self.bell: Bell = Bell()
         self.engines: list[Engine] = []
-        self.stores = [Database(f"sqlite:///{path / 'gameday.db'}") for _ in range(2)]
+        self.stores = stores
 
     def engine(self, number: int) -> Engine:
         pagers = dict.fromkeys(("on-call", "rota"), self.bell)
@@ -58,12 +60,17 @@ class Two:
         return [key for act, key, _ in self.bell.said if act == "page"]
 
 
-@pytest.fixture
-def started_by_hand(tmp_path: Path) -> Iterator[Two]:
+@pytest.fixture(params=["sqlite", "memory"])
+def started_by_hand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Two]:
     """Two engines that the test starts itself."""
-    made = Two(tmp_path)
-    yield made
-    for store in made.stores:
+    if request.param == "memory":
+        memory = MemoryStore()
+        # What one of them is made to do must not happen to the other.
+        yield Two([memory, copy(memory)])
+        return
+    stores = [Database(f"sqlite:///{tmp_path / 'gameday.db'}") for _ in range(2)]
+    yield Two(stores)
+    for store in stores:
         store.close()
 
 
@@ -185,3 +192,39 @@ async def test_whoever_listens_hears_what_either_was_told_once(two: Two) -> None
 
     assert 2 == heard.count(str(Kind.PAGE_RECEIVED))
     assert 1 == heard.count(str(Kind.INCIDENT_OPENED))
+
+
+async def test_a_run_that_writes_to_the_same_store_disturbs_nobody(two: Two) -> None:
+    one, other = two.engines
+    numbers = iter(range(1, 100))
+    heard: list[str] = []
+    one.listen(lambda said: heard.append(str(said.fact.kind)))
+
+    def record() -> None:
+        fact = Fact(f"f{next(numbers)}", Kind.MEASUREMENT, NOON, NOON, "conductor")
+        two.stores[1].append("r", fact)
+
+    for number in range(5):
+        record()
+        await one.hook(webhook(f"a{number}"))
+        record()
+        await other.hook(webhook(f"b{number}"))
+    await two.tick(one, other)
+
+    (incident,) = await ids(one)
+    assert 10 == (await one.state(incident)).firing == (await other.state(incident)).firing
+    assert 10 == heard.count(str(Kind.PAGE_RECEIVED)) == len(two.stores[0].facts("r"))
+    assert [incident] == two.pages()
+
+
+async def test_what_is_committed_about_an_incident_with_a_run_is_in_its_timeline(two: Two) -> None:
+    one, other = two.engines
+    await one.hook(webhook("a"))
+    (incident,) = await ids(one)
+    state = await one.state(incident)
+    drafted = one._word(state, Kind.POSTMORTEM_DRAFTED, {"path": "p"}, source="responder")
+
+    two.stores[1].commit([GroupFact(state.group, drafted, run="r")])
+
+    assert drafted in (await other.state(incident)).events
+    assert [drafted] == list(two.stores[0].facts("r"))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class FactTable(Connected):
     """The facts of a database."""
 
+    _nothing_after: tuple[int, int | None] | None = None
+
     def append(self, run: str, fact: Fact, *, fenced: bool = False) -> None:
         """Append one fact that a run records about itself; the same fact again is passed over."""
         facts = self._tables.facts
@@ -86,6 +88,11 @@ class FactTable(Connected):
 
     def facts_after(self, number: int, *, limit: int) -> Sequence[Recorded]:
         """Return the facts with a higher number, in order: of groups and of runs."""
+        # Before the query: what is committed meanwhile changes it again.
+        with self._explained():
+            version = self._glance.version()
+        if version is not None and self._nothing_after == (number, version):
+            return ()
         facts = self._tables.facts.c
         query = (
             self._sa.select(facts.number, facts.run, facts.group, facts.fact)
@@ -95,6 +102,8 @@ class FactTable(Connected):
         )
         with self._reading() as connection:
             rows = connection.execute(query).all()
+        if not rows:
+            self._nothing_after = (number, version)
         return tuple(Recorded(r.number, _read(r.fact), r.run, r.group) for r in rows)
 
     def last_number(self) -> int:
