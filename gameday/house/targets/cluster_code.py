@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -47,6 +48,16 @@ def _fetched(cluster: Cluster, namespace: str, name: str) -> bytes:
     return cluster.exchange("GET", f"{service_path(namespace, 'mailbox')}/{name}").body
 
 
+_ENVIRONMENT = {
+    "PATH": os.environ.get("PATH", os.defpath),
+    # What whoever starts us has configured says nothing about how a bundle is read.
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_ALLOW_PROTOCOL": "file",
+    "LC_ALL": "C.UTF-8",
+}
+
+
 def _clone(bundle: bytes, copy: Path) -> None:
     """Make a bare repository of a bundle: beside first, then moved into place, whole."""
     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -55,9 +66,10 @@ def _clone(bundle: bytes, copy: Path) -> None:
         file.write_bytes(bundle)
         made = Path(scratch) / "repository"
         subprocess.run(
-            ("git", "clone", "--quiet", "--bare", str(file), str(made)),
+            ("git", "clone", "--quiet", "--bare", "--template=", str(file), str(made)),
             check=True,
             capture_output=True,
+            env=_ENVIRONMENT,
             timeout=30,
         )
         with suppress(FileExistsError):
