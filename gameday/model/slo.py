@@ -139,6 +139,8 @@ class Slo:
             None: never.
         queries: every PromQL expression of the SLI as it stands in its file.
         annotations: metadata.annotations as written.
+        labels: metadata.labels, as its alerts bear them: names as Prometheus takes them, several
+            values of one joined with commas.
         path: the file it was read from.
     """
 
@@ -159,6 +161,7 @@ class Slo:
     no_data_after: timedelta | None = NO_DATA_AFTER
     queries: tuple[Query, ...] = field(default=(), compare=False)
     annotations: dict[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     path: Path | None = None
 
     @property

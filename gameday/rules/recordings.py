@@ -145,10 +145,10 @@ class Recordings:
             case Ratio(reading=Reading.GAUGE):
                 return self._share(POINT_BAD, POINT_TOTAL, window)
             case Ratio(reading=Reading.WINDOWED):
-                part = f"sum(\n{over(sli.good or sli.bad, span)}\n)"
-                return _ratio_of(part, f"sum(\n{over(sli.total, span)}\n)", is_good=bool(sli.good))
+                part = _number_of(over(sli.good or sli.bad, span))
+                return _ratio_of(part, _summed(over(sli.total, span)), is_good=bool(sli.good))
             case Ratio():
-                part = f"sum(rate({sli.good or sli.bad}[{span}]))"
+                part = f"(sum(rate({sli.good or sli.bad}[{span}])) or vector(0))"
                 return _ratio_of(part, f"sum(rate({sli.total}[{span}]))", is_good=bool(sli.good))
             case Raw() if sli.is_windowed:
                 return _clamped(sli, over(sli.query, span))
@@ -251,47 +251,53 @@ class Recordings:
 
 
 def _ratio_of(part: str, total: str, *, is_good: bool) -> str:
-    # `> 0` drops the series where there is no traffic (0/0 would be NaN); `or vector(0)` is for
-    # a counter that was never born; clamped because two counters are extrapolated apart and one
-    # may come out a hair above the other.
+    # `> 0` drops the series where there is no traffic (0/0 would be NaN); clamped because two
+    # counters are extrapolated apart and one may come out a hair above the other.
     if is_good:
-        return (
-            "clamp_min(\n"
-            "  1 - (\n"
-            f"    ({part} or vector(0))\n"
-            "    /\n"
-            f"    ({total} > 0)\n"
-            "  ),\n"
-            "  0\n"
-            ")"
-        )
-    return f"clamp_max(\n  ({part} or vector(0))\n  /\n  ({total} > 0),\n  1\n)"
+        return f"clamp_min(\n  1 - (\n    {part}\n    /\n    ({total} > 0)\n  ),\n  0\n)"
+    return f"clamp_max(\n  {part}\n  /\n  ({total} > 0),\n  1\n)"
 
 
 def _points(sli: Sli) -> list[tuple[str, str]]:
-    """Return what of an SLI is recorded at every evaluation, by name.
-
-    A value that is not a number is no value: ``>= -Inf`` drops it.
-    """
+    """Return what of an SLI is recorded at every evaluation, by name."""
     match sli:
         case Ratio(reading=Reading.GAUGE):
-            total = f"sum(\n{sli.total}\n)"
-            part = f"(sum(\n{sli.good or sli.bad}\n) or vector(0))"
+            total, part = _summed(sli.total), _number_of(sli.good or sli.bad)
             bad = f"{total} - {part}" if sli.good else part
+            # Events of which it is not known how many were bad are no good ones.
             return [
-                (POINT_TOTAL, f"{total} > 0"),
-                (POINT_BAD, f"(clamp_min({bad}, 0) >= 0)\nand on ()\n({total} > 0)"),
+                (POINT_TOTAL, f"({total} > 0)\nand on ()\n{part}"),
+                (POINT_BAD, f"clamp_min({bad}, 0)\nand on ()\n({total} > 0)"),
             ]
         case Threshold():
-            opposite = _OPPOSITE[sli.op]
-            return [
-                (POINT_ERROR, f"avg((\n{sli.query}\n) >= -Inf {opposite} bool {number(sli.value)})")
-            ]
+            missed = f"{_numbers(sli.query)} {_OPPOSITE[sli.op]} bool {number(sli.value)}"
+            return [(POINT_ERROR, f"avg({missed})")]
         case Raw() if not sli.is_windowed:
             return [(POINT_ERROR, _clamped(sli, sli.query))]
     return []
 
 
 def _clamped(sli: Raw, query: str) -> str:
-    ratio = f"avg(\n{query}\n)"
-    return f"clamp({'1 - ' if sli.is_success else ''}{ratio} >= -Inf, 0, 1)"
+    return f"clamp({'1 - ' if sli.is_success else ''}avg({_numbers(query)}), 0, 1)"
+
+
+def _numbers(query: str) -> str:
+    """Return PromQL of those series of a query whose value is a number.
+
+    A value that is not a number is no value, of each series, before anything is made of several:
+    one pod of many that had no traffic must not take the others with it.
+    """
+    return f"((\n{query}\n) > -Inf < +Inf)"
+
+
+def _summed(query: str) -> str:
+    return f"sum({_numbers(query)})"
+
+
+def _number_of(query: str) -> str:
+    """Return PromQL of how many events a query counts.
+
+    None where there is no series: that one was never born. Nothing where there are series and none
+    has a number: how many there were is not known.
+    """
+    return f"({_summed(query)} or (vector(0) unless on () (\n{query}\n)))"

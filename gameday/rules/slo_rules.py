@@ -35,6 +35,8 @@ __all__ = [
     "watchdog_rules",
 ]
 
+_OF_A_BRANCH = ("long_window", "short_window", "burn_rate", "time_scale", "alertname")
+
 # The annotation names of the monitoring mixins where there is one; else `<name>_url`.
 _LINK_ANNOTATIONS = {"red": "dashboard_url"}
 
@@ -142,9 +144,7 @@ def _burn_alert(recordings: Recordings, branch: BurnWindow, deeplinks: Mapping[s
     if branch.severity is Severity.PAGE:
         conditions += _enough_traffic(recordings, branch)
     labels = {
-        "slo": slo.id,
-        "service": slo.service,
-        "severity": str(branch.severity),
+        **_labels(slo, branch.severity),
         "long_window": long,
         "short_window": short,
         "burn_rate": number(branch.burn_rate),
@@ -171,6 +171,26 @@ def _burn_alert(recordings: Recordings, branch: BurnWindow, deeplinks: Mapping[s
     )
 
 
+def _labels(slo: Slo, severity: Severity) -> dict[str, str]:
+    """Return what every alert of an SLO is labelled with, in our words and in Sloth's.
+
+    Dashboards select Sloth's, and people route by them. The SLO's own labels come along; one whose
+    name is taken is called ``exported_…``, as Prometheus does it.
+    """
+    ours = {
+        "slo": slo.id,
+        "service": slo.service,
+        "severity": str(severity),
+        "sloth_id": f"{slo.service}-{slo.id}",
+        "sloth_service": slo.service,
+        "sloth_slo": slo.id,
+        "sloth_severity": str(severity),
+    }
+    taken = {*ours, *_OF_A_BRANCH}
+    theirs = {f"exported_{k}" if k in taken else k: v for k, v in slo.labels.items()}
+    return {**theirs, **ours}
+
+
 def _enough_traffic(recordings: Recordings, branch: BurnWindow) -> Iterator[str]:
     """Yield the conditions that keep a handful of events from waking somebody.
 
@@ -189,9 +209,7 @@ def _enough_traffic(recordings: Recordings, branch: BurnWindow) -> Iterator[str]
 def _no_data_alert(recordings: Recordings, after: timedelta, deeplinks: Mapping[str, str]) -> Rule:
     slo = recordings.slo
     labels = {
-        "slo": slo.id,
-        "service": slo.service,
-        "severity": str(Severity.TICKET),
+        **_labels(slo, Severity.TICKET),
         "time_scale": number(recordings.time_scale),
     }
     shortest = recordings.windows[0]

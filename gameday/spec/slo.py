@@ -246,6 +246,7 @@ class _Reader:
             "no_data_after": self._no_data_after(noted, on_no_data),
             "queries": indicator.queries,
             "annotations": noted.written,
+            "labels": self.fields.labels(("metadata",), metadata),
             "path": self.path,
         }
         self._check_guard(noted, indicator)

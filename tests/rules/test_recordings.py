@@ -204,6 +204,99 @@ def test_a_counter_that_was_never_born_counted_nothing(
     recorded(tmp_path, slo, series, {f"{RATE}5m": ratio})
 
 
+def gauges(good: str, total: str) -> Slo:
+    return slo(measured=Ratio(good=good, total=total, reading=Reading.GAUGE))
+
+
+def windowed(good: str, total: str) -> Slo:
+    return slo(measured=Ratio(good=good, total=total, reading=Reading.WINDOWED))
+
+
+NAN = " ".join(["NaN"] * 61)
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    ("slo", "series", "ratio"),
+    [
+        # One of two series is 0/0: one of two is up.
+        (
+            gauges("up_num / up_den", "count(up_num)"),
+            {
+                'up_num{a="1"}': "1x60",
+                'up_den{a="1"}': "1x60",
+                'up_num{a="2"}': "0x60",
+                'up_den{a="2"}': "0x60",
+            },
+            0.5,
+        ),
+        # One of two pods was never asked: of what the other one was, 20 % were bad.
+        (
+            windowed(
+                "rate(ok[{{.window}}]) / rate(asked[{{.window}}]) * rate(asked[{{.window}}])",
+                "rate(asked[{{.window}}])",
+            ),
+            {
+                'ok{a="1"}': "0+80x60",
+                'asked{a="1"}': "0+100x60",
+                'ok{a="2"}': "0x60",
+                'asked{a="2"}': "0x60",
+            },
+            0.2,
+        ),
+        # A counter that begins anew half-way.
+        (
+            slo(good_query="ok", total_query="asked"),
+            {"ok": "0+80x30 0+80x29", "asked": "0+100x30 0+100x29"},
+            0.2,
+        ),
+        (slo(measured=Raw("share")), {'share{a="1"}': "0.8x60", 'share{a="2"}': NAN}, 0.2),
+        (
+            slo(measured=Raw("avg_over_time(share[{{.window}}])")),
+            {'share{a="1"}': "0.8x60", 'share{a="2"}': NAN},
+            0.2,
+        ),
+        (
+            slo(measured=Threshold("lag", "<", 500)),
+            {'lag{a="1"}': "900x60", 'lag{a="2"}': "1x60", 'lag{a="3"}': NAN},
+            0.5,
+        ),
+        (gauges("fresh", "queued"), {"fresh": "4x60", "queued": "8x60", 'fresh{a="2"}': NAN}, 0.5),
+    ],
+    ids=["0/0", "idle pod", "reset", "raw", "raw over a window", "threshold", "gauges"],
+)
+def test_what_is_not_a_number_takes_nothing_else_with_it(
+    tmp_path: Path, slo: Slo, series: dict[str, str], ratio: float
+) -> None:
+    recorded(tmp_path, slo, series, {f"{RATE}5m": ratio, f"{RATE}1h": ratio, f"{RATE}30d": ratio})
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    ("slo", "series"),
+    [
+        # What was seen is sampled, and for the last quarter of an hour nothing was.
+        (
+            windowed(
+                "increase(seen[{{.window}}]) * increase(ok[{{.window}}])"
+                " / increase(sampled[{{.window}}])",
+                "increase(seen[{{.window}}])",
+            ),
+            {"seen": "0+10x60", "ok": "0+4x45 180x15", "sampled": "0+5x45 225x15"},
+        ),
+        (
+            gauges("fresh / queued * queued", "waiting"),
+            {"fresh": "4x45 0x15", "queued": "5x45 0x15", "waiting": "5x60"},
+        ),
+    ],
+    ids=["windowed", "gauges"],
+)
+def test_where_the_good_ones_are_not_known_nothing_is_recorded_and_the_period_goes_on(
+    tmp_path: Path, slo: Slo, series: dict[str, str]
+) -> None:
+    recorded(tmp_path, slo, series, {f"{RATE}5m": None, f"{RATE}30d": 0.2})
+
+
 @pytest.mark.sandbox
 @pytest.mark.parametrize(
     ("op", "values", "bad"),

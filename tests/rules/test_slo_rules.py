@@ -124,6 +124,10 @@ def test_time_compression_shrinks_ranges_but_not_names_thresholds_or_labels() ->
         "slo": "checkout-latency",
         "service": "storefront",
         "severity": "page",
+        "sloth_id": "storefront-checkout-latency",
+        "sloth_service": "storefront",
+        "sloth_severity": "page",
+        "sloth_slo": "checkout-latency",
         "long_window": "1h",
         "short_window": "5m",
         "burn_rate": "14.4",
@@ -186,6 +190,10 @@ def test_missing_data_is_a_ticket_after_half_an_hour() -> None:
         "slo": "checkout-latency",
         "service": "storefront",
         "severity": "ticket",
+        "sloth_id": "storefront-checkout-latency",
+        "sloth_service": "storefront",
+        "sloth_severity": "ticket",
+        "sloth_slo": "checkout-latency",
         "time_scale": "60",
     } == alert["labels"]
     assert "for more than 30m there has been no data" in alert["annotations"]["summary"]
@@ -299,6 +307,10 @@ def alert_case(
                     "slo": "checkout-latency",
                     "service": "storefront",
                     "severity": severity,
+                    "sloth_id": "storefront-checkout-latency",
+                    "sloth_service": "storefront",
+                    "sloth_severity": severity,
+                    "sloth_slo": "checkout-latency",
                     "long_window": long,
                     "short_window": short,
                     "burn_rate": rate,
@@ -397,3 +409,26 @@ def test_no_traffic_and_a_good_counter_never_born_are_told_apart(tmp_path: Path)
             },
         ],
     )
+
+
+def test_alerts_are_labelled_in_sloths_words_too() -> None:
+    alerts = [r for r in rules_of(prometheus_rules(slo())) if "alert" in r]
+
+    assert {"page", "ticket"} == {a["labels"]["sloth_severity"] for a in alerts}
+    for alert in alerts:
+        assert alert["labels"]["severity"] == alert["labels"]["sloth_severity"]
+        assert ("storefront-checkout-latency", "storefront", "checkout-latency") == tuple(
+            alert["labels"][name] for name in ("sloth_id", "sloth_service", "sloth_slo")
+        )
+
+
+def test_an_slos_own_labels_reach_its_alerts_and_take_no_name_of_ours() -> None:
+    text = prometheus_rules(slo(labels={"team": "shop", "severity": "high", "alertname": "x"}))
+
+    for rule in (r for r in rules_of(text) if "alert" in r):
+        labels = rule["labels"]
+        assert ("shop", "high", "x") == tuple(
+            labels[name] for name in ("team", "exported_severity", "exported_alertname")
+        )
+        assert labels["severity"] in ("page", "ticket")
+        assert "alertname" not in labels

@@ -102,3 +102,38 @@ def test_space_inside_a_label_value_is_kept() -> None:
     (slo,) = slos_of(parse_documents(text, "x.yaml"), Path("x.yaml"))
 
     assert 'total{a="b  c"}' == slo.total_query
+
+
+def labelled(labels: Any) -> Document:
+    document = parsed()
+    data = copy.deepcopy(document.data)
+    data["metadata"]["labels"] = labels
+    return Document(document.file, data, document.lines)
+
+
+def test_labels_are_read_as_prometheus_takes_them() -> None:
+    labels = {"team": "shop", "app.kubernetes.io/name": "x", "tier": ["web", "edge"], "2nd": "y"}
+
+    slo = slos_of((labelled(labels),), Path("x.yaml"))[0]
+
+    assert {
+        "team": "shop",
+        "app_kubernetes_io_name": "x",
+        "tier": "web,edge",
+        "_2nd": "y",
+    } == slo.labels
+
+
+@pytest.mark.parametrize(
+    ("labels", "hint"),
+    [
+        ({"team": 7}, "put it in quotes"),
+        ({"a-b": "x", "a.b": "y"}, "call it otherwise"),
+        ({"__name__": "x"}, "call it otherwise"),
+    ],
+)
+def test_a_label_that_prometheus_cannot_take_is_named(labels: dict[str, Any], hint: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        slos_of((labelled(labels),), Path("x.yaml"))
+
+    assert [hint] == [p.hint for p in caught.value.problems]

@@ -183,6 +183,36 @@ class Fields:
                 self.complain((*at, key), f"{quoted(value)} is not text", "put it in quotes")
         return {k: v for k, v in raw.items() if isinstance(v, str)}
 
+    def labels(self, at: FieldPath, metadata: Mapping[str, Any]) -> dict[str, str]:
+        """Return the labels of a metadata mapping as Prometheus takes them.
+
+        What a label's name must not hold becomes ``_``, as Kubernetes' service discovery does it;
+        several values of one are joined with commas.
+        """
+        raw = metadata.get("labels")
+        if raw is None:
+            return {}
+        at = (*at, "labels")
+        if not isinstance(raw, dict):
+            self.complain(at, "must be a mapping")
+            return {}
+        found: dict[str, str] = {}
+        for key, value in raw.items():
+            values = value if isinstance(value, list) else [value]
+            name = re.sub(r"[^A-Za-z0-9_]", "_", str(key))
+            name = f"_{name}" if name[:1].isdigit() else name
+            if not all(isinstance(v, str) for v in values):
+                self.complain((*at, str(key)), f"{quoted(value)} is not text", "put it in quotes")
+            elif name.startswith("__") or name in found:
+                self.complain(
+                    (*at, str(key)),
+                    f"Prometheus cannot tell {quoted(key)} from a label of another name",
+                    "call it otherwise",
+                )
+            else:
+                found[name] = ",".join(values)
+        return found
+
     def _absent(self, at: FieldPath, parent: Mapping[str, Any], name: str, otherwise: str) -> None:
         if parent.get(name) not in (None, "", {}):
             self.complain((*at, name), otherwise)
