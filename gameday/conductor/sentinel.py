@@ -23,6 +23,7 @@ from gameday.conductor.recovery import LEFT_IN_FORCE, LOOK_AGAIN, Recovery, in_o
 from gameday.errors import StoreError
 from gameday.ports import MITIGATIONS, Clock, Order, OrderKind, Store, Undo, Undoer
 from scoring.timeline import Fact, Kind
+from scoring.verdict import RunVerdict
 
 OVERSLEPT = timedelta(seconds=1)
 """A sentinel that woke this much too late was frozen itself, and cannot tell who else was."""
@@ -187,7 +188,7 @@ class Sentinel:
                 [u for u in undos if errors[u.id] or await self._recovery.is_back(u)]
             )
         stuck = [u for u in undos if errors[u.id] or self._recovery.close(u)]
-        self._record(Kind.RUN_ENDED, source="sentinel", data={"verdict": "aborted"})
+        self._record(Kind.RUN_ENDED, source="sentinel", data={"verdict": str(RunVerdict.ABORTED)})
         self._write()
         return Outcome.STUCK if stuck else Outcome.TOOK_OVER
 

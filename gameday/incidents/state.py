@@ -13,6 +13,7 @@ from gameday.incidents.severity import POSTMORTEM_WITHIN
 from gameday.model.page import Step
 from scoring.funnel import TARGETS
 from scoring.timeline import Fact, Kind
+from scoring.verdict import Verdict
 
 
 class State(StrEnum):
@@ -53,13 +54,13 @@ class Phase:
         """Return whether the target has passed without it."""
         return self.due_at is not None and (self.at or now) > self.due_at
 
-    def verdict(self, now: datetime) -> str:
-        """Return met, missed, pending or not_applicable."""
+    def verdict(self, now: datetime) -> Verdict:
+        """Return whether it was met, as far as can be said now."""
         if self.due_at is None:
-            return "not_applicable"
+            return Verdict.NOT_APPLICABLE
         if self.is_late(now):
-            return "missed"
-        return "met" if self.at else "pending"
+            return Verdict.MISSED
+        return Verdict.MET if self.at else Verdict.PENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class IncidentState:
                     "seconds_from_page": (
                         round((p.at - self.paged_at).total_seconds(), 3) if p.at else None
                     ),
-                    "verdict": p.verdict(self.now),
+                    "verdict": str(p.verdict(self.now)),
                 }
                 for p in self.phases
             },

@@ -147,9 +147,9 @@ def junit(result: RunResult) -> str:
             ElementTree.SubElement(element, kind, message=_xml(message))
             counts["skipped" if kind == "skipped" else f"{kind}s"] += 1
 
-    for line in words.lines:
-        kind = {"met": "", "missed": "failure"}.get(line["key"], "skipped")
-        case(line["criterion"], kind, line["verdict"])
+    for line in result.score.lines:
+        kind = {Verdict.MET: "", Verdict.MISSED: "failure"}.get(line.verdict, "skipped")
+        case(line.title or label(line.criterion), kind, judged(line))
     if words.verdict is not RunVerdict.PASSED and not counts["failures"]:
         kind = "failure" if words.verdict is RunVerdict.MISSED else "error"
         case("the run", kind, f"{words.verdict}: {words.headline}")

@@ -6,20 +6,24 @@ from typing import TYPE_CHECKING
 
 from gameday.model.result import RunResult
 from gameday.report.scorecard import Card, Rows, card
+from scoring.verdict import RunVerdict, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+_RUN_STYLES = {
+    RunVerdict.PASSED: "bold green",
+    RunVerdict.MISSED: "red",
+    RunVerdict.FAILED: "bold red",
+    RunVerdict.ABORTED: "bold yellow",
+    RunVerdict.REFUSED: "bold yellow",
+}
 _STYLES = {
-    "met": "green",
-    "passed": "bold green",
-    "missed": "red",
-    "failed": "bold red",
-    "aborted": "bold yellow",
-    "refused": "bold yellow",
-    "unknown": "yellow",
-    "pending": "yellow",
-    "not_applicable": "dim",
+    Verdict.MET: "green",
+    Verdict.MISSED: "red",
+    Verdict.UNKNOWN: "yellow",
+    Verdict.PENDING: "yellow",
+    Verdict.NOT_APPLICABLE: "dim",
 }
 
 
@@ -30,9 +34,7 @@ def scorecard(result: RunResult) -> RenderableType:
     from rich.text import Text
 
     words = card(result)
-    title = Text.assemble(
-        f"{words.scenario}: ", (words.verdict, _STYLES.get(words.verdict, "bold"))
-    )
+    title = Text.assemble(f"{words.scenario}: ", (words.verdict, _RUN_STYLES[words.verdict]))
     parts: list[RenderableType] = [Rule(title, align="left"), Text(words.headline)]
     if words.time_note:
         parts.append(Text(words.time_note, style="dim"))
@@ -81,7 +83,7 @@ def _section(title: str, rows: Rows, columns: tuple[tuple[str, str], ...]) -> li
     for row in rows:
         cells = []
         for _, key in columns:
-            style = _STYLES.get(row["key"], "") if key == "verdict" else ""
+            style = _STYLES[Verdict(row["key"])] if key == "verdict" else ""
             cells.append(Text(row[key], style=style))
         table.add_row(*cells)
     return [table, Text()]

@@ -13,6 +13,7 @@ from gameday.testing.machine import Machine
 from gameday.testing.memory import MemoryStore
 from gameday.testing.world import World
 from scoring.timeline import Kind
+from scoring.verdict import RunVerdict
 
 __all__ = ["TAKEN_OVER_WITHIN", "THEIRS", "Promises"]
 
@@ -147,7 +148,7 @@ class Promises:
             self.break_(f"{', '.join(names)}: in place {OBEYED_WITHIN} after {order}")
 
     def check_verdict(
-        self, verdict: str | None, *, silent: bool, error: BaseException | None
+        self, verdict: RunVerdict | None, *, silent: bool, error: BaseException | None
     ) -> None:
         """Check that a run passed only if it was measured, and left nothing behind.
 
@@ -155,7 +156,7 @@ class Promises:
             silent: whether silence was expected; what proves it is the beat of the path of pages.
             error: what the run says of its end beside its verdict.
         """
-        if verdict != "passed":
+        if verdict is not RunVerdict.PASSED:
             return
         facts = self._store.facts(self._run)
         if silent and not any(f.data.get("alive") for f in facts if f.kind == Kind.MEASUREMENT):
@@ -169,9 +170,9 @@ class Promises:
         if self._store.open_undos(self._run) and not isinstance(error, RecoveryError):
             self.break_("passed, though an undo is open")
 
-    def check_concluded(self, verdict: str | None) -> None:
+    def check_concluded(self, verdict: RunVerdict | None) -> None:
         """Check that a run that was taken over has an end, and none that flatters."""
-        if verdict not in ("aborted", "failed"):
+        if verdict not in (RunVerdict.ABORTED, RunVerdict.FAILED):
             self.break_(f"the run was taken over, and its verdict is {verdict}")
 
     def check_recovered(self, stuck: Iterable[tuple[Undo, str]]) -> None:

@@ -42,6 +42,7 @@ from gameday.testing.oncall import OnCall, RehearsalDoor
 from gameday.testing.promises import THEIRS, Promises
 from gameday.testing.sentinel import SentinelPost
 from gameday.testing.world import SHIELD, SimulatedFaults, SimulatedTarget, SimulatedUndoer, World
+from scoring.verdict import RunVerdict
 
 __all__ = ["Parts", "Rehearsed", "rehearse"]
 
@@ -127,7 +128,7 @@ class Rehearsed:
     drawn: Drawn
     outcome: str = ""
     error: str = ""
-    verdict: str | None = None
+    verdict: RunVerdict | None = None
     sentinel: str = "never started"
     by_hand: int = 0
     happened: list[tuple[float, Failure | Moment]] = field(default_factory=list)
@@ -422,7 +423,7 @@ class _Scene:
         if len(happened) == 1 and happened[0][1].way in ORDERS:
             self.promises.check_obeyed(happened[0], real=REAL)
         result = self.store.result(RUN_ID) if self.store.has_run(RUN_ID) else None
-        self.report.verdict = None if result is None else str(result.verdict)
+        self.report.verdict = None if result is None else result.verdict
         store_failed = any(
             str(f.call).startswith("store.") for _, f in self.calls[SENTINEL].happened
         )

@@ -252,7 +252,7 @@ class Judged:
         return undo
 
     def passed(self, *, silent: bool = False, error: BaseException | None = None) -> list[str]:
-        self.promises.check_verdict("passed", silent=silent, error=error)
+        self.promises.check_verdict(RunVerdict.PASSED, silent=silent, error=error)
         return self.promises.broken
 
     def ended(self, **named: Any) -> list[str]:
@@ -322,7 +322,7 @@ def test_an_undo_that_is_open_for_nothing_has_to_be_said_too() -> None:
 def test_a_run_that_was_taken_over_needs_an_end() -> None:
     judged = Judged()
 
-    judged.promises.check_concluded("aborted")
+    judged.promises.check_concluded(RunVerdict.ABORTED)
     judged.promises.check_concluded(None)
 
     assert ["0.00 s: the run was taken over, and its verdict is None"] == judged.promises.broken

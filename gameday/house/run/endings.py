@@ -16,6 +16,7 @@ from gameday.house.run.opening import only_run
 from gameday.ports import Store
 from gameday.settings import Settings
 from scoring.timeline import Fact, Kind, Timeline
+from scoring.verdict import RunVerdict
 
 MOST_RUNS = 1000
 """How far back one that was left behind is looked for."""
@@ -107,7 +108,9 @@ def end_left_behind(store: Store, settings: Settings, run: str | None = None) ->
                 notes = Notes()
                 why = {"reason": "its process and its sentinel are gone", "by": "operator"}
                 notes.record(Kind.RUN_ABORTED, source="operator", data=why)
-                notes.record(Kind.RUN_ENDED, source="operator", data={"verdict": "aborted"})
+                notes.record(
+                    Kind.RUN_ENDED, source="operator", data={"verdict": str(RunVerdict.ABORTED)}
+                )
                 write_down(store, settings, name, notes)
             end(store, settings, name)
             if store.result(name) is not None:

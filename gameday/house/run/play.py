@@ -270,7 +270,9 @@ def _conclude(
             ledger.record(Kind.RUN_ABORTED, source="operator", data={"reason": "interrupted"})
         elif ending.defect is not None or isinstance(ending.error, DriverError | StoreError):
             # The timeline alone cannot tell an unreachable target from a refusal.
-            ledger.record(Kind.RUN_ENDED, source="conductor", data={"verdict": "failed"})
+            ledger.record(
+                Kind.RUN_ENDED, source="conductor", data={"verdict": str(RunVerdict.FAILED)}
+            )
     result = judge(ledger.run, ledger.timeline, documents, timeline_path=str(timeline))
     if ending.has_failed(result):
         # Also where the store did not take the fact that says so.
