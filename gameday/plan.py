@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import chain, repeat
 from typing import Protocol
@@ -16,10 +16,7 @@ from gameday.model.slo import Slo
 from gameday.ports import PlannedFault
 from scoring.detection import Prediction, Timing, predict
 from scoring.slo import BurnWindow, Objective, Severity, nominal
-
-PATIENCE_RATIO = 1.25
-"""``within: theory`` allows this many times the predicted time, and adds nothing (DESIGN.md)."""
-
+from scoring.timing import ZERO, theory_limit
 
 Refused = tuple[str, str]
 """What speaks against a plan, and what to change."""
@@ -69,8 +66,10 @@ class Plan:
     Attributes:
         windows: the SLO's branches in real time on this target, beside the nominal ones in `slo`.
         error_ratio: what the faults should do to the SLI, 0–1.
-        prediction: when the alert must fire for that ratio with full, clean windows.
-        detection_due: how long after the injection the alert may take; None: silence is expected.
+        prediction: when the alert must fire for that ratio with full, clean windows. What
+            Alertmanager adds until the page is not in it, nor in what the judges hold against it.
+        detection_due: how long after the injection the alert may take, as the judges will say;
+            None: silence is expected.
         silent_for: how long silence must last where it is expected.
         reaches: of each fault; None where nothing is counted.
     """
@@ -145,6 +144,7 @@ class Plan:
                     severity=declared.severity,
                     detects_after_s=seconds(branch.detects_after),
                     resets_after_s=seconds(branch.resets_after),
+                    resets_at_latest_s=seconds(branch.resets_at_latest),
                     budget_spent_ratio=branch.budget_spent_ratio,
                 )
                 for declared, branch in zip(self.slo.windows, self.prediction.branches, strict=True)
@@ -217,12 +217,14 @@ def make(
     ends = max(f.at + f.duration for f in faults)
     lasts = ends - min(f.at for f in faults)
     objective = Objective(slo.objective.target_ratio, slo.objective.period / target.time_scale)
-    prediction = predict(objective, windows, ratio, fault_duration=lasts, timing=target.timing)
+    timing = replace(target.timing, group_wait=ZERO)
+    prediction = predict(objective, windows, ratio, fault_duration=lasts, timing=timing)
     due: timedelta | None = None
     expected = spec.expect.alert
-    detects = predict(objective, windows, ratio, timing=target.timing).page_detects_after
+    sustained = predict(objective, windows, ratio, timing=timing)
+    detects = sustained.page_detects_after
     if expected is not None:
-        due, refusal = _detection_due(expected.within, detects, lasts, ratio, target)
+        due, refusal = _detection_due(expected.within, sustained, lasts, ratio, target)
         if refusal is not None:
             reasons.append(refusal)
     elif detects is not None and detects < lasts:
@@ -237,7 +239,7 @@ def make(
     recovered = spec.expect.recovered.within
     if expected is not None and detects is not None and isinstance(recovered, timedelta):
         soonest = predict(
-            objective, windows, ratio, fault_duration=detects, timing=target.timing
+            objective, windows, ratio, fault_duration=detects, timing=timing
         ).page_resets_after
         if soonest is not None and recovered < soonest:
             reasons.append(
@@ -296,11 +298,12 @@ def _too_far(scenario: Scenario, reaches: Sequence[Reach | None]) -> list[Refuse
 
 def _detection_due(
     within: timedelta | str,
-    detects: timedelta | None,
+    sustained: Prediction,
     lasts: timedelta,
     ratio: float,
     target: TargetProfile,
 ) -> tuple[timedelta | None, Refused | None]:
+    detects = sustained.page_detects_after
     if detects is None or detects > lasts:
         when = (
             "never fires" if detects is None else f"needs {detects.total_seconds():.0f} s to fire"
@@ -316,5 +319,5 @@ def _detection_due(
             "let them last longer, or write `expect: {alert: none}`",
         )
     if within == THEORY or not isinstance(within, timedelta):
-        return detects * PATIENCE_RATIO, None
+        return theory_limit(detects, sustained.page_detects_at_latest), None
     return within, None

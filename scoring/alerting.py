@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from scoring.funnel import THEORY_MARGIN, theory_limit
 from scoring.incident import BEAT_WITHIN, Incident, seconds_between
 from scoring.timeline import Kind
+from scoring.timing import theory_limit
 from scoring.verdict import Verdict
 
 NO_BEAT = "no beat of the watchdog came around its deadline, so nothing follows from that"
@@ -175,8 +175,10 @@ def _silence(unjudged: Detection, incident: Incident) -> Detection:
 def _not_fired(unjudged: Detection, incident: Incident) -> Detection:
     """Judge an alert that was awaited and is not known to have fired."""
     limit = unjudged.within_seconds
+    if limit is None:
+        limit = plan_number(incident, "due_seconds")
     if limit is None and unjudged.planned_seconds is not None:
-        limit = unjudged.planned_seconds * THEORY_MARGIN
+        limit = theory_limit(unjudged.planned_seconds, None)
     absent = _absent(incident, limit)
     if absent is not None:
         verdict, reason, evidence = absent

@@ -17,13 +17,13 @@ from scoring.finding import FINDING_STEPS, ExpectedFinding, expected_finding, mi
 from scoring.incident import Incident, seconds_between
 from scoring.red import Red, Shape, classify_shape, moved, onset
 from scoring.timeline import Fact, Kind, Timeline
+from scoring.timing import theory_limit
 from scoring.verdict import Verdict
 
 __all__ = [
     "FINDING_STEPS",
     "PHASES",
     "TARGETS",
-    "THEORY_MARGIN",
     "PhaseResult",
     "Red",
     "Shape",
@@ -35,26 +35,7 @@ __all__ = [
     "moved",
     "onset",
     "phases",
-    "theory_limit",
 ]
-
-THEORY_MARGIN = 1.25
-"""``within: theory`` allows this many times the predicted time; nothing is added again."""
-
-
-def theory_limit(predicted: float, latest: float | None) -> float:
-    """Return by when something must have happened whose time is predicted, in the same unit.
-
-    That is the prediction with its margin, and never earlier than the theory itself allows: within
-    one evaluation interval it cannot tell when Prometheus looks, and for a prediction of a second
-    or two that is more than the margin.
-
-    Args:
-        predicted: the expected time, over all phases of the evaluation grid.
-        latest: the time for the unluckiest phase; None where it is not known.
-    """
-    return max(predicted * THEORY_MARGIN, latest or 0.0)
-
 
 TARGETS: Mapping[str, timedelta | None] = {
     "paged": timedelta(0),

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scoring.alerting import Detection, plan_number
-from scoring.funnel import PhaseResult, theory_limit
+from scoring.funnel import PhaseResult
 from scoring.incident import Incident, seconds_between, starts_at
 from scoring.timeline import Fact, Kind
+from scoring.timing import theory_limit
 from scoring.verdict import Verdict
 
 DELIVERY = timedelta(seconds=5)

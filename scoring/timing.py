@@ -1,11 +1,32 @@
-"""The intervals between an event and the page that tells of it."""
+"""The intervals between an event and the page that tells of it, and when something is late."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 ZERO = timedelta(0)
+
+THEORY_MARGIN = 1.25
+"""``within: theory`` allows this many times the predicted time; nothing is added again."""
+
+Span = TypeVar("Span", float, timedelta)
+
+
+def theory_limit(predicted: Span, latest: Span | None) -> Span:
+    """Return by when something must have happened whose time is predicted, in the same unit.
+
+    That is the prediction with its margin, and never earlier than the theory itself allows: within
+    one evaluation interval it cannot tell when Prometheus looks, and for a prediction of a second
+    or two that is more than the margin.
+
+    Args:
+        predicted: the expected time, over all phases of the evaluation grid.
+        latest: the time for the unluckiest phase; None where it is not known.
+    """
+    with_margin = predicted * THEORY_MARGIN
+    return with_margin if latest is None else max(with_margin, latest)
 
 
 @dataclass(frozen=True, slots=True)

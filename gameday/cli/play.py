@@ -193,7 +193,7 @@ def plan_command(
     )
     if planned.expects_alert:
         print(
-            f"\nthe page must fire after {_seconds(planned.predicted_seconds)} "
+            f"\nthe alert must fire after {_seconds(planned.predicted_seconds)} "
             f"with full, clean windows; it is late after {_seconds(planned.due_seconds)}"
         )
     else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gameday.ledger import Ledger
-from gameday.plan import PATIENCE_RATIO, Plan
+from gameday.plan import Plan
 from gameday.ports import PlannedFault
 from gameday.settings import Settings
 from scoring.slo import nominal
 from scoring.timeline import Kind
+from scoring.timing import theory_limit
 
 INJECTION = timedelta(seconds=75)
 """How long putting one fault in place may take, unless it says that it takes longer.
@@ -38,7 +39,7 @@ class Deadlines:
         """Return how long the whole run may take from here on, generously."""
         faults = self._plan.faults
         ends = max((f.at + f.duration for f in faults), default=timedelta(0))
-        due = self._plan.detection_due or timedelta(0)
+        due = (self._plan.detection_due or timedelta(0)) + self._plan.target.timing.group_wait
         injected = max((injecting(f) for f in faults), default=INJECTION)
         return ends + due + self._settings.answer_patience + self.clears_within() + injected
 
@@ -63,4 +64,4 @@ class Deadlines:
             default=timedelta(0),
         )
         longest = slowest + self._plan.target.timing.longest
-        return longest * PATIENCE_RATIO + self._settings.detection_slack
+        return theory_limit(longest, longest) + self._settings.detection_slack

@@ -37,12 +37,10 @@ from gameday.ports import (
     Target,
 )
 from gameday.settings import Settings
+from scoring.incident import BEAT_WITHIN
 from scoring.timeline import Fact, Kind
 
 T = TypeVar("T")
-
-BEAT_WITHIN = timedelta(seconds=15)
-"""How old the watchdog's last beat may be for silence to mean anything."""
 
 FAREWELL = timedelta(seconds=5)
 """How long a responder may still note what they saw once the alert has cleared."""
@@ -266,7 +264,7 @@ class Conductor:
             await self._clock.sleep(self._plan.silent_for)
             self._record_pipeline()
             return
-        due = self._plan.detection_due or timedelta(0)
+        due = (self._plan.detection_due or timedelta(0)) + self._plan.target.timing.group_wait
         waits_until = injected.happened_at + due + self._settings.detection_slack
         page = await self._ledger.expect(
             lambda f: (

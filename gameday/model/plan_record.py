@@ -62,6 +62,8 @@ class BranchRecord:
         detects_after_s: from the fault to its firing; None: it never fires.
         resets_after_s: from the end of the fault to its end; None: it never comes.
         budget_spent_ratio: share of the period's budget spent by its firing.
+        resets_at_latest_s: its end for the unluckiest phase of the evaluation grid; None: it never
+            comes, or is not known.
     """
 
     long: str
@@ -71,6 +73,7 @@ class BranchRecord:
     detects_after_s: float | None
     resets_after_s: float | None
     budget_spent_ratio: float | None
+    resets_at_latest_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +91,9 @@ class PlanRecord:
         faults: in the order of the scenario.
         reaches: how far each of them would reach; None where nothing is counted.
         expects_alert: whether the alert must fire, or keep silent.
-        predicted_seconds: from the fault to the page; None: there is none.
-        due_seconds: after how long the alert is late; None: silence is expected.
+        predicted_seconds: from the fault to the alert; None: there is none.
+        due_seconds: after how long the alert is late, by the same rule as it is judged; None:
+            silence is expected.
         scrape_seconds: the target's scrape interval; None: not known.
         evaluation_seconds: the evaluation interval of its rules; None: not known.
         group_wait_seconds: how long its Alertmanager holds a page back; None: not known.

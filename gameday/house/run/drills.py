@@ -11,10 +11,10 @@ from gameday.incidents.routing import Drill
 from gameday.model.plan_record import recorded
 from gameday.model.scenario import TargetKind
 from gameday.ports import Store
-from scoring.funnel import THEORY_MARGIN
 from scoring.paging import DELIVERY
 from scoring.slo import Severity
 from scoring.timeline import Fact, Kind
+from scoring.timing import theory_limit
 
 
 def drills_of(runs: Store) -> Sequence[Drill]:
@@ -39,8 +39,12 @@ def drill_of(run: str, facts: Sequence[Fact], documents: Mapping[str, str]) -> D
         return None
     begins = min((f.at_seconds for f in plan.faults), default=0.0)
     lasts = max((f.at_seconds + f.duration_seconds for f in plan.faults), default=0.0) - begins
-    resets = [b.resets_after_s or 0.0 for b in plan.branches if b.severity is Severity.PAGE]
-    clears = max(resets, default=0.0) * THEORY_MARGIN
+    resets = (
+        theory_limit(b.resets_after_s, b.resets_at_latest_s)
+        for b in plan.branches
+        if b.severity is Severity.PAGE and b.resets_after_s is not None
+    )
+    clears = max([0.0, *resets])
     since = min(injected)
     scenario = yaml.safe_load(documents.get("scenario") or "{}") or {}
     expect = (scenario.get("spec") or {}).get("expect") or {}
