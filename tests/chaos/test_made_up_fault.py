@@ -49,7 +49,7 @@ MARK = "gd-r7-1"
 
 
 @dataclass
-class ActsOn:
+class Stage:
     """A cluster with settings and three pods, two of which read them."""
 
     api: SimulatedApi
@@ -104,9 +104,7 @@ def fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeclaredF
 
 
 @pytest.fixture
-def place(
-    fault: DeclaredFault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ActsOn]:
+def place(fault: DeclaredFault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     api = SimulatedApi()
     api.put("configmaps", "settings", "shop", data={"currency": "EUR", "language": "en"})
     for number, app in enumerate(("checkout", "checkout", "inventory")):
@@ -118,14 +116,14 @@ def place(
         monkeypatch.setenv("KUBECONFIG", config)
         monkeypatch.setenv("GAMEDAY_KUBE_CONTEXTS", "sim")
         monkeypatch.setenv("GAMEDAY_KUBE_NAMESPACES", "shop")
-        yield ActsOn(api, ChaosToolkit(context="sim", kubeconfig=config), experiment)
+        yield Stage(api, ChaosToolkit(context="sim", kubeconfig=config), experiment)
 
 
 def do(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def story_with(place: ActsOn, **radius: Any) -> Story:
+def story_with(place: Stage, **radius: Any) -> Story:
     """Return a scenario on a cluster that plays the made-up fault."""
     story = read_story("slow-db")
     scenario = overridden(story.scenario, {"target": "kubernetes"})
@@ -142,7 +140,7 @@ def story_with(place: ActsOn, **radius: Any) -> Story:
     return type(story)(scenario, story.slo, (place.experiment,), story.documents)
 
 
-def planned(place: ActsOn, **radius: Any) -> dict[str, Any]:
+def planned(place: Stage, **radius: Any) -> dict[str, Any]:
     machine = Machine()
     world = World(machine)
     story = story_with(place, **radius)
@@ -162,12 +160,12 @@ def planned(place: ActsOn, **radius: Any) -> dict[str, Any]:
         count=reach,
     )
     try:
-        return do(make_plan(story, system, run="r7")).to_json()
+        return do(make_plan(story, system, run="r7")).record().to_json()
     finally:
         machine.close()
 
 
-def test_it_is_planned_and_counted(place: ActsOn) -> None:
+def test_it_is_planned_and_counted(place: Stage) -> None:
     made = planned(place)
 
     (fault,) = made["faults"]
@@ -179,7 +177,7 @@ def test_it_is_planned_and_counted(place: ActsOn) -> None:
     assert [] == fault["uncounted"]
 
 
-def test_it_is_refused_beyond_the_blast_radius_by_the_plan_and_by_itself(place: ActsOn) -> None:
+def test_it_is_refused_beyond_the_blast_radius_by_the_plan_and_by_itself(place: Stage) -> None:
     with pytest.raises(PlanRefused, match=r"touch 2 of 3 pods, blastRadius\.pods allows 1"):
         planned(place, pods=0.5)
 
@@ -188,7 +186,7 @@ def test_it_is_refused_beyond_the_blast_radius_by_the_plan_and_by_itself(place: 
     assert {"currency": "EUR", "language": "en"} == place.settings["data"]
 
 
-def test_it_is_refused_where_it_cannot_act(place: ActsOn) -> None:
+def test_it_is_refused_where_it_cannot_act(place: Stage) -> None:
     story = story_with(place)
     refuse_misfits(story)
 
@@ -199,7 +197,7 @@ def test_it_is_refused_where_it_cannot_act(place: ActsOn) -> None:
         refuse_misfits(type(story)(moved, story.slo, story.experiments, story.documents))
 
 
-def test_it_is_injected_marked_seen_and_recovered(place: ActsOn) -> None:
+def test_it_is_injected_marked_seen_and_recovered(place: Stage) -> None:
     before = place.settings
     fault = place.prepared()
     assert not do(place.driver.is_present(fault.undo))
@@ -219,14 +217,14 @@ def test_it_is_injected_marked_seen_and_recovered(place: ActsOn) -> None:
     assert {} == place.settings["metadata"]["labels"]
 
 
-def test_its_steady_state_is_asked_before_it_goes_in(place: ActsOn) -> None:
+def test_its_steady_state_is_asked_before_it_goes_in(place: Stage) -> None:
     place.api.edit("configmaps", "settings", "shop", {"data": {"currency": None}}, "somebody")
 
     with pytest.raises(SteadyStateNotMet, match="the setting is known"):
         do(place.driver.inject(place.prepared()))
 
 
-def test_it_is_found_astray_without_a_store_and_taken_out(place: ActsOn) -> None:
+def test_it_is_found_astray_without_a_store_and_taken_out(place: Stage) -> None:
     do(place.driver.inject(place.prepared()))
 
     (stray,) = do(place.driver.strays())
@@ -254,7 +252,7 @@ def test_the_command_line_lists_it_and_prints_its_experiment(fault: DeclaredFaul
     assert experiment_file(fault) == printed
 
 
-def test_chaos_toolkit_plays_its_experiment_alone(place: ActsOn, tmp_path: Path) -> None:
+def test_chaos_toolkit_plays_its_experiment_alone(place: Stage, tmp_path: Path) -> None:
     before = place.settings["data"]
 
     done = subprocess.run(
