@@ -151,10 +151,10 @@ def test_a_change_that_a_run_left_is_found_by_its_mark_and_taken_back(control: C
     deploy_change("checkout", ["eu-west"], seed=4, change_name="gd-r7-1")
     deploy_change("checkout", ["us-east"], seed=5, change_name="by-hand")
 
-    assert {"gd-r7-1": ["new4 of checkout"]} == strays.find_records("gd-")
+    assert {"gd-r7-1": ["version new4 of checkout"]} == strays.find_records("gd-")
     assert strays.is_recorded("gd-r7-1")
 
-    assert ["new4 of checkout"] == strays.recover_record("gd-r7-1")
+    assert ["version new4 of checkout"] == strays.recover_record("gd-r7-1")
 
     assert {"eu-west": "base", "us-east": "new5"} == control.live()
     assert ({}, []) == (strays.find_records("gd-"), strays.recover_record("gd-r7-1"))

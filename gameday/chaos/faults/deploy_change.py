@@ -141,7 +141,7 @@ def find_changes(prefix: str = "", control_url: str | None = None) -> dict[str, 
         return {}
     deploys = _deploys(Control(control_url))
     return {
-        name: [f"{saved['revision']} of {saved['service']}"]
+        name: [f"version {saved['revision'][:12]} of {saved['service']}"]
         for name, saved in found.items()
         if _is_live(deploys, saved)
     }
