@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gameday.incidents.alerts import Alert, firing_id_of
-from gameday.incidents.severity import WAKING, severity_of
+from gameday.incidents.severity import severity_of
+from gameday.model.severity import IncidentSeverity
 from scoring.timeline import Fact, Kind
 
 QUIET = timedelta(minutes=30)
@@ -58,7 +59,7 @@ class Firing:
     @property
     def wakes(self) -> bool:
         """Whether it is an alert that wakes somebody."""
-        return severity_of(self.told.labels) in WAKING
+        return severity_of(self.told.labels).wakes
 
     def merged(self, other: Firing) -> Firing:
         """Return what both say together; the order of the two does not matter."""
@@ -94,7 +95,7 @@ class Incident:
     firing: int = 0
     waking: int = 0
     wakes: bool = False
-    severity: str = "SEV-4"
+    severity: IncidentSeverity = IncidentSeverity.SEV_5
     drill: str | None = None
     drill_until: datetime | None = None
     _first: Firing | None = None

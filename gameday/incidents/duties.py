@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gameday.incidents.severity import POSTMORTEM_WITHIN
 from gameday.incidents.state import IncidentState, State
 from scoring.funnel import TARGETS
 from scoring.timeline import Kind
@@ -174,10 +173,10 @@ def _answers(incident: IncidentState) -> Sequence[Duty]:
 
 def _reminders(incident: IncidentState, now: datetime) -> Sequence[Duty]:
     postmortem = next((p for p in incident.phases if p.name == "postmortem"), None)
-    if postmortem is None or postmortem.at or postmortem.due_at is None:
+    owed = incident.severity.postmortem_within
+    if postmortem is None or postmortem.at or postmortem.due_at is None or owed is None:
         return ()
     due_at = postmortem.due_at
-    owed = POSTMORTEM_WITHIN[incident.severity]
     when = f"{due_at:%Y-%m-%d %H:%M} UTC"
     if now > due_at:
         return [

@@ -89,7 +89,7 @@ class Openings:
         now, first = self._now(), found.first
         incident = f"{first.starts_at:%Y%m%d-%H%M}-{self._token()[-8:]}"
         drill = self._terms.drill(found.drill)
-        declared = {"severity": drill.severity} if drill is not None and drill.severity else {}
+        declared = {"severity": str(drill.severity)} if drill is not None and drill.severity else {}
         fact = Fact(
             id=f"{incident}/opened",
             kind=Kind.INCIDENT_OPENED,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gameday.incidents.alerts import Alert
+from gameday.model.severity import IncidentSeverity
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Drill:
         service: the scenario's; collateral alerts may come from any.
         since: when its first fault was put in.
         until: when its last fault is gone at the latest, and the predicted reset after that.
-        severity: the scenario's.
+        severity: the scenario's; None: it is not known.
         is_disposable: whether nobody is on call for its target: nothing there outlives a drill.
     """
 
@@ -32,7 +33,7 @@ class Drill:
     collateral: frozenset[str]
     since: datetime
     until: datetime
-    severity: str = ""
+    severity: IncidentSeverity | None = None
     is_disposable: bool = False
 
     def explains(self, alert: Alert) -> bool:

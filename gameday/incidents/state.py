@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from gameday.incidents.alert_group import QUIET, Firing, Incident
-from gameday.incidents.severity import POSTMORTEM_WITHIN
 from gameday.model.page import Step
+from gameday.model.severity import IncidentSeverity
 from scoring.funnel import TARGETS
 from scoring.timeline import Fact, Kind
 from scoring.verdict import Verdict
@@ -79,7 +79,7 @@ class IncidentState:
     group: str
     service: str
     slo: str
-    severity: str
+    severity: IncidentSeverity
     wakes: bool
     state: State
     drill: str | None
@@ -160,7 +160,7 @@ class IncidentState:
             "id": self.id,
             "service": self.service,
             "slo": self.slo,
-            "severity": self.severity,
+            "severity": str(self.severity),
             "state": str(self.state),
             "drill": self.drill,
             "starts_at": _iso(self.starts_at),
@@ -258,10 +258,10 @@ def state_of(incident: Incident, *, group: str, now: datetime) -> IncidentState:
     )
 
 
-def _severity(incident: Incident) -> str:
+def _severity(incident: Incident) -> IncidentSeverity:
     """Return the scenario's, which stands where it was opened; a ticket of a drill is a ticket."""
     opened = (w.data.get("severity") for w in incident.events if w.kind == Kind.INCIDENT_OPENED)
-    declared = next((str(s) for s in opened if s), "")
+    declared = next((IncidentSeverity.named(s) for s in opened if s), None)
     return declared if declared and incident.wakes else incident.severity
 
 
@@ -293,7 +293,7 @@ def _roles(incident: Incident) -> Mapping[str, str]:
 def _phases(
     incident: Incident,
     *,
-    severity: str,
+    severity: IncidentSeverity,
     paged_at: datetime,
     acked: Fact | None,
     cleared_at: datetime | None,
@@ -315,7 +315,7 @@ def _phases(
     recovered_due = paged_at + RECOVERED_WITHIN if waking else None
     phases.append(Phase("recovered", "on-call", cleared_at, recovered_due))
     written = _first(incident, Kind.POSTMORTEM_DRAFTED)
-    owed = POSTMORTEM_WITHIN.get(severity) if waking else None
+    owed = severity.postmortem_within if waking else None
     due_at = closed_at + owed if closed_at and owed else None
     phases.append(
         Phase("postmortem", "commander", written.happened_at if written else None, due_at)

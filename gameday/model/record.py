@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from gameday.model.severity import IncidentSeverity
 from scoring.timeline import Fact
 
 
@@ -92,7 +93,7 @@ class IncidentRow:
     group: str
     service: str
     slo: str
-    severity: str
+    severity: IncidentSeverity
     opened_at: datetime
     state: str
     drill: str | None = None

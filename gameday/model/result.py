@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from gameday.model.json_form import JsonForm
+from gameday.model.severity import IncidentSeverity
 from scoring.alerting import Detection
 from scoring.form import fields_to_json
 from scoring.funnel import PhaseResult, StepResult
@@ -89,7 +90,7 @@ class RunResult:
     run: str
     scenario: str
     title: str = ""
-    severity: str = ""
+    severity: IncidentSeverity = IncidentSeverity.SEV_3
     target: str
     time_scale: float = 1.0
     responder: str = ""

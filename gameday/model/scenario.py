@@ -24,6 +24,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from gameday.model.effects import Limits
+from gameday.model.severity import IncidentSeverity
 from gameday.quantity import Duration, Ratio, ShareOrCount, Within
 
 
@@ -77,7 +78,7 @@ class Metadata(Noun):
 
     name: Name
     title: str = ""
-    severity: Literal["SEV-1", "SEV-2", "SEV-3", "SEV-4", "SEV-5"] = "SEV-3"
+    severity: IncidentSeverity = IncidentSeverity.SEV_3
 
 
 class SteadyState(Noun):

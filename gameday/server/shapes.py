@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gameday.model.page import Finding as Finding
+from gameday.model.severity import IncidentSeverity
 
 
 class Shape(BaseModel):
@@ -47,7 +48,7 @@ class Brief(Shape):
     id: str
     service: str
     slo: str
-    severity: str
+    severity: IncidentSeverity
     state: str
     opened_at: datetime
     drill: str | None = Field(description="The run that made it on purpose; null: it is real.")
@@ -65,7 +66,7 @@ class IncidentShape(Shape):
     id: str
     service: str
     slo: str
-    severity: str
+    severity: IncidentSeverity
     state: str
     drill: str | None
     starts_at: datetime

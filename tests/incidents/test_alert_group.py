@@ -261,6 +261,8 @@ def test_late_news_that_joins_two_incidents_keeps_the_older_id() -> None:
         ("critical", "SEV-2"),
         ("SEV1", "SEV-1"),
         ("sev-3", "SEV-3"),
+        ("sev-4", "SEV-4"),
+        ("SEV-5", "SEV-5"),
         ("ticket", "SEV-3"),
         ("", "SEV-4"),
         ("info", "SEV-4"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from gameday.drivers.database.facts import FactTable
 from gameday.model.record import CLOSED
+from gameday.model.severity import IncidentSeverity
 from gameday.ports import AuditEntry, GroupFact, IncidentRow, Written
 from scoring.timeline import Kind
 
@@ -79,7 +80,7 @@ class IncidentTables(FactTable):
                     "group": r.group,
                     "service": r.service,
                     "slo": r.slo,
-                    "severity": r.severity,
+                    "severity": str(r.severity),
                     "opened_at": r.opened_at.isoformat(),
                     "state": r.state,
                     "drill": r.drill,
@@ -161,7 +162,7 @@ def _row(r: Any) -> IncidentRow:
         group=r.group,
         service=r.service,
         slo=r.slo,
-        severity=r.severity,
+        severity=IncidentSeverity(r.severity),
         opened_at=datetime.fromisoformat(r.opened_at),
         state=r.state,
         drill=r.drill,

@@ -10,6 +10,7 @@ import yaml
 from gameday.incidents.routing import Drill
 from gameday.model.plan_record import recorded
 from gameday.model.scenario import TargetKind
+from gameday.model.severity import IncidentSeverity
 from gameday.ports import Store
 from scoring.paging import DELIVERY
 from scoring.slo import Severity
@@ -55,7 +56,7 @@ def drill_of(run: str, facts: Sequence[Fact], documents: Mapping[str, str]) -> D
         collateral=frozenset(expect.get("collateral") or ()),
         since=since,
         until=since + timedelta(seconds=lasts + clears) + DELIVERY,
-        severity=str((scenario.get("metadata") or {}).get("severity") or ""),
+        severity=IncidentSeverity.named((scenario.get("metadata") or {}).get("severity")),
         is_disposable=is_disposable(plan.target, plan.time_scale),
     )
 

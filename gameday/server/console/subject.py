@@ -12,6 +12,7 @@ from gameday.model.page import Finding, Step
 from gameday.model.plan_record import PlanRecord
 from gameday.model.result import RunResult
 from gameday.model.runbook import Runbook
+from gameday.model.severity import IncidentSeverity
 from gameday.ports import Role, RunRecord
 from gameday.server.sessions import Visitor
 from scoring.timeline import Fact, Kind
@@ -27,7 +28,7 @@ class Row:
     id: str
     service: str
     slo: str
-    severity: str
+    severity: IncidentSeverity
     state: str
     opened_at: datetime
     is_drill: bool
@@ -89,7 +90,7 @@ class View:
     service: str
     slo: str
     alert: str
-    severity: str
+    severity: IncidentSeverity
     state: str
     is_open: bool
     is_drill: bool
