@@ -289,6 +289,12 @@ def test_open_groups_are_those_with_work_left(store: AnyStore) -> None:
     assert ["new/x", "open/x", "young/x"] == list(store.open_groups(since=NOON))
 
 
+def test_a_page_that_a_run_recorded_about_itself_opens_no_group(store: AnyStore) -> None:
+    store.append("r", said(1).fact)
+
+    assert [] == list(store.open_groups(since=NOON))
+
+
 def test_a_row_is_brought_up_to_date_and_merged_ones_are_not_listed(
     store: AnyStore,
 ) -> None:

@@ -183,7 +183,7 @@ def test_a_database_that_another_holds_is_opened_when_that_one_lets_go(tmp_path:
             waits += 1
             holder.execute("ROLLBACK")
 
-        open_database(url, what="the store", wait=wait).dispose()
+        open_database(url, wait=wait).dispose()
 
     assert 1 == waits
 
@@ -195,7 +195,7 @@ def test_a_database_that_another_holds_for_long_is_no_matter_of_the_folder(tmp_p
         holding(tmp_path / "x.db"),
         pytest.raises(StoreError, match="database is locked; another process holds") as caught,
     ):
-        open_database(url, what="the store", patience=timedelta(0))
+        open_database(url, patience=timedelta(0))
 
     assert "GAMEDAY_STATE" not in str(caught.value)
     assert [] == open_files(tmp_path)

@@ -27,7 +27,7 @@ class Connected:
 
         self._sa = sa
         self._tables = Tables()
-        self._engine = open_database(url, what="the store")
+        self._engine = open_database(url)
         self._glance = Glance(self._engine)
 
     def close(self) -> None:

@@ -35,8 +35,9 @@ class FactTable(Connected):
         with self._writing() as connection:
             if not fenced:
                 self._refuse_if_fenced(connection, run)
-            done = connection.execute(insert.values(id=fact.id, run=run, **written))
-            if not done.rowcount and written["fact"] != self._own(connection, run, fact.id):
+            new = insert.values(id=fact.id, run=run, **written).returning(facts.c.number)
+            is_new = connection.execute(new).first() is not None
+            if not is_new and written["fact"] != self._own(connection, run, fact.id):
                 raise StoreError(
                     f"the store cannot be used: run {run} has another fact {fact.id!r} already"
                 )

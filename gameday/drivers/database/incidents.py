@@ -100,7 +100,9 @@ class IncidentTables(FactTable):
                 rows.state.not_in(CLOSED) | (rows.opened_at >= since.isoformat())
             ),
             sa.select(facts.group).where(
-                facts.group.not_in(known), facts.kind == str(Kind.PAGE_RECEIVED)
+                facts.group.is_not(None),
+                facts.group.not_in(known),
+                facts.kind == str(Kind.PAGE_RECEIVED),
             ),
         )
         with self._reading() as connection:

@@ -1,8 +1,8 @@
 """Opening a database, and bringing what is in it up to date.
 
-The schema has one history, as Alembic's migrations beside this file. A database
-that is up to date costs one look; a new one, and one of an older gameday, is migrated in one
-transaction, by one process at a time.
+The schema has one history, as Alembic's migrations beside this file. A database that is up to date
+costs one look; a new one, and one of an older gameday, is migrated in one transaction, by one
+process at a time.
 """
 
 from __future__ import annotations
@@ -44,14 +44,12 @@ _LOCK = 0x67616D65
 def open_database(
     url: str,
     *,
-    what: str,
     patience: timedelta = OPENING,
     wait: Callable[[float], None] = time.sleep,
 ) -> Engine:
     """Return an engine on a database whose schema is up to date; whoever asks disposes of it.
 
     Args:
-        what: the store that is opened, for the sentence that says why it cannot be.
         patience: how long it is tried again while another process holds it.
         wait: waits so many seconds between two tries.
 
@@ -79,7 +77,7 @@ def open_database(
         except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
             if not _is_held_by_another(error) or time.monotonic() >= deadline:
                 raise StoreError(
-                    f"{what} {where!r} cannot be opened: {_first_line(error)}; "
+                    f"the store {where!r} cannot be opened: {_first_line(error)}; "
                     f"{_next_step(error, is_sqlite=is_sqlite)}"
                 ) from error
         # Not in step with whoever else tries.
