@@ -83,19 +83,22 @@ class Target:
         path.write_text(yaml.safe_dump(document))
         return path
 
-    def incident(self, run: str) -> str:
-        """Return the address of a run's incident; empty where it has none."""
+    def note(self, run: str) -> dict[str, Any]:
+        """Return what a run says of where it is reached; empty where it has ended."""
         note = self.folder / "state" / "incidents" / f"{run}.json"
         try:
-            return str(json.loads(note.read_text())["url"])
-        except (OSError, ValueError, KeyError):
-            return ""
+            return dict(json.loads(note.read_text()))
+        except (OSError, ValueError):
+            return {}
 
     def mitigate(self, run: str, name: str, **parameters: str) -> None:
         """Do what a responder would, on the record of a run; nothing where it has ended."""
+        note = self.note(run)
         try:
             self._http.post(
-                f"{self.incident(run)}/mitigations", json={"name": name, "parameters": parameters}
+                f"{note.get('url', '')}/api/mitigation",
+                json={"name": name, "parameters": parameters},
+                headers={"authorization": f"Bearer {note.get('token', '')}"},
             )
         except (httpx.HTTPError, httpx.UnsupportedProtocol):
             pass

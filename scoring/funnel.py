@@ -195,6 +195,8 @@ class _Clock:
         """Judge a phase that has not happened: late, not yet due, or cut off."""
         incident = self.incident
         page, seen_until = incident.page, incident.seen_until
+        if can_follow_run:
+            seen_until = incident.told_until
         assert page is not None and seen_until is not None  # there is at least the page
         is_due = target is not None and page.happened_at + target < seen_until
         if is_due or (incident.is_over and not can_follow_run and incident.cut_short_at is None):

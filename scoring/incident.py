@@ -33,10 +33,21 @@ class Incident:
 
     @property
     def seen_until(self) -> datetime | None:
-        """Return up to when the run is known: ``now`` if given, else the last fact's instant."""
+        """Return up to when the run is known: ``now`` if given, else the last fact's instant.
+
+        What is said about its incident once the run has ended (a postmortem, days later) tells
+        nothing of how far the run itself could see.
+        """
         if self.now is not None:
             return self.now
-        return max((f.happened_at for f in self.timeline), default=None)
+        facts = self.timeline.facts
+        ends = [n for n, f in enumerate(facts, 1) if f.kind == Kind.RUN_ENDED]
+        return max((f.happened_at for f in facts[: ends[0] if ends else None]), default=None)
+
+    @property
+    def told_until(self) -> datetime | None:
+        """Return up to when anything is known at all, also of what follows a run."""
+        return self.now or max((f.happened_at for f in self.timeline), default=None)
 
     @property
     def injected(self) -> Fact | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,8 +30,8 @@ from gameday.incidents.lookup import Lookup
 from gameday.ledger import Ledger
 from gameday.model.signals import Deploy, Frame, Profile, Span, Stack, Trace
 from gameday.model.slo import Slo
-from gameday.ports import Role
-from gameday.server.drill import RunDoor, free_port
+from gameday.ports import Pager, Role
+from gameday.server.drill import RunDoor, free_port, listening
 from gameday.testing.telemetry import FakeHistory, FakeMetrics, FakeProfiles, FakeTraces
 from scoring.slo import Objective, workbook_windows
 from scoring.timeline import Fact, Kind
@@ -166,7 +167,17 @@ PLAN = {
             "undo_command": "gameday recover",
         }
     ],
-    "branches": [{"severity": "page", "resets_after_s": 60}],
+    "branches": [
+        {
+            "long": "1h",
+            "short": "5m",
+            "burn_rate": 14.4,
+            "severity": "page",
+            "detects_after_s": 20.0,
+            "resets_after_s": 60.0,
+            "budget_spent_ratio": 0.02,
+        }
+    ],
     "expects_alert": True,
     "predicted_seconds": 20.0,
     "due_seconds": 25.0,
@@ -199,12 +210,20 @@ class Desk:
 
     folder: Path
     instruments: Instruments = field(default_factory=instruments)
+    tool: Pager | None = None
+    pagerduty_secrets: tuple[str, ...] = ()
     id: str = "none yet"
 
     def __post_init__(self) -> None:
         self.clock = Hand()
         self.store = Database(f"sqlite:///{self.folder / 'runs.db'}")
-        self.store.open_run("r1", scenario="slow-db", target="shop", started_at=NOON, documents={})
+        self.store.open_run(
+            "r1",
+            scenario="slow-db",
+            target="shop",
+            started_at=NOON,
+            documents=story().documents.to_mapping(),
+        )
         self.ledger = Ledger("r1", store=self.store, clock=self.clock)
         self.ledger.record(Kind.PLAN_MADE, source="conductor", data=PLAN)
         self.ledger.record(
@@ -220,6 +239,7 @@ class Desk:
             instruments=self.instruments,
             key=b"k" * 32,
             now=self.clock.now,
+            pagerduty_secrets=self.pagerduty_secrets,
         )
         system = OpenSystem(
             target=Shop(),  # type: ignore[arg-type]
@@ -238,7 +258,7 @@ class Desk:
             door=self.door,
             clock=self.clock,
             responder=None,
-            tool=None,
+            tool=self.tool,
             mitigator=system.target,
         )
         self.engine = self.incidents.engine
@@ -259,7 +279,7 @@ class Desk:
     async def opened(self) -> AsyncIterator[Desk]:
         """Work for as long as the context lasts."""
         try:
-            async with self.engine.running():
+            async with self.incidents.running():
                 yield self
         finally:
             self.door.close()
@@ -349,3 +369,52 @@ def csrf_of(html: str) -> str:
     found = re.search(r'name="csrf" value="([^"]+)"', html)
     assert found is not None, html
     return found.group(1)
+
+
+@dataclass
+class Live:
+    """A drill's console on a real port, with the page out, in a thread that has an engine."""
+
+    desk: Desk
+    url: str
+    loop: asyncio.AbstractEventLoop
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Return what is done where the engine runs."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+
+    def say(self, kind: str, **data: Any) -> None:
+        self.do(self.desk.engine.say(self.desk.id, kind, data, by="on-call", source="responder"))
+
+    def acknowledge(self) -> None:
+        self.say(Kind.ACKNOWLEDGED)
+
+    def incident(self, *rest: str) -> str:
+        return "/".join((f"{self.url}/console/incidents/{self.desk.id}", *rest))
+
+    def enter(self, page: Any, role: Role = Role.RESPONDER) -> None:
+        page.goto(f"{self.url}/console/enter/{self.desk.secrets[role]}")
+
+
+@contextmanager
+def live_drill(desk: Desk) -> Iterator[Live]:
+    """Serve a desk in a thread of its own: a browser's driver has the test's."""
+    ready: list[Live] = []
+    is_ready, is_over = threading.Event(), threading.Event()
+
+    async def run() -> None:
+        listener = desk.door.listener
+        async with desk.opened(), listening(desk.app, listener):
+            ready.append(Live(desk, desk.door.url, asyncio.get_running_loop()))
+            is_ready.set()
+            await asyncio.to_thread(is_over.wait)
+            desk.console.streams.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    try:
+        assert is_ready.wait(60)
+        yield ready[0]
+    finally:
+        is_over.set()
+        thread.join(30)

@@ -171,15 +171,22 @@ def resolve(
 
 @app.command("postmortem")
 def postmortem(
-    incident: str = ID,
-    url: str = typer.Argument(help="Where it stands."),
+    incident: str = typer.Argument(help="An incident's id; or a run's, or `last`: its drill's."),
+    url: str = typer.Argument(help="Where the postmortem stands."),
     json: bool = JSON,
 ) -> None:
-    """Say where the postmortem of an incident of `gameday serve` stands, a drill's or a real one.
+    """Say where a postmortem stands; with or without a running `gameday serve`.
 
-    A drill's run is judged with it from then on: `gameday score RUN`.
+    A drill's run is judged with it from then on: `gameday show RUN`.
     """
-    _word("postmortem", {"url": url}, run=None, incident=incident, json=json)
+    from gameday.house.service.words import said_in_store
+    from gameday.settings import Settings
+    from scoring.timeline import Kind
+
+    word = said_in_store(
+        Settings.from_environment(), incident, Kind.POSTMORTEM_DRAFTED, {"url": url}
+    )
+    _said("on record: postmortem", asyncio.run(word).to_json(), json=json)
 
 
 def _said(sentence: str, record: object, *, json: bool) -> None:
@@ -213,7 +220,14 @@ def mitigate(
         return
     if detail_ or failed:
         raise UsageError("--detail and --failed are about an incident of the service: --incident")
-    detail = _at(run, None, lambda desk: desk.mitigate(name, asked))
+    from gameday.house.run.announcement import open_mitigations
+    from gameday.settings import Settings
+
+    async def ask() -> str:
+        desk = await open_mitigations(Settings.from_environment(), run)
+        return await desk.mitigate(name, asked)
+
+    detail = asyncio.run(ask())
     if json:
         print_json({"name": name, "parameters": asked, "detail": detail})
     else:

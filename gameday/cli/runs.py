@@ -65,11 +65,12 @@ def show(
     json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Show the scorecard of a run."""
+    from gameday.house.run.judgement import result_of
     from gameday.house.run.opening import open_store
 
     with open_store() as store:
         found = store.find(run)
-        result = store.result(found)
+        result = result_of(store, found)
         facts = store.facts(found)
     if json:
         judged = result.to_json() if result else {"run": found}

@@ -424,6 +424,8 @@ class Engine:
 
     def _due(self, state: IncidentState) -> Sequence[Duty]:
         """Return what is due of an incident here; a drill that has no pager pages nobody."""
+        if not self.terms.has_duties:
+            return ()
         due = duties(state, now=self.now(), share=self.terms.share())
         return [
             d

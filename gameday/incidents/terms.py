@@ -27,6 +27,7 @@ class Terms:
 
     Attributes:
         run: the run whose drill this engine is of; None: it serves real incidents.
+        has_duties: whether it does any; else it only takes words.
         drills: the runs that go on, as of now; asked for every webhook, so it must be quick.
         is_disposable: whether nobody is on call for what this run plays on.
         escalates: whether a drill that nobody answers wakes the real rota.
@@ -38,6 +39,7 @@ class Terms:
     """
 
     run: str | None = None
+    has_duties: bool = True
     drills: Callable[[], Sequence[Drill]] = tuple
     is_disposable: bool = False
     escalates: bool = False

@@ -54,7 +54,7 @@ class RunDoor:
         people_url: str = "",
         pagerduty_secrets: Sequence[str] = (),
     ) -> None:
-        self._listener = listener
+        self.listener = listener
         self._run = run
         self._store = store
         self._instruments = instruments
@@ -72,7 +72,7 @@ class RunDoor:
 
     def close(self) -> None:
         """Give the port back, also where nothing was ever served."""
-        self._listener.close()
+        self.listener.close()
 
     def sign_in_links(self) -> Mapping[Role, str]:
         """Return the link that signs each role in; whoever has it is let in until the run ends."""
@@ -111,6 +111,7 @@ class RunDoor:
             pagerduty_secrets=self._pagerduty_secrets,
             console=console,
             has_hook_in_path=True,
+            mitigate=served.mitigate,
         )
 
     @asynccontextmanager
@@ -118,7 +119,7 @@ class RunDoor:
         """Serve for as long as the context lasts, on the run's own event loop."""
         console = self.console(served)
         try:
-            async with listening(self.app(served, console), self._listener):
+            async with listening(self.app(served, console), self.listener):
                 yield
         finally:
             console.streams.close()

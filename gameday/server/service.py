@@ -7,7 +7,7 @@ error becomes a status. Everything but health and deeplinks needs a token; a dee
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -47,6 +47,9 @@ ARRIVED_AT = "x-gameday-arrived-at"
 FETCHED_WITHIN = timedelta(seconds=60)
 """A page is fetched within moments; what claims to be older or younger was not written by us."""
 
+Mitigate = Callable[[str, Mapping[str, str], str], Awaitable[tuple[bool, str]]]
+"""(name, parameters, by) → (whether it worked, what was done)."""
+
 _IncidentId = Annotated[str, Path(alias="incident", max_length=200)]
 
 
@@ -74,6 +77,7 @@ def service_app(
     version: str = "0",
     console: Console | None = None,
     has_hook_in_path: bool = False,
+    mitigate: Mitigate | None = None,
 ) -> Measures:
     """Return the ASGI application of the service.
 
@@ -85,6 +89,8 @@ def service_app(
         console: the pages for people, mounted at ``/console``; None: there are none.
         has_hook_in_path: whether alerts may also come with their token in the path, from an
             Alertmanager whose settings take a URL and nothing else; a run's.
+        mitigate: does what a responder asks for before there is a page, and so an incident; a
+            run's.
     """
     app = FastAPI(
         title="gameday",
@@ -277,6 +283,18 @@ def service_app(
             why = fact.data["detail"]
             raise PlanRefused(f"mitigation {sent['name']!r} was not applied: {why}")
         return answer(fact.to_json())
+
+    if mitigate is not None:
+
+        @app.post("/api/mitigation", include_in_schema=False)
+        async def before_the_page(request: Request, by: Token = need(Role.RESPONDER)) -> Response:
+            if by.role is Role.FACILITATOR:
+                raise Denied(403, "a facilitator does not answer in place of a drill's on-call")
+            sent = await read(request, shapes.MitigationIn)
+            ok, detail = await mitigate(sent["name"], sent["parameters"], by.name)
+            if not ok:
+                raise PlanRefused(f"mitigation {sent['name']!r} was not applied: {detail}")
+            return answer({"data": {"ok": ok, "detail": detail}})
 
     # --- deeplinks ---------------------------------------------------------------------------
 

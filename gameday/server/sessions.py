@@ -11,22 +11,19 @@ use it. Deeplinks however are clicked in chats and mails, which are other sites;
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from gameday.incidents.signed import Signed
 from gameday.ports import Role
 
 LIFETIME = timedelta(hours=12)
 """A session lasts one shift; who is still there then signs in again."""
-
-_LONGEST = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,8 @@ class Sessions:
     def __init__(
         self, key: bytes, doors: Doors, *, now: Callable[[], datetime], secure: bool = False
     ) -> None:
-        self._key = key
+        self._signed = {purpose: Signed(key, purpose) for purpose in ("session", "link")}
+        self._csrf = Signed(key, "csrf")
         self._doors = doors
         self._now = now
         self._secure = secure
@@ -94,7 +92,7 @@ class Sessions:
         if visitor is None or visitor.role is Role.WEBHOOK:
             return None
         age = int(LIFETIME.total_seconds())
-        session, link = self._signed("session", visitor), self._signed("link", visitor)
+        session, link = self._written("session", visitor), self._written("link", visitor)
         return visitor, [
             self._cookie(self._name, session, path="/", same_site="Strict", age=age),
             self._cookie(self._link_name, link, path="/go", same_site="Lax", age=age),
@@ -111,7 +109,7 @@ class Sessions:
         """Return the session of a request; None where there is none in force."""
         value = cookies.get(self._name, "")
         visitor = await self._read("session", value)
-        return Session(visitor, self._mac(b"csrf", value)) if visitor else None
+        return Session(visitor, self._csrf.mark(value)) if visitor else None
 
     async def opener(self, cookies: Mapping[str, str]) -> Visitor | None:
         """Return who opens a deeplink; None: nobody known."""
@@ -121,28 +119,19 @@ class Sessions:
                 return visitor
         return None
 
-    def _signed(self, purpose: str, visitor: Visitor) -> str:
+    def _written(self, purpose: str, visitor: Visitor) -> str:
         ends = int((self._now() + LIFETIME).timestamp())
-        said = json.dumps([purpose, visitor.id, ends, secrets.token_urlsafe(12)])
-        body = base64.urlsafe_b64encode(said.encode()).rstrip(b"=").decode()
-        return f"{body}.{self._mac(b'session', body)}"
+        return self._signed[purpose].written([visitor.id, ends, secrets.token_urlsafe(12)])
 
     async def _read(self, purpose: str, value: str) -> Visitor | None:
-        body, _, signature = value.partition(".")
-        if not signature or len(value) > _LONGEST or not value.isascii():
+        said = self._signed[purpose].read(value)
+        if said is None:
             return None
-        if not hmac.compare_digest(self._mac(b"session", body), signature):
-            return None
-        for_, id, ends, _nonce = json.loads(base64.urlsafe_b64decode(body + "=="))
-        if for_ != purpose or self._now().timestamp() > ends:
+        id, ends, _nonce = said
+        if self._now().timestamp() > ends:
             return None
         visitor = await self._doors.known(str(id))
         return visitor if visitor is not None and visitor.role is not Role.WEBHOOK else None
-
-    def _mac(self, what: bytes, text: str) -> str:
-        message = b"gameday/" + what + b"/" + text.encode("utf-8", "replace")
-        digest = hmac.digest(self._key, message, hashlib.sha256)
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def _cookie(self, name: str, value: str, *, path: str, same_site: str, age: int) -> str:
         secure = "; Secure" if self._secure else ""

@@ -1,7 +1,8 @@
 """Public fakes and test servers: product code for whoever tests a driver, a responder or a run.
 
 `virtual` has a clock that owns time; `desk` and `telemetry` fake what a responder sees; `served`,
-`proxy` and `monitored` put real sockets under a test; `memory` and `lease` stand in for a store and
+`proxy` and `monitored` put real sockets under a test, and so does `pagerduty`, which answers as
+its namesake does; `memory` and `lease` stand in for a store and
 a sentinel; `results` makes what a store keeps of a run. `rehearsal` plays whole runs: on a
 `machine` of virtual time, in a `world` with its own Prometheus (`burning`), its people (`oncall`)
 and the real `sentinel`, with `failures` at any call, `drawing` them from a seed and checking

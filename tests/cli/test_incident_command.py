@@ -149,6 +149,13 @@ def test_before_the_page_there_is_nothing_to_answer(
         assert "no page yet" in capsys.readouterr().err
 
 
+def test_before_the_page_a_mitigation_is_done_all_the_same(settings: Settings) -> None:
+    with serving(has_page=False) as (url, posted), announced(settings, RUNS[0], url, token="gd_x"):
+        assert run(["mitigate", "failover-db"]) == 0
+
+    assert posted == [("/api/mitigation", {"name": "failover-db", "parameters": {}})]
+
+
 def test_what_cannot_be_said_as_it_stands_ends_with_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,7 +219,6 @@ def test_the_note_of_a_dead_process_is_passed_over(settings: Settings) -> None:
             "mitigation",
             {"name": "failover-db", "parameters": {"region": "eu"}, "ok": False, "detail": ""},
         ),
-        (["incident", "postmortem", "I", "https://w/1"], "postmortem", {"url": "https://w/1"}),
         (["incident", "resolve", "I", "--text", "x"], "resolve", {"text": "x", "anyway": False}),
         (
             ["incident", "resolve", "I", "--false-alarm"],

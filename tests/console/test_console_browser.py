@@ -24,6 +24,7 @@ from gameday.sandbox.state import SandboxState
 pytestmark = [pytest.mark.sandbox, needs_chromium]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+OVERVIEW = re.compile(r"/console/incidents/\d+-\d+-\w+$")
 TRIES = 3
 """Runs that are begun at most: a machine that is busy just then does not hold a steady state."""
 
@@ -117,33 +118,33 @@ def test_a_person_plays_the_whole_game_day_by_clicking(run: Run, browser: Any, e
     page.goto(run.link("You are on call"))
     facilitator.goto(run.link("The facilitator"))
     # The page comes by itself, and so does the incident.
-    page.wait_for_url("**/console/incidents/drill")
+    page.wait_for_url(OVERVIEW)
     page.wait_for_selector(".meter")
     eyes.keep(page, "1-paged")
 
     clicked["acked"] = _click(page, "#next")
-    page.wait_for_url("**/drill/red")
+    page.wait_for_url("**/red")
     page.wait_for_selector("#chart-duration[data-drawn]")
     page.wait_for_selector(".shape")
     eyes.keep(page, "2-red")
     page.reload()
     page.get_by_label("errors", exact=True).wait_for()
     clicked["red"] = _click(page, "#next")
-    page.wait_for_url("**/drill/traces")
+    page.wait_for_url("**/traces")
     _until(page, "details.trace li.bulk")
     eyes.keep(page, "3-traces")
     clicked["trace"] = _click(page, "#next")
-    page.wait_for_url("**/drill/profile*")
+    page.wait_for_url("**/profile*")
     _until(page, "g.leaf")
     eyes.keep(page, "4-profile")
     clicked["profile"] = _click(page, "#next")
-    page.wait_for_url("**/drill/blame")
+    page.wait_for_url("**/blame")
     eyes.keep(page, "5-blame")
     clicked["blame"] = _click(page, "#next")
-    page.wait_for_url("**/drill/runbook")
+    page.wait_for_url("**/runbook")
     eyes.keep(page, "6-runbook")
     clicked["mitigated"] = _click(page, "#next")
-    page.wait_for_url("**/console/incidents/drill")
+    page.wait_for_url(OVERVIEW)
     page.get_by_label("Note for the record").fill("watching <b>it</b> recover")
     page.get_by_role("button", name="Put on record").click()
     page.wait_for_selector(".chip.state-recovered")

@@ -282,7 +282,8 @@ async def test_no_script_but_the_servers_own_may_run_on_any_page(desk: Desk) -> 
     await desk.page()
     http = await desk.signed_in()
 
-    answers = [await http.get(f"/console/incidents{p}") for p in ("", "/drill", "/drill/red")]
+    paths = ("", f"/{desk.id}", f"/{desk.id}/red")
+    answers = [await http.get(f"/console/incidents{p}") for p in paths]
     answers.append(await desk.browser().get("/console/sign-in"))
 
     for answer in answers:
@@ -323,3 +324,13 @@ async def test_a_body_that_is_no_form_is_refused(desk: Desk) -> None:
     answer = await http.post(f"/console/incidents/{desk.id}/ack", json={"csrf": "x"})
 
     assert answer.status_code == 400
+
+
+async def test_no_page_holds_the_secret_of_its_own_session(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    html = (await http.get(f"/console/incidents/{desk.id}")).text
+
+    assert csrf_of(html)
+    assert not any(c.value and c.value.partition(".")[0] in html for c in http.cookies.jar)

@@ -73,9 +73,11 @@ def harm(shell: Shell, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen
         wait_for(lambda: shell.toxics() and astray(shell), "the faults to be in place")
         folder = Path(shell.environment["GAMEDAY_STATE"]) / "incidents"
         notes = [json.loads(path.read_text()) for path in folder.glob("*.json")]
-        url = next(note["url"] for note in notes if note["pid"] == process.pid)
+        note = next(note for note in notes if note["pid"] == process.pid)
         drain = {"name": "drain-region", "parameters": {"region": "us-east"}}
-        httpx.post(f"{url}/mitigations", json=drain, timeout=30).raise_for_status()
+        own = {"authorization": f"Bearer {note['token']}"}
+        url = f"{note['url']}/api/mitigation"
+        httpx.post(url, json=drain, headers=own, timeout=30).raise_for_status()
         assert status(shell)["drained"] == ["us-east"]
         return process
 

@@ -268,6 +268,20 @@ async def test_a_mitigation_that_fails_says_so_and_is_recorded_as_failed(on_call
     assert applied.data["ok"] is False
 
 
+async def test_a_mitigation_before_the_page_is_done_on_the_record_of_the_run(desk: Desk) -> None:
+    body = {"name": "failover-db", "parameters": {"region": "eu"}}
+
+    said = {
+        role: (await Caller(desk, role).http.post("/api/mitigation", json=body)).status_code
+        for role in (None, *Role)
+    }
+    failed = await Caller(desk).http.post("/api/mitigation", json={"name": "pray"})
+
+    assert [role for role, status in said.items() if status == 200] == [Role.RESPONDER]
+    assert failed.status_code == 409
+    assert [f.data["ok"] for f in desk.of_kind(Kind.MITIGATION_APPLIED)] == [True, False]
+
+
 @pytest.mark.parametrize("word", ["resolve", "false-alarm", "role", "merge"])
 async def test_a_drills_incident_is_closed_by_its_run(on_call: Caller, word: str) -> None:
     bodies = {"role": {"role": "commander", "name": "ann"}, "merge": {"into": on_call.desk.id}}

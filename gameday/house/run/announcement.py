@@ -60,6 +60,28 @@ async def open_desk(settings: Settings, run: str | None = None) -> HttpDesk:
         UsageError: there is none, there are several, or its page has not come yet.
         TemporaryDriverError: the run does not answer.
     """
+    note = _one(settings, run)
+    incidents = await open_incidents(note.url, token=note.token, run=note.run)
+    if not incidents:
+        raise NoPageYet("no page yet: the incident opens with it")
+    return HttpDesk(incidents[0], token=note.token)
+
+
+async def open_mitigations(settings: Settings, run: str | None = None) -> HttpDesk:
+    """Return what mitigates for the run that goes on here, also before its page has come.
+
+    Raises:
+        UsageError: there is none, or there are several.
+        TemporaryDriverError: the run does not answer.
+    """
+    try:
+        return await open_desk(settings, run)
+    except NoPageYet:
+        note = _one(settings, run)
+        return HttpDesk(f"{note.url}/api", token=note.token)
+
+
+def _one(settings: Settings, run: str | None) -> _Note:
     notes = [note for path in _notes(settings) if (note := _alive(path))]
     found = [note for note in notes if note.run.startswith(run or "")]
     if not found:
@@ -71,11 +93,7 @@ async def open_desk(settings: Settings, run: str | None = None) -> HttpDesk:
     if len(found) > 1:
         names = ", ".join(note.run for note in found)
         raise UsageError(f"several incidents are open: {names}; choose with --run")
-    (note,) = found
-    incidents = await open_incidents(note.url, token=note.token, run=note.run)
-    if not incidents:
-        raise NoPageYet("no page yet: the incident opens with it")
-    return HttpDesk(incidents[0], token=note.token)
+    return found[0]
 
 
 class NoPageYet(UsageError):

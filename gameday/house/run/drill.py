@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,12 +49,18 @@ TOLD_WITHIN = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the HTTP face of a run stands on."""
+    """What the HTTP face of a run stands on.
+
+    Attributes:
+        mitigate: (name, parameters, by) → (whether it worked, what was done): what is done before
+            there is a page, on the record of the run alone.
+    """
 
     engine: Engine
     lookup: Lookup
     link_of: LinkOf
     signer: Signer
+    mitigate: Callable[[str, Mapping[str, str], str], Awaitable[tuple[bool, str]]]
 
 
 class Door(Protocol):
@@ -175,6 +181,7 @@ class DrillIncidents:
         self._system = system
         self._ledger = ledger
         self._clock = clock
+        self._mitigator = mitigator
         self._drill: Drill | None = None
         self._beat_at: datetime | None = None
         scale = system.target.time_scale
@@ -216,7 +223,7 @@ class DrillIncidents:
             token=loom.token,
         )
         self.engine.listen(ledger.hear)
-        self.served = Served(self.engine, self._lookup(), link_of, signer)
+        self.served = Served(self.engine, self._lookup(), link_of, signer, self._mitigate)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -271,6 +278,19 @@ class DrillIncidents:
             both: set[asyncio.Future[Any]] = {timer, told}
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             timer.cancel()
+
+    async def _mitigate(
+        self, name: str, parameters: Mapping[str, str], by: str
+    ) -> tuple[bool, str]:
+        asked = {"name": name, "parameters": dict(parameters), "by": by}
+        self._ledger.record(Kind.MITIGATION_STARTED, source="responder", subject=name, data=asked)
+        try:
+            ok, detail = True, await self._mitigator.mitigate(name, parameters)
+        except (DriverError, StoreError) as error:
+            ok, detail = False, str(error)
+        outcome = {**asked, "ok": ok, "detail": detail}
+        self._ledger.record(Kind.MITIGATION_APPLIED, source="target", subject=name, data=outcome)
+        return ok, detail
 
     # --- looked up ---------------------------------------------------------------------------
 

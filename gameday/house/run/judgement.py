@@ -195,6 +195,18 @@ def rejudge(store: Store, run: str, *, rubric: str | None = None) -> RunResult:
     return judge(run, Timeline.of(store.facts(run)), documents, timeline_path=path)
 
 
+def result_of(store: Store, run: str) -> RunResult | None:
+    """Return the result of a run with what was said about its incident since; None: none yet.
+
+    A postmortem follows its run, so that a run's own result cannot know of it.
+    """
+    result = store.result(run)
+    facts = store.facts(run)
+    ends = next((n for n, f in enumerate(facts) if f.kind == Kind.RUN_ENDED), len(facts))
+    is_behind = any(f.kind == Kind.POSTMORTEM_DRAFTED for f in facts[ends:])
+    return rejudge(store, run) if result is not None and is_behind else result
+
+
 def _timeline_of(store: Store, run: str) -> str:
     try:
         stored = store.result(run)

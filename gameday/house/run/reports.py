@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gameday.errors import UsageError
+from gameday.house.run.judgement import result_of
 from gameday.house.run.play import as_json
 from gameday.ports import Store
 from gameday.report.scorecard import html, junit, markdown
@@ -17,7 +18,7 @@ def write_reports(store: Store, run: str, folder: Path) -> list[Path]:
     Raises:
         UsageError: the run never ended, or the folder cannot be written.
     """
-    result = store.result(run)
+    result = result_of(store, run)
     if result is None:
         raise UsageError(f"run {run} never ended; `gameday show {run}` prints what it recorded")
     timeline = Timeline.of(store.facts(run))

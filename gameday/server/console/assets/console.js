@@ -42,6 +42,8 @@
   };
 
   const leave = (url) => { location.assign(url); };
+  // This page's own acknowledgement leads to RED by itself; hearing of it must not do so once more.
+  addEventListener("submit", (event) => { if (event.target.action.endsWith("/ack")) body.dataset.acked = "yes"; });
   let first = true;
   const changed = async () => {
     if (page === "incident") {
