@@ -26,6 +26,7 @@ import yaml
 from gameday.cli.play import _exit_code
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.errors import ExitCode, GamedayError
+from gameday.house.run.drill import Served
 from gameday.house.run.opening import open_store
 from gameday.house.run.play import Surroundings, play
 from gameday.house.run.stories import read_story
@@ -214,9 +215,17 @@ class Ended:
         return _exit_code(self.result, self.error, self.interrupted)
 
 
-@asynccontextmanager
-async def nobody(_incident: Any, _hook: str) -> AsyncIterator[str]:
-    yield "http://127.0.0.1:1"
+class NobodysDoor:
+    """A door that nobody comes through."""
+
+    url = people_url = "http://127.0.0.1:1"
+    webhook = "http://127.0.0.1:1/hooks/alertmanager"
+    token = "nobody's"
+    key = bytes(32)
+
+    @asynccontextmanager
+    async def serving(self, _served: Served) -> AsyncIterator[None]:
+        yield
 
 
 @asynccontextmanager
@@ -246,7 +255,7 @@ async def game_day(experiment: Path, url: str, *, interrupt: bool = False) -> En
                 system,
                 store=store,
                 settings=settings,
-                serve=nobody,
+                door=NobodysDoor(),
                 run="r1",
                 around=Surroundings(sentinel=lease),
             )
