@@ -99,7 +99,7 @@ class TracedPager:
         from opentelemetry.trace import SpanKind
 
         attributes: dict[str, str | bool] = {
-            "gameday.model.notification": self.name,
+            "gameday.pager": self.name,
             "gameday.service": notification.service,
             "gameday.drill": notification.drill,
         }
