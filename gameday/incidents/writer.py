@@ -100,13 +100,14 @@ class Writer:
                     await self._write(jobs)
                 except StoreError as error:
                     _fail(jobs, error)
-                except asyncio.CancelledError:
-                    _fail(jobs, StoreError("the service is going down"))
-                    raise
                 except Exception as error:  # noqa: BLE001
                     # Whatever this is, the writer has to live: without it nothing is taken.
                     _log.exception("writer failed")
                     _fail(jobs, StoreError(f"it could not be written: {type(error).__name__}"))
+                except BaseException:
+                    # Whatever ends the writer, nobody is to wait for it any more.
+                    _fail(jobs, StoreError("the service is going down"))
+                    raise
         finally:
             _fail([*self._people, *self._machines], StoreError("the service is going down"))
 

@@ -192,7 +192,7 @@ def service_app(
     @app.get(
         "/api/incidents/{incident}/deploys",
         summary="Show what went live before and during it",
-        **documented(shapes.Deploys, 401, 403, 404, 503),
+        **documented(shapes.Deploys, 400, 401, 403, 404, 503),
     )
     async def deploys(incident: _IncidentId, _by: Token = need(Role.OBSERVER)) -> Response:
         found = await lookup.deploys(await engine.state(incident))
@@ -214,8 +214,9 @@ def service_app(
     @app.get(
         "/api/incidents/{incident}/runbook",
         summary="Show the text of its runbook",
-        response_class=PlainTextResponse,
-        responses=problems(401, 403, 404, 503),
+        response_class=Response,
+        responses=problems(400, 401, 403, 404, 503)
+        | {200: {"description": "As its file has it.", "content": {"text/markdown": {}}}},
     )
     async def runbook(incident: _IncidentId, _by: Token = need(Role.OBSERVER)) -> Response:
         return runbook_of(await engine.state(incident))

@@ -331,23 +331,29 @@ class Machine(_Loop):
         self._timers.clear()
         self.listen()
         with self._as_running():
-            left = [task for task in self._tasks if not task.done()]
             for process in self._processes:
                 self._ready.extend(process.unwind())
+            # What was begun and never ran has a beginning first: cancelled before that, a task is
+            # over without its ``finally``.
+            self._turn(LAST_TURNS)
+            left = [task for task in self._tasks if not task.done()]
             for task in left:
                 task.cancel()
-            for _ in range(LAST_TURNS):
-                if not self._ready:
-                    break
-                handle = self._ready.popleft()
-                if not handle.cancelled():
-                    handle._run()
+            self._turn(LAST_TURNS)
             for task in left:
                 if not task.done():
                     task._log_destroy_pending = False  # it was told to end, and does not
                     with suppress(BaseException):
                         task.get_coro().close()
         self._tasks.clear()
+
+    def _turn(self, times: int) -> None:
+        for _ in range(times):
+            if not self._ready:
+                break
+            handle = self._ready.popleft()
+            if not handle.cancelled():
+                handle._run()
 
     # --- what asyncio asks of its loop -------------------------------------------------------
 
