@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from types import FunctionType
 from typing import Any
@@ -24,7 +24,9 @@ from gameday.chaos.declaration import (
 from gameday.chaos.parameters import LEFT_OUT, Parameter, Type
 from gameday.drivers.chaostoolkit.experiment import NAMES
 
-ELSEWHERE = (ActsOn.PROXY, ActsOn.SANDBOX)
+WITHOUT_RIGHTS = (ActsOn.PROXY, ActsOn.SANDBOX)
+"""Where a fault needs none."""
+
 HOLD = "hold"
 """Parameter that every experiment with a recovery has; no fault's own."""
 
@@ -91,8 +93,8 @@ def gaps(fault: DeclaredFault) -> list[str]:
 def _left_out(fault: DeclaredFault) -> Iterator[str]:
     for part, (what, write) in PARTS.items():
         value = getattr(fault, part)
-        if part == "rights" and value is LEFT_OUT and fault.acts_on in ELSEWHERE:
-            continue  # needed on a cluster alone
+        if part == "rights" and value is LEFT_OUT and fault.acts_on in WITHOUT_RIGHTS:
+            continue
         empty = value is None or (value in ("", ()) and part != "rights")
         if value is LEFT_OUT or empty:
             yield f"`{part}` is left out, {what}; write {write}"
@@ -178,7 +180,7 @@ def _contradictions(fault: DeclaredFault) -> Iterator[str]:
         try:
             unknown = [n for n in placeholders(piece) if fault.parameter(n) is None]
         except ValueError as problem:
-            unknown, piece = [str(problem)], piece
+            unknown = [str(problem)]
         if unknown:
             yield f"`where`: {piece!r} names no parameter: {', '.join(unknown)}"
     if isinstance(fault.recover, Nothing) != isinstance(fault.is_present, Nothing):
@@ -229,6 +231,10 @@ def _marking(fault: DeclaredFault) -> Iterator[str]:
             " its mark; write Parameter(" + repr(wanted[-1]) + ', TEXT, "gameday", "…")'
         )
         return
+    if isinstance(fault.marks, Objects) and not _takes(fault.marks.take_out, 3):
+        yield "`marks`: take_out is given the cluster, the mark and what was found; let it take all"
+    if isinstance(fault.marks, Records) and not _takes(fault.marks.find, 1, "control_url"):
+        yield "`marks`: find is given the beginning of marks, and control_url; let it take both"
     needed = (mark, *ADDRESSES[fault.acts_on])
     for part in ("inject", "recover", "is_present"):
         activity = getattr(fault, part)
@@ -251,6 +257,14 @@ def _marking(fault: DeclaredFault) -> Iterator[str]:
                     f"`recover` needs {name!r}: a stray has nothing but its mark; give {name!r} a"
                     " default, and find out by the record"
                 )
+
+
+def _takes(function: Callable[..., Any], count: int, *names: str) -> bool:
+    try:
+        inspect.signature(function).bind(*range(count), **dict.fromkeys(names))
+    except TypeError:
+        return False
+    return True
 
 
 def _arguments(fault: DeclaredFault, part: str, activity: Activity) -> Iterator[str]:

@@ -114,6 +114,8 @@ def actions(
 ) -> Sequence[MethodAction]:
     """Return the actions of an experiment's method, in order, as they would be played.
 
+    What takes back a fault of ours is left out: it touches nothing new.
+
     Args:
         is_early: the target has given no values yet; those that are missing are known late.
 
@@ -128,7 +130,10 @@ def actions(
         if not isinstance(activity, dict) or activity.get("type") != "action":
             continue
         provider = activity.get("provider") or {}
-        fault = registry.injected_by(str(provider.get("module")), str(provider.get("func")))
+        called = str(provider.get("module")), str(provider.get("func"))
+        if registry.recovers(*called):
+            continue
+        fault = registry.injected_by(*called)
         arguments = provider.get("arguments") or {}
         if not isinstance(arguments, dict):  # a process's may be text
             arguments = {}

@@ -16,7 +16,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from gameday.chaos.completeness import gaps
-from gameday.chaos.declaration import DeclaredFault, Objects
+from gameday.chaos.declaration import Activity, DeclaredFault, Objects
 from gameday.errors import UsageError
 
 GROUP = "gameday.faults"
@@ -34,6 +34,7 @@ class FaultRegistry:
         """Register these faults, in this order."""
         self._by_name: dict[str, DeclaredFault] = {}
         self._by_action: dict[tuple[str, str], DeclaredFault] = {}
+        self._recoveries: set[tuple[str, str]] = set()
         for fault in faults:
             self.register(fault)
 
@@ -60,8 +61,10 @@ class FaultRegistry:
                 "\n".join(f"the fault {which}{where} cannot be registered: {m}" for m in missing)
             )
         self._by_name[fault.name] = fault
-        for action in _actions(fault):
+        for action in _actions(fault, fault.inject):
             self._by_action[action] = fault
+        if isinstance(fault.recover, Activity):
+            self._recoveries |= _actions(fault, fault.recover)
 
     def __iter__(self) -> Iterator[DeclaredFault]:
         """Yield the faults, by name."""
@@ -79,6 +82,10 @@ class FaultRegistry:
     def injected_by(self, module: str, func: str) -> DeclaredFault | None:
         """Return the fault that an action of an experiment puts in; None: somebody else's."""
         return self._by_action.get((module, func))
+
+    def recovers(self, module: str, func: str) -> bool:
+        """Return whether an action of an experiment takes back a fault, and touches nothing new."""
+        return (module, func) in self._recoveries
 
     def marking(self, label: str) -> DeclaredFault | None:
         """Return the fault whose objects on a cluster bear this label; None: nobody's here."""
@@ -99,7 +106,7 @@ class FaultRegistry:
             return
         if fault.name in self._by_name:
             yield f"there is a fault of this name already, {_file(self._by_name[fault.name])}"
-        for action in _actions(fault):
+        for action in _actions(fault, fault.inject):
             other = self._by_action.get(action)
             if other is not None and other.name != fault.name:
                 yield f"inject: {'.'.join(action)} is that of the fault {other.name!r}"
@@ -150,10 +157,10 @@ def known() -> FaultRegistry:
     return registry
 
 
-def _actions(fault: DeclaredFault) -> set[tuple[str, str]]:
-    """Return what experiments may call a fault's injection: its public name, and its own."""
-    does = fault.inject.does
-    return {fault.named(fault.inject), (does.__module__, does.__name__)}
+def _actions(fault: DeclaredFault, activity: Activity) -> set[tuple[str, str]]:
+    """Return what experiments may call an activity of a fault: its public name, and its own."""
+    does = activity.does
+    return {fault.named(activity), (does.__module__, does.__name__)}
 
 
 def _file(fault: DeclaredFault) -> str:

@@ -158,6 +158,12 @@ def test_probes_in_the_method_touch_nothing() -> None:
     assert CountedReach() == counted(probe)
 
 
+def test_taking_back_in_the_method_touches_nothing_new() -> None:
+    assert CountedReach() == counted(
+        python("back", "gameday.chaos.workloads", "recover_scale", namespace="shop")
+    )
+
+
 @pytest.mark.parametrize("fault", tuple(known()), ids=lambda f: f.name)
 def test_each_fault_counts_pods_or_says_why_not(fault: Any) -> None:
     assert callable(fault.touches) or isinstance(fault.touches, Nothing)

@@ -112,6 +112,10 @@ def test_everything_that_is_left_out_is_said_at_once() -> None:
         ({"marks": Objects("forget-setting", (), MADE_UP._take_out)}, "`marks` names no resources"),
         ({"marks": Objects("forget-setting", ("configmaps",))}, "`marks` has no take_out"),
         ({"marks": Records()}, "`marks` has no find"),
+        (
+            {"marks": Objects("forget-setting", ("configmaps",), lambda mark: None)},
+            "`marks`: take_out is given the cluster, the mark and what was found",
+        ),
         ({"acts_on": "cluster"}, "`acts_on` cannot be 'cluster'; write acts_on=ActsOn.PROXY"),
         ({"steady": Hypothesis("It is")}, "`steady` has no probe"),
         ({"undo": ""}, "`undo` is left out"),
