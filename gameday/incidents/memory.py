@@ -112,6 +112,9 @@ class Memory:
         Raises:
             StoreError: the store does not say.
         """
+        newest = self._store.glance()
+        if newest is not None and newest <= self.seen:
+            return
         self._asked += 1
         ticket = self._asked
         async with self._following:

@@ -48,6 +48,12 @@ class IncidentStore(Protocol):
     def last_number(self) -> int:
         """Return the number of the newest fact; 0 where there is none."""
 
+    def glance(self) -> int | None:
+        """Return what `last_number` would, where that takes microseconds; None where it waits.
+
+        It may be asked from an event loop; None says nothing about what is wrong.
+        """
+
     def claim(self, key: str, *, holder: str, now: datetime, until: datetime) -> bool:
         """Return whether the key is this holder's alone now, until then; again: until later."""
 

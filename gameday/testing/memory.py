@@ -123,6 +123,10 @@ class MemoryStore:
         """Return the number of the newest fact; 0 where there is none."""
         return len(self._facts)
 
+    def glance(self) -> int:
+        """Return the number of the newest fact: memory does not wait."""
+        return len(self._facts)
+
     # --- runs --------------------------------------------------------------------------------
 
     def open_run(

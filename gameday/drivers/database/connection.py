@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from gameday.drivers.database.schema import in_words, open_database, writing_alone
@@ -12,7 +11,7 @@ from gameday.drivers.database.tables import Tables
 from gameday.errors import StoreError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
 
 class Connected:
@@ -28,11 +27,9 @@ class Connected:
         self._sa = sa
         self._tables = Tables()
         self._engine = open_database(url)
-        self._glance = Glance(self._engine)
 
     def close(self) -> None:
         """Release the database."""
-        self._glance.close()
         self._engine.dispose()
 
     @contextmanager
@@ -67,34 +64,3 @@ class Connected:
             from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
             # Two functions of one shape; each dialect has a class of its own.
         return insert(table)
-
-
-class Glance:
-    """Sees in microseconds whether anything was written, by whatever process.
-
-    Who follows a store looks several times a second, and nearly always nothing has happened. Only
-    SQLite has this; a query there is as quick as anywhere, and SQLAlchemy's part of it is not.
-
-    Source: https://sqlite.org/pragma.html#pragma_data_version. The number differs from the last one
-    the same connection was told if another connection has committed in between.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._connection: Connection | None = None
-        self._one_at_a_time = Lock()
-
-    def version(self) -> int | None:
-        """Return a number that is another one after any commit; None: the database has none."""
-        if self._engine.dialect.name != "sqlite":
-            return None
-        with self._one_at_a_time:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            return int(self._connection.exec_driver_sql("PRAGMA data_version").scalar_one())
-
-    def close(self) -> None:
-        """Release the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gameday.drivers.database.connection import Connected
+from gameday.drivers.database.glance import Glance
 from gameday.errors import StoreError
 from gameday.ports import GroupFact, OrderKind, Recorded
 from scoring.timeline import Fact
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 class FactTable(Connected):
     """The facts of a database."""
 
-    _nothing_after: tuple[int, int | None] | None = None
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._glance = Glance(self._engine)
+
+    def close(self) -> None:
+        """Release the database."""
+        self._glance.close()
+        super().close()
 
     def append(self, run: str, fact: Fact, *, fenced: bool = False) -> None:
         """Append one fact that a run records about itself; the same fact again is passed over."""
@@ -89,11 +97,6 @@ class FactTable(Connected):
 
     def facts_after(self, number: int, *, limit: int) -> Sequence[Recorded]:
         """Return the facts with a higher number, in order: of groups and of runs."""
-        # Before the query: what is committed meanwhile changes it again.
-        with self._explained():
-            version = self._glance.version()
-        if version is not None and self._nothing_after == (number, version):
-            return ()
         facts = self._tables.facts.c
         query = (
             self._sa.select(facts.number, facts.run, facts.group, facts.fact)
@@ -103,9 +106,11 @@ class FactTable(Connected):
         )
         with self._reading() as connection:
             rows = connection.execute(query).all()
-        if not rows:
-            self._nothing_after = (number, version)
         return tuple(Recorded(r.number, _read(r.fact), r.run, r.group) for r in rows)
+
+    def glance(self) -> int | None:
+        """Return what `last_number` would, where that takes microseconds; None where it waits."""
+        return self._glance.newest()
 
     def last_number(self) -> int:
         """Return the number of the newest fact; 0 where there is none."""
