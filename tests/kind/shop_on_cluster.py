@@ -104,6 +104,20 @@ class Shell:
         """Run a command that must end well, and return what it wrote to its standard output."""
         return run([sys.executable, "-m", "gameday", *arguments], self.environment)
 
+    def ended(self, *arguments: str) -> tuple[int, str, str]:
+        """Run a command to whatever end; return its exit code, its output and what it said."""
+        done = subprocess.run(
+            [sys.executable, "-m", "gameday", *arguments],
+            cwd=REPOSITORY,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LONGEST_SECONDS,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command; nobody reads what it says."""
         return subprocess.Popen(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from multiplying import NAME, Multiplying, made_at
 from shop_on_cluster import CONTEXT, Shell, environment, run
 from test_faults_rights import apply, token
 
 from gameday.drivers.kubernetes import Cluster
+from scoring.timeline import Kind
 
 REGION = "topology.kubernetes.io/region"
 DRAINED = "region-a"
@@ -127,6 +131,69 @@ def test_a_run_killed_in_the_middle_of_a_drain_leaves_no_cordon(
     assert last["verdict"] == "aborted"
 
 
+@pytest.fixture(params=["while the fault lasts", "for good"])
+def multiplying(
+    request: pytest.FixtureRequest, shop: Shell, cluster: Cluster, live: Any, wait: Any
+) -> Iterator[tuple[Multiplying, bool]]:
+    """A workload that makes pods without end from the drain on."""
+    for_good = request.param == "for good"
+    made = Multiplying(cluster, live, DRAINED, for_good=for_good)
+    try:
+        wait(made.is_well, "the workload is there")
+        made.begin()
+        yield made, for_good
+    finally:
+        made.end(wait)
+
+
+def test_a_drill_that_makes_a_workload_multiply_ends_itself_and_names_it(
+    shop: Shell,
+    cluster: Cluster,
+    multiplying: tuple[Multiplying, bool],
+    restored_nodes: Look,
+    wait: Callable[..., None],
+    record_property: Callable[[str, object], None],
+) -> None:
+    workload, for_good = multiplying
+    before = restored_nodes()
+
+    code, out, said = shop.ended("run", "scenarios/drain-region.yaml", "--json")
+
+    result = json.loads(out)
+    facts = [json.loads(line) for line in Path(result["timeline"]).read_text().splitlines()]
+    (aborted,) = [f for f in facts if f["kind"] == Kind.RUN_ABORTED]
+    (after,) = [f for f in facts if f["kind"] == Kind.SET_OFF]
+    proven = [f for f in facts if f["kind"] == Kind.RECOVERY_PROVEN]
+    first = min(made_at(pod) for pod in workload.let_go())
+    noticed = datetime.fromisoformat(aborted["happened_at"]) - first
+    taken_back = datetime.fromisoformat(proven[-1]["happened_at"]) - first
+    print(f"{said}\nnoticed after {noticed}, taken back after {taken_back}: {aborted['data']}")
+    record_property("noticed_s", noticed.total_seconds())
+
+    reason = rf"Deployment shop/{NAME} makes pods without end: \d+ in \d+ s, it wants 2"
+    assert re.fullmatch(reason, aborted["data"]["reason"])
+    assert noticed < timedelta(seconds=10)
+    assert result["verdict"] == "aborted"
+    assert result["recovery"] == {"open": 0}
+    assert before == restored_nodes()
+    assert after["data"]["goes_on"] is for_good
+    if for_good:
+        assert code == 5
+        command = f"kubectl -n shop scale deployment/{NAME} --replicas=0"
+        assert f"Run `{command}`" in said
+        run(["bash", "-c", command], shop.environment)
+        there = len(workload.let_go())
+        wait(lambda: len(workload.pods()) == len(workload.let_go()), "no pod of its own is left")
+        assert len(workload.let_go()) <= there + 2
+    else:
+        assert code == 4
+        assert "pods are left that it made and has no use for" in said
+        assert sorted(after["data"]["left"]) == sorted(
+            f"shop/{p['metadata']['name']}" for p in workload.let_go()
+        )
+    wait(lambda: everything_is_ready(cluster, but=NAME), "the shop's pods to be back")
+
+
 def sentinel_of(process: subprocess.Popen[str]) -> psutil.Process:
     """Return the process that watches over a run."""
     children = psutil.Process(process.pid).children()
@@ -134,9 +201,10 @@ def sentinel_of(process: subprocess.Popen[str]) -> psutil.Process:
     return found
 
 
-def everything_is_ready(cluster: Cluster) -> bool:
+def everything_is_ready(cluster: Cluster, *, but: str = "") -> bool:
     """Return whether every Deployment of the shop has all its pods."""
     return all(
         (d.get("status") or {}).get("availableReplicas", 0) == d["spec"]["replicas"]
         for d in cluster.list("deployments", "shop")
+        if d["metadata"]["name"] != but
     )
