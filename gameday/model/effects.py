@@ -40,8 +40,9 @@ class OwnerEffects:
             out.
         made_s: seconds since the first of these was made.
         made_in_all: pods it made since the drill began.
-        useless_pods: full names of those of them that are there and of no use to it: they failed,
-            or do not match its selector any more.
+        useless_pods: full names of those of them that are there and of no use to it: they do not
+            match its selector any more, or they failed. A Job's failed pods are none: it counts
+            them itself, and stops.
         useless_s: seconds since the first of these was made.
         restarts: of its pods' containers, since the drill began.
         restarts_s: seconds since the first of them was seen.
@@ -84,9 +85,9 @@ class Limits:
 
     Attributes:
         pods: of one owner: useless ones; and made in a minute, on top of `ROLLOUTS` times what it
-            wants. Ten is more than the seven pods of a Job that fails as often as Kubernetes lets
-            it by default (backoffLimit 6), and at the six a second of a controller that loses every
-            pod it makes they are there in two seconds.
+            wants. No controller lets go of a pod by itself; a person who takes one aside to look at
+            it takes one or two. At the six a second of a controller that loses every pod it makes,
+            five are there in a second, and at one a second in five.
         restarts: of the containers of one owner, on top of `RESTARTS_PER_POD` for each pod.
         evictions: pods of all owners that the cluster itself took away. One node that runs short
             of memory evicts one pod after another, some in a minute; ten are more than one
@@ -95,7 +96,7 @@ class Limits:
             drill began: what a drained region's pods are replaced by may have to wait for it.
     """
 
-    pods: int = 10
+    pods: int = 5
     restarts: int = 10
     evictions: int = 10
     waiting: int = 10

@@ -122,6 +122,18 @@ def test_a_pod_that_fails_is_of_no_use(api: SimulatedApi) -> None:
     assert (1, 1, 0) == (book.one(2).made, book.one(2).useless, book.one(2).evicted)
 
 
+def test_a_job_counts_its_failures_itself(api: SimulatedApi) -> None:
+    book = Book(api)
+    for number in range(7):
+        api.pod(f"job-{number}", owner=("Job", "nightly"))
+    book.read(1)
+    for number in range(7):
+        api.edit("pods", f"job-{number}", "shop", {"status": {"phase": "Failed"}}, "kubelet")
+    book.read(2)
+
+    assert (7, 0) == (book.one(2).made, book.one(2).useless)
+
+
 def test_a_pod_that_is_deleted_is_gone_and_its_successor_made(api: SimulatedApi) -> None:
     LosingOwner(api)
     book = Book(api)

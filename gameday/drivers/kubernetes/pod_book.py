@@ -68,7 +68,8 @@ class _Pod:
     @property
     def is_useless(self) -> bool:
         """Whether it was made since, and is there, and its owner has nothing of it."""
-        is_failed = self.now.phase == "Failed" and not self.now.is_leaving
+        of_a_job = self.owner is not None and self.owner[0] == "Job"
+        is_failed = self.now.phase == "Failed" and not (self.now.is_leaving or of_a_job)
         return self.made_at is not None and (
             is_failed or (self.now.lives and not self.now.is_controlled)
         )
