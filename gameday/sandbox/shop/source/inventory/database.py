@@ -78,10 +78,12 @@ class Database:
 
     def wait_ready(self, seconds: float) -> None:
         """Return when the first connections are open, or after this long."""
-        try:
-            self._pool.wait(timeout=seconds)
-        except PoolTimeout:
-            pass
+        # Not the pool's own wait: that closes the pool for good when its time is over.
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self._pool.get_stats().get("pool_available", 0) >= self._pool.min_size:
+                return
+            time.sleep(0.05)
 
     def use(self, role: str) -> str:
         """Send everything from now on to the database in this role; return the role."""
