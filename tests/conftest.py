@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from given import GIVEN
 from hypothesis import settings
 
 if TYPE_CHECKING:
     from gameday.sandbox.state import SandboxState
 
-pytest_plugins = ("slow_db_run",)
+# What a contract asserts is explained as what a test asserts is.
+pytest.register_assert_rewrite("gameday.testing.contracts")
+pytest_plugins = ("slow_db_run", "real_programs")
 
 _LONGEST_ID = 120
 _OURS = ("GAMEDAY_", "TOXIPROXY_", "PROMETHEUS_", "OTEL_", "CHAOSTOOLKIT_", "KUBE")
-POSTGRES = os.environ.get("GAMEDAY_POSTGRES_URL")
-"""A server that may be used instead of one of our own; databases are made and dropped in it."""
-
 _BINARIES = (("prometheus",), ("prometheus-alertmanager", "alertmanager"))
 
 
@@ -126,8 +126,8 @@ def postgres() -> Iterator[Callable[[], str]]:
     import sqlalchemy as sa
 
     server = None
-    base = POSTGRES
-    if base is None:
+    base = GIVEN.postgres_url
+    if not base:
         import warnings
 
         with warnings.catch_warnings():

@@ -17,6 +17,26 @@ __all__ = ["JaegerTraces"]
 
 _KINDS = ("internal", "internal", "server", "client", "producer", "consumer")
 _MAX_DEPTH = 1000
+
+_NAMES: Mapping[str, Sequence[str]] = {
+    # meaning:     newest,           proto's,          oldest
+    "service": ("serviceName", "service_name"),
+    "since": ("startTimeMin", "start_time_min"),
+    "until": ("startTimeMax", "start_time_max"),
+    "depth": ("searchDepth", "search_depth", "num_traces"),
+    "min_duration": ("durationMin", "duration_min"),
+}
+"""What each published version calls a parameter of the search.
+
+All names are sent at once: a server takes the one it knows and overlooks the others, and only so
+does every one get the depth, without which some answer 500 and others with a hundred traces.
+
+Source: ``http_gateway.go`` of API v3 in Jaeger 1.76 (that is 2.13), which the contract is held
+against, for the oldest; https://github.com/jaegertracing/jaeger/pull/8618 for ``search_depth``,
+which keeps ``num_traces`` for a while; https://github.com/jaegertracing/jaeger/issues/8617 and the
+interface description of API v3 for camel case. The two newer ones were read about, not met.
+"""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,24 +84,19 @@ class JaegerTraces:
         """
         depth = min(max(limit * 10, 200), _MAX_DEPTH) if errors_only else limit
         values = {
-            "serviceName": service,
-            "startTimeMin": _rfc3339(since),
-            "startTimeMax": _rfc3339(until),
-            "searchDepth": str(depth),
+            "service": service,
+            "since": _rfc3339(since),
+            "until": _rfc3339(until),
+            "depth": str(depth),
         }
         if min_duration is not None and min_duration > timedelta(0):
-            values["durationMin"] = f"{min_duration // timedelta(microseconds=1)}us"
-        # 404: how newer servers say that nothing was found.
+            values["min_duration"] = f"{min_duration // timedelta(microseconds=1)}us"
+        # 404: how servers since 2.0 say that nothing was found.
         status, answer = await self._tool.get(
-            "/api/v3/traces", [(f"query.{k}", v) for k, v in values.items()], accept=(400, 404)
+            "/api/v3/traces",
+            [(f"query.{n}", value) for what, value in values.items() for n in _NAMES[what]],
+            accept=(404,),
         )
-        if status == 400:
-            # Older servers know only snake_case and miss the times they require.
-            status, answer = await self._tool.get(
-                "/api/v3/traces",
-                [(f"query.{_snake(k)}", v) for k, v in values.items()],
-                accept=(404,),
-            )
         traces = self._traces(answer) if status != 404 else []
         if errors_only:
             traces = [t for t in traces if any(s.error and s.service == service for s in t.spans)]
@@ -175,7 +190,3 @@ def _value(value: Mapping[str, Any]) -> object:
 
 def _rfc3339(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _snake(name: str) -> str:
-    return re.sub("[A-Z]", lambda m: "_" + m[0].lower(), name)

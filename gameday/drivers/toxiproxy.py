@@ -6,6 +6,7 @@ it removes by name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 
 Stream = Literal["upstream", "downstream"]
 
+_VERSION = re.compile(r"[\w.+-]{1,64}")
+
 
 @dataclass(frozen=True, slots=True)
 class Toxic:
     """A toxic of a proxy.
 
     Attributes:
-        type: latency, bandwidth, slow_close, timeout, reset_peer, slicer or limit_data.
+        type: latency, bandwidth, slow_close, timeout, reset_peer, slicer, limit_data or noop.
         stream: ``downstream`` is what the server answers, ``upstream`` what the client sends.
         toxicity: share of connections it applies to, 0–1.
         attributes: in Toxiproxy's units (latency and jitter in ms, rate in kB/s, bytes …).
@@ -124,8 +127,16 @@ class Toxiproxy:
             await self._client.aclose()
 
     async def version(self) -> str:
-        """Return the server's version."""
-        return str((await self._ask("GET", "/version")).get("version", ""))
+        """Return the server's version in its own words; one that somebody built says ``git``."""
+        answer = await self._request("GET", "/version")
+        try:
+            said = answer.json()
+        except ValueError:
+            said = answer.text.strip()  # JSON came with 2.6
+        version = said.get("version") if isinstance(said, dict) else said
+        if not isinstance(version, str) or not _VERSION.fullmatch(version):
+            raise self._stranger("GET", "/version", "no version")
+        return version
 
     async def proxies(self) -> Sequence[Proxy]:
         """Return every proxy, by name."""
@@ -152,9 +163,7 @@ class Toxiproxy:
 
     async def extend_toxic(self, proxy: str, name: str, *, ttl: timedelta) -> None:
         """Let a toxic remove itself only after this long from now (gameday's own proxy)."""
-        await self._ask(
-            "PATCH", _path(proxy, name), body={"ttl": round(ttl / timedelta(milliseconds=1))}
-        )
+        await self._update(_path(proxy, name), {"ttl": round(ttl / timedelta(milliseconds=1))})
 
     async def delete_toxic(self, proxy: str, name: str) -> bool:
         """Remove a toxic; False where it was not there."""
@@ -169,7 +178,12 @@ class Toxiproxy:
         body: dict[str, Any] = {"enabled": on}
         if ttl is not None:
             body["ttl"] = max(1, round(ttl / timedelta(milliseconds=1)))
-        return _proxy(await self._ask("PATCH", _path(proxy), body=body))
+        return _proxy(await self._update(_path(proxy), body))
+
+    async def _update(self, path: str, body: Mapping[str, Any]) -> Any:
+        # PATCH came with 2.6 and made POST the old way; before, it is a method not allowed.
+        shown = await self._ask("PATCH", path, body=body, none_at=405)
+        return shown if shown is not None else await self._ask("POST", path, body=body)
 
     async def _ask(
         self,
@@ -179,6 +193,24 @@ class Toxiproxy:
         body: Mapping[str, Any] | None = None,
         none_at: int | None = None,
     ) -> Any:
+        answer = await self._request(method, path, body=body, none_at=none_at)
+        if answer.status_code == none_at:
+            return None
+        if answer.status_code == 204:
+            return {}
+        try:
+            return answer.json()
+        except ValueError as problem:
+            raise self._stranger(method, path, "something that is not JSON") from problem
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        none_at: int | None = None,
+    ) -> httpx.Response:
         import httpx
 
         if self._client is None:
@@ -190,22 +222,17 @@ class Toxiproxy:
                 f"Toxiproxy at {self.url} does not answer ({type(problem).__name__}):"
                 " check that it is up"
             ) from problem
-        if answer.status_code == none_at:
-            return None
-        if not answer.is_success:
+        if not answer.is_success and answer.status_code != none_at:
             raise PermanentDriverError(
                 f"Toxiproxy at {self.url} answers {answer.status_code} to {method} {path}:"
                 f" {_reason(answer)}"
             )
-        if answer.status_code == 204:
-            return {}
-        try:
-            return answer.json()
-        except ValueError as problem:
-            raise PermanentDriverError(
-                f"{self.url} answers {method} {path} with something that is not JSON: is it"
-                " Toxiproxy's control API?"
-            ) from problem
+        return answer
+
+    def _stranger(self, method: str, path: str, answer: str) -> PermanentDriverError:
+        return PermanentDriverError(
+            f"{self.url} answers {method} {path} with {answer}: is it Toxiproxy's control API?"
+        )
 
 
 def _path(proxy: str, toxic: str | None = None) -> str:

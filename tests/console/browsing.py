@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from given import GIVEN
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -71,7 +71,7 @@ class Eyes:
 
 @pytest.fixture
 def eyes(tmp_path: Path) -> Eyes:
-    folder = Path(os.environ.get("CONSOLE_SCREENSHOTS") or tmp_path / "screenshots")
+    folder = Path(GIVEN.screenshots or tmp_path / "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return Eyes(folder)
 

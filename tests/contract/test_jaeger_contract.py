@@ -1,18 +1,12 @@
-"""What `JaegerTraces` promises, against the sandbox's store and, by URL, a real Jaeger.
-
-``GAMEDAY_JAEGER_URL`` is Jaeger's query service (http://127.0.0.1:16686); its OTLP receiver is
-``GAMEDAY_JAEGER_OTLP_URL``, by default port 4318 of the same machine.
-"""
+"""What `JaegerTraces` promises, against the sandbox's store and a real Jaeger."""
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -23,6 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
+from real_programs import Jaeger
 
 from gameday.drivers.jaeger import JaegerTraces
 from gameday.errors import PermanentDriverError, TemporaryDriverError
@@ -103,17 +98,13 @@ def store_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["store", "jaeger"])
-def shop(request: pytest.FixtureRequest, store_url: str) -> Iterator[Shop]:
+def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
     if request.param == "jaeger":
-        url = os.environ.get("GAMEDAY_JAEGER_URL", "")
-        if not url:
-            pytest.skip("set GAMEDAY_JAEGER_URL to a Jaeger to run its contract against it")
-        otlp = os.environ.get("GAMEDAY_JAEGER_OTLP_URL")
-        shop = Shop(url, otlp or f"http://{urlsplit(url).hostname}:4318", wait=timedelta(seconds=5))
-        yield shop
-        shop.close()
-        return
-    shop = Shop(store_url, store_url, wait=timedelta(0))
+        jaeger: Jaeger = request.getfixturevalue("real_jaeger")
+        shop = Shop(jaeger.url, jaeger.otlp_url, wait=timedelta(seconds=30))
+    else:
+        url = request.getfixturevalue("store_url")
+        shop = Shop(url, url, wait=timedelta(0))
     yield shop
     shop.close()
 
@@ -235,15 +226,39 @@ async def test_enums_may_be_names_too() -> None:
     assert ("client", True) == (trace.spans[0].kind, trace.spans[0].error)
 
 
-async def test_a_server_that_knows_only_snake_case_is_asked_in_snake_case() -> None:
-    required = {"error": {"httpCode": 400, "message": "query.start_time_min … are required"}}
-    traces, asked = answering(
-        httpx.Response(400, json=required),
-        httpx.Response(200, json={"result": {"resourceSpans": []}}),
-    )
+@pytest.mark.parametrize(
+    ("service", "since", "until", "depth", "shortest"),
+    [
+        ("service_name", "start_time_min", "start_time_max", "num_traces", "duration_min"),
+        ("service_name", "start_time_min", "start_time_max", "search_depth", "duration_min"),
+        ("serviceName", "startTimeMin", "startTimeMax", "searchDepth", "durationMin"),
+    ],
+    ids=["oldest", "proto", "newest"],
+)
+async def test_every_published_version_is_told_all_of_a_search_in_its_words(
+    service: str, since: str, until: str, depth: str, shortest: str
+) -> None:
+    traces, asked = answering(httpx.Response(200, json={"result": {"resourceSpans": []}}))
 
-    assert [] == list(await traces.search(service="shop", since=NOON, until=NOON))
-    assert "2026-01-01T12:00:00.000000Z" == asked[1].url.params["query.start_time_min"]
+    await traces.search(
+        service="shop", since=NOON, until=NOON + timedelta(minutes=1),
+        min_duration=timedelta(milliseconds=5), limit=7,
+    )  # fmt: skip
+
+    (said,) = [request.url.params for request in asked]
+    assert "shop" == said[f"query.{service}"]
+    assert "2026-01-01T12:00:00.000000Z" == said[f"query.{since}"]
+    assert "2026-01-01T12:01:00.000000Z" == said[f"query.{until}"]
+    assert ("7", "5000us") == (said[f"query.{depth}"], said[f"query.{shortest}"])
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_search_that_is_refused_is_an_error_in_the_servers_words(status: int) -> None:
+    said = {"error": {"httpCode": status, "message": "search depth must be less than max traces"}}
+    traces, _ = answering(httpx.Response(status, json=said))
+
+    with pytest.raises(PermanentDriverError, match=f"{status} to .*less than max traces"):
+        await traces.search(service="shop", since=NOON, until=NOON)
 
 
 async def test_nothing_found_may_be_said_as_404() -> None:

@@ -1,6 +1,6 @@
 """What `PyroscopeProfiles` promises, against the sandbox's store and, by URL, a real Pyroscope.
 
-``GAMEDAY_PYROSCOPE_URL`` is Pyroscope (http://127.0.0.1:4040). The profiles are pushed as the
+GAMEDAY_TEST_PYROSCOPE_URL is Pyroscope (http://127.0.0.1:4040). The profiles are pushed as the
 agent pushes them: gzipped protobuf built by hand, and once by the agent itself.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from given import GIVEN
 
 from gameday.drivers.pyroscope import PyroscopeProfiles, read_pprof
 from gameday.errors import PermanentDriverError, TemporaryDriverError
@@ -117,9 +117,11 @@ def store_url() -> Iterator[str]:
 @pytest.fixture(params=["store", "pyroscope"])
 def agent(request: pytest.FixtureRequest, store_url: str) -> Agent:
     if request.param == "pyroscope":
-        url = os.environ.get("GAMEDAY_PYROSCOPE_URL", "")
+        url = GIVEN.pyroscope_url
         if not url:
-            pytest.skip("set GAMEDAY_PYROSCOPE_URL to a Pyroscope to run its contract against it")
+            pytest.skip(
+                "set GAMEDAY_TEST_PYROSCOPE_URL to a Pyroscope to run its contract against it"
+            )
         return Agent(url, wait=timedelta(seconds=10))
     return Agent(store_url, wait=timedelta(0))
 

@@ -1,6 +1,6 @@
 """What every store of runs promises: in memory, in SQLite, in PostgreSQL.
 
-Set GAMEDAY_POSTGRES_URL (``postgresql+psycopg://…``) to run it on a server of your own, in a
+Set GAMEDAY_TEST_POSTGRES_URL (``postgresql+psycopg://…``) to run it on a server of your own, in a
 database that holds no runs you want to keep: gameday's tables in it are dropped. Otherwise a
 PostgreSQL is started for the occasion.
 """

@@ -1,12 +1,10 @@
 """What the Toxiproxy driver relies on, tried on gameday's proxy and on a real Toxiproxy.
 
-Set GAMEDAY_TOXIPROXY_URL to the control API of a real server to run it there too. It adds one
-proxy of its own and removes it.
+It adds one proxy of its own and removes it.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
@@ -20,7 +18,6 @@ from gameday.testing.proxy import running_proxy
 pytestmark = pytest.mark.served
 
 NAME = "gameday-contract"
-REAL = os.environ.get("GAMEDAY_TOXIPROXY_URL")
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +26,9 @@ def ours() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(
-    params=[
-        "ours",
-        pytest.param(
-            "real",
-            marks=pytest.mark.skipif(not REAL, reason="GAMEDAY_TOXIPROXY_URL names no server"),
-        ),
-    ]
-)
-async def server(request: pytest.FixtureRequest, ours: str) -> AsyncIterator[Toxiproxy]:
-    url = ours if request.param == "ours" else str(REAL)
+@pytest.fixture(params=["ours", "real_toxiproxy"])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[Toxiproxy]:
+    url = request.getfixturevalue(request.param)
     async with httpx.AsyncClient(base_url=url, verify=False) as client:
         made = await client.post(
             "/proxies",
@@ -76,6 +65,7 @@ async def test_proxies_are_read_with_their_toxics(server: Toxiproxy) -> None:
         ("reset_peer", {"timeout": 1}),
         ("slicer", {"average_size": 3, "size_variation": 1, "delay": 1}),
         ("limit_data", {"bytes": 1}),
+        ("noop", {}),
     ],
 )
 async def test_every_type_is_accepted_and_read_back(
@@ -125,6 +115,33 @@ async def test_it_says_its_version(server: Toxiproxy) -> None:
     assert await server.version()
 
 
+async def test_keys_are_taken_in_any_case(server: Toxiproxy) -> None:
+    bodies = [
+        {"Name": "a", "Type": "bandwidth", "Attributes": {"Rate": 100}},
+        {"NAME": "b", "TYPE": "slicer", "STREAM": "upstream", "attributes": {"AVERAGE_SIZE": 9}},
+    ]
+    async with httpx.AsyncClient(base_url=server.url, verify=False) as client:
+        for body in bodies:
+            (await client.post(f"/proxies/{NAME}/toxics", json=body)).raise_for_status()
+        path = f"/proxies/{NAME}/toxics/a"
+        await client.post(path, json={"Attributes": {"RATE": 5}, "Toxicity": 0.5})
+
+    a, b = sorted(await server.toxics(NAME), key=lambda toxic: toxic.name)
+    assert Toxic("a", "bandwidth", toxicity=0.5, attributes={"rate": 5}) == a
+    assert ("upstream", 9) == (b.stream, b.attributes["average_size"])
+
+
+async def test_of_two_keys_that_are_one_the_last_counts(server: Toxiproxy) -> None:
+    attributes = '{"Latency": 5, "latency": 6, "LATENCY": null}'
+    body = f'{{"name": "t", "type": "latency", "attributes": {attributes}}}'
+    async with httpx.AsyncClient(base_url=server.url, verify=False) as client:
+        (await client.post(f"/proxies/{NAME}/toxics", content=body)).raise_for_status()
+
+    toxic = await server.toxic(NAME, "t")
+    assert toxic is not None
+    assert 6 == toxic.attributes["latency"]
+
+
 async def test_a_ttl_is_kept_and_extended_by_our_proxy(ours: str) -> None:
     async with Toxiproxy(ours) as server, httpx.AsyncClient(base_url=ours, verify=False) as client:
         await client.post("/proxies", json={"name": "x", "upstream": "127.0.0.1:9"})
@@ -147,5 +164,14 @@ async def test_a_server_that_does_not_answer_is_worth_another_try() -> None:
 async def test_something_else_than_toxiproxy_is_said_to_be_so() -> None:
     page = httpx.MockTransport(lambda _: httpx.Response(200, text="<html>"))
     async with Toxiproxy("http://x", transport=page) as server:
-        with pytest.raises(PermanentDriverError, match="not JSON"):
+        with pytest.raises(PermanentDriverError, match="not JSON: is it Toxiproxy's"):
             await server.proxies()
+        with pytest.raises(PermanentDriverError, match="no version: is it Toxiproxy's"):
+            await server.version()
+
+
+@pytest.mark.parametrize("answer", ['{"version": "2.9.0"}', "2.9.0", "2.9.0\n"])
+async def test_a_version_may_be_plain_text_or_json(answer: str) -> None:
+    says = httpx.MockTransport(lambda _: httpx.Response(200, text=answer))
+    async with Toxiproxy("http://x", transport=says) as server:
+        assert "2.9.0" == await server.version()

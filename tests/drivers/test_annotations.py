@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from given import GIVEN
 
 from gameday.drivers.annotations import GrafanaDeploys
 from gameday.errors import PermanentDriverError
@@ -102,10 +102,10 @@ async def test_an_answer_that_is_not_annotations_is_a_permanent_error(answer: An
 
 
 async def test_a_real_grafana_answers_in_this_shape() -> None:
-    url = os.environ.get("GAMEDAY_GRAFANA_URL", "")
+    url = GIVEN.grafana_url
     if not url:
-        pytest.skip("set GAMEDAY_GRAFANA_URL to a Grafana to read its deploy markers")
+        pytest.skip("set GAMEDAY_TEST_GRAFANA_URL to a Grafana to read its deploy markers")
 
-    deploys = GrafanaDeploys(url, token=os.environ.get("GAMEDAY_GRAFANA_TOKEN", ""))
+    deploys = GrafanaDeploys(url, token=GIVEN.grafana_token)
 
     await deploys.deploys(since=datetime.now(UTC) - timedelta(days=1), until=datetime.now(UTC))

@@ -87,3 +87,17 @@ def test_nothing_committed_names_a_path_of_some_machine() -> None:
     ]
 
     assert [] == found
+
+
+def test_what_a_test_is_given_is_read_in_one_place() -> None:
+    # Read anywhere else, a variable of ours is gone already, and the test that waits for it never
+    # runs: that of the state folder is the tests' own.
+    read = re.compile(r"""(?:environ(?:\.get)?|getenv)\s*[(\[]\s*f?["'](GAMEDAY_\w+)""")
+    found = {
+        (name(path), variable)
+        for path in (ROOT / "tests").rglob("*.py")
+        for variable in read.findall(path.read_text(encoding="utf-8"))
+        if variable != "GAMEDAY_STATE" and path.name != "given.py"
+    }
+
+    assert set() == found

@@ -5,21 +5,22 @@ The folder is not part of the repository; without it these tests say so and are 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from given import GIVEN
 
 from gameday.spec import read_runbook, validate_file
 
-ROOT = Path(__file__).parents[2]
-CORPORA = Path(os.environ.get("GAMEDAY_CORPORA") or ROOT.parent / "shared/corpora")
+CORPORA = GIVEN.corpora
 
 
 def files(folder: str, *endings: str) -> list[Path]:
     found = sorted(p for p in (CORPORA / folder).rglob("*") if p.suffix in endings)
     if not found:
-        pytest.skip(f"no published {folder} files here: GAMEDAY_CORPORA names a folder of them")
+        pytest.skip(
+            f"no published {folder} files here: GAMEDAY_TEST_CORPORA names a folder of them"
+        )
     return found
 
 

@@ -6,18 +6,17 @@ They are not part of the repository; without them these tests say so and are ski
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from given import GIVEN
 
 from gameday.errors import Problem
 from gameday.spec.document import Document, read_documents, separated
 from gameday.spec.slo import Referable, openslo_problems, slos_of
 
-ROOT = Path(__file__).parents[2]
-CORPUS = Path(os.environ.get("GAMEDAY_CORPORA") or ROOT.parent / "shared/corpora") / "openslo"
+CORPUS = GIVEN.corpora / "openslo"
 
 FEATURES = {
     "calendar": "a calendar window is not supported",
@@ -31,7 +30,7 @@ FEATURES = {
 def published() -> list[Path]:
     files = sorted(CORPUS.rglob("*.yaml"))
     if not files:
-        pytest.skip("no published openslo files here: GAMEDAY_CORPORA names a folder of them")
+        pytest.skip("no published openslo files here: GAMEDAY_TEST_CORPORA names a folder of them")
     return files
 
 
@@ -80,7 +79,7 @@ def test_a_calendar_window_is_refused_wherever_it_is_published() -> None:
 def test_the_published_counters_are_counters_once_their_window_rolls() -> None:
     path = CORPUS / "v1/slos.yaml"
     if not path.exists():
-        pytest.skip("no published openslo files here: GAMEDAY_CORPORA names a folder of them")
+        pytest.skip("no published openslo files here: GAMEDAY_TEST_CORPORA names a folder of them")
     (document,) = separated(read_documents(path))
     window = document.data["spec"]["timeWindow"][0]
     window["isRolling"] = True

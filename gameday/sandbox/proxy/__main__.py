@@ -20,7 +20,7 @@ import uvicorn
 
 from gameday.sandbox.proxy.api import application
 from gameday.sandbox.proxy.registry import Registry
-from gameday.sandbox.proxy.toxic import ApiError
+from gameday.sandbox.proxy.toxic import ApiError, read_body
 
 
 class ControlServer(uvicorn.Server):
@@ -52,7 +52,7 @@ async def serve(*, host: str, port: int, populate: Path | None, seed: int) -> No
         control.bind((host, port))
         try:
             if populate is not None:
-                await registry.populate(json.loads(populate.read_text()))
+                await registry.populate(read_body(populate.read_text()))
             control.listen(128)
             url = f"http://{host}:{control.getsockname()[1]}"
             print(json.dumps({"control_url": url, "pid": os.getpid()}), flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,16 +13,13 @@ from starlette.routing import Route
 
 from gameday import __version__
 from gameday.sandbox.proxy.registry import Registry
-from gameday.sandbox.proxy.toxic import ApiError, bad_body
+from gameday.sandbox.proxy.toxic import ApiError, read_body
 
 Handler = Callable[[Request, Registry], Awaitable[Response]]
 
 
 async def _body(request: Request) -> Any:
-    try:
-        return json.loads(await request.body())
-    except ValueError as problem:
-        raise bad_body(str(problem)) from None
+    return read_body(await request.body())
 
 
 def _no_content() -> Response:

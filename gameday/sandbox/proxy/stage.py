@@ -331,6 +331,13 @@ class LimitData(Stage):
             self.host.cut(reset=False)
 
 
+class Noop(Stage):
+    """Changes nothing: for whoever wants to see that a toxic is there."""
+
+    def feed(self, data: bytes) -> None:
+        self.next.feed(data)
+
+
 STAGES: Mapping[str, type[Stage]] = {
     "latency": Latency,
     "bandwidth": Bandwidth,
@@ -339,5 +346,6 @@ STAGES: Mapping[str, type[Stage]] = {
     "reset_peer": ResetPeer,
     "slicer": Slicer,
     "limit_data": LimitData,
+    "noop": Noop,
 }
 """Which stage does the work of which toxic type."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -15,6 +16,26 @@ class ApiError(Exception):
         self.message = message
         self.status = status
         super().__init__(message)
+
+
+def read_body(text: str | bytes) -> Any:
+    """Return what JSON says, its keys in lower case; `ApiError` 400 where it is none.
+
+    Toxiproxy's reader takes ``Name`` for ``name``; of two that are the same to it, the last one
+    counts, unless it is null.
+    """
+
+    def folded(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if value is not None or key.casefold() not in found:
+                found[key.casefold()] = value
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=folded)
+    except (ValueError, RecursionError) as problem:
+        raise bad_body(str(problem)) from None
 
 
 def bad_body(reason: str) -> ApiError:
@@ -37,6 +58,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "reset_peer": ("timeout",),  # ms
     "slicer": ("average_size", "size_variation", "delay"),  # bytes, bytes, µs
     "limit_data": ("bytes",),
+    "noop": (),
 }
 """Every toxic type and its attributes, all whole numbers, 0 where not given."""
 
@@ -63,7 +85,7 @@ class Toxic:
         """Return the toxic a POST body describes; `ApiError` 400 where it describes none."""
         fields = _mapping(body)
         stream = fields.get("stream") or Stream.DOWNSTREAM
-        if stream not in set(Stream):
+        if not isinstance(stream, str) or (stream := stream.lower()) not in set(Stream):
             raise ApiError("stream was invalid, can be either upstream or downstream", 400)
         kind = fields.get("type")
         if not isinstance(kind, str) or kind not in ATTRIBUTES:
