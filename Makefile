@@ -1,6 +1,6 @@
 # The two commands: `make demo` plays a whole game day, `make test` runs the checks and the tests.
 
-.PHONY: help setup demo test test-kind test-long check unit faults format clean
+.PHONY: help setup demo test test-kind test-long constraints check unit faults format clean
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -13,6 +13,7 @@ help:
 	@echo "make check      format, lint, types, floors and unit tests (quick; also the commit hook)"
 	@echo "make faults     write experiments/ and docs/faults.md anew from what the faults declare"
 	@echo "make setup      the set-up alone; run twice, it does nothing the second time"
+	@echo "make constraints  write constraints.txt anew: the newest versions that are allowed"
 	@echo "make clean      take the sandbox down and remove what can be made again"
 
 setup:
@@ -49,6 +50,10 @@ test-long: setup
 	$(BIN)/python bench/drain.py --write docs/measured/drain.md
 	$(BIN)/python bench/drain.py --budgets --write docs/measured/drain.md
 	$(BIN)/python bench/storm.py --write docs/measured/storm.md
+
+# The versions that are tested together, anew: the newest that pyproject.toml allows.
+constraints: setup
+	@sh tools/constraints.sh
 
 check:
 	@test -x $(BIN)/ruff || { echo "run \`make setup\` first" >&2; exit 1; }

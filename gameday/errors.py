@@ -10,7 +10,8 @@
     │   ├── TemporaryDriverError         worth another try, after ``retry_after``
     │   └── PermanentDriverError         another try will not help
     │       ├── SteadyStateNotMet        the experiment's own condition; nothing was changed
-    │       └── HistoryUnknown            a copy of a repository does not reach back that far
+    │       ├── HistoryUnknown            a copy of a repository does not reach back that far
+    │       └── NotInstalled             an extra of the package; says what to type
     └── StoreError                    6  the store cannot be read or written
 
 An own tree, because the libraries beneath (HTTP, SQL, Chaos Toolkit) may change and their
@@ -173,6 +174,10 @@ class SteadyStateNotMet(PermanentDriverError):
 
 class HistoryUnknown(PermanentDriverError):
     """This machine's copy of a repository does not reach back to what is asked."""
+
+
+class NotInstalled(PermanentDriverError):
+    """An extra of the package is needed and not installed; says what to type."""
 
 
 class StoreError(GamedayError):

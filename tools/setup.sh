@@ -203,7 +203,7 @@ if ! have chromium && have apt-get; then
     fi
 fi
 
-wanted=$(cksum <pyproject.toml)
+wanted=$(cat pyproject.toml constraints.txt | cksum)
 stamp=.venv/gameday-setup
 if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] &&
     .venv/bin/python -c 'import gameday' 2>/dev/null; then
@@ -225,7 +225,7 @@ else
     fi
     say "installing the package and its tools into .venv (a minute or two the first time)"
     PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 \
-        .venv/bin/python -m pip install --quiet --editable '.[dev]' >&2 ||
+        .venv/bin/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt >&2 ||
         die "pip could not install the package; its own words stand above."
     printf '%s\n' "$wanted" >"$stamp"
 fi

@@ -16,6 +16,7 @@ from gameday.cli.play import plan_command, run_command
 from gameday.cli.serve import serve
 from gameday.cli.settings import settings
 from gameday.errors import ExitCode, GamedayError
+from gameday.extras import explained
 
 # Newer versions of Typer carry a click of their own, older ones use the installed one; this is
 # the root of what either raises for a wrong command line.
@@ -89,4 +90,9 @@ def _run(arguments: Sequence[str]) -> int:
     except USAGE_ERROR as error:
         error.show()
         return int(ExitCode.USAGE)
+    except ModuleNotFoundError as error:
+        if (missing := explained(error)) is None:
+            raise
+        print(f"gameday: {missing}", file=sys.stderr)
+        return int(missing.exit_code)
     return int(outcome) if isinstance(outcome, int) else int(ExitCode.PASSED)

@@ -40,7 +40,7 @@ class Check:
 
 def doctor(json: bool = typer.Option(False, "--json", help="Print it as JSON.")) -> int:
     """Say what is there and how to install what is not; exit 6 where something is missing."""
-    checks = [*_programs(), _settings()]
+    checks = [*_programs(), *_packages(), _settings()]
     missing = [check for check in checks if not check.ok]
     if json:
         print_json({"ok": not missing, "checks": [asdict(check) for check in checks]})
@@ -61,6 +61,17 @@ def _programs() -> Iterator[Check]:
     for what, names, why in PROGRAMS:
         found = next((p for n in names if (p := shutil.which(n))), None)
         yield Check(what, found, why, found is not None, INSTALL)
+
+
+def _packages() -> Iterator[Check]:
+    from gameday.extras import EXTRAS, Extra, absent, is_there
+
+    for extra, contents in EXTRAS.items():
+        found = "installed" if is_there(extra) else None
+        # The others are for those who mean them; the sandbox is what everybody begins with.
+        ok = found is not None or extra is not Extra.SANDBOX
+        name, why = f"gameday[{extra}]", f"{contents.door} needs {contents.brings}"
+        yield Check(name, found, why, ok, str(absent(extra)))
 
 
 def _settings() -> Check:

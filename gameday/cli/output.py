@@ -92,12 +92,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, emp
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*("—" if cell is None else str(cell) for cell in row))
+        # As text: what stands in brackets would otherwise be taken for a style, and be gone.
+        table.add_row(*(Text("—" if cell is None else str(cell)) for cell in row))
     Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False).print(table)
 
 

@@ -63,7 +63,7 @@ async def _serve(host: str, port: int, settings: Settings, chosen: ServeSettings
     bound = listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{bound}"
-    with tracing() as tracer:
+    with tracing(say=say) as tracer:
         pagers = traced(pagers_of(SystemClock(), settings), tracer)
         async with service(settings, chosen, url=url, pagers=pagers) as running:
             gate = Gate(running.store.tokens)

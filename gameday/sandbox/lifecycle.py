@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.extras import Extra, require
 from gameday.sandbox import state
 from gameday.sandbox.state import SandboxState
 from gameday.sandbox.supervisor import ledger
@@ -73,6 +74,7 @@ async def up(
     Raises:
         DriverError: something is not installed, or does not get healthy; nothing is left running.
     """
+    require(Extra.SANDBOX)
     folder = (folder or state.default_folder()).absolute()
     progress = on_progress or (lambda line: None)
     async with _locked(folder, progress):

@@ -10,7 +10,7 @@ from subprocess import PIPE
 
 import pytest
 
-from gameday.cli.output import Unwritable, lasting_streams, say
+from gameday.cli.output import Unwritable, lasting_streams, print_table, say
 
 pytestmark = pytest.mark.served  # processes, pipes
 
@@ -68,3 +68,11 @@ def test_talk_goes_on_to_nowhere_and_data_does_not(monkeypatch: pytest.MonkeyPat
         with pytest.raises(Unwritable), lasting_streams():
             say("hello")
             print("data")
+
+
+def test_a_table_prints_what_stands_in_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("what",), [("gameday[sandbox]",), ("[red]",)], empty="")
+
+    assert ["what", "gameday[sandbox]", "[red]"] == [
+        line.strip() for line in capsys.readouterr().out.splitlines()
+    ]

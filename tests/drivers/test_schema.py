@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from gameday.drivers.database import Database
 from gameday.drivers.database.schema import HEAD, MIGRATIONS, TABLE, open_database
-from gameday.errors import StoreError
+from gameday.errors import StoreError, UsageError
 
 RUNS_1 = """
 CREATE TABLE runs (id VARCHAR NOT NULL, scenario VARCHAR NOT NULL, target VARCHAR NOT NULL,
@@ -219,11 +219,20 @@ def test_a_folder_that_cannot_be_written_is_named_with_its_remedy(tmp_path: Path
 
 def test_a_store_that_cannot_be_reached_is_named_without_its_password() -> None:
     with pytest.raises(StoreError, match="GAMEDAY_DATABASE_URL") as caught:
-        Database("postgresql+psycopg://gameday:hunter2@127.0.0.1:1/gameday?connect_timeout=1")
+        Database(
+            "postgresql+psycopg://gameday:hunter2@127.0.0.1:1/gameday"
+            "?connect_timeout=1&password=hunter2"
+        )
 
     assert "hunter2" not in str(caught.value)
-    with pytest.raises(StoreError, match="no database URL"):
-        Database("nonsense")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "postgresql://me:hunter2@host:port/x"])
+def test_what_is_no_database_url_is_said_without_repeating_it(url: str) -> None:
+    with pytest.raises(UsageError, match="is no database URL") as caught:
+        Database(url)
+
+    assert url not in str(caught.value)
 
 
 @pytest.mark.sandbox

@@ -11,7 +11,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(("shell", "script"), [("sh", "tools/setup.sh"), ("bash", ".ci/run")])
+@pytest.mark.parametrize(
+    ("shell", "script"),
+    [("sh", "tools/setup.sh"), ("sh", "tools/constraints.sh"), ("bash", ".ci/run")],
+)
 def test_every_script_is_sound_shell_and_may_be_run(shell: str, script: str) -> None:
     path = ROOT / script
 

@@ -15,7 +15,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gameday.errors import StoreError
+from gameday.errors import StoreError, UsageError
+from gameday.extras import Extra, require
+from gameday.settings.values import covered
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -54,20 +56,24 @@ def open_database(
         wait: waits so many seconds between two tries.
 
     Raises:
+        UsageError: the URL is none.
+        NotInstalled: the driver of PostgreSQL is not.
         StoreError: it cannot be opened or brought up to date, or was written by a newer gameday.
     """
     import sqlalchemy as sa
 
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError as error:
-        raise StoreError(
+    except (sa.exc.ArgumentError, ValueError) as error:  # the latter of a port that is no number
+        raise UsageError(
             "GAMEDAY_DATABASE_URL is no database URL: write for example"
             " postgresql+psycopg://user:password@host/gameday"
         ) from error
-    # Without the password: the sentence ends in logs.
-    where = parsed.render_as_string(hide_password=True)
+    # Without the passwords, also those of the query: the sentence ends in logs.
+    where = covered(parsed.render_as_string(hide_password=False))
     is_sqlite = parsed.get_backend_name() == "sqlite"
+    if parsed.drivername in ("postgresql", "postgresql+psycopg"):
+        require(Extra.POSTGRES)
     deadline = time.monotonic() + patience.total_seconds()
     while True:
         try:

@@ -11,6 +11,7 @@ from gameday.drivers.kubernetes.cluster import Cluster
 from gameday.drivers.kubernetes.fences import Fences
 from gameday.drivers.kubernetes.transport import Connected
 from gameday.errors import PermanentDriverError
+from gameday.extras import Extra, require
 from gameday.settings import Settings
 
 IN_CLUSTER = "in-cluster"
@@ -40,10 +41,12 @@ def connect(
             something back.
 
     Raises:
+        NotInstalled: the client library is not.
         FenceError: the settings do not allow this context.
         PermanentDriverError: there is no such kubeconfig or context, or its credentials are not
             usable.
     """
+    require(Extra.KUBERNETES)
     env = os.environ if environment is None else environment
     settings = Settings.from_environment(env)
     context = context or settings.kube.context or None

@@ -6,11 +6,12 @@ Off, and nothing of it imported, without ``OTEL_EXPORTER_OTLP_ENDPOINT`` (or the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gameday import __version__
+from gameday.extras import Extra, absent, is_there
 from gameday.model.notification import Notification, Receipt
 from gameday.ports import Pager
 
@@ -31,14 +32,24 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
 
 
 @contextmanager
-def tracing(environment: Mapping[str, str] | None = None) -> Iterator[Tracer | None]:
+def tracing(
+    environment: Mapping[str, str] | None = None, *, say: Callable[[str], None] = lambda _: None
+) -> Iterator[Tracer | None]:
     """Yield what makes spans for as long as the context lasts; None: nobody wants any.
 
     Endpoint, headers, sampling and batches are the SDK's standard settings; the service's name is
     ``gameday`` unless ``OTEL_SERVICE_NAME`` says otherwise.
+
+    Args:
+        say: told where the SDK is not installed. Incidents are kept without it: the variable is
+            often set for every program of a machine.
     """
     env = os.environ if environment is None else environment
     if not is_wanted(env):
+        yield None
+        return
+    if not is_there(Extra.TRACING):
+        say(f"no traces are sent: {absent(Extra.TRACING)}")
         yield None
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
