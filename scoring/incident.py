@@ -55,6 +55,13 @@ class Incident:
         return self.timeline.first(Kind.FAULT_INJECTED)
 
     @property
+    def planned_faults(self) -> int | None:
+        """Return how many faults the plan has; None where it does not tell, as old ones do not."""
+        plan = self.timeline.last(Kind.PLAN_MADE)
+        faults = plan.data.get("faults") if plan else None
+        return len(faults) if isinstance(faults, Sequence) else None
+
+    @property
     def cut_short_at(self) -> datetime | None:
         """Return when the run was aborted; None where it ran to its end."""
         aborted = self.timeline.first(Kind.RUN_ABORTED)

@@ -72,9 +72,14 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Scorecard:
-    """A run, judged. Judging the same facts with the same rubric gives the same card."""
+    """A run, judged. Judging the same facts with the same rubric gives the same card.
+
+    Attributes:
+        reason: what the verdict rests on, in a sentence; empty for a pass.
+    """
 
     verdict: RunVerdict
+    reason: str
     phases: Mapping[str, PhaseResult]
     detection: Detection
     pages: Mapping[str, PageCheck]
@@ -103,8 +108,8 @@ def judge(
     pages = judge_pages(incident, detection, timed["paged"])
     bench = _Bench(incident, detection, timed, {step.step: step for step in steps}, pages)
     score = Score.of(rubric.name, (bench.line(criterion) for criterion in rubric.criteria))
-    verdict = _run_verdict(incident, detection, score)
-    return Scorecard(verdict, timed, detection, pages, tuple(steps), score)
+    verdict, reason = _run_verdict(incident, detection, score)
+    return Scorecard(verdict, reason, timed, detection, pages, tuple(steps), score)
 
 
 # --- points -------------------------------------------------------------------------------------
@@ -191,29 +196,68 @@ class _Bench:
         return Verdict.MISSED, reason, tuple(f.id for f in steps)
 
 
-def _run_verdict(incident: Incident, detection: Detection, score: Score) -> RunVerdict:
-    """Return the one word for the run.
+def _run_verdict(incident: Incident, detection: Detection, score: Score) -> tuple[RunVerdict, str]:
+    """Return the one word for the run, and what it rests on.
 
-    A pass needs the alert as expected and every required criterion met. What is unknown is never
-    passed; what cannot apply, because nobody was to answer or silence was expected, is not held
-    against it.
+    A pass needs every fault of the plan, the alert as expected and every required criterion met.
+    What is unknown is never passed, and never held against the run either; what cannot apply,
+    because nobody was to answer or silence was expected, stands aside.
     """
+    return _broken_off(incident) or _measured(incident, detection, score)
+
+
+def _broken_off(incident: Incident) -> tuple[RunVerdict, str] | None:
+    """Return how a run ended that did not reach its own end; None: it did."""
     timeline = incident.timeline
     ended = timeline.last(Kind.RUN_ENDED)
     stated = str(ended.data.get("verdict", "")) if ended else ""
-    if stated in (RunVerdict.ABORTED, RunVerdict.REFUSED, RunVerdict.FAILED):
-        return RunVerdict(stated)
     proven = {f.subject for f in timeline.of_kind(Kind.RECOVERY_PROVEN, Kind.MITIGATIONS_RESTORED)}
-    stuck = {f.subject for f in timeline.of_kind(Kind.RECOVERY_STUCK)}
-    if stuck - proven or timeline.first(Kind.INJECTION_FAILED) is not None:
-        return RunVerdict.FAILED
-    if timeline.first(Kind.RUN_ABORTED) is not None:
-        return RunVerdict.ABORTED
+    stuck = {f.subject for f in timeline.of_kind(Kind.RECOVERY_STUCK)} - proven
+    failed = timeline.first(Kind.INJECTION_FAILED)
+    aborted = timeline.first(Kind.RUN_ABORTED)
+    why = ""
+    if stuck:
+        why = f"{len(stuck)} of its changes could not be taken back"
+    elif failed is not None:
+        why = f"{failed.data.get('fault', 'a fault')} could not be put in place"
+    elif aborted is not None:
+        why = str(aborted.data.get("reason") or "")
+    if stated in (RunVerdict.ABORTED, RunVerdict.REFUSED, RunVerdict.FAILED):
+        return RunVerdict(stated), why
+    if stuck or failed is not None:
+        return RunVerdict.FAILED, why
+    if aborted is not None:
+        return RunVerdict.ABORTED, why
     if incident.injected is None:
         steady = timeline.last(Kind.STEADY_STATE_CHECKED)
-        is_steady = steady is not None and steady.data.get("met") is True
-        return RunVerdict.FAILED if is_steady else RunVerdict.REFUSED
-    needed = [line.verdict for line in score.lines if line.required]
-    fine = all(v in (Verdict.MET, Verdict.NOT_APPLICABLE) for v in needed)
-    passed = detection.verdict is Verdict.MET and fine
-    return RunVerdict.PASSED if passed else RunVerdict.MISSED
+        if steady is not None and steady.data.get("met") is True:
+            return RunVerdict.FAILED, "no fault was put in place"
+        return RunVerdict.REFUSED, "the steady state was not met" if steady else ""
+    return None
+
+
+def _measured(incident: Incident, detection: Detection, score: Score) -> tuple[RunVerdict, str]:
+    needed = [("detection", detection.verdict, detection.reason)]
+    needed += [(line.criterion, line.verdict, line.reason) for line in score.lines if line.required]
+    for verdict, open_ in (
+        (RunVerdict.MISSED, (Verdict.MISSED,)),
+        (RunVerdict.UNKNOWN, (Verdict.UNKNOWN, Verdict.PENDING)),
+    ):
+        words = [f"{name}: {reason or found}" for name, found, reason in needed if found in open_]
+        words += _not_all_came(incident) if verdict is RunVerdict.UNKNOWN else []
+        if words:
+            return verdict, "; ".join(dict.fromkeys(words))
+    if detection.verdict is not Verdict.MET:
+        return RunVerdict.UNKNOWN, f"detection: {detection.reason}"
+    return RunVerdict.PASSED, ""
+
+
+def _not_all_came(incident: Incident) -> list[str]:
+    """Return how many faults of the plan came, where that is not all of them.
+
+    A run may end before its last fault is due, when the alert has cleared. What that fault would
+    have brought is not known.
+    """
+    planned = incident.planned_faults
+    came = len({f.subject for f in incident.timeline.of_kind(Kind.FAULT_INJECTED)})
+    return [f"{came} of {planned} faults were put in place"] if planned and came < planned else []

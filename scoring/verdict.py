@@ -26,10 +26,15 @@ class Verdict(StrEnum):
 
 
 class RunVerdict(StrEnum):
-    """How a run ended."""
+    """How a run ended.
+
+    PASSED and MISSED are measured. UNKNOWN ran to its end, and whether it would have passed cannot
+    be told: something that had to be met could not be measured, or not every fault came.
+    """
 
     PASSED = "passed"
     MISSED = "missed"
+    UNKNOWN = "unknown"
     ABORTED = "aborted"
     REFUSED = "refused"
     FAILED = "failed"

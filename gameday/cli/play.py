@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 VERDICT_CODES = {
     RunVerdict.PASSED: ExitCode.PASSED,
     RunVerdict.MISSED: ExitCode.MISSED,
+    RunVerdict.UNKNOWN: ExitCode.MISSED,
     RunVerdict.REFUSED: ExitCode.REFUSED,
     RunVerdict.ABORTED: ExitCode.ABORTED,
     RunVerdict.FAILED: ExitCode.UNREACHABLE,
@@ -74,8 +75,8 @@ def run_command(
 ) -> int:
     """Play a game day and score it.
 
-    Exit codes: 0 passed, 1 missed, 2 invalid file or usage, 3 refused, 4 aborted and recovered,
-    5 recovery incomplete, 6 target unreachable, 130 interrupted and recovered.
+    Exit codes: 0 passed, 1 missed or unknown, 2 invalid file or usage, 3 refused, 4 aborted and
+    recovered, 5 recovery incomplete, 6 target unreachable, 130 interrupted and recovered.
     """
     if dry_run:
         return plan_command(scenario, target=target, context=context, region=region, json=json)

@@ -76,6 +76,7 @@ class RunResult:
         responder: who was to answer the page.
         started_at: when it began; null where its timeline does not tell.
         verdict: the one word for the run.
+        reason: what the verdict rests on, in a sentence; empty for a pass.
         phases: the phases of the incident against the clock, by name, in order.
         detection: when the alert fired, and when it had to.
         pages: the ways in which pages can be wrong, by name.
@@ -96,6 +97,7 @@ class RunResult:
     responder: str = ""
     started_at: datetime | None = None
     verdict: RunVerdict
+    reason: str = ""
     phases: Mapping[str, PhaseResult]
     detection: Detection
     pages: Mapping[str, PageCheck] = field(default_factory=dict)

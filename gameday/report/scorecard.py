@@ -207,7 +207,9 @@ def _headline(result: RunResult) -> str:
     else:
         found = "The alert was not seen to fire"
     share = result.score.percent
-    return f"{found}; score {figure(share)} %." if share is not None else f"{found}."
+    score = f"; score {figure(share)} %" if share is not None else ""
+    why = f" {result.verdict.capitalize()}: {result.reason}." if result.reason else ""
+    return f"{found}{score}.{why}"
 
 
 def _detection(found: Detection, scale: float) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _RUN_STYLES = {
     RunVerdict.PASSED: "bold green",
     RunVerdict.MISSED: "red",
+    RunVerdict.UNKNOWN: "bold yellow",
     RunVerdict.FAILED: "bold red",
     RunVerdict.ABORTED: "bold yellow",
     RunVerdict.REFUSED: "bold yellow",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from gameday.errors import RecoveryError
+from gameday.model.plan_record import recorded
 from gameday.ports import Undo
 from gameday.testing.drawing import Moment
 from gameday.testing.failures import DEADLY, KILLING, Failure, Way
@@ -165,6 +166,11 @@ class Promises:
             self.break_("passed, though nobody knows when its alert fired")
         if not any(f.kind == Kind.FAULT_INJECTED for f in facts):
             self.break_("passed, though no fault was injected")
+        plan = recorded(facts)
+        planned = len(plan.faults) if plan is not None else 0
+        came = len({f.subject for f in facts if f.kind == Kind.FAULT_INJECTED})
+        if came < planned:
+            self.break_(f"passed, though {came} of {planned} faults came")
         if any(f.kind == Kind.RUN_ABORTED and f.source != "sentinel" for f in facts):
             self.break_("passed, though it was aborted")
         if self._store.open_undos(self._run) and not isinstance(error, RecoveryError):

@@ -225,6 +225,7 @@ def test_junit_has_one_case_per_criterion_and_skips_what_is_not_known(
     ("verdict", "kind"),
     [
         (RunVerdict.MISSED, "failure"),
+        (RunVerdict.UNKNOWN, "error"),
         (RunVerdict.REFUSED, "error"),
         (RunVerdict.ABORTED, "error"),
         (RunVerdict.FAILED, "error"),

@@ -113,8 +113,50 @@ def test_a_run_that_lacks_only_what_is_not_required_still_passes() -> None:
 def test_an_unknown_required_criterion_keeps_a_run_from_passing() -> None:
     found = card(without(good_run(), Kind.FAULT_READ))
 
-    assert RunVerdict.MISSED == found.verdict
+    assert RunVerdict.UNKNOWN == found.verdict
     assert (75.0, 100.0) == (found.score.max, found.score.percent)
+
+
+def test_one_miss_is_a_miss_whatever_is_unknown_beside_it() -> None:
+    found = card(without(good_run(), Kind.FAULT_READ, Kind.PAGE_DELIVERED))
+
+    assert (RunVerdict.MISSED, "page: the page reached nobody") == (found.verdict, found.reason)
+
+
+def test_a_verdict_names_all_that_it_rests_on() -> None:
+    found = card(without(good_run(), Kind.FAULT_READ))
+
+    why = "the fault was not read back while the alert cleared"
+    assert f"mitigated: {why}; recovered: {why}" == found.reason
+    assert "" == card(good_run()).reason
+
+
+def test_what_is_required_and_not_due_yet_is_unknown() -> None:
+    written = Rubric(
+        "x", (Criterion("written", "It is written", 1, phase="postmortem", required=True),)
+    )
+
+    found = judge(good_run(), SLOW_DB, written)
+
+    assert (RunVerdict.UNKNOWN, "written: not due yet") == (found.verdict, found.reason)
+
+
+def planned(faults: int) -> Timeline:
+    """Return the good run, which put in one fault, with this many in its plan."""
+    plan = good_run().first(Kind.PLAN_MADE)
+    assert plan is not None
+    return changed(good_run(), plan.id, faults=[{"experiment": "slow"}] * faults)
+
+
+def test_a_run_that_ended_before_every_fault_came_has_not_passed() -> None:
+    found = card(planned(2))
+
+    assert (RunVerdict.UNKNOWN, "1 of 2 faults were put in place") == (found.verdict, found.reason)
+    assert RunVerdict.PASSED == card(planned(1)).verdict
+
+
+def test_a_miss_stays_a_miss_though_not_every_fault_came() -> None:
+    assert RunVerdict.MISSED == card(without(planned(2), Kind.FINDING)).verdict
 
 
 @pytest.mark.parametrize(
@@ -234,7 +276,7 @@ def test_an_alert_that_the_fault_could_not_raise_is_told_apart() -> None:
 def test_an_alert_that_could_not_be_read_when_due_is_unknown_and_so_is_all_else() -> None:
     found = card(blind_run())
 
-    assert (Verdict.UNKNOWN, RunVerdict.MISSED) == (found.detection.verdict, found.verdict)
+    assert (Verdict.UNKNOWN, RunVerdict.UNKNOWN) == (found.detection.verdict, found.verdict)
     assert {Verdict.UNKNOWN} == {one.verdict for one in found.score.lines}
     assert found.score.percent is None
 
@@ -307,7 +349,7 @@ def test_silence_passes_if_the_pipeline_was_proven_alive() -> None:
 def test_silence_of_a_pipeline_not_proven_alive_is_unknown(facts: list[Fact]) -> None:
     found = card(plus(quiet_run(), *facts), SILENT)
 
-    assert (RunVerdict.MISSED, Verdict.UNKNOWN) == (found.verdict, found.detection.verdict)
+    assert (RunVerdict.UNKNOWN, Verdict.UNKNOWN) == (found.verdict, found.detection.verdict)
 
 
 def test_silence_is_broken_by_a_page_and_not_by_a_ticket() -> None:

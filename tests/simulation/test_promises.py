@@ -12,6 +12,7 @@ import pytest
 
 from gameday.errors import RecoveryError
 from gameday.house.run.play import play
+from gameday.model.plan_record import FaultRecord, PlanRecord
 from gameday.ports import Injection, PlannedFault, Undo
 from gameday.testing.drawing import RUN, Moment, draw
 from gameday.testing.failures import Failure, Way
@@ -276,6 +277,15 @@ def test_silence_that_nobody_could_hear_is_caught() -> None:
     (noticed,) = judged.passed(silent=True)
 
     assert "nobody knows whether a page could have come" in noticed
+
+
+def test_a_run_that_passes_with_half_of_its_faults_is_caught() -> None:
+    judged, fault = Judged(), FaultRecord("slow", 0, 60, {}, "take it out", "gameday recover")
+    judged.fact(Kind.PLAN_MADE, **PlanRecord(faults=(fault, fault)).to_json())
+    judged.fact(Kind.FAULT_INJECTED, "gd-r-1")
+    judged.fact(Kind.ALERT_FIRED)
+
+    assert ["0.00 s: passed, though 1 of 2 faults came"] == judged.passed()
 
 
 def test_an_aborted_run_that_passes_is_caught() -> None:

@@ -22,6 +22,9 @@ from scoring.rubric import Rubric
 from scoring.timeline import Kind, Timeline
 from scoring.verdict import RunVerdict
 
+_PLAYED = (RunVerdict.PASSED, RunVerdict.MISSED, RunVerdict.UNKNOWN)
+"""How runs end that reached their own end, and have something to teach."""
+
 
 @dataclass(frozen=True, slots=True)
 class Documents:
@@ -155,6 +158,7 @@ def judge(
         responder=str(begun.get("responder", scenario.spec.responder)),
         started_at=started.happened_at if started else None,
         verdict=card.verdict,
+        reason=card.reason,
         phases=card.phases,
         detection=card.detection,
         pages=card.pages,
@@ -163,7 +167,7 @@ def judge(
         recovery=Recovery(open_faults(timeline)),
         timeline=timeline_path,
     )
-    if result.verdict in (RunVerdict.PASSED, RunVerdict.MISSED) and documents.runbook:
+    if result.verdict in _PLAYED and documents.runbook:
         path = _relative(documents.runbook_path)
         tasks = runbook_tasks(timeline, scenario, documents.runbook, path, result)
         result = replace(result, tasks=tuple(tasks))
