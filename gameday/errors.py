@@ -105,10 +105,6 @@ class Refusal:
     def __str__(self) -> str:
         return f"{self.reason}; {self.remedy}" if self.remedy else self.reason
 
-    def to_json(self) -> dict[str, str]:
-        """Return it as ``--json`` prints it; the message is the whole sentence."""
-        return {"ground": str(self.ground), "message": str(self), "remedy": self.remedy}
-
 
 class SpecError(GamedayError):
     """One or more files cannot be understood; carries every problem found, not only the first."""

@@ -49,6 +49,7 @@ class Kind(StrEnum):
     RECOVERY_STUCK = "recovery.stuck"  # undo, error, command
     MITIGATIONS_RESTORED = "mitigations.restored"  # undo: the target is as before the responder
     RESPONDER_ENDED = "responder.ended"  # code, detail
+    RUN_REFUSED = "run.refused"  # refusals: each with ground, reason, remedy; nothing was injected
     RUN_ABORTED = "run.aborted"  # reason, by
     SET_OFF = "run.set_off"  # owner, goes_on (bool | None), left (pods), text, command
     RUN_ENDED = "run.ended"  # verdict

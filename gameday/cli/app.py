@@ -12,7 +12,8 @@ import typer
 from gameday.cli import faults, files, incident, orders, programme, runs, sandbox, slos, token
 from gameday.cli.doctor import doctor
 from gameday.cli.output import Unwritable, lasting_streams
-from gameday.cli.play import plan_command, run_command
+from gameday.cli.plan import plan_command
+from gameday.cli.play import run_command
 from gameday.cli.serve import serve
 from gameday.cli.settings import settings
 from gameday.errors import ExitCode, GamedayError

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
-from gameday.errors import ExitCode, GamedayError
+from gameday.errors import ExitCode, GamedayError, Refusal
 
 
 @contextmanager
@@ -106,6 +106,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, emp
 def say(text: str) -> None:
     """Talk to the person on stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def say_refused(refusals: Sequence[Refusal]) -> None:
+    """Tell every reason why something is refused, each with what to do about it."""
+    if len(refusals) == 1:
+        say(f"gameday: {refusals[0]}")
+        return
+    say(f"gameday: refused, for {len(refusals)} reasons:")
+    for refusal in refusals:
+        say(f"  {refusal.ground}: {refusal}")
 
 
 def counted(count: int, what: str) -> str:

@@ -17,6 +17,7 @@ from gameday.model.budget import BudgetLeft, BudgetUnknown
 from gameday.model.programme import Blackout, Programme, TargetTerms
 from gameday.names import did_you_mean, nearest
 from gameday.quantity import shown, written
+from scoring.form import fields_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ class Permission:
             "at": self.start.at.astimezone(UTC).isoformat(),
             "approved_by": self.start.approved_by,
             "may_start": self.may_start,
-            "refusals": [refusal.to_json() for refusal in self.refusals],
+            "refusals": [
+                {**fields_to_json(refusal), "message": str(refusal)} for refusal in self.refusals
+            ],
             "notices": list(self.notices),
             "budgets": [_budget_json(budget) for budget in self.budgets],
         }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gameday.errors import Refusal
 from gameday.model.json_form import JsonForm
 from scoring.form import fields_to_json
 from scoring.slo import Severity
@@ -99,6 +100,7 @@ class PlanRecord:
         group_wait_seconds: how long its Alertmanager holds a page back; None: not known.
         branches: of the SLO's alert.
         notices: what should be known before it is played, and forbids nothing.
+        refusals: every reason why it may not be played now, with what to do about it.
     """
 
     scenario: str = ""
@@ -118,6 +120,7 @@ class PlanRecord:
     group_wait_seconds: float | None = None
     branches: tuple[BranchRecord, ...] = ()
     notices: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that is printed, and that the fact ``plan.made`` holds."""

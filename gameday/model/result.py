@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from gameday.errors import Refusal
 from gameday.model.json_form import JsonForm
 from gameday.model.severity import IncidentSeverity
 from scoring.alerting import Detection
@@ -67,7 +68,7 @@ class RunResult:
     """A run, judged: the object that ``gameday run --json`` prints.
 
     Attributes:
-        run: its id.
+        run: its id; empty where it was refused before it began, and nothing is stored.
         scenario: name of the scenario that was played.
         title: of the scenario, for people; may be empty.
         severity: of the scenario.
@@ -77,6 +78,7 @@ class RunResult:
         started_at: when it began; null where its timeline does not tell.
         verdict: the one word for the run.
         reason: what the verdict rests on, in a sentence; empty for a pass.
+        refusals: where it was refused, every reason with what to do about it.
         phases: the phases of the incident against the clock, by name, in order.
         detection: when the alert fired, and when it had to.
         pages: the ways in which pages can be wrong, by name.
@@ -98,6 +100,7 @@ class RunResult:
     started_at: datetime | None = None
     verdict: RunVerdict
     reason: str = ""
+    refusals: tuple[Refusal, ...] = ()
     phases: Mapping[str, PhaseResult]
     detection: Detection
     pages: Mapping[str, PageCheck] = field(default_factory=dict)

@@ -22,8 +22,10 @@ from typing import Any, cast
 
 from gameday.conductor import Outcome, Recovery
 from gameday.errors import GamedayError
+from gameday.governance.admission import Admitted
 from gameday.house.run.drill import Loom
 from gameday.house.run.judgement import Documents
+from gameday.house.run.planning import make_plan
 from gameday.house.run.play import Surroundings, play
 from gameday.house.run.stories import Story, rubric_text
 from gameday.house.targets.open_system import OpenSystem
@@ -345,13 +347,15 @@ class _Scene:
 
     async def _main(self) -> None:
         try:
+            system, clock = self._system(), self.machine.clock
+            planned = await make_plan(self.story, system, run=RUN_ID, clock=clock)
             result, error = await self.parts.play(
                 self.story,
-                self._system(),
+                system,
+                Admitted(planned),
                 store=self._store(RUN),
                 settings=_settings(),
                 door=self.door,
-                run=RUN_ID,
                 around=Surroundings(
                     clock=self.machine.clock,
                     sentinel=self.post,

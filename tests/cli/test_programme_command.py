@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gameday.cli.app import run
-from gameday.cli.play import _permission
-from gameday.errors import PlanRefused
-from gameday.house.run.stories import read_story
-from gameday.house.targets.open_system import OpenSystem
-from gameday.incidents.deeplinks import Tools
 
 ROOT = Path(__file__).parents[2]
 PROGRAMME = """\
@@ -172,33 +166,6 @@ def test_the_file_is_validated_and_its_schema_printed(
     assert "programme.yaml:5: spec.errorBudgetLeftAbove" in capsys.readouterr().out
     assert run(["schema", "programme"]) == 0
     assert "Blackout" in json.loads(capsys.readouterr().out)["$defs"]
-
-
-def test_a_run_asks_the_programme_and_is_refused_before_anything_is_stored(
-    here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    story = read_story(str(ROOT / "scenarios/slow-db.yaml"))
-    system = OpenSystem(
-        target=SimpleNamespace(name="sandbox", time_scale=60.0),  # type: ignore[arg-type]
-        alerts=None,  # type: ignore[arg-type]
-        faults=None,  # type: ignore[arg-type]
-        deploys=None,
-        tools=Tools(prometheus="http://127.0.0.1:1", traces="", profiles=""),
-        regions=("eu-west",),
-    )
-
-    # Asked for now, whatever day that is: no blackout may hold.
-    anyday = "\n".join(line for line in PROGRAMME.splitlines() if "eu-day" not in line)
-    (here / "programme.yaml").write_text(anyday)
-
-    given = _permission(story, system, "sre-lead")
-
-    assert (True, "sre-lead") == (given["may_start"], given["approved_by"])
-    assert "allowed, for sandbox is disposable" in given["notices"][0]
-    assert capsys.readouterr().err == ""  # recorded; on the sandbox nobody has to read it
-    (here / "programme.yaml").write_text(anyday.replace("sandbox: {disposable: true}", "none:"))
-    with pytest.raises(PlanRefused, match="target 'sandbox' is not in the programme"):
-        _permission(story, system, None)
 
 
 def test_the_shipped_programme_lets_the_demo_start(

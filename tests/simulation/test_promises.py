@@ -80,6 +80,8 @@ async def fails_with_a_defect(*args: Any, **named: Any) -> Any:
 
 
 async def breaks_while_a_fault_is_in_place(*args: Any, **named: Any) -> Any:
+    run = args[-1].plan.run
+
     def broken(fact: Fact) -> None:
         if fact.kind == Kind.FAULT_INJECTED:
             raise KeyError("nobody thought of it")
@@ -87,7 +89,7 @@ async def breaks_while_a_fault_is_in_place(*args: Any, **named: Any) -> Any:
     try:
         await play(*args, on_plan=lambda _, ledger, __: ledger.listen(broken), **named)
     except KeyError:
-        result = named["store"].result(named["run"])
+        result = named["store"].result(run)
         raise ValueError(f"{result.verdict}, {result.recovery}") from None
 
 
@@ -116,7 +118,7 @@ async def flatters(*args: Any, **named: Any) -> Any:
     store = named["store"]
     result, error = await play(*args, **named)
     result = replace(result, verdict=RunVerdict.PASSED)
-    store.close_run(named["run"], ended_at=named["around"].clock.now(), result=result)
+    store.close_run(args[-1].plan.run, ended_at=named["around"].clock.now(), result=result)
     return result, error
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from gameday.errors import Problem, SpecError, StoreError, UsageError
+from gameday.errors import Ground, Problem, Refusal, SpecError, StoreError, UsageError
 from gameday.model.result import Recovery, RunResult
 from gameday.model.scenario import ResponderKind, Scenario, TargetKind
 from gameday.model.slo import Slo
@@ -159,6 +159,7 @@ def judge(
         started_at=started.happened_at if started else None,
         verdict=card.verdict,
         reason=card.reason,
+        refusals=_refusals(timeline),
         phases=card.phases,
         detection=card.detection,
         pages=card.pages,
@@ -174,6 +175,20 @@ def judge(
     if timeline.first(Kind.FAULT_INJECTED) is not None:
         result = replace(result, postmortem=draft(result, timeline, scenario, slo))
     return result
+
+
+def refused(documents: Documents, refusals: Sequence[Refusal], *, target: str) -> RunResult:
+    """Return the result of a run that was refused before it began: judged without a fact."""
+    result = judge("", Timeline.of(()), documents)
+    return replace(result, target=target, refusals=tuple(refusals))
+
+
+def _refusals(timeline: Timeline) -> tuple[Refusal, ...]:
+    said = timeline.last(Kind.RUN_REFUSED)
+    return tuple(
+        Refusal(Ground(str(r["ground"])), str(r["reason"]), str(r["remedy"]))
+        for r in (said.data.get("refusals", ()) if said is not None else ())
+    )
 
 
 def open_faults(timeline: Timeline) -> int:

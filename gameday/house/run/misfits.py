@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gameday.drivers.chaostoolkit import experiment as experiments
-from gameday.errors import Ground, PlanRefused, Refusal
+from gameday.errors import Ground, Refusal
 from gameday.house.run.stories import Story
 from gameday.model.scenario import TargetKind
 
@@ -20,35 +20,41 @@ SHOWN_BY = {"context": TargetKind.KUBERNETES, "control_url": TargetKind.SANDBOX}
 """The parameter that shows what somebody's own experiment acts on; one with neither acts on any."""
 
 
-def refuse_misfits(story: Story) -> None:
-    """Return where every fault can act on the scenario's target, and every abort rule be read.
+def misfits(story: Story) -> tuple[Refusal, ...]:
+    """Return why a story cannot be played on its target; empty where it can.
 
-    Raises:
-        PlanRefused: one cannot; says which, and what would do something alike. Or it is given a
-            value that its parameter cannot have.
+    Every fault must be able to act there with the values it is given, every abort rule must be
+    readable there, and the SLO must be counted so that a run can recompute it.
     """
+    return tuple(_misfits(story))
+
+
+def _misfits(story: Story) -> Iterator[Refusal]:
     target = story.scenario.spec.target
     name = story.scenario.metadata.name
-    found: list[Refusal] = []
+    if not story.slo.counts_events:
+        yield Refusal(
+            Ground.MISFIT,
+            f"{name}: the SLO {story.slo.id!r} is not counted by raw counters, and a run recomputes"
+            " from them what the alert had to do",
+            "play it on an SLO with a ratioMetric of two counters and budgetingMethod: Occurrences",
+        )
     if target is not TargetKind.KUBERNETES and any(
         rule.of_effects for rule in story.scenario.spec.abort
     ):
-        found.append(
-            Refusal(
-                Ground.MISFIT,
-                f"{name}: podsAbove, restartsAbove, evictionsAbove and waitingAbove are read on"
-                f" {TargetKind.KUBERNETES}, and not on {target}",
-                "take them out, for an abort rule that nobody can read is none",
-            )
+        yield Refusal(
+            Ground.MISFIT,
+            f"{name}: podsAbove, restartsAbove, evictionsAbove and waitingAbove are read on"
+            f" {TargetKind.KUBERNETES}, and not on {target}",
+            "take them out, for an abort rule that nobody can read is none",
         )
     for fault, path in zip(story.scenario.spec.faults, story.experiments, strict=True):
         document = experiments.read(str(path))
         actions = _actions(document, fault.with_)
         what = f"{name}: {fault.experiment}"
-        found += _misplaced(what, document, actions, target)
-        found += [Refusal(Ground.MISFIT, f"{what}: {p}", "") for p in _misread(actions)]
-    if found:
-        raise PlanRefused(*found)
+        yield from _misplaced(what, document, actions, target)
+        for wrong in _misread(actions):
+            yield Refusal(Ground.MISFIT, f"{what}: {wrong}", "change it under `with`")
 
 
 def _actions(document: experiments.Experiment, given: Mapping[str, Any]) -> Sequence[MethodAction]:
@@ -75,13 +81,18 @@ def _misplaced(
                     text for place, text in fault.elsewhere.items() if KINDS.get(place) is target
                 ]
                 said = f"{what} acts on {needed}, and not on {target}"
-                yield Refusal(Ground.MISFIT, said, "; ".join(alike))
+                yield Refusal(Ground.MISFIT, said, "; ".join(alike) or _elsewhere(needed))
         return
     declared = experiments.declared(document)
     shown = {kind for parameter, kind in SHOWN_BY.items() if parameter in declared}
     if shown and target not in shown:
-        said = f"{what} acts on {shown.pop()}, and not on {target}"
-        yield Refusal(Ground.MISFIT, said, "")
+        needed = shown.pop()
+        said = f"{what} acts on {needed}, and not on {target}"
+        yield Refusal(Ground.MISFIT, said, _elsewhere(needed))
+
+
+def _elsewhere(kind: TargetKind | None) -> str:
+    return f"play it with `--target {kind}`"
 
 
 def _misread(found: Sequence[MethodAction]) -> Iterator[str]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import TextIO
 from urllib.parse import quote
 
 from gameday.drivers.database import Database
 from gameday.errors import PlanRefused, StoreError
 from gameday.settings import Settings
+
+TRIES, PAUSE = 3, timedelta(milliseconds=20)
 
 
 @contextmanager
@@ -41,10 +46,19 @@ def only_run(settings: Settings, target: str) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"the lock {str(path)!r} cannot be opened: {error}") from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _locked(file):
             raise PlanRefused(
                 f"another run is being played on {target}; wait for it to end (`gameday runs`)"
-            ) from error
+            )
         yield
+
+
+def _locked(file: TextIO) -> bool:
+    """Return whether the lock is ours now; tried for longer than a plan holds it, who only asks."""
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(PAUSE.total_seconds())
+    return False

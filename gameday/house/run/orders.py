@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from gameday.drivers.clock import SystemClock
-from gameday.errors import PlanRefused, UsageError
+from gameday.errors import UsageError
 from gameday.house.run.announcement import going_on
 from gameday.ports import Order, OrderKind, Store
 from gameday.settings import Settings
@@ -60,21 +60,6 @@ def lift_stop(store: Store) -> bool:
 def stopped(store: Store) -> Order | None:
     """Return the stop in force, or None."""
     return next((o for o in store.orders() if o.kind is OrderKind.STOP), None)
-
-
-def refuse_if_stopped(store: Store) -> None:
-    """Let a run begin, or not.
-
-    Raises:
-        PlanRefused: a stop is in force.
-    """
-    order = stopped(store)
-    if order is not None:
-        why = f" ({order.reason})" if order.reason else ""
-        raise PlanRefused(
-            f"all runs are stopped since {order.given_at:%Y-%m-%d %H:%M} UTC by {order.by}{why}; "
-            "`gameday stop --lift` lets them begin again"
-        )
 
 
 def await_end(

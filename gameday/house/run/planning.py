@@ -8,8 +8,12 @@ from dataclasses import replace
 from gameday import plan
 from gameday.conductor.limit import limited
 from gameday.drivers.clock import SystemClock
+from gameday.errors import PlanRefused, Refusal
+from gameday.governance.admission import Admitted, NotAdmitted
+from gameday.house.run.asking import Asked
 from gameday.house.run.stories import Story
 from gameday.house.targets.open_system import OpenSystem
+from gameday.model.plan_record import PlanRecord
 from gameday.ports import Clock, PlannedFault
 from scoring.detection import Timing
 
@@ -17,7 +21,12 @@ from scoring.detection import Timing
 async def make_plan(
     story: Story, system: OpenSystem, *, run: str, clock: Clock | None = None
 ) -> plan.Plan:
-    """Return the plan of a story on a system, or refuse it with every reason."""
+    """Return the plan of a story on a system as it is now; changes nothing.
+
+    Raises:
+        PlanRefused: with every reason.
+        DriverError: Prometheus does not answer, or what would be touched cannot be counted.
+    """
     asking = system.alerts.timing(slo=story.slo.id)
     scrape, evaluation = await limited(clock or SystemClock(), asking, "Prometheus")
     profile = plan.TargetProfile(
@@ -27,16 +36,42 @@ async def make_plan(
         timing=Timing(scrape=scrape, evaluation=evaluation, group_wait=system.group_wait),
     )
     faults = _prepare(story, system, run)
-    return plan.make(
-        story.scenario,
-        story.slo,
-        run=run,
-        target=profile,
-        faults=faults,
-        reaches=[
-            await asyncio.to_thread(system.count, fault) if system.count else None
-            for fault in faults
-        ],
+    reasons: list[Refusal] = []
+    reaches: list[plan.Reach | None] = []
+    for fault in faults:
+        try:
+            reaches.append(await asyncio.to_thread(system.count, fault) if system.count else None)
+        except PlanRefused as refused:
+            reasons += refused.refusals
+    try:
+        made = plan.make(
+            story.scenario, story.slo, run=run, target=profile, faults=faults, reaches=reaches
+        )
+    except PlanRefused as refused:
+        raise PlanRefused(*reasons, *refused.refusals) from refused
+    if reasons:
+        raise PlanRefused(*reasons)
+    return made
+
+
+def record_of(asked: Asked, judged: Admitted | NotAdmitted) -> PlanRecord:
+    """Return a plan with what was found when it asked to begin.
+
+    Where none could be made, with what is known all the same.
+    """
+    refusals = judged.refusals if isinstance(judged, NotAdmitted) else ()
+    if judged.plan is not None:
+        return replace(judged.plan.record(), notices=judged.notices, refusals=refusals)
+    spec = asked.story.scenario.spec
+    return PlanRecord(
+        scenario=asked.story.scenario.metadata.name,
+        target=asked.target.name,
+        slo=asked.story.slo.id,
+        service=asked.story.slo.service,
+        responder=str(spec.responder),
+        expects_alert=spec.expect.alert is not None,
+        notices=judged.notices,
+        refusals=refusals,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,14 +21,14 @@ from gameday.conductor.mitigations import ReversibleMitigations
 from gameday.conductor.run import to_the_end
 from gameday.conductor.undos import Undos
 from gameday.drivers.clock import SystemClock
-from gameday.errors import DriverError, GamedayError, RecoveryError, StoreError
+from gameday.errors import DriverError, GamedayError, PlanRefused, RecoveryError, StoreError
+from gameday.governance.admission import Admitted
 from gameday.house.processes.sentinel_process import sentinel
 from gameday.house.processes.undoers import Undoers
 from gameday.house.run.announcement import announced
 from gameday.house.run.drill import Door, DrillIncidents, Loom, at_home
 from gameday.house.run.endings import timeline_path, write_timeline
 from gameday.house.run.judgement import Documents, judge
-from gameday.house.run.planning import make_plan
 from gameday.house.run.stories import Story
 from gameday.house.targets.open_system import OpenSystem
 from gameday.ledger import Ledger
@@ -49,9 +48,13 @@ from gameday.ports import (
 )
 from gameday.settings import Settings
 from scoring.detection import recompute
+from scoring.form import to_json
 from scoring.slo import NoData, nominal
 from scoring.timeline import Kind
 from scoring.verdict import RunVerdict
+
+OnPlan = Callable[[plan.Plan, Ledger, Conductor], None]
+"""Told about a run before it begins."""
 
 
 def _responder(
@@ -87,25 +90,19 @@ class Surroundings:
     loom: Loom = field(default_factory=Loom)
 
 
-def new_run_id(now_text: str) -> str:
-    """Return an id that sorts by time and can be typed: ``20261123-0812-5f3a``."""
-    return f"{now_text}-{secrets.token_hex(2)}"
-
-
 async def play(
     story: Story,
     system: OpenSystem,
+    admitted: Admitted,
     *,
     store: Store,
     settings: Settings,
     door: Door,
-    run: str,
     tool: Pager | None = None,
-    on_plan: Callable[[plan.Plan, Ledger, Conductor], None] = lambda *_: None,
-    permission: Mapping[str, Any] | None = None,
+    on_plan: OnPlan = lambda *_: None,
     around: Surroundings | None = None,
 ) -> tuple[RunResult, GamedayError | None]:
-    """Play a scenario and return (its result, the error that ended it early or None).
+    """Play what was admitted and return (its result, the error that ended it early or None).
 
     The result is stored and judged in every case: also of a run that was refused, aborted, failed
     or interrupted. Only a cancellation goes on to the caller, after all of that.
@@ -114,17 +111,15 @@ async def play(
         door: where the run is reached.
         tool: the pager that calls a drill's on-call, beside the console; None: nothing does.
         on_plan: told about the run before it begins; the live view hangs on this.
-        permission: on whose word the run starts, for its record.
         around: the clock, the sentinel and the responder; the real ones where None.
 
     Raises:
-        PlanRefused: the plan itself was refused; nothing was stored.
-        DriverError: the plan could not be made: Prometheus did not answer.
         StoreError: not even its beginning could be written down.
     """
     around = around or Surroundings()
     clock = around.clock
-    planned = await make_plan(story, system, run=run, clock=clock)
+    planned = admitted.plan
+    run = planned.run
     store.open_run(
         run,
         scenario=story.scenario.metadata.name,
@@ -134,8 +129,9 @@ async def play(
     )
     ledger = Ledger(run, store=store, clock=clock)
     _record_start(ledger, planned, story)
-    if permission is not None:
-        ledger.record(Kind.START_PERMITTED, source="operator", data=permission)
+    if admitted.permission is not None:
+        given = admitted.permission.to_json()
+        ledger.record(Kind.START_PERMITTED, source="operator", data=given)
     ending = _Ending()
     open_ = AsyncExitStack()
     with ending.noted():
@@ -273,6 +269,9 @@ def _conclude(
             ledger.record(
                 Kind.RUN_ENDED, source="conductor", data={"verdict": str(RunVerdict.FAILED)}
             )
+        elif isinstance(ending.error, PlanRefused):
+            reasons = to_json(ending.error.refusals)
+            ledger.record(Kind.RUN_REFUSED, source="conductor", data={"refusals": reasons})
     result = judge(ledger.run, ledger.timeline, documents, timeline_path=str(timeline))
     if ending.has_failed(result):
         # Also where the store did not take the fact that says so.

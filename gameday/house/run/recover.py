@@ -9,41 +9,11 @@ from typing import Any
 
 from gameday.conductor import Recovery
 from gameday.drivers.clock import SystemClock
-from gameday.errors import GamedayError, PlanRefused
+from gameday.errors import GamedayError
 from gameday.house.processes.undoers import Undoers
 from gameday.house.run.endings import Notes, write_down
-from gameday.house.targets.open_system import OpenSystem
 from gameday.ports import FaultDriver, Store, Undo
 from gameday.settings import Settings
-
-
-def refuse_over_leftovers(store: Store, target: str) -> None:
-    """Let a run begin, or not.
-
-    Raises:
-        PlanRefused: an earlier run left something open on this target.
-    """
-    undos = store.open_undos(target=target)
-    if undos:
-        raise PlanRefused(
-            f"run {undos[0].run} left a fault in place: {undos[0].description}. "
-            f"Recover it first: `{undos[0].command}`"
-        )
-
-
-async def refuse_over_strays(system: OpenSystem) -> None:
-    """Let a run begin, or not.
-
-    Raises:
-        PlanRefused: the target bears the mark of a run that no store here knows of.
-    """
-    strays = await system.faults.strays()
-    if strays:
-        raise PlanRefused(
-            f"{system.target.name} still has something of run {strays[0].run}, which is not in "
-            f"this store: {strays[0].description}. If nobody else plays there, take it out: "
-            f"`{strays[0].command}`"
-        )
 
 
 def recover_strays(store: Store, settings: Settings, faults: FaultDriver) -> list[dict[str, Any]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gameday.errors import PlanRefused, Problem, SpecError, UsageError
-from gameday.house.run.judgement import Documents
+from gameday.errors import Problem, SpecError, UsageError
+from gameday.house.run.judgement import Documents, overridden
 from gameday.model.scenario import Scenario
 from gameday.model.slo import Slo
 from gameday.spec import Catalogue, read_scenario, read_slos
@@ -33,28 +34,42 @@ class Story:
     probes: Mapping[str, Path] = field(default_factory=dict)
 
 
-def read_story(argument: str) -> Story:
+def read_story(
+    argument: str,
+    *,
+    target: str | None = None,
+    responder: str | None = None,
+    regions: Sequence[str] = (),
+) -> Story:
     """Return the scenario this argument names, with all it refers to.
 
     Args:
         argument: a path, or the name of a scenario of the catalogue.
+        target: instead of the scenario's; likewise responder and regions.
 
     Raises:
         SpecError: with every problem of every file.
-        UsageError: there is no such scenario.
-        PlanRefused: its SLO has no raw counters to measure a run by.
+        UsageError: there is no such scenario, target or responder.
     """
+    told = _told(argument)
+    asked = {"target": target, "responder": responder, "regions": list(regions)}
+    changes = {name: value for name, value in asked.items() if value}
+    if not changes:
+        return told
+    return replace(
+        told,
+        scenario=overridden(told.scenario, changes),
+        documents=replace(told.documents, overrides=json.dumps(changes)),
+    )
+
+
+def _told(argument: str) -> Story:
+    """Return the scenario as its files tell it."""
     path = Catalogue.around().scenario(argument)
     scenario = read_scenario(path)
     around = Catalogue.around(path)
     spec = scenario.spec
     slo = around.slo(spec.slo)
-    if not slo.counts_events:
-        raise PlanRefused(
-            f"the SLO {slo.id!r} is not counted by raw counters, and a run recomputes from them"
-            " what the alert had to do: play it on an SLO with a ratioMetric of two counters and"
-            " budgetingMethod: Occurrences"
-        )
     runbook = _runbook_path(scenario, slo, around)
     rubric = around.rubric(spec.rubric)
     return Story(

@@ -13,7 +13,7 @@ from gameday.drivers.kubernetes.deploys import ReplicaSetDeploys
 from gameday.drivers.kubernetes.effects import ClusterEffects
 from gameday.drivers.kubernetes.target import KubernetesTarget
 from gameday.drivers.prometheus import Prometheus
-from gameday.errors import PermanentDriverError, PlanRefused
+from gameday.errors import Ground, PermanentDriverError, PlanRefused, Refusal
 from gameday.house.targets.cluster_code import code_of, versions_of
 from gameday.house.targets.cluster_faults import ClusterFaults, Doors, Place
 from gameday.house.targets.open_system import OpenSystem
@@ -65,10 +65,14 @@ def check_scale(
     """
     if time_scale != 1 and not is_disposable(place, programme, settings):
         raise PlanRefused(
-            f"rules in {place.namespace!r} of {place.target} that run {time_scale:g} times faster"
-            " than production's are for a disposable cluster only: say so in the programme"
-            f" (`targets: {{{place.target}: {{disposable: true}}}}`), or put rules of the real"
-            f" speed there: `gameday sandbox up --context {place.context} --time-scale 1`"
+            Refusal(
+                Ground.TARGET,
+                f"rules in {place.namespace!r} of {place.target} that run {time_scale:g} times"
+                " faster than production's are for a disposable cluster only",
+                f"say so in the programme (`targets: {{{place.target}: {{disposable: true}}}}`), or"
+                " put rules of the real speed there:"
+                f" `gameday sandbox up --context {place.context} --time-scale 1`",
+            )
         )
 
 

@@ -1,8 +1,8 @@
-"""A system to play on, opened: the drivers that reach it."""
+"""A system to play on: by its name, and opened, with the drivers that reach it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -39,3 +39,19 @@ class OpenSystem:
     group_wait: timedelta = timedelta(0)
     count: Callable[[PlannedFault], plan.Reach | None] | None = None
     effects: EffectSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTarget:
+    """A system to play on that is not opened yet.
+
+    Attributes:
+        name: what programmes, locks and stores call it: ``sandbox``, ``kubernetes/prod-eu``.
+        open: opens it, starting it where it is one that gameday starts; `PlanRefused` where it says
+            itself that no run may be played there, `DriverError` where it cannot be reached.
+        is_up: whether opening it would start nothing.
+    """
+
+    name: str
+    open: Callable[[], Awaitable[OpenSystem]]
+    is_up: Callable[[], bool] = lambda: True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gameday.errors import PlanRefused
+from gameday.errors import Ground, PlanRefused, Refusal
 from gameday.plan import Reach
 from gameday.ports import PlannedFault
 
@@ -20,4 +20,7 @@ def reach(fault: PlannedFault) -> Reach:
     try:
         return count(fault.undo.data["experiment"], fault.configuration)
     except ActivityFailed as problem:
-        raise PlanRefused(f"{fault.experiment}: {problem}") from problem
+        remedy = "change what it names under `with`, or what gameday may touch there"
+        raise PlanRefused(
+            Refusal(Ground.PLAN, f"{fault.experiment}: {problem}", remedy)
+        ) from problem

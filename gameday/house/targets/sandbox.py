@@ -35,6 +35,18 @@ def open_sandbox(
     reload_rules: bool = True,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> SandboxState:
+    """`start_sandbox`, for whoever does not wait for anything else meanwhile."""
+    return asyncio.run(
+        start_sandbox(time_scale=time_scale, reload_rules=reload_rules, on_progress=on_progress)
+    )
+
+
+async def start_sandbox(
+    *,
+    time_scale: float | None = None,
+    reload_rules: bool = True,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> SandboxState:
     """Return the running sandbox, started with the rules of every SLO where it is not up.
 
     Args:
@@ -46,13 +58,11 @@ def open_sandbox(
         time_scale = running.time_scale if running else DEFAULT_TIME_SCALE
     rules = {f"slo-{s.id}": prometheus_rules(s, time_scale=time_scale) for s in slos()}
     rules["watchdog"] = watchdog_rules()
-    return asyncio.run(
-        lifecycle.up(
-            time_scale=time_scale,
-            rules=rules,
-            reload_rules=reload_rules,
-            on_progress=on_progress,
-        )
+    return await lifecycle.up(
+        time_scale=time_scale,
+        rules=rules,
+        reload_rules=reload_rules,
+        on_progress=on_progress,
     )
 
 

@@ -26,8 +26,10 @@ import yaml
 from gameday.cli.play import _exit_code
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.errors import ExitCode, GamedayError
+from gameday.governance.admission import Admitted
 from gameday.house.run.drill import Served
 from gameday.house.run.opening import open_store
+from gameday.house.run.planning import make_plan
 from gameday.house.run.play import Surroundings, play
 from gameday.house.run.stories import read_story
 from gameday.house.targets.open_system import OpenSystem
@@ -249,14 +251,16 @@ async def game_day(experiment: Path, url: str, *, interrupt: bool = False) -> En
         Settings.from_environment(), run=RunSettings(recovery_budget=timedelta(seconds=5))
     )
     with open_store(settings) as store:
+        story = read_story(str(scenario))
+        admitted = Admitted(await make_plan(story, system, run="r1"))
         playing = asyncio.ensure_future(
             play(
-                read_story(str(scenario)),
+                story,
                 system,
+                admitted,
                 store=store,
                 settings=settings,
                 door=NobodysDoor(),
-                run="r1",
                 around=Surroundings(sentinel=lease),
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,17 @@ import yaml
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.errors import PlanRefused
 from gameday.house.run.judgement import overridden
-from gameday.house.run.misfits import refuse_misfits
+from gameday.house.run.misfits import misfits
 from gameday.house.run.planning import described
 from gameday.house.run.stories import Story, read_story
 from gameday.house.targets.reach import reach
 from gameday.ports import PlannedFault
 from gameday.spec import Catalogue
+
+
+def said(story: Story) -> str:
+    """Return why a story cannot be played on its target, a reason a line."""
+    return "\n".join(str(refusal) for refusal in misfits(story))
 
 
 def prepared(path: Path, **configuration: Any) -> PlannedFault:
@@ -123,15 +129,16 @@ def test_an_action_of_ours_is_known_in_a_copy_that_calls_its_parameters_otherwis
     kill = action("gameday.chaos.pods", "kill_pods", namespace="${where}", count="${how_many}")
     copy = theirs(tmp_path, method=[kill], configuration={"where": "shop", "how_many": 1})
 
-    with pytest.raises(PlanRefused, match="theirs acts on kubernetes, and not on sandbox; kill-se"):
-        refuse_misfits(story_of(copy))
-    refuse_misfits(story_of(copy, target="kubernetes"))
-    with pytest.raises(PlanRefused, match="theirs: count must be a number, not 'many'"):
-        refuse_misfits(story_of(copy, target="kubernetes", how_many="many"))
+    assert re.search("theirs acts on kubernetes, and not on sandbox; kill-se", said(story_of(copy)))
+    assert () == misfits(story_of(copy, target="kubernetes"))
+    assert re.search(
+        "theirs: count must be a number, not 'many'",
+        said(story_of(copy, target="kubernetes", how_many="many")),
+    )
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "why"),
     [
         ({"latency": "fast"}, "slow-downstream: latency: "),
         ({"toxicity": 7}, "slow-downstream: toxicity: "),
@@ -139,19 +146,19 @@ def test_an_action_of_ours_is_known_in_a_copy_that_calls_its_parameters_otherwis
     ],
 )
 def test_a_value_that_its_parameter_cannot_have_is_refused_before_anything_is_injected(
-    given: dict[str, Any], said: str
+    given: dict[str, Any], why: str
 ) -> None:
-    with pytest.raises(PlanRefused, match=f"slow-db: .*{said}"):
-        refuse_misfits(story_of(Catalogue.around().experiment("slow-downstream"), **given))
+    story = story_of(Catalogue.around().experiment("slow-downstream"), **given)
+
+    assert re.search(f"slow-db: .*{why}", said(story))
 
 
 def test_every_wrong_value_is_said_at_once() -> None:
     path = Catalogue.around().experiment("slow-downstream")
 
-    with pytest.raises(PlanRefused) as refused:
-        refuse_misfits(story_of(path, latency="fast", toxicity=7))
+    found = misfits(story_of(path, latency="fast", toxicity=7))
 
-    assert 2 == len(str(refused.value).splitlines())
+    assert ["change it under `with`"] * 2 == [refusal.remedy for refusal in found]
 
 
 @pytest.mark.parametrize(
@@ -163,9 +170,10 @@ def test_somebody_elses_experiment_acts_where_its_parameters_show(
     file = theirs(tmp_path, method=[action("os", "getpid")], configuration=parameters)
     other = {"kubernetes": "sandbox", "sandbox": "kubernetes"}[target]
 
-    refuse_misfits(story_of(file, target=target))
-    with pytest.raises(PlanRefused, match=f"theirs acts on {target}, and not on {other}"):
-        refuse_misfits(story_of(file, target=other))
+    assert () == misfits(story_of(file, target=target))
+    assert re.search(
+        f"theirs acts on {target}, and not on {other}", said(story_of(file, target=other))
+    )
 
 
 def test_a_value_that_only_the_target_gives_is_no_misfit(tmp_path: Path) -> None:
@@ -175,7 +183,7 @@ def test_a_value_that_only_the_target_gives_is_no_misfit(tmp_path: Path) -> None
     declared = dict.fromkeys(("context", "selector"), unset)
     file = theirs(tmp_path, method=[kill], configuration=declared)
 
-    refuse_misfits(story_of(file, target="kubernetes"))
+    assert () == misfits(story_of(file, target="kubernetes"))
     assert "theirs: in shop" == described(prepared(file)).undo.description
 
 
@@ -183,4 +191,4 @@ def test_somebody_elses_experiment_with_neither_acts_anywhere(tmp_path: Path) ->
     file = theirs(tmp_path, method=[action("os", "getpid")])
 
     for target in ("sandbox", "kubernetes"):
-        refuse_misfits(story_of(file, target=target))
+        assert () == misfits(story_of(file, target=target))

@@ -1,0 +1,71 @@
+"""Which system a scenario is played on, and what opens it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from gameday.errors import UsageError
+from gameday.house.targets.open_system import NamedTarget, OpenSystem
+from gameday.model.programme import Programme
+from gameday.model.scenario import Scenario, TargetKind
+from gameday.settings import Settings
+
+
+def choose_target(
+    scenario: Scenario,
+    *,
+    context: str | None,
+    settings: Settings,
+    programme: Programme | None,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> NamedTarget:
+    """Return the system a scenario is played on; it is not opened yet.
+
+    Args:
+        context: of the kubeconfig, for a cluster; None: the one in force.
+        programme: says which clusters are disposable.
+        on_progress: told in a few words what opening it waits for.
+
+    Raises:
+        UsageError: there is no such target, or a context for none that has any.
+        DriverError: there is no such context, or the settings do not allow it.
+    """
+    kind = scenario.spec.target
+    if kind is TargetKind.KUBERNETES:
+        return _cluster(scenario, context, settings, programme)
+    if kind is not TargetKind.SANDBOX:
+        raise UsageError(f"target {str(kind)!r} is not supported yet; use sandbox or kubernetes")
+    if context is not None:
+        raise UsageError("--context is for the target kubernetes; add `--target kubernetes`")
+    return _sandbox(on_progress)
+
+
+def _sandbox(on_progress: Callable[[str], None]) -> NamedTarget:
+    from gameday.house.targets.sandbox import sandbox_system, start_sandbox
+    from gameday.sandbox import state
+
+    async def open_it() -> OpenSystem:
+        return sandbox_system(await start_sandbox(reload_rules=False, on_progress=on_progress))
+
+    def is_up() -> bool:
+        found = state.read()
+        return found is not None and found.is_alive()
+
+    return NamedTarget(str(TargetKind.SANDBOX), open_it, is_up)
+
+
+def _cluster(
+    scenario: Scenario, context: str | None, settings: Settings, programme: Programme | None
+) -> NamedTarget:
+    from gameday.house.targets.cluster import cluster_system, place_of
+
+    place = place_of(scenario, context=context, environment=os.environ)
+
+    async def open_it() -> OpenSystem:
+        return await asyncio.to_thread(
+            cluster_system, place, programme=programme, settings=settings
+        )
+
+    return NamedTarget(place.target, open_it)
