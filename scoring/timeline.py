@@ -22,6 +22,7 @@ class Kind(StrEnum):
     RUN_STARTED = "run.started"  # scenario, target, time_scale, responder, digest
     START_PERMITTED = "start.permitted"  # programme, approved_by, notices, budgets
     PLAN_MADE = "plan.made"  # predicted_seconds (float | None), branches, expects_alert, timing
+    HISTORY_FORGOTTEN = "history.forgotten"  # burn_rates {long: float | None}: before it was
     STEADY_STATE_CHECKED = "steady_state.checked"  # met (bool|None), burn_rates {long: float|None}
     UNDO_STORED = "undo.stored"  # undo (id), description
     FAULT_INJECTED = "fault.injected"  # fault (experiment name), undo

@@ -27,6 +27,11 @@ CONTEXT = typer.Option(
 )
 REGION = typer.Option(None, "--region", help="Play in these regions instead of the scenario's.")
 RESPONDER = typer.Option(None, "--responder", help="bot, human or none, instead of the scenario's.")
+KEEP_HISTORY = typer.Option(
+    False,
+    "--keep-history",
+    help="Let the bad minutes of an earlier drill count. Without it the sandbox forgets them.",
+)
 APPROVED_BY = typer.Option(
     None, "--approved-by", metavar="ROLE", help="Who approved it, where the programme asks."
 )
@@ -39,6 +44,7 @@ def plan_command(
     region: list[str] | None = REGION,
     responder: str | None = RESPONDER,
     approved_by: str | None = APPROVED_BY,
+    keep_history: bool = KEEP_HISTORY,
     json: bool = typer.Option(False, "--json", help="Print the plan as JSON."),
 ) -> int:
     """Say what a run would do, when the alert must fire, and how all of it is undone.
@@ -58,6 +64,7 @@ def plan_command(
         regions=region or (),
         responder=responder,
         approved_by=approved_by,
+        keeps_history=keep_history,
         on_progress=say,
     )
     return show_plan(asked, settings, json=json)

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gameday.cli.output import print_json, say, say_refused
-from gameday.cli.plan import APPROVED_BY, CONTEXT, REGION, RESPONDER, TARGET, show_plan
+from gameday.cli.plan import (
+    APPROVED_BY,
+    CONTEXT,
+    KEEP_HISTORY,
+    REGION,
+    RESPONDER,
+    TARGET,
+    show_plan,
+)
 from gameday.errors import ExitCode, GamedayError, PlanRefused, UsageError
 from scoring.verdict import RunVerdict
 
@@ -54,6 +62,7 @@ def run_command(
     ),
     junit: Path | None = typer.Option(None, "--junit", help="Write a JUnit file for CI."),
     approved_by: str | None = APPROVED_BY,
+    keep_history: bool = KEEP_HISTORY,
     dry_run: bool = typer.Option(False, "--dry-run", help="Plan only; inject nothing."),
     yes: bool = typer.Option(False, "--yes", help="Do not ask before injecting."),
     open_: bool = typer.Option(
@@ -77,6 +86,7 @@ def run_command(
         regions=region or (),
         responder=responder,
         approved_by=approved_by,
+        keeps_history=keep_history,
         on_progress=say,
     )
     if dry_run:

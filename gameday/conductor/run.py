@@ -13,7 +13,7 @@ from gameday.conductor.deadlines import GRACE, Deadlines, injecting
 from gameday.conductor.guard import Guard, Probe
 from gameday.conductor.limit import CALL, heard, limited
 from gameday.conductor.mitigations import ReversibleMitigations
-from gameday.conductor.steady import SteadyState
+from gameday.conductor.steady import Forget, SteadyState
 from gameday.conductor.undos import Undos
 from gameday.conductor.watch import Watch
 from gameday.errors import (
@@ -49,7 +49,8 @@ FAREWELL = timedelta(seconds=5)
 class Conductor:
     """Plays one plan and leaves nothing behind.
 
-    1. Check the target, route its pages here, wait for the steady state.
+    1. Check the target, have it forget an earlier drill's bad minutes where it may, route its pages
+       here, wait for the steady state.
     2. For each fault: commit its undo, hand it to the sentinel, inject it, note when it was there.
     3. Watch Prometheus.
     4. When the page arrives, wait until the responder, whom the engine of incidents pages,
@@ -65,6 +66,7 @@ class Conductor:
         mitigations: what the responder may have done, for as long as the run goes on.
         probes: per name in the scenario's abort rules, what tells whether its steady state holds.
         effects: what tells of the target what a drill sets off; None where nothing does.
+        forget: makes the target forget what its Prometheus has measured; None: it may not.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Conductor:
         deadlines: Deadlines,
         probes: Mapping[str, Probe] | None = None,
         effects: EffectSource | None = None,
+        forget: Forget | None = None,
     ) -> None:
         self._plan = plan
         self._ledger = ledger
@@ -95,6 +98,7 @@ class Conductor:
         self._responder = responder
         self._settings = settings
         self._effects = effects
+        self._forget = forget
         self._undos = undos
         self._mitigations = mitigations
         self._deadlines = deadlines
@@ -172,14 +176,17 @@ class Conductor:
 
     async def _drill(self, webhook: str) -> None:
         await self._limited(self._target.check(), "the target")
-        await self._limited(self._target.route_pages(webhook), "the target's Alertmanager")
         steady = SteadyState(
             self._plan,
             ledger=self._ledger,
             alerts=self._alerts,
             clock=self._clock,
             every=self._settings.poll,
+            forget=self._forget,
         )
+        # Before any page comes here: one of the earlier drill would open an incident of this one.
+        await steady.cleared()
+        await self._limited(self._target.route_pages(webhook), "the target's Alertmanager")
         await steady.awaited()
         if self._effects is not None:
             await self._limited(self._effects.begin(), "the target")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from gameday.conductor.limit import limited
 from gameday.errors import Ground, PlanRefused, Refusal
@@ -12,18 +14,99 @@ from gameday.ports import AlertSource, Clock
 from scoring.slo import nominal
 from scoring.timeline import Kind
 
+Forget = Callable[[], Coroutine[Any, Any, None]]
+"""Makes a target forget what its Prometheus has measured so far."""
+
+FORGETTING = timedelta(seconds=60)
+"""How long that may take; the sandbox's takes a few seconds."""
+
+
+async def burn_rates(plan: Plan, alerts: AlertSource, clock: Clock) -> dict[str, float | None]:
+    """Return the burn rate over every page branch's long window; None: not known.
+
+    Raises:
+        DriverError: Prometheus cannot be asked.
+    """
+    rates = await limited(clock, alerts.burn_rates(slo=plan.slo.id), "Prometheus")
+    pages = [
+        w
+        for w, real in zip(plan.slo.windows, plan.windows, strict=True)
+        if real in plan.page_windows
+    ]
+    return {nominal(w.long): rates.get(nominal(w.long)) for w in pages}
+
+
+def foretold(plan: Plan, rates: Mapping[str, float | None], *, forgets: bool) -> tuple[str, ...]:
+    """Return what should be known of the steady state before a run that begins now; may be empty.
+
+    Args:
+        rates: as `burn_rates` returns them.
+        forgets: whether an earlier drill's bad minutes are forgotten first.
+    """
+    wanted = plan.scenario.spec.steady_state
+    high = {long: r for long, r in rates.items() if r is not None and r >= wanted.burn_rate_below}
+    unknown = [long for long, rate in rates.items() if rate is None]
+    shown = ", ".join(f"{rate:.1f} over {long}" for long, rate in high.items())
+    if high and forgets:
+        return (
+            f"the burn rate of {plan.slo.id!r} is {shown}: what was measured so far is forgotten "
+            "first (`--keep-history` lets it count)",
+        )
+    waits = f"the run waits up to {wanted.within.total_seconds():.0f} s, and is refused otherwise"
+    if high:
+        limit = f"{wanted.burn_rate_below:g}"
+        return (f"the burn rate of {plan.slo.id!r} is {shown}, and must be below {limit}: {waits}",)
+    if unknown:
+        return (f"no burn rate of {plan.slo.id!r} over {', '.join(unknown)} is known yet: {waits}",)
+    return ()
+
 
 class SteadyState:
-    """Waits until a system is well enough to be harmed."""
+    """Waits until a system is well enough to be harmed.
+
+    Args:
+        forget: of a target whose history may be forgotten; None: it may not.
+    """
 
     def __init__(
-        self, plan: Plan, *, ledger: Ledger, alerts: AlertSource, clock: Clock, every: timedelta
+        self,
+        plan: Plan,
+        *,
+        ledger: Ledger,
+        alerts: AlertSource,
+        clock: Clock,
+        every: timedelta,
+        forget: Forget | None = None,
     ) -> None:
         self._plan = plan
         self._ledger = ledger
         self._alerts = alerts
         self._clock = clock
         self._every = every
+        self._forget = forget
+
+    async def cleared(self) -> None:
+        """Have the target forget the bad minutes that an earlier fault left in the windows.
+
+        Nothing is forgotten where the burn rates are low enough or unknown, or where it may not be.
+        What is bad at present is bad again at once, and `awaited` refuses the run.
+
+        Raises:
+            DriverError: Prometheus cannot be asked, or the target cannot forget.
+        """
+        if self._forget is None:
+            return
+        rates = await self._rates()
+        limit = self._plan.scenario.spec.steady_state.burn_rate_below
+        if not any(rate is not None and rate >= limit for rate in rates.values()):
+            return
+        await limited(self._clock, self._forget(), "the target", FORGETTING)
+        self._ledger.record(
+            Kind.HISTORY_FORGOTTEN,
+            source="conductor",
+            subject=self._plan.slo.id,
+            data={"burn_rates": rates},
+        )
 
     async def awaited(self) -> None:
         """Return once the steady state has held for as long as the scenario says.
@@ -33,17 +116,10 @@ class SteadyState:
             DriverError: Prometheus cannot be asked.
         """
         wanted = self._plan.scenario.spec.steady_state
-        pages = [
-            nominal(w.long)
-            for w, real in zip(self._plan.slo.windows, self._plan.windows, strict=True)
-            if real in self._plan.page_windows
-        ]
         started = self._clock.now()
         held_since: datetime | None = None
         while True:
-            reading = self._alerts.burn_rates(slo=self._plan.slo.id)
-            rates = await limited(self._clock, reading, "Prometheus")
-            seen = {long: rates.get(long) for long in pages}
+            seen = await self._rates()
             now = self._clock.now()
             met = all(r is not None and r < wanted.burn_rate_below for r in seen.values())
             if not met:
@@ -59,6 +135,10 @@ class SteadyState:
                 )
                 raise PlanRefused(self._why_unsteady(seen))
             await self._clock.sleep(self._every)
+
+    async def _rates(self) -> dict[str, float | None]:
+        """Return the burn rate over every page branch's long window; None: not known."""
+        return await burn_rates(self._plan, self._alerts, self._clock)
 
     def _record_steady_state(self, met: bool | None, rates: dict[str, float | None]) -> None:
         self._ledger.record(
@@ -86,6 +166,6 @@ class SteadyState:
             f"steady state not met: the burn rate of {self._plan.slo.id!r} is {shown}; it must be "
             f"below {limit:g}",
             f"an earlier fault leaves the windows after at most {longest.total_seconds():.0f} s: "
-            "wait, or on the sandbox start from an empty history with "
+            "wait; on the sandbox leave out `--keep-history`, or start from an empty history with "
             "`gameday sandbox reset --history`",
         )

@@ -26,6 +26,8 @@ def sentence(fact: Fact) -> str:
     """Return a fact as a line for people; empty for those nobody waits for."""
     d = fact.data
     match fact.kind:
+        case Kind.HISTORY_FORGOTTEN:
+            return "an earlier drill's bad minutes were still in the windows: history forgotten"
         case Kind.STEADY_STATE_CHECKED:
             return "steady state holds" if d.get("met") else "steady state does not hold"
         case Kind.FAULT_INJECTED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -230,6 +231,7 @@ class Run:
         self.lease = RecordingLease()
         self.probes: dict[str, Probe] = {}
         self.effects: ToldEffects | None = None
+        self.forget: Callable[[], Any] | None = None
         self.mitigations: ReversibleMitigations | None = None
 
     def scripted(self, work: Callable[[], Any]) -> Scripted:
@@ -289,6 +291,7 @@ class Run:
             deadlines=deadlines,
             probes=self.probes,
             effects=self.effects,
+            forget=self.forget,
         )
 
     async def play(self) -> None:
@@ -365,6 +368,72 @@ async def test_a_burn_before_the_fault_refuses_the_run_and_injects_nothing(tmp_p
 
     assert run.world.injected_at is None
     assert run.kinds() == [Kind.STEADY_STATE_CHECKED]
+
+
+async def test_bad_minutes_of_an_earlier_drill_are_forgotten_before_pages_come_here(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path)
+    run.world.burn = 3.0
+
+    async def forget() -> None:
+        assert not [call for call in run.world.calls if call.startswith("route")]
+        run.world.burn = 0.1
+
+    run.forget = forget
+    await run.play()
+
+    assert [Kind.HISTORY_FORGOTTEN, Kind.STEADY_STATE_CHECKED] == run.kinds()[:2]
+    told = run.ledger.timeline.first(Kind.HISTORY_FORGOTTEN)
+    assert told is not None
+    assert {"burn_rates": {"1h": 3.0, "6h": 3.0}} == told.data
+
+
+@pytest.mark.parametrize("burn", [0.1, None], ids=["low", "unknown"])
+async def test_nothing_is_forgotten_where_no_burn_rate_is_high(
+    tmp_path: Path, burn: float | None
+) -> None:
+    run = Run(tmp_path)
+    run.world.burn = burn
+
+    async def forget() -> None:
+        raise AssertionError("there is nothing bad to forget")
+
+    run.forget = forget
+    with suppress(PlanRefused):
+        await run.play()
+
+    assert Kind.HISTORY_FORGOTTEN not in run.kinds()
+
+
+async def test_what_is_bad_at_present_is_not_forgotten_away(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.world.burn = 3.0
+    times: list[int] = []
+
+    async def forget() -> None:
+        times.append(1)
+
+    run.forget = forget
+    with pytest.raises(PlanRefused, match="steady state not met"):
+        await run.play()
+
+    assert [1] == times
+    assert run.world.injected_at is None
+
+
+async def test_a_target_that_cannot_forget_ends_the_run_before_any_fault(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.world.burn = 3.0
+
+    async def forget() -> None:
+        raise TemporaryDriverError("prometheus refused")
+
+    run.forget = forget
+    with pytest.raises(TemporaryDriverError, match="prometheus refused"):
+        await run.play()
+
+    assert run.world.injected_at is None
 
 
 async def test_missing_burn_rates_refuse_the_run_as_unknown(tmp_path: Path) -> None:

@@ -96,6 +96,29 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60) -> No
         time.sleep(0.2)
 
 
+def test_bad_minutes_of_an_earlier_drill_are_forgotten_unless_told_to_keep_them(
+    shell: Shell, tmp_path: Path
+) -> None:
+    lasts_briefly = scenario(
+        tmp_path,
+        steadyState={"for": "1s", "within": "2s", "burnRateBelow": 1},
+        expect={"errorRatio": 0.5, "alert": "none"},
+        responder="none",
+    )
+    document = yaml.safe_load(Path(lasts_briefly).read_text())
+    document["spec"]["faults"][0]["duration"] = "2s"
+    Path(lasts_briefly).write_text(yaml.safe_dump(document))
+    first = shell.gameday("run", lasts_briefly, "--json")
+    assert "history forgotten" not in first.stderr
+
+    kept = shell.gameday("run", lasts_briefly, "--keep-history", expect=3)
+    second = shell.gameday("run", lasts_briefly, "--json")
+
+    assert "steady state not met" in kept.stderr
+    assert "history forgotten" in second.stderr
+    assert json.loads(first.stdout)["verdict"] == json.loads(second.stdout)["verdict"] == "passed"
+
+
 def test_slow_db_is_played_from_fault_to_scorecard(shell: Shell, tmp_path: Path) -> None:
     report = tmp_path / "report"
 

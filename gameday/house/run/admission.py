@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from gameday.conductor.limit import limited
+from gameday.conductor.steady import burn_rates, foretold
 from gameday.drivers.clock import SystemClock
 from gameday.errors import DriverError, PlanRefused, TemporaryDriverError
 from gameday.governance import permission as programme
@@ -152,6 +153,13 @@ async def _looked_at(
         seen(_planned(asked, system, clock)),
         paged_past_gameday(story.slo, routing_of(settings.tools)),
     )
+    windows: tuple[str, ...] = ()
+    if isinstance(made, Plan):
+        # Only foretold: the run itself waits for it, or has it forgotten.
+        with suppress(DriverError):
+            rates = await burn_rates(made, system.alerts, clock)
+            forgets = system.forget is not None and not asked.keeps_history
+            windows = foretold(made, rates, forgets=forgets)
     # Nobody's budget is at stake on the embedded sandbox; what is noticed there is only recorded.
     is_ours = story.scenario.spec.target is TargetKind.SANDBOX
     return replace(
@@ -160,7 +168,7 @@ async def _looked_at(
         permission=given,
         said=(*found.said, *(made.refusals if isinstance(made, PlanRefused) else ())),
         plan=None if isinstance(made, PlanRefused) else made,
-        notices=(*(() if is_ours else given.notices), *routing),
+        notices=(*(() if is_ours else given.notices), *routing, *windows),
         unseen=tuple(unseen),
     )
 

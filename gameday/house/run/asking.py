@@ -23,12 +23,14 @@ class Asked:
         target: where.
         run: its id.
         approved_by: role that approved it, as the operator says; None: nobody.
+        keeps_history: whether a target that could forget an earlier drill's bad minutes must not.
     """
 
     story: Story
     target: NamedTarget
     run: str
     approved_by: str | None = None
+    keeps_history: bool = False
 
 
 def ask_for(
@@ -40,6 +42,7 @@ def ask_for(
     regions: Sequence[str] = (),
     responder: str | None = None,
     approved_by: str | None = None,
+    keeps_history: bool = False,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Asked:
     """Return the run of a scenario under a new id; nothing is opened yet.
@@ -48,6 +51,7 @@ def ask_for(
         scenario: path or name of a scenario.
         target: instead of the scenario's; likewise regions and responder.
         context: of the kubeconfig, for a cluster.
+        keeps_history: see `Asked`.
         on_progress: told in a few words what opening the target waits for.
 
     Raises:
@@ -63,7 +67,7 @@ def ask_for(
         programme=programme_in_force(story.scenario.path),
         on_progress=on_progress,
     )
-    return Asked(story, chosen, new_run_id(datetime.now(UTC)), approved_by)
+    return Asked(story, chosen, new_run_id(datetime.now(UTC)), approved_by, keeps_history)
 
 
 def new_run_id(now: datetime) -> str:

@@ -183,6 +183,7 @@ async def play(
                     for name, path in story.probes.items()
                 },
                 effects=system.effects,
+                forget=system.forget,
             )
             on_plan(planned, ledger, conductor)
             with ending.noted():  # at once: what comes while the doors close must not replace it

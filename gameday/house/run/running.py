@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from gameday.errors import GamedayError
 from gameday.governance.admission import NotAdmitted
@@ -49,10 +50,13 @@ async def run_story(
             result = refused(documents, entered.refusals, target=asked.target.name)
             return result, entered.error()
         on_notices(entered.admitted.notices)
-        with door(entered.system) as opened:
+        system = entered.system
+        if asked.keeps_history:
+            system = replace(system, forget=None)
+        with door(system) as opened:
             return await play(
                 asked.story,
-                entered.system,
+                system,
                 entered.admitted,
                 store=store,
                 settings=settings,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from gameday import plan
 from gameday.incidents import deeplinks
@@ -28,6 +29,8 @@ class OpenSystem:
         count: counts how far a fault would reach now, in pods, and says what it cannot count;
             blocks while it asks.
         effects: tells what a drill sets off; None where nothing does.
+        forget: makes it forget what its Prometheus has measured so far, so that the bad minutes of
+            an earlier drill do not count; None where that may not be.
     """
 
     target: Target
@@ -39,6 +42,7 @@ class OpenSystem:
     group_wait: timedelta = timedelta(0)
     count: Callable[[PlannedFault], plan.Reach | None] | None = None
     effects: EffectSource | None = None
+    forget: Callable[[], Coroutine[Any, Any, None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

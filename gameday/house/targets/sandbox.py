@@ -117,8 +117,9 @@ def reset_sandbox(*, history: bool) -> None:
 
 def sandbox_system(found: SandboxState) -> OpenSystem:
     """Return the running sandbox as a system to play on."""
+    target = SandboxTarget(found)
     return OpenSystem(
-        target=SandboxTarget(found),
+        target=target,
         alerts=Prometheus(found.prometheus_url),
         faults=ChaosToolkit(
             toxiproxy_url=found.proxy_url,
@@ -132,6 +133,7 @@ def sandbox_system(found: SandboxState) -> OpenSystem:
         regions=tuple(found.regions),
         group_wait=timedelta(0),
         count=reach,
+        forget=target.reset_history,
     )
 
 

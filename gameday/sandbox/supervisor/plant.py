@@ -25,6 +25,10 @@ from gameday.sandbox.supervisor.layout import SERVICES
 
 PRIMARY, STANDBY = "primary", "standby"
 
+_ONE_EVALUATION = 1.2
+"""Seconds until an evaluation of the rules that has begun is over; the sandbox's are a second
+apart."""
+
 
 class Plant:
     """A running sandbox and everything that can be done to it."""
@@ -227,12 +231,16 @@ class Plant:
     async def reset_history(self) -> None:
         """Empty Prometheus, Alertmanager and the store, as a cold start would; the shop stays."""
         async with self._turn:
-            for name in ("prometheus", "alertmanager"):
-                keeper = self._keepers[name]
-                await keeper.stop()
-                await asyncio.to_thread(shutil.rmtree, self.folder / name / "data", True)
-            await self._http.post(self.layout.url("store") + "/admin/forget")
-            await _together(*(self._keepers[n].start() for n in ("alertmanager", "prometheus")))
+            alertmanager = self._keepers["alertmanager"]
+            await alertmanager.stop()
+            await asyncio.to_thread(shutil.rmtree, self.folder / "alertmanager" / "data", True)
+            # Prometheus goes on. Twice, for an evaluation that began before may still write down
+            # what it read; and Alertmanager is away until its alerts have ended.
+            await self._delete_series()
+            await asyncio.sleep(_ONE_EVALUATION)
+            await self._delete_series()
+            await self._post("store", "/admin/forget")
+            await alertmanager.start()
             await self._until_traffic_is_seen()
 
     # --- the parts ------------------------------------------------------------------------------
@@ -329,6 +337,23 @@ class Plant:
             "Prometheus does not see requests in every region after 20 s;"
             f" look at {self.layout.url('prometheus')}/targets and {self.folder / 'logs'}"
         )
+
+    async def _delete_series(self) -> None:
+        path = "/api/v1/admin/tsdb/delete_series"
+        await self._post("prometheus", path, **{"match[]": '{__name__=~".+"}'})
+
+    async def _post(self, name: str, path: str, **params: str) -> None:
+        """Post to a component's own API.
+
+        Raises:
+            TemporaryDriverError: it does not answer, or refuses.
+        """
+        try:
+            answer = await self._http.post(self.layout.url(name) + path, params=params)
+        except httpx.HTTPError as error:
+            raise TemporaryDriverError(f"{name} does not answer: {error!r}") from error
+        if not answer.is_success:
+            raise TemporaryDriverError(f"{name} refused {path}: {answer.text.strip()}")
 
     async def _deploy(self, service: str, revision: str, region: str | None) -> DeployRecord:
         release = await asyncio.to_thread(self._release, revision)

@@ -37,9 +37,13 @@ spec:
 
 @dataclass
 class Alerts:
-    """A Prometheus that knows its intervals."""
+    """A Prometheus that knows its intervals, and burn rates."""
 
     fails: TemporaryDriverError | None = None
+    rates: Mapping[str, float | None] = field(default_factory=lambda: {"1h": 0.1, "6h": 0.1})
+
+    async def burn_rates(self, *, slo: str) -> Mapping[str, float | None]:
+        return self.rates
 
     async def timing(self, *, slo: str) -> tuple[timedelta, timedelta]:
         if self.fails is not None:
@@ -78,6 +82,7 @@ class Stage:
     alerts: Alerts = field(default_factory=Alerts)
     faults: Faults = field(default_factory=Faults)
     is_up: bool = True
+    forgets: bool = False
     says: Exception | None = None
     opened: int = 0
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -93,7 +98,11 @@ class Stage:
             deploys=None,
             tools=deeplinks.Tools(prometheus="http://127.0.0.1:1", traces="", profiles=""),
             regions=("eu-west", "us-east"),
+            forget=self._forget if self.forgets else None,
         )
+
+    async def _forget(self) -> None:
+        raise AssertionError("who only asks changes nothing")
 
     def asked(self, scenario: str = "slow-db", **changes: Any) -> Asked:
         story = read_story(scenario, target="sandbox", **changes)
@@ -257,3 +266,27 @@ async def test_a_programme_that_nobody_can_read_is_not_passed_over(
 
     with pytest.raises(SpecError):
         await stage.would_enter()
+
+
+@pytest.mark.parametrize(
+    ("rates", "forgets", "keeps", "notice"),
+    [
+        ({"1h": 0.1, "6h": 0.1}, True, False, None),
+        ({"1h": 3.0, "6h": 0.1}, True, False, "3.0 over 1h: what was measured so far is forgotten"),
+        ({"1h": 3.0, "6h": 0.1}, True, True, "3.0 over 1h, and must be below 1: the run waits up"),
+        ({"1h": 3.0, "6h": 2.0}, False, False, "3.0 over 1h, 2.0 over 6h, and must be below 1"),
+        ({"1h": 0.1}, True, False, "no burn rate of 'checkout-latency' over 6h is known yet"),
+    ],
+    ids=["quiet", "forgotten", "kept", "no sandbox", "unknown"],
+)
+async def test_how_the_steady_state_stands_is_said_beforehand(
+    stage: Stage, rates: Mapping[str, float | None], forgets: bool, keeps: bool, notice: str | None
+) -> None:
+    stage.alerts.rates, stage.forgets = rates, forgets
+
+    entered = await stage.would_enter(replace(stage.asked(), keeps_history=keeps))
+
+    assert isinstance(entered, Entered)
+    said = [n for n in entered.admitted.notices if "burn rate" in n]
+    assert [notice is not None] == [bool(said)]
+    assert notice is None or notice in said[0]
