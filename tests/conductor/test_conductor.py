@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +20,6 @@ from gameday.conductor.run import to_the_end
 from gameday.conductor.undos import Undos
 from gameday.errors import (
     PermanentDriverError,
-    PlanRefused,
     RecoveryError,
     RunAborted,
     TemporaryDriverError,
@@ -357,95 +355,6 @@ async def test_an_alert_that_never_fires_ends_the_run_after_its_deadline(tmp_pat
     assert run.plan.detection_due is not None
     waited = run.clock.now() - run.world.injected_at  # type: ignore[operator]
     assert waited >= run.plan.detection_due
-
-
-async def test_a_burn_before_the_fault_refuses_the_run_and_injects_nothing(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.world.burn = 3.0
-
-    with pytest.raises(PlanRefused, match="steady state not met: the burn rate"):
-        await run.play()
-
-    assert run.world.injected_at is None
-    assert run.kinds() == [Kind.STEADY_STATE_CHECKED]
-
-
-async def test_bad_minutes_of_an_earlier_drill_are_forgotten_before_pages_come_here(
-    tmp_path: Path,
-) -> None:
-    run = Run(tmp_path)
-    run.world.burn = 3.0
-
-    async def forget() -> None:
-        assert not [call for call in run.world.calls if call.startswith("route")]
-        run.world.burn = 0.1
-
-    run.forget = forget
-    await run.play()
-
-    assert [Kind.HISTORY_FORGOTTEN, Kind.STEADY_STATE_CHECKED] == run.kinds()[:2]
-    told = run.ledger.timeline.first(Kind.HISTORY_FORGOTTEN)
-    assert told is not None
-    assert {"burn_rates": {"1h": 3.0, "6h": 3.0}} == told.data
-
-
-@pytest.mark.parametrize("burn", [0.1, None], ids=["low", "unknown"])
-async def test_nothing_is_forgotten_where_no_burn_rate_is_high(
-    tmp_path: Path, burn: float | None
-) -> None:
-    run = Run(tmp_path)
-    run.world.burn = burn
-
-    async def forget() -> None:
-        raise AssertionError("there is nothing bad to forget")
-
-    run.forget = forget
-    with suppress(PlanRefused):
-        await run.play()
-
-    assert Kind.HISTORY_FORGOTTEN not in run.kinds()
-
-
-async def test_what_is_bad_at_present_is_not_forgotten_away(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.world.burn = 3.0
-    times: list[int] = []
-
-    async def forget() -> None:
-        times.append(1)
-
-    run.forget = forget
-    with pytest.raises(PlanRefused, match="steady state not met"):
-        await run.play()
-
-    assert [1] == times
-    assert run.world.injected_at is None
-
-
-async def test_a_target_that_cannot_forget_ends_the_run_before_any_fault(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.world.burn = 3.0
-
-    async def forget() -> None:
-        raise TemporaryDriverError("prometheus refused")
-
-    run.forget = forget
-    with pytest.raises(TemporaryDriverError, match="prometheus refused"):
-        await run.play()
-
-    assert run.world.injected_at is None
-
-
-async def test_missing_burn_rates_refuse_the_run_as_unknown(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.world.burn = None
-
-    with pytest.raises(PlanRefused, match="steady state is unknown"):
-        await run.play()
-
-    checked = run.ledger.timeline.first(Kind.STEADY_STATE_CHECKED)
-    assert checked is not None
-    assert checked.data["met"] is None
 
 
 async def test_a_fault_that_cannot_be_injected_is_recovered_all_the_same(tmp_path: Path) -> None:

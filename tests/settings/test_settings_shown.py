@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from given import Given
 
 from gameday.cli.app import run
 from gameday.settings import FILE_VARIABLE, PLUMBING, find, variable
@@ -174,6 +176,7 @@ def test_nobody_else_reads_a_variable_of_ours() -> None:
 
 def test_every_variable_that_is_written_about_exists() -> None:
     known = {FILE_VARIABLE, *PLUMBING, *(variable(*name) for name in names())}
+    known |= {f"GAMEDAY_TEST_{field.name.upper()}" for field in fields(Given)}
     beginnings = {"GAMEDAY_DRILL_", "GAMEDAY_LINK_", "GAMEDAY_KUBE_", "GAMEDAY_"}
     places = ["gameday", "docs", "experiments", "deploy", "changelog.d", "README.md", ".github"]
     tops = [REPOSITORY_ROOT / place for place in places]
