@@ -19,11 +19,15 @@ class FakeClock:
     """A `gameday.ports.Clock` for one sleeper: sleeping moves it on at once."""
 
     def __init__(self, start: datetime = NOON) -> None:
-        self._now = start
+        self._start = self._now = start
 
     def now(self) -> datetime:
         """Return the present instant."""
         return self._now
+
+    def elapsed(self) -> timedelta:
+        """Return how long was slept."""
+        return self._now - self._start
 
     async def sleep(self, duration: timedelta) -> None:
         """Move on by this long."""

@@ -171,10 +171,19 @@ class MachineClock:
     def __init__(self, machine: Machine, start: datetime) -> None:
         self._machine = machine
         self._start = start
+        self._stepped = timedelta(0)
 
     def now(self) -> datetime:
-        """Return the present virtual instant."""
-        return self._start + self._machine.elapsed
+        """Return the present virtual instant, as the wall clock has it."""
+        return self._start + self._machine.elapsed + self._stepped
+
+    def elapsed(self) -> timedelta:
+        """Return how much virtual time has passed, whatever the wall clock was set to."""
+        return self._machine.elapsed
+
+    def step(self, by: timedelta) -> None:
+        """Set the wall clock forward, or back where negative; who sleeps is not woken by it."""
+        self._stepped += by
 
     async def sleep(self, duration: timedelta) -> None:
         """Return once the machine's clock has moved that far."""

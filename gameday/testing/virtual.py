@@ -20,13 +20,23 @@ class VirtualClock:
     """A `gameday.ports.Clock` whose hours take microseconds and whose order is always the same."""
 
     def __init__(self, start: datetime = START) -> None:
-        self._now = start
-        self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
+        self._start = start
+        self._elapsed = timedelta(0)
+        self._stepped = timedelta(0)
+        self._sleepers: list[tuple[timedelta, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
 
     def now(self) -> datetime:
-        """Return the present virtual instant."""
-        return self._now
+        """Return the present virtual instant, as the wall clock has it."""
+        return self._start + self._elapsed + self._stepped
+
+    def elapsed(self) -> timedelta:
+        """Return how much virtual time has passed, whatever the wall clock was set to."""
+        return self._elapsed
+
+    def step(self, by: timedelta) -> None:
+        """Set the wall clock forward, or back where negative; who sleeps is not woken by it."""
+        self._stepped += by
 
     async def sleep(self, duration: timedelta) -> None:
         """Return once the clock has been moved that far."""
@@ -34,7 +44,7 @@ class VirtualClock:
             await asyncio.sleep(0)
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._now + duration, next(self._numbers), future))
+        heapq.heappush(self._sleepers, (self._elapsed + duration, next(self._numbers), future))
         await future
 
     async def run(self, work: Coroutine[Any, Any, T], *, limit: int = 100_000) -> T:
@@ -59,7 +69,7 @@ class VirtualClock:
                 if not self._sleepers:
                     raise TimeoutError("nobody sleeps and nothing moves")
                 at, _, future = heapq.heappop(self._sleepers)
-                self._now = max(self._now, at)
+                self._elapsed = max(self._elapsed, at)
                 future.set_result(None)
             raise TimeoutError(f"not done after {limit} wake-ups")
         finally:

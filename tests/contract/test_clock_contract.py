@@ -9,8 +9,12 @@ from datetime import timedelta
 import pytest
 
 from gameday.drivers.clock import SystemClock
-from gameday.testing.contracts import ClockContract
-from gameday.testing.contracts.clock import RunningClock
+from gameday.testing.contracts import (
+    ClockContract,
+    RunningClock,
+    SettableClock,
+    SettableClockContract,
+)
 from gameday.testing.machine import Machine
 from gameday.testing.virtual import VirtualClock
 
@@ -21,16 +25,20 @@ class TestSystemClock(ClockContract):
         return RunningClock(SystemClock())
 
 
-class TestVirtualClock(ClockContract):
+class TestVirtualClock(ClockContract, SettableClockContract):
     @pytest.fixture
-    def subject(self) -> RunningClock:
+    def subject(self) -> SettableClock:
         clock = VirtualClock()
-        return RunningClock(clock, lambda work: asyncio.run(clock.run(work)))
+        return SettableClock(clock, lambda work: asyncio.run(clock.run(work)), step=clock.step)
 
 
-class TestMachineClock(ClockContract):
+class TestMachineClock(ClockContract, SettableClockContract):
     @pytest.fixture
-    def subject(self) -> Iterator[RunningClock]:
+    def subject(self) -> Iterator[SettableClock]:
         machine = Machine()
-        yield RunningClock(machine.clock, lambda work: machine.run(work, within=timedelta(hours=1)))
+        yield SettableClock(
+            machine.clock,
+            lambda work: machine.run(work, within=timedelta(hours=1)),
+            step=machine.clock.step,
+        )
         machine.close()

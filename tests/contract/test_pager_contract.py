@@ -52,6 +52,9 @@ class RecordedClock:
     def now(self) -> datetime:
         return datetime.now(UTC) + self._ahead
 
+    def elapsed(self) -> timedelta:
+        return self._ahead
+
     async def sleep(self, duration: timedelta) -> None:
         self.slept.append(duration)
         self._ahead += duration

@@ -50,6 +50,9 @@ class Hand:
     def now(self) -> datetime:
         return self.at
 
+    def elapsed(self) -> timedelta:
+        return self.at - NOON
+
     async def sleep(self, duration: timedelta) -> None:
         await asyncio.Event().wait()
 

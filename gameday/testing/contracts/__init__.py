@@ -14,7 +14,20 @@ pytest. What a subject has to offer beside the driver itself (how to make the to
 fail …) stands in the class of that subject, beside its contract.
 """
 
-from gameday.testing.contracts.clock import ClockContract, RunningClock
+from gameday.testing.contracts.clock import (
+    ClockContract,
+    RunningClock,
+    SettableClock,
+    SettableClockContract,
+)
 from gameday.testing.contracts.contract import Broken, check, promises
 
-__all__ = ["Broken", "ClockContract", "RunningClock", "check", "promises"]
+__all__ = [
+    "Broken",
+    "ClockContract",
+    "RunningClock",
+    "SettableClock",
+    "SettableClockContract",
+    "check",
+    "promises",
+]

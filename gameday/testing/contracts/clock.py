@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 from gameday.ports import Clock
 
-__all__ = ["ClockContract", "RunningClock"]
+__all__ = ["ClockContract", "RunningClock", "SettableClock", "SettableClockContract"]
 
 T = TypeVar("T")
 
 MOMENT = timedelta(milliseconds=20)
+HOUR = timedelta(hours=1)
 
 
 class Runs(Protocol):
@@ -38,6 +39,17 @@ class RunningClock:
     run: Runs = asyncio.run
 
 
+@dataclass(frozen=True, kw_only=True)
+class SettableClock(RunningClock):
+    """A clock under the contract, whose wall clock can be set.
+
+    Attributes:
+        step: sets it forward by this long, or back.
+    """
+
+    step: Callable[[timedelta], None]
+
+
 class ClockContract:
     """For a `gameday.ports.Clock`."""
 
@@ -47,15 +59,20 @@ class ClockContract:
     def test_sleeping_takes_at_least_as_long_as_was_said(self, subject: RunningClock) -> None:
         clock = subject.clock
 
-        async def slept() -> tuple[datetime, datetime]:
-            before = clock.now()
+        async def slept() -> tuple[timedelta, timedelta]:
+            before = clock.elapsed()
             await clock.sleep(MOMENT)
-            return before, clock.now()
+            return before, clock.elapsed()
 
         before, after = subject.run(slept())
 
-        # The wall clock and the one that sleeps are two; they differ by less than a millisecond.
+        # What measures and what sleeps are two clocks; they differ by less than a millisecond.
         assert MOMENT - timedelta(milliseconds=1) <= after - before
+
+    def test_the_time_that_has_elapsed_never_shrinks(self, subject: RunningClock) -> None:
+        read = [subject.clock.elapsed() for _ in range(1000)]
+
+        assert sorted(read) == read
 
     def test_sleeping_for_no_time_or_less_returns(self, subject: RunningClock) -> None:
         async def slept() -> None:
@@ -87,3 +104,28 @@ class ClockContract:
         subject.run(all_of_them())
 
         assert [1, 2, 3] == woken
+
+
+class SettableClockContract:
+    """For a `gameday.ports.Clock` whose wall clock can be set, as that of every machine can be.
+
+    Beside `ClockContract`: what sets the time of a real machine is nobody's to try.
+    """
+
+    def test_setting_the_wall_clock_changes_neither_a_duration_nor_a_sleep(
+        self, subject: SettableClock
+    ) -> None:
+        clock = subject.clock
+        began, wall = clock.elapsed(), clock.now()
+
+        async def slept() -> None:
+            sleeper = asyncio.ensure_future(clock.sleep(MOMENT))
+            for by in (HOUR, -2 * HOUR):
+                await asyncio.sleep(0)
+                subject.step(by)
+            await sleeper
+
+        subject.run(slept())
+
+        assert MOMENT == clock.elapsed() - began
+        assert MOMENT - HOUR == clock.now() - wall

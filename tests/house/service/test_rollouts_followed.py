@@ -21,6 +21,9 @@ class Noon:
     def now(self) -> datetime:
         return NOON
 
+    def elapsed(self) -> timedelta:
+        return timedelta(0)
+
     async def sleep(self, duration: timedelta) -> None:
         """Return at once."""
 
