@@ -166,6 +166,8 @@ async def _start(
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            # A lock or a pipe of whoever started us must not last as long as the sandbox.
+            *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in handed_down()),
         ],
         setsid=True,
     )
@@ -175,6 +177,17 @@ async def _start(
         # Whatever ends the wait, Ctrl-C too: nothing half-started stays behind.
         await asyncio.to_thread(_end, folder)
         raise
+
+
+def handed_down() -> list[int]:
+    """Return the open descriptors, beside the three of every program, that a child would get."""
+    found = []
+    for path in Path("/dev/fd").iterdir():
+        descriptor = int(path.name)
+        with contextlib.suppress(OSError):  # that of the listing itself is closed by now
+            if descriptor > 2 and os.get_inheritable(descriptor):
+                found.append(descriptor)
+    return found
 
 
 async def _until_ready(folder: Path, pid: int, progress: Progress) -> SandboxState:
