@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -28,17 +30,23 @@ def pagerduty() -> Iterator[FakePagerDuty]:
         yield fake
 
 
-@pytest.fixture
-def paged(pagerduty: FakePagerDuty, tmp_path: Path) -> Iterator[Live]:
-    """A drill on PagerDuty, which tells it of everything; its page has been taken."""
+@contextmanager
+def a_paged_drill(folder: Path, pagerduty: FakePagerDuty) -> Iterator[Live]:
+    """Return a drill on PagerDuty, which tells it of everything; its page has been taken."""
     tool = PagerDuty(ROUTING_KEY, clock=SystemClock(), url=pagerduty.url)
-    desk = Desk(tmp_path, tool=tool, pagerduty_secrets=(SECRET,))
+    desk = Desk(folder, tool=tool, pagerduty_secrets=(SECRET,))
     with live_drill(desk) as live:
-        pagerduty.webhooks.append(f"{live.url}/hooks/pagerduty")
+        pagerduty.webhooks[:] = [f"{live.url}/hooks/pagerduty"]
         live.do(desk.page())
         until(lambda: desk.of_kind(Kind.PAGE_DELIVERED))
         # What is done in PagerDuty happens after the page; this clock is moved by hand.
         desk.clock.at = NOON + timedelta(minutes=5)
+        yield live
+
+
+@pytest.fixture
+def paged(pagerduty: FakePagerDuty, tmp_path: Path) -> Iterator[Live]:
+    with a_paged_drill(tmp_path, pagerduty) as live:
         yield live
 
 
@@ -131,23 +139,49 @@ def test_a_drill_that_ends_is_resolved_in_pagerduty(
     assert "resolved" == pagerduty.incidents[desk.id].status
 
 
+def seconds_to_red(live: Live, pagerduty: FakePagerDuty, browser: Any, where: str) -> float:
+    """Acknowledge; return the seconds until the responder's open browser shows RED."""
+    context = browser.new_context(viewport=DESKTOP)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    live.enter(page)
+    page.wait_for_selector(".meter")
+
+    began = time.monotonic()
+    if where == "PagerDuty":
+        pagerduty.acknowledge(live.desk.id, at=NOON + timedelta(seconds=20))
+    else:
+        page.click("#next", no_wait_after=True)
+    page.wait_for_url("**/red", wait_until="commit")
+    page.wait_for_selector("#chart-duration")
+    took = time.monotonic() - began
+
+    until(live.desk.links_opened)
+    context.close()
+    return took
+
+
 @needs_chromium
 @pytest.mark.parametrize("where", ["PagerDuty", "the console"])
 def test_red_opens_by_itself_in_the_responders_browser(
     paged: Live, pagerduty: FakePagerDuty, browser: Any, where: str
 ) -> None:
-    desk = paged.desk
-    page = browser.new_context(viewport=DESKTOP).new_page()
-    page.set_default_timeout(PATIENCE)
-    paged.enter(page)
-    page.wait_for_selector(".meter")
+    seconds_to_red(paged, pagerduty, browser, where)
 
-    if where == "PagerDuty":
-        pagerduty.acknowledge(desk.id, at=NOON + timedelta(seconds=20))
-    else:
-        page.click("#next", no_wait_after=True)
-    page.wait_for_url("**/red", wait_until="commit")
-    page.wait_for_selector("#chart-duration")
+    assert [("red", "on-call")] == paged.desk.links_opened()
 
-    until(desk.links_opened)
-    assert [("red", "on-call")] == desk.links_opened()
+
+@needs_chromium
+@pytest.mark.long
+@pytest.mark.parametrize("where", ["PagerDuty", "the console"])
+def test_red_is_there_within_two_seconds_of_the_ack(
+    pagerduty: FakePagerDuty, browser: Any, tmp_path: Path, where: str
+) -> None:
+    took = []
+    for number in range(10):
+        with a_paged_drill(tmp_path / str(number), pagerduty) as live:
+            took.append(seconds_to_red(live, pagerduty, browser, where))
+
+    shown = ", ".join(f"{seconds:.2f}" for seconds in sorted(took))
+    print(f"from the ack in {where} to RED: median {median(took):.2f} s of {shown}")
+    assert median(took) <= 2
