@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
 from gameday.errors import ExitCode, GamedayError, Refusal
+from gameday.legible import legible
 
 
 @contextmanager
@@ -99,13 +100,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, emp
         table.add_column(column, overflow="fold")
     for row in rows:
         # As text: what stands in brackets would otherwise be taken for a style, and be gone.
-        table.add_row(*(Text("—" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("—" if cell is None else legible(str(cell))) for cell in row))
     Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False).print(table)
 
 
 def say(text: str) -> None:
     """Talk to the person on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(legible(text), file=sys.stderr, flush=True)
 
 
 def say_refused(refusals: Sequence[Refusal]) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gameday.legible import in_markdown
 from gameday.model.result import RunResult
 from gameday.model.scenario import Scenario, TargetKind
 from gameday.model.slo import Slo
@@ -83,8 +84,8 @@ def _title(scenario: Scenario) -> str:
 
 
 def _clean(text: object) -> str:
-    """Return text on one line without addresses of people."""
-    return _ADDRESS.sub("(address left out)", " ".join(str(text).split()))
+    """Return text on one line without addresses of people; Markdown shows it as it is."""
+    return in_markdown(_ADDRESS.sub("(address left out)", " ".join(str(text).split())))
 
 
 def _bullets(items: Sequence[str]) -> str:

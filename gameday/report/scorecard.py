@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from gameday.legible import finalized
 from gameday.model.result import Recovery, RunResult, Task
 from gameday.report.picture import svg
 from gameday.report.wording import (
@@ -112,7 +113,10 @@ def html(result: RunResult, timeline: Timeline) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=PackageLoader("gameday.report"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("gameday.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=finalized,
     )
     words = card(result)
     return environment.get_template("scorecard.html.j2").render(

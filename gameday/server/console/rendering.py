@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from gameday.legible import finalized
 from gameday.ports import Role
 from gameday.server.console.guard import BASE, headers
 from gameday.server.sessions import Session
@@ -32,6 +33,7 @@ class Renderer:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            finalize=finalized,
         )
         self._environment.filters |= {
             "prose": prose,
