@@ -368,6 +368,7 @@ def service_app(
         app.mount("/console", console_app(console))
 
         @app.get("/", include_in_schema=False)
+        @app.get("/console", include_in_schema=False)
         async def home() -> Response:
             return Response(status_code=303, headers={"location": "/console/", **HEADERS})
 

@@ -51,6 +51,13 @@ async def test_every_page_without_a_session_leads_to_signing_in(desk: Desk) -> N
             assert answer.status_code == 401, path
 
 
+@pytest.mark.parametrize("path", ["/", "/console"])
+async def test_whoever_types_the_address_short_is_led_to_the_console(desk: Desk, path: str) -> None:
+    answer = await desk.browser().get(path)
+
+    assert (303, "/console/") == (answer.status_code, answer.headers["location"])
+
+
 async def test_every_form_without_its_token_is_refused(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
