@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
 from gameday.errors import ExitCode, GamedayError, Refusal
@@ -20,16 +21,34 @@ def lasting_streams() -> Iterator[None]:
 
     A terminal may be closed and a pager may have enough while a run has faults in place; what the
     command does, and its exit code, do not depend on who listens. On stderr nothing is an error; on
-    stdout a full disk is one.
+    stdout a full disk is one. Nor do they depend on the terminal's alphabet: a letter that it has
+    not (``LC_ALL=C``) is written as its number.
     """
     before = sys.stdout, sys.stderr
     sys.stdout = cast(TextIO, _Lasting(sys.stdout, GONE))
     sys.stderr = cast(TextIO, _Lasting(sys.stderr, None))
     try:
-        yield
-        sys.stdout.flush()
+        with _numbering(before[0]), _numbering(before[1]):
+            yield
+            sys.stdout.flush()
     finally:
         sys.stdout, sys.stderr = before
+
+
+@contextmanager
+def _numbering(stream: TextIO) -> Iterator[None]:
+    """Have a stream write what its encoding has no letter for as a number, for a while."""
+    if not isinstance(stream, TextIOWrapper):
+        yield
+        return
+    strictness = stream.errors
+    with suppress(OSError, ValueError):  # what is still in it goes out first
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):
+            stream.reconfigure(errors=strictness)
 
 
 class Unwritable(GamedayError):
@@ -82,8 +101,13 @@ class _Lasting:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON document on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Print one JSON document on stdout, in letters that whoever reads it has."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2, default=str)
+    print(text)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:

@@ -113,7 +113,8 @@ class Promtool:
                 done = subprocess.run(
                     [program, "check", "rules", str(path)],
                     capture_output=True,
-                    text=True,
+                    encoding="utf-8",
+                    errors="replace",
                     timeout=120,
                     check=False,
                 )

@@ -49,7 +49,8 @@ def git(
             cwd=repository,
             env=env,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=True,
             timeout=60,
         )

@@ -159,7 +159,11 @@ def fault_of_rules(text: str | None) -> str:
         path = Path(folder) / "rules.yml"
         path.write_text(text, encoding="utf-8")
         done = subprocess.run(
-            [promtool, "check", "rules", str(path)], capture_output=True, text=True, timeout=10
+            [promtool, "check", "rules", str(path)],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=10,
         )
         lines = done.stderr.replace(str(path), "").split("\n")
     return "; ".join(line.strip(" :") for line in lines if line.strip() and "FAILED" not in line)
