@@ -105,8 +105,8 @@ def _outcome(
 def _words(outcome: str) -> str:
     match outcome:
         case "gone":
-            return "its process is gone; its sentinel recovers it"
+            return "its process is gone, and nobody gave it an end; `gameday recover` does"
         case "going on":
-            return "still recovering; `gameday recover` helps"
+            return "no end yet; `gameday recover` takes back what it left"
         case _:
             return outcome

@@ -83,6 +83,30 @@ def test_a_fault_left_in_place_is_exit_5_and_the_command(
     assert f"gameday recover {RUN}" in capsys.readouterr().err
 
 
+def test_a_run_that_is_gone_has_the_end_that_its_sentinel_gives_it(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_store(settings) as store:
+        store.open_run(
+            RUN, scenario="s", target="sandbox", started_at=datetime.now(UTC), documents={}
+        )
+
+    def recover() -> None:
+        with open_store(settings) as store:
+            while not store.orders(RUN):
+                time.sleep(0.02)
+            time.sleep(0.3)
+            store.close_run(RUN, ended_at=datetime.now(UTC), result=RESULT)
+
+    sentinel = threading.Thread(target=recover)
+    sentinel.start()
+    assert run(["abort", RUN, "--json"]) == 0
+    sentinel.join()
+
+    said = json.loads(capsys.readouterr().out)
+    assert [{"run": RUN, "outcome": "aborted"}] == said["runs"]
+
+
 def test_abort_without_a_run_says_so(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:

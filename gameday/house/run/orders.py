@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from gameday.drivers.clock import SystemClock
 from gameday.errors import UsageError
-from gameday.house.run.announcement import going_on
+from gameday.house.run.announcement import going_on, left_behind
 from gameday.ports import Order, OrderKind, Store
 from gameday.settings import Settings
 
@@ -65,29 +65,27 @@ def stopped(store: Store) -> Order | None:
 def await_end(
     store: Store, settings: Settings, runs: Sequence[str], *, on_wait: Callable[[str], None]
 ) -> dict[str, str]:
-    """Return, per run, what it ended with once it has; "gone" where its process is gone.
+    """Return, per run, what it ended with once it has, by itself or by its sentinel.
 
-    Recovery has a budget of its own; a run that takes longer is reported as "going on".
+    Recovery has a budget of its own. A run that takes longer is reported as "going on", here or
+    where this machine does not see it; one whose process here is gone, and that got no end from
+    its sentinel either, as "gone".
     """
     limit = settings.recovery_budget + settings.lease + timedelta(seconds=30)
     deadline = time.monotonic() + limit.total_seconds()
     ended: dict[str, str] = {}
     told = time.monotonic() + 2
     while len(ended) < len(runs) and time.monotonic() < deadline:
-        alive = set(going_on(settings))
         for run in runs:
             result = store.result(run)
             if result is not None:
                 ended[run] = str(result.verdict)
-            elif run not in alive and run not in ended:
-                # A run writes its result before it takes its note away.
-                result = store.result(run)
-                ended[run] = str(result.verdict) if result else "gone"
         if time.monotonic() > told and len(ended) < len(runs):
             told = time.monotonic() + 2
             on_wait("waiting for every fault to be recovered …")
         time.sleep(LOOK_EVERY)
-    return {run: ended.get(run, "going on") for run in runs}
+    gone = set(left_behind(settings))
+    return {run: ended.get(run, "gone" if run in gone else "going on") for run in runs}
 
 
 def _who() -> str:
