@@ -14,6 +14,8 @@
     │       └── NotInstalled             an extra of the package; says what to type
     └── StoreError                    6  the store cannot be read or written
 
+Whatever else is raised is a mistake in gameday: a crash, with a code of its own (70).
+
 An own tree, because the libraries beneath (HTTP, SQL, Chaos Toolkit) may change and their
 exceptions must not leak past the driver that uses them: drivers wrap with ``raise … from``.
 Messages say what, where and what to do next. They never hold a secret.
@@ -38,6 +40,7 @@ class ExitCode(IntEnum):
     ABORTED = 4
     RECOVERY_INCOMPLETE = 5
     UNREACHABLE = 6
+    CRASHED = 70  # EX_SOFTWARE of BSD's sysexits.h: no verdict may be read out of it
     INTERRUPTED = 130
 
 

@@ -222,6 +222,8 @@ def _broken_off(incident: Incident) -> tuple[RunVerdict, str] | None:
         why = f"{failed.data.get('fault', 'a fault')} could not be put in place"
     elif aborted is not None:
         why = str(aborted.data.get("reason") or "")
+    elif ended is not None:
+        why = str(ended.data.get("reason") or "")
     if stated in (RunVerdict.ABORTED, RunVerdict.REFUSED, RunVerdict.FAILED):
         return RunVerdict(stated), why
     if stuck or failed is not None:

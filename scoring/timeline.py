@@ -53,7 +53,7 @@ class Kind(StrEnum):
     RUN_REFUSED = "run.refused"  # refusals: each with ground, reason, remedy; nothing was injected
     RUN_ABORTED = "run.aborted"  # reason, by
     SET_OFF = "run.set_off"  # owner, goes_on (bool | None), left (pods), text, command
-    RUN_ENDED = "run.ended"  # verdict
+    RUN_ENDED = "run.ended"  # verdict; reason where a mistake in gameday ended it
     POSTMORTEM_DRAFTED = "postmortem.drafted"  # path
     # Of every incident, a drill's or a real one. All but the last hold incident, the id they were
     # said about, and by.

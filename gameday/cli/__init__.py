@@ -20,6 +20,10 @@ def main() -> None:
         # Before a run has begun there is nothing to recover; a run handles its own interruption.
         print("interrupted", file=sys.stderr)
         code = 130
+    except Exception as defect:  # noqa: BLE001 - not even the commands could be loaded
+        from gameday.cli.crash import crashed
+
+        code = crashed(defect, sys.argv[1:])
     # What is left is the interpreter's own end: one more Ctrl-C there would kill it half-way and
     # take the exit code along.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -10,12 +10,14 @@ from typing import Any
 import typer
 
 from gameday.cli import faults, files, incident, orders, programme, runs, sandbox, slos, token
+from gameday.cli.crash import crashed
 from gameday.cli.doctor import doctor
 from gameday.cli.output import Unwritable, lasting_streams
 from gameday.cli.plan import plan_command
 from gameday.cli.play import run_command
 from gameday.cli.serve import serve
 from gameday.cli.settings import settings
+from gameday.cli.verdicts import EXIT_CODES
 from gameday.errors import ExitCode, GamedayError
 from gameday.extras import explained
 
@@ -27,7 +29,8 @@ app = typer.Typer(
     name="gameday",
     help=(
         "Fire drills for a production system and the people on call.\n\n"
-        "Start with `gameday run scenarios/slow-db.yaml`."
+        "Start with `gameday run scenarios/slow-db.yaml`.\n\n"
+        f"Exit codes: {EXIT_CODES}."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -93,7 +96,9 @@ def _run(arguments: Sequence[str]) -> int:
         return int(ExitCode.USAGE)
     except ModuleNotFoundError as error:
         if (missing := explained(error)) is None:
-            raise
+            return crashed(error, arguments)
         print(f"gameday: {missing}", file=sys.stderr)
         return int(missing.exit_code)
+    except Exception as defect:  # noqa: BLE001 - a crash has a code of its own, and is told in words
+        return crashed(defect, arguments)
     return int(outcome) if isinstance(outcome, int) else int(ExitCode.PASSED)

@@ -7,11 +7,13 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from gameday.cli.crash import crashed
 from gameday.cli.output import print_json, say, say_refused
 from gameday.cli.plan import (
     APPROVED_BY,
@@ -22,8 +24,8 @@ from gameday.cli.plan import (
     TARGET,
     show_plan,
 )
-from gameday.errors import ExitCode, GamedayError, PlanRefused, UsageError
-from scoring.verdict import RunVerdict
+from gameday.cli.verdicts import code_of
+from gameday.errors import ExitCode, GamedayError, PlanRefused
 
 if TYPE_CHECKING:
     from gameday.house.run.asking import Asked
@@ -33,14 +35,35 @@ if TYPE_CHECKING:
     from gameday.ports import Pager, Store
     from gameday.settings import Settings
 
-VERDICT_CODES = {
-    RunVerdict.PASSED: ExitCode.PASSED,
-    RunVerdict.MISSED: ExitCode.MISSED,
-    RunVerdict.UNKNOWN: ExitCode.MISSED,
-    RunVerdict.REFUSED: ExitCode.REFUSED,
-    RunVerdict.ABORTED: ExitCode.ABORTED,
-    RunVerdict.FAILED: ExitCode.UNREACHABLE,
-}
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of a run.
+
+    Attributes:
+        result: its result; None: it has none, for it had not begun.
+        error: what ended it early, in words.
+        defect: what ended it that nobody thought of.
+        is_interrupted: whether somebody stopped this process.
+    """
+
+    result: RunResult | None
+    error: GamedayError | None = None
+    defect: Exception | None = None
+    is_interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """What the shell hears: first what is still in place, then what ended the run early."""
+        if self.result is not None and self.result.recovery.open:
+            return int(ExitCode.RECOVERY_INCOMPLETE)
+        if self.defect is not None:
+            return int(ExitCode.CRASHED)
+        if self.is_interrupted:
+            return int(ExitCode.INTERRUPTED)
+        if self.error is not None:
+            return int(self.error.exit_code)
+        return int(code_of(self.result) if self.result is not None else ExitCode.UNREACHABLE)
 
 
 def run_command(
@@ -72,7 +95,8 @@ def run_command(
     """Play a game day and score it.
 
     Exit codes: 0 passed, 1 missed or unknown, 2 invalid file or usage, 3 refused, 4 aborted and
-    recovered, 5 recovery incomplete, 6 target unreachable, 130 interrupted and recovered.
+    recovered, 5 recovery incomplete, 6 target unreachable, 70 a mistake in gameday ended it, 130
+    interrupted and recovered.
     """
     from gameday.house.run.asking import ask_for
     from gameday.settings import Settings
@@ -100,7 +124,8 @@ def run_command(
     tool = drill_pager(SystemClock(), settings, pager)
     with open_store(settings) as store:
         say_ended(end_left_behind(store, settings))
-        result, error, interrupted = _play(asked, store, settings, tool=tool, opens=open_)
+        played = _play(asked, store, settings, tool=tool, opens=open_)
+        result, error = played.result, played.error
         if report is not None and result is not None and result.run:
             from gameday.house.run.reports import write_reports
 
@@ -114,28 +139,20 @@ def run_command(
     if result is not None:
         if json:
             print_json(result.to_json())
-        elif not interrupted and not isinstance(error, PlanRefused):
+        elif not played.is_interrupted and not isinstance(error, PlanRefused):
             print_result(result)
     if isinstance(error, PlanRefused):
         say_refused(error.refusals)
     elif error is not None:
         say(f"gameday: {error}")
-    return _exit_code(result, error, interrupted)
-
-
-def _exit_code(result: RunResult | None, error: GamedayError | None, interrupted: bool) -> int:
-    if result is not None and result.recovery.open:
-        return int(ExitCode.RECOVERY_INCOMPLETE)
-    if interrupted:
-        return int(ExitCode.INTERRUPTED)
-    if error is not None:
-        return int(error.exit_code)
-    return int(VERDICT_CODES[result.verdict] if result is not None else ExitCode.UNREACHABLE)
+    if played.defect is not None:
+        crashed(played.defect, ["run"])
+    return played.exit_code
 
 
 def _play(
     asked: Asked, store: Store, settings: Settings, *, tool: Pager | None, opens: bool
-) -> tuple[RunResult | None, GamedayError | None, bool]:
+) -> Played:
     """Play in an event loop whose interruption is a cancellation; return what came of it."""
     from gameday.cli.door import ToldDoor, door_of
     from gameday.cli.live import LiveView
@@ -182,8 +199,12 @@ def _play(
     except asyncio.CancelledError:
         # The loop gave the signal back; an impatient second Ctrl-C has nothing left to stop.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        return _stored(store, asked.run), None, True
-    return result, error, False
+        return Played(_stored(store, asked.run), is_interrupted=True)
+    except GamedayError:
+        raise
+    except Exception as defect:  # noqa: BLE001 - the run has its end, and that is shown first
+        return Played(_stored(store, asked.run), defect=defect)
+    return Played(result, error)
 
 
 def _say_all(notices: Sequence[str]) -> None:
@@ -192,10 +213,10 @@ def _say_all(notices: Sequence[str]) -> None:
 
 
 def _stored(store: Store, run: str) -> RunResult | None:
-    """Return the result of an interrupted run; None where it had not even begun."""
+    """Return the result of a run that broke off; None where it has none, or none can be read."""
     try:
         return store.result(run)
-    except UsageError:
+    except GamedayError:
         return None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gameday.cli.output import percent, print_json, print_table, say
-from scoring.verdict import RunVerdict
+from gameday.cli.verdicts import code_of
 
 if TYPE_CHECKING:
     from gameday.model.result import RunResult
@@ -97,7 +97,10 @@ def score(
     rubric: str | None = typer.Option(None, help="Another rubric: a name or a file."),
     json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> int:
-    """Judge a stored run again; no cluster needed, the stored run is not changed."""
+    """Judge a stored run again; no cluster needed, the stored run is not changed.
+
+    Exit codes: that of the verdict, as `gameday run` has it.
+    """
     from gameday.house.run.judgement import rejudge
     from gameday.house.run.opening import open_store
     from gameday.house.run.stories import rubric_text
@@ -109,7 +112,7 @@ def score(
         print_json(result.to_json())
     else:
         print_result(result)
-    return 0 if result.verdict is RunVerdict.PASSED else 1
+    return int(code_of(result))
 
 
 def report(

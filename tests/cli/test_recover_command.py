@@ -43,7 +43,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
             lease=timedelta(milliseconds=10), recovery_budget=timedelta(milliseconds=10)
         ),
     )
-    monkeypatch.setattr(Settings, "from_environment", lambda: short)
+    monkeypatch.setattr(Settings, "from_environment", lambda *_: short)
     return short
 
 

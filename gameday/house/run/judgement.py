@@ -17,10 +17,13 @@ from gameday.ports import Store
 from gameday.spec.document import only, parse_documents
 from gameday.spec.scenario import scenario_of
 from gameday.spec.slo import slos_of
+from scoring.alerting import Detection
 from scoring.expectation import Culprit, Expectation
 from scoring.rubric import Rubric
+from scoring.scorecard import Score
+from scoring.scorecard import judge as judge_timeline
 from scoring.timeline import Kind, Timeline
-from scoring.verdict import RunVerdict
+from scoring.verdict import RunVerdict, Verdict
 
 _PLAYED = (RunVerdict.PASSED, RunVerdict.MISSED, RunVerdict.UNKNOWN)
 """How runs end that reached their own end, and have something to teach."""
@@ -140,7 +143,6 @@ def judge(
     """
     from gameday.learning.postmortem import draft
     from gameday.learning.tasks import runbook_tasks
-    from scoring.scorecard import judge as judge_timeline
 
     scenario = documents.read_scenario()
     slo = documents.read_slo(scenario.spec.slo)
@@ -175,6 +177,34 @@ def judge(
     if timeline.first(Kind.FAULT_INJECTED) is not None:
         result = replace(result, postmortem=draft(result, timeline, scenario, slo))
     return result
+
+
+def unjudged(
+    run: str, timeline: Timeline, scenario: Scenario, *, timeline_path: str = ""
+) -> RunResult:
+    """Return the result of a run that ran and that its judges failed on: it failed.
+
+    Args:
+        timeline_path: where the facts can be read as JSON lines.
+    """
+    spec = scenario.spec
+    reason = f"it could not be judged; `gameday score {run}` judges it again"
+    return RunResult(
+        run=run,
+        scenario=scenario.metadata.name,
+        title=scenario.metadata.title,
+        severity=scenario.metadata.severity,
+        target=str(spec.target),
+        responder=str(spec.responder),
+        verdict=RunVerdict.FAILED,
+        reason=reason,
+        phases={},
+        detection=Detection(verdict=Verdict.UNKNOWN, reason=reason),
+        funnel=(),
+        score=Score.of(spec.rubric, ()),
+        recovery=Recovery(open_faults(timeline)),
+        timeline=timeline_path,
+    )
 
 
 def refused(documents: Documents, refusals: Sequence[Refusal], *, target: str) -> RunResult:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -28,7 +28,7 @@ from gameday.house.processes.undoers import Undoers
 from gameday.house.run.announcement import announced
 from gameday.house.run.drill import Door, DrillIncidents, Loom, at_home
 from gameday.house.run.endings import timeline_path, write_timeline
-from gameday.house.run.judgement import Documents, judge
+from gameday.house.run.judgement import judge, unjudged
 from gameday.house.run.stories import Story
 from gameday.house.targets.open_system import OpenSystem
 from gameday.ledger import Ledger
@@ -105,7 +105,8 @@ async def play(
     """Play what was admitted and return (its result, the error that ended it early or None).
 
     The result is stored and judged in every case: also of a run that was refused, aborted, failed
-    or interrupted. Only a cancellation goes on to the caller, after all of that.
+    or interrupted. Only a cancellation, or what nobody thought of, goes on to the caller, after all
+    of that.
 
     Args:
         door: where the run is reached.
@@ -128,77 +129,77 @@ async def play(
         documents=story.documents.to_mapping(),
     )
     ledger = Ledger(run, store=store, clock=clock)
-    _record_start(ledger, planned, story)
-    if admitted.permission is not None:
-        given = admitted.permission.to_json()
-        ledger.record(Kind.START_PERMITTED, source="operator", data=given)
     ending = _Ending()
     open_ = AsyncExitStack()
-    with ending.noted():
-        try:
-            lease = await open_.enter_async_context(around.sentinel(run, lease=settings.lease))
-            undos = _undos(store, ledger, clock, settings, lease, around.undoer(system.faults))
-            deadlines = Deadlines(planned, ledger=ledger, settings=settings)
-            mitigations = ReversibleMitigations(
-                system.target, run=run, undos=undos, at_most=deadlines.longest
-            )
-            responder = around.responder(
-                story.scenario.spec.responder,
-                clock=clock,
-                token=door.token,
-                at_home=at_home(door, code=system.tools.code),
-            )
-            incidents = DrillIncidents(
-                run,
-                story,
-                system,
-                store=store.of_run(run),
-                ledger=ledger,
-                door=door,
-                clock=clock,
-                responder=responder,
-                tool=tool,
-                mitigator=mitigations,
-                escalates=settings.drill.escalates,
-                loom=around.loom,
-            )
-            await open_.enter_async_context(incidents.running())
-            await open_.enter_async_context(door.serving(incidents.served))
-            open_.enter_context(announced(settings, run, door.url, token=door.token))
-            conductor = Conductor(
-                planned,
-                ledger=ledger,
-                store=store,
-                clock=clock,
-                faults=system.faults,
-                alerts=system.alerts,
-                target=system.target,
-                responder=responder,
-                settings=settings,
-                undos=undos,
-                mitigations=mitigations,
-                deadlines=deadlines,
-                probes={
-                    name: partial(system.faults.steady, str(path))
-                    for name, path in story.probes.items()
-                },
-                effects=system.effects,
-                forget=system.forget,
-            )
-            on_plan(planned, ledger, conductor)
-            with ending.noted():  # at once: what comes while the doors close must not replace it
-                await conductor.play(webhook=door.webhook)
-            if ending.cancelled is None and ending.defect is None:
+    # The run's note on this machine outlives its doors: whoever sees it gone looks for the result.
+    with ExitStack() as noted:
+        with ending.noted():
+            _record_start(ledger, admitted, story)
+            try:
+                lease = await open_.enter_async_context(around.sentinel(run, lease=settings.lease))
+                undos = _undos(store, ledger, clock, settings, lease, around.undoer(system.faults))
+                deadlines = Deadlines(planned, ledger=ledger, settings=settings)
+                mitigations = ReversibleMitigations(
+                    system.target, run=run, undos=undos, at_most=deadlines.longest
+                )
+                responder = around.responder(
+                    story.scenario.spec.responder,
+                    clock=clock,
+                    token=door.token,
+                    at_home=at_home(door, code=system.tools.code),
+                )
+                incidents = DrillIncidents(
+                    run,
+                    story,
+                    system,
+                    store=store.of_run(run),
+                    ledger=ledger,
+                    door=door,
+                    clock=clock,
+                    responder=responder,
+                    tool=tool,
+                    mitigator=mitigations,
+                    escalates=settings.drill.escalates,
+                    loom=around.loom,
+                )
+                await open_.enter_async_context(incidents.running())
+                await open_.enter_async_context(door.serving(incidents.served))
+                noted.enter_context(announced(settings, run, door.url, token=door.token))
+                conductor = Conductor(
+                    planned,
+                    ledger=ledger,
+                    store=store,
+                    clock=clock,
+                    faults=system.faults,
+                    alerts=system.alerts,
+                    target=system.target,
+                    responder=responder,
+                    settings=settings,
+                    undos=undos,
+                    mitigations=mitigations,
+                    deadlines=deadlines,
+                    probes={
+                        name: partial(system.faults.steady, str(path))
+                        for name, path in story.probes.items()
+                    },
+                    effects=system.effects,
+                    forget=system.forget,
+                )
+                on_plan(planned, ledger, conductor)
+                # Noted at once: what comes while the doors close must not replace it.
                 with ending.noted():
-                    await _measure(planned, ledger, system.alerts, clock)
-        finally:
-            await to_the_end(open_.aclose())
-    path = timeline_path(settings, run)
-    result = _conclude(ledger, story.documents, ending, timeline=path)
-    with ending.noted():
-        write_timeline(path, ledger.timeline)
-    with ending.noted():
-        store.close_run(run, ended_at=clock.now(), result=result)
+                    await conductor.play(webhook=door.webhook)
+                if ending.cancelled is None and ending.defect is None:
+                    with ending.noted():
+                        await _measure(planned, ledger, system.alerts, clock)
+            finally:
+                await to_the_end(open_.aclose())
+        path = timeline_path(settings, run)
+        result = _conclude(ledger, story, ending, timeline=path)
+        with ending.noted():
+            write_timeline(path, ledger.timeline)
+        with ending.noted():
+            store.close_run(run, ended_at=clock.now(), result=result)
     if ending.defect is not None:
         raise ending.defect
     if ending.cancelled is not None and not isinstance(ending.error, RecoveryError):
@@ -238,11 +239,17 @@ class _Ending:
 
     def has_failed(self, result: RunResult) -> bool:
         """Return whether the run broke off, or something it changed is not proven gone."""
-        if isinstance(self.error, RecoveryError):
-            return bool(result.recovery.open)
         if self.defect is not None:
             return True
+        if isinstance(self.error, RecoveryError):
+            return bool(result.recovery.open)
         return self.cancelled is None and isinstance(self.error, DriverError | StoreError)
+
+    def mistake(self) -> dict[str, str]:
+        """Return what the end of the run says of a defect; empty where there is none."""
+        if self.defect is None:
+            return {}
+        return {"reason": f"a mistake in gameday: {type(self.defect).__name__}"}
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -258,34 +265,39 @@ class _Ending:
             self.defect = self.defect or defect
 
 
-def _conclude(
-    ledger: Ledger, documents: Documents, ending: _Ending, *, timeline: Path
-) -> RunResult:
-    """Judge a run by what it recorded, record its end, and return its result."""
+def _conclude(ledger: Ledger, story: Story, ending: _Ending, *, timeline: Path) -> RunResult:
+    """Judge a run by what it recorded, record its end, and return its result.
+
+    A run that cannot be judged has an end as well: it failed.
+    """
+    where = str(timeline)
     with ending.noted():
         if ending.cancelled is not None:
             ledger.record(Kind.RUN_ABORTED, source="operator", data={"reason": "interrupted"})
         elif ending.defect is not None or isinstance(ending.error, DriverError | StoreError):
             # The timeline alone cannot tell an unreachable target from a refusal.
-            ledger.record(
-                Kind.RUN_ENDED, source="conductor", data={"verdict": str(RunVerdict.FAILED)}
-            )
+            failed = {"verdict": str(RunVerdict.FAILED)} | ending.mistake()
+            ledger.record(Kind.RUN_ENDED, source="conductor", data=failed)
         elif isinstance(ending.error, PlanRefused):
             reasons = to_json(ending.error.refusals)
             ledger.record(Kind.RUN_REFUSED, source="conductor", data={"refusals": reasons})
-    result = judge(ledger.run, ledger.timeline, documents, timeline_path=str(timeline))
+    result = None
+    with ending.noted():
+        result = judge(ledger.run, ledger.timeline, story.documents, timeline_path=where)
+    if result is None:
+        result = unjudged(ledger.run, ledger.timeline, story.scenario, timeline_path=where)
     if ending.has_failed(result):
         # Also where the store did not take the fact that says so.
         result = replace(result, verdict=RunVerdict.FAILED)
     with ending.noted():
         if ledger.timeline.last(Kind.RUN_ENDED) is None:
-            ended = {"verdict": str(result.verdict)}
+            ended = {"verdict": str(result.verdict)} | ending.mistake()
             ledger.record(Kind.RUN_ENDED, source="conductor", data=ended)
-    return result
+    return result if ending.defect is None else replace(result, verdict=RunVerdict.FAILED)
 
 
-def _record_start(ledger: Ledger, planned: plan.Plan, story: Story) -> None:
-    spec = story.scenario.spec
+def _record_start(ledger: Ledger, admitted: Admitted, story: Story) -> None:
+    planned, spec = admitted.plan, story.scenario.spec
     digest = hashlib.sha256(story.documents.scenario.encode()).hexdigest()
     ledger.record(
         Kind.RUN_STARTED,
@@ -302,6 +314,9 @@ def _record_start(ledger: Ledger, planned: plan.Plan, story: Story) -> None:
     ledger.record(
         Kind.PLAN_MADE, source="conductor", subject=story.slo.id, data=planned.record().to_json()
     )
+    if admitted.permission is not None:
+        given = admitted.permission.to_json()
+        ledger.record(Kind.START_PERMITTED, source="operator", data=given)
 
 
 async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, clock: Clock) -> None:

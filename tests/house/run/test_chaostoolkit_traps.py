@@ -23,7 +23,7 @@ import httpx
 import pytest
 import yaml
 
-from gameday.cli.play import _exit_code
+from gameday.cli.play import Played
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.errors import ExitCode, GamedayError
 from gameday.governance.admission import Admitted
@@ -214,7 +214,7 @@ class Ended:
 
     @property
     def exit_code(self) -> int:
-        return _exit_code(self.result, self.error, self.interrupted)
+        return Played(self.result, self.error, is_interrupted=self.interrupted).exit_code
 
 
 class NobodysDoor:
