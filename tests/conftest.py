@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,6 @@ pytest_plugins = ("slow_db_run", "real_programs")
 
 _LONGEST_ID = 120
 _OURS = ("GAMEDAY_", "TOXIPROXY_", "PROMETHEUS_", "OTEL_", "CHAOSTOOLKIT_", "KUBE")
-_BINARIES = (("prometheus",), ("prometheus-alertmanager", "alertmanager"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,13 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("long" if config.getoption("--long") else "quick")
 
 
-def missing_binaries() -> Sequence[str]:
-    """Return the programs the sandbox needs that are not on the path; usually empty."""
-    return [names[-1] for names in _BINARIES if not any(shutil.which(n) for n in names)]
-
-
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist looks for groups at the same call
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    from real_programs import missing_binaries  # a plugin: loaded by pytest itself before
+
     missing = missing_binaries()
     lacks = pytest.mark.skip(
         reason=f"the sandbox needs {' and '.join(missing)}; `make setup` installs what is missing"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -29,6 +30,10 @@ BUILDING = 900.0
 
 STARTING = 60.0
 """Seconds a program may take until it answers, on a machine that is busy."""
+
+
+MONITORING = (("prometheus",), ("prometheus-alertmanager", "alertmanager"))
+"""The programs that system packages bring, under each name they may have."""
 
 
 @cache
@@ -58,6 +63,18 @@ def program(name: str) -> Path:
     if path is None:
         pytest.skip(why)
     return path
+
+
+def missing_binaries() -> Sequence[str]:
+    """Return the system programs the sandbox needs that are not on the path; usually empty."""
+    return [names[-1] for names in MONITORING if not any(shutil.which(n) for n in names)]
+
+
+def monitoring() -> None:
+    """Skip the test, with a sentence, where Prometheus and Alertmanager cannot be had."""
+    missing = missing_binaries()
+    if missing:
+        pytest.skip(f"needs {' and '.join(missing)}; `make setup` installs what is missing")
 
 
 def free_ports(count: int) -> list[int]:

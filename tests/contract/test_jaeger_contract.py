@@ -1,10 +1,9 @@
-"""What `JaegerTraces` promises, against the sandbox's store and a real Jaeger."""
+"""The source of traces, on the sandbox's store and on a real Jaeger; and servers that are odd."""
 
 from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -21,16 +20,16 @@ from real_programs import Jaeger
 
 from gameday.drivers.jaeger import JaegerTraces
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.ports import TraceSource
 from gameday.sandbox.telemetry.app import create_app
+from gameday.testing.contracts import TracedShop, TraceSourceContract
 from gameday.testing.served import served
 
 pytestmark = pytest.mark.served
 
-MILLISECOND = 10**6
 
-
-class Shop:
-    """Two services of unique names that trace into a server with the real exporter."""
+class Shop(TracedShop):
+    """Two services that trace into a server with the real exporter."""
 
     def __init__(self, query_url: str, otlp_url: str, *, wait: timedelta) -> None:
         self.query_url = query_url
@@ -38,7 +37,7 @@ class Shop:
         self.front, self.back = f"front-{mark}", f"back-{mark}"
         # Whole seconds, which a float of nanoseconds holds exactly enough.
         self.started_at = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=5)
-        self._wait = wait
+        self.wait = wait
         self._exporters = []
         self._tracers = {}
         for service in (self.front, self.back):
@@ -57,8 +56,13 @@ class Shop:
         for provider in self._exporters:
             provider.shutdown()
 
+    def source(self) -> TraceSource:
+        return JaegerTraces(self.query_url)
+
+    def unreachable(self) -> TraceSource:
+        return JaegerTraces("http://127.0.0.1:1", pause=timedelta(0))
+
     def request(self, at: timedelta, duration: timedelta, *, failed: bool = False) -> str:
-        """Send one trace: a server span of front, and below it one of back, half as long."""
         start = round((self.started_at + at).timestamp() * 10**9)
         length = round(duration.total_seconds() * 10**9)
         outer = self._tracers[self.front].start_span(
@@ -77,19 +81,6 @@ class Shop:
         outer.end(start + length)
         return f"{outer.get_span_context().trace_id:032x}"
 
-    async def found(self, traces: JaegerTraces, count: int, **search: object) -> list[str]:
-        """Return the ids of a search over all of the test, once there are this many."""
-        deadline = time.monotonic() + self._wait.total_seconds()
-        while True:
-            hits = await traces.search(
-                service=self.front,
-                since=self.started_at,
-                until=self.started_at + timedelta(minutes=1),
-                **search,  # type: ignore[arg-type]
-            )
-            if len(hits) == count or time.monotonic() > deadline:
-                return [hit.trace_id for hit in hits]
-
 
 @pytest.fixture(scope="module")
 def store_url() -> Iterator[str]:
@@ -97,94 +88,20 @@ def store_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["store", "jaeger"])
-def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
-    if request.param == "jaeger":
-        jaeger: Jaeger = request.getfixturevalue("real_jaeger")
-        shop = Shop(jaeger.url, jaeger.otlp_url, wait=timedelta(seconds=30))
-    else:
-        url = request.getfixturevalue("store_url")
-        shop = Shop(url, url, wait=timedelta(0))
-    yield shop
-    shop.close()
+class TestJaegerTracesOfTheStore(TraceSourceContract):
+    @pytest.fixture
+    def subject(self, store_url: str) -> Iterator[Shop]:
+        shop = Shop(store_url, store_url, wait=timedelta(0))
+        yield shop
+        shop.close()
 
 
-async def test_a_search_returns_whole_traces_newest_first(shop: Shop) -> None:
-    older = shop.request(timedelta(0), timedelta(milliseconds=50))
-    newer = shop.request(timedelta(seconds=1), timedelta(milliseconds=50))
-    traces = JaegerTraces(shop.query_url)
-
-    assert [newer, older] == await shop.found(traces, 2)
-
-
-async def test_a_trace_has_every_span_with_what_its_process_says_of_itself(shop: Shop) -> None:
-    trace_id = shop.request(timedelta(0), timedelta(milliseconds=80))
-    traces = JaegerTraces(shop.query_url)
-    await shop.found(traces, 1)
-
-    trace = await traces.trace(trace_id)
-
-    assert trace is not None
-    outer, inner = trace.spans
-    assert outer == trace.root()
-    assert (shop.front, shop.back) == (outer.service, inner.service)
-    assert outer.span_id == inner.parent_id
-    assert outer.parent_id is None
-    assert ("POST /checkout", "server", False) == (outer.name, outer.kind, outer.error)
-    assert timedelta(milliseconds=80) == outer.duration
-    assert timedelta(milliseconds=40) == inner.duration
-    assert shop.started_at == outer.started_at
-    assert 200 == outer.attributes["http.response.status_code"]
-    assert "eu-west" == outer.resource["cloud.region"]
-
-
-async def test_a_minimal_duration_leaves_quick_traces_out(shop: Shop) -> None:
-    shop.request(timedelta(0), timedelta(milliseconds=50))
-    slow = shop.request(timedelta(seconds=1), timedelta(milliseconds=300))
-    traces = JaegerTraces(shop.query_url)
-    await shop.found(traces, 2)
-
-    assert [slow] == await shop.found(traces, 1, min_duration=timedelta(milliseconds=100))
-
-
-async def test_a_search_for_errors_returns_failed_requests_only(shop: Shop) -> None:
-    shop.request(timedelta(0), timedelta(milliseconds=50))
-    failed = shop.request(timedelta(seconds=1), timedelta(milliseconds=50), failed=True)
-    shop.request(timedelta(seconds=2), timedelta(milliseconds=50))
-    traces = JaegerTraces(shop.query_url)
-    await shop.found(traces, 3)
-
-    assert [failed] == await shop.found(traces, 1, errors_only=True, limit=1)
-
-
-async def test_a_search_returns_only_traces_of_the_span_asked_for(shop: Shop) -> None:
-    shop.request(timedelta(0), timedelta(milliseconds=50))
-    inside = shop.request(timedelta(seconds=2), timedelta(milliseconds=50))
-    shop.request(timedelta(seconds=4), timedelta(milliseconds=50))
-    traces = JaegerTraces(shop.query_url)
-    await shop.found(traces, 3)
-
-    found = await traces.search(
-        service=shop.front,
-        since=shop.started_at + timedelta(seconds=1),
-        until=shop.started_at + timedelta(seconds=3),
-    )
-
-    assert [inside] == [trace.trace_id for trace in found]
-
-
-async def test_an_unknown_service_has_no_traces(shop: Shop) -> None:
-    traces = JaegerTraces(shop.query_url)
-
-    found = await traces.search(
-        service="nobody", since=shop.started_at, until=shop.started_at + timedelta(minutes=1)
-    )
-
-    assert [] == list(found)
-
-
-async def test_an_unknown_trace_is_none(shop: Shop) -> None:
-    assert await JaegerTraces(shop.query_url).trace(secrets.token_hex(16)) is None
+class TestJaegerTracesOfARealJaeger(TraceSourceContract):
+    @pytest.fixture
+    def subject(self, real_jaeger: Jaeger) -> Iterator[Shop]:
+        shop = Shop(real_jaeger.url, real_jaeger.otlp_url, wait=timedelta(seconds=30))
+        yield shop
+        shop.close()
 
 
 async def test_what_is_no_trace_id_is_refused_before_it_is_sent() -> None:

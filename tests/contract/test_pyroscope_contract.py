@@ -1,4 +1,4 @@
-"""What `PyroscopeProfiles` promises, against the sandbox's store and, by URL, a real Pyroscope.
+"""The source of profiles, on the sandbox's store and, by URL, on a real Pyroscope.
 
 GAMEDAY_TEST_PYROSCOPE_URL is Pyroscope (http://127.0.0.1:4040). The profiles are pushed as the
 agent pushes them: gzipped protobuf built by hand, and once by the agent itself.
@@ -11,9 +11,9 @@ import json
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,9 +22,11 @@ from given import GIVEN
 
 from gameday.drivers.pyroscope import PyroscopeProfiles, read_pprof
 from gameday.errors import PermanentDriverError, TemporaryDriverError
-from gameday.model.signals import Frame, Profile, Stack
+from gameday.model.signals import Frame, Profile
+from gameday.ports import ProfileSource
 from gameday.sandbox.telemetry import pprof
 from gameday.sandbox.telemetry.app import create_app
+from gameday.testing.contracts import ProfiledService, ProfileSourceContract, Sample
 from gameday.testing.served import served
 
 pytestmark = pytest.mark.served
@@ -32,9 +34,6 @@ pytestmark = pytest.mark.served
 ROOT = Frame("Thread.run", "/usr/lib/python3/threading.py", 982)
 HANDLE = Frame("Handler.do_POST", "/shop/inventory/server.py", 40)
 QUERY = Frame("reserve", "/shop/inventory/stock.py", 17)
-
-Sample = tuple[str, tuple[Frame, ...], int]
-"""Trace id (or empty), stack root first, milliseconds."""
 
 
 def push_body(service: str, samples: Sequence[Sample], *, at: datetime) -> bytes:
@@ -76,14 +75,20 @@ def push_body(service: str, samples: Sequence[Sample], *, at: datetime) -> bytes
     return body
 
 
-class Agent:
-    """A service of a unique name that pushes profiles to a server."""
+class Agent(ProfiledService):
+    """A service that pushes profiles to a server."""
 
     def __init__(self, url: str, *, wait: timedelta) -> None:
         self.url = url
         self.service = f"inventory-{secrets.token_hex(4)}"
         self.at = datetime.now(UTC) - timedelta(seconds=10)
         self.wait = wait
+
+    def source(self) -> ProfileSource:
+        return PyroscopeProfiles(self.url)
+
+    def unreachable(self) -> ProfileSource:
+        return PyroscopeProfiles("http://127.0.0.1:1", pause=timedelta(0))
 
     def push(self, samples: Sequence[Sample]) -> None:
         answer = httpx.post(
@@ -93,20 +98,6 @@ class Agent:
         )
         answer.raise_for_status()
 
-    async def profile(self, *trace_ids: str) -> Profile:
-        """Return the profile of these traces, once there is one."""
-        profiles = PyroscopeProfiles(self.url)
-        deadline = time.monotonic() + self.wait.total_seconds()
-        while True:
-            found = await profiles.by_trace(
-                service=self.service,
-                trace_ids=trace_ids,
-                since=self.at,
-                until=self.at + timedelta(seconds=1),
-            )
-            if found.stacks or time.monotonic() > deadline:
-                return found
-
 
 @pytest.fixture(scope="module")
 def store_url() -> Iterator[str]:
@@ -114,60 +105,28 @@ def store_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["store", "pyroscope"])
-def agent(request: pytest.FixtureRequest, store_url: str) -> Agent:
-    if request.param == "pyroscope":
-        url = GIVEN.pyroscope_url
-        if not url:
-            pytest.skip(
-                "set GAMEDAY_TEST_PYROSCOPE_URL to a Pyroscope to run its contract against it"
-            )
-        return Agent(url, wait=timedelta(seconds=10))
+@pytest.fixture
+def store(store_url: str) -> Agent:
     return Agent(store_url, wait=timedelta(0))
 
 
-async def test_a_trace_has_the_stacks_seen_while_it_was_served_and_no_others(agent: Agent) -> None:
-    mine, other = secrets.token_hex(16), secrets.token_hex(16)
-    agent.push(
-        [
-            (mine, (ROOT, HANDLE, QUERY), 300),
-            (other, (ROOT, HANDLE), 20),
-            ("", (ROOT,), 2000),
-        ]
-    )
-
-    found = await agent.profile(mine)
-
-    assert Profile((Stack((ROOT, HANDLE, QUERY), timedelta(milliseconds=300)),)) == found
+@pytest.fixture
+def real_pyroscope() -> Agent:
+    if not GIVEN.pyroscope_url:
+        pytest.skip("set GAMEDAY_TEST_PYROSCOPE_URL to a Pyroscope to run its contract against it")
+    return Agent(GIVEN.pyroscope_url, wait=timedelta(seconds=10))
 
 
-async def test_stacks_of_several_traces_and_pushes_are_added_up(agent: Agent) -> None:
-    one, two = secrets.token_hex(16), secrets.token_hex(16)
-    agent.push([(one, (ROOT, QUERY), 100), (two, (ROOT, HANDLE), 30)])
-    await agent.profile(one)
-    agent.at += timedelta(seconds=1)
-    agent.push([(two, (ROOT, QUERY), 50)])
-
-    found = await agent.profile(one, two)
-
-    assert timedelta(milliseconds=180) == found.total()
-    assert Stack((ROOT, QUERY), timedelta(milliseconds=150)) == found.stacks[0]
+class TestPyroscopeProfilesOfTheStore(ProfileSourceContract):
+    @pytest.fixture
+    def subject(self, store: Agent) -> Agent:
+        return store
 
 
-async def test_a_trace_nobody_saw_has_an_empty_profile(agent: Agent) -> None:
-    agent.wait = timedelta(0)
-    agent.push([(secrets.token_hex(16), (ROOT,), 100)])
-
-    assert Profile(()) == await agent.profile(secrets.token_hex(16))
-
-
-async def test_no_traces_have_an_empty_profile_and_nobody_is_asked() -> None:
-    profiles = PyroscopeProfiles("http://127.0.0.1:1")
-    now = datetime.now(UTC)
-
-    assert Profile(()) == await profiles.by_trace(
-        service="inventory", trace_ids=[], since=now, until=now
-    )
+class TestPyroscopeProfilesOfARealPyroscope(ProfileSourceContract):
+    @pytest.fixture
+    def subject(self, real_pyroscope: Agent) -> Agent:
+        return real_pyroscope
 
 
 AGENT_APP = """
@@ -182,9 +141,11 @@ pyroscope.shutdown()
 """
 
 
-async def test_the_real_agent_s_profile_names_function_file_and_line_of_a_wait(
-    agent: Agent, tmp_path: Any
+@pytest.mark.parametrize("server", ["store", "real_pyroscope"])
+def test_the_real_agent_s_profile_names_function_file_and_line_of_a_wait(
+    server: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
+    agent: Agent = request.getfixturevalue(server)
     app = tmp_path / "app.py"
     app.write_text(AGENT_APP)
     trace_id = secrets.token_hex(16)
@@ -194,7 +155,7 @@ async def test_the_real_agent_s_profile_names_function_file_and_line_of_a_wait(
         [sys.executable, str(app), agent.url, agent.service, trace_id],
         check=True, timeout=60, capture_output=True,
     )  # fmt: skip
-    found = await agent.profile(trace_id)
+    found = agent.profile(trace_id)
 
     widest = found.stacks[0].frames[-1]
     assert ("waits", str(app), 6) == (widest.function, widest.file, widest.line)
@@ -287,11 +248,6 @@ def test_inlined_calls_become_frames_of_their_own() -> None:
 
 
 # --- the calls beside the one the driver prefers --------------------------------------------------
-
-
-@pytest.fixture
-def store(store_url: str) -> Agent:
-    return Agent(store_url, wait=timedelta(0))
 
 
 def merge(agent: Agent, call: str = "SelectMergeStacktraces", **question: Any) -> Any:

@@ -14,6 +14,7 @@ pytest. What a subject has to offer beside the driver itself (how to make the to
 fail …) stands in the class of that subject, beside its contract.
 """
 
+from gameday.testing.contracts.alerts import Alerted, AlertSourceContract, alerted
 from gameday.testing.contracts.clock import (
     ClockContract,
     RunningClock,
@@ -21,13 +22,41 @@ from gameday.testing.contracts.clock import (
     SettableClockContract,
 )
 from gameday.testing.contracts.contract import Broken, check, promises
+from gameday.testing.contracts.faults import FaultDriverContract, FaultyPlace
+from gameday.testing.contracts.incidents import (
+    IncidentStoreContract,
+    OpensSharedStore,
+    SharedStore,
+)
+from gameday.testing.contracts.lease import HeldLease, LeaseContract, PlaysLease
+from gameday.testing.contracts.profiles import ProfiledService, ProfileSourceContract, Sample
+from gameday.testing.contracts.runs import OpensStore, StoreContract
+from gameday.testing.contracts.traces import TracedShop, TraceSourceContract
 
 __all__ = [
+    "AlertSourceContract",
+    "Alerted",
     "Broken",
     "ClockContract",
+    "FaultDriverContract",
+    "FaultyPlace",
+    "HeldLease",
+    "IncidentStoreContract",
+    "LeaseContract",
+    "OpensSharedStore",
+    "OpensStore",
+    "PlaysLease",
+    "ProfileSourceContract",
+    "ProfiledService",
     "RunningClock",
+    "Sample",
     "SettableClock",
     "SettableClockContract",
+    "SharedStore",
+    "StoreContract",
+    "TraceSourceContract",
+    "TracedShop",
+    "alerted",
     "check",
     "promises",
 ]
