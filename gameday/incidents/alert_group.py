@@ -46,10 +46,17 @@ class Firing:
     Attributes:
         told: what it was told as: when it fired, or when it cleared where only that was heard.
         ends_at: when it cleared; None: it is firing.
+        over_heard_at: when that was heard here.
     """
 
     told: Alert
     ends_at: datetime | None
+    over_heard_at: datetime | None = None
+
+    @classmethod
+    def of(cls, alert: Alert) -> Firing:
+        """Return the firing that one word of an alert tells of."""
+        return cls(alert, alert.ends_at, alert.received_at if alert.ends_at else None)
 
     @property
     def starts_at(self) -> datetime:
@@ -67,8 +74,11 @@ class Firing:
             (self.told, other.told),
             key=lambda a: (a.ends_at is not None, a.received_at, a.ends_at or a.received_at),
         )
-        ends = [e for e in (self.ends_at, other.ends_at) if e is not None]
-        return Firing(told, max(ends) if ends else None)
+        ended = [f for f in (self, other) if f.ends_at is not None]
+        ends_at = max((f.ends_at for f in ended if f.ends_at), default=None)
+        # The last end is what counts; of several words of it the first was heard.
+        heard = (f.over_heard_at for f in ended if f.ends_at == ends_at)
+        return Firing(told, ends_at, min((h for h in heard if h is not None), default=None))
 
 
 @dataclass(slots=True)
@@ -98,6 +108,9 @@ class Incident:
     severity: IncidentSeverity = IncidentSeverity.SEV_5
     drill: str | None = None
     drill_until: datetime | None = None
+    _refired_at: datetime | None = None
+    _is_swept: bool = False
+    _awake: set[str] = field(default_factory=set)
     _first: Firing | None = None
     _paged_at: datetime | None = None
     _last_starts_at: datetime | None = None
@@ -127,6 +140,10 @@ class Incident:
         self._last_ends_at = _later(self._last_ends_at, firing.ends_at)
         self.firing += firing.ends_at is None
         if firing.wakes:
+            if firing.ends_at is not None or not self._awake - {told.fingerprint}:
+                self._is_swept = False
+            if firing.ends_at is None:
+                self._awake.add(told.fingerprint)
             self.wakes = True
             self.waking += firing.ends_at is None
             self._last_waking_ends_at = _later(self._last_waking_ends_at, firing.ends_at)
@@ -182,6 +199,46 @@ class Incident:
         if taken_back is None:
             return None
         return min(e.told.received_at for e in self.firings if e.starts_at > taken_back)
+
+    def refired_at(self) -> datetime | None:
+        """Return when it was heard to fire anew, all of it having cleared before; None: never.
+
+        It goes by what was heard and when, for so does whoever was woken: told that it is over,
+        they are asleep again, however the alerts overlapped. Where a ticket opened the incident,
+        the first alert that wakes somebody counts as well.
+        """
+        if not self._is_swept:
+            began = _began_to_fire([f for f in self.firings if f.wakes])
+            self._refired_at = began[-1] if began and began[-1] > self.paged_at else None
+            self._is_swept = True
+        return self._refired_at
+
+
+def _began_to_fire(firings: Iterable[Firing]) -> Sequence[datetime]:
+    """Return when one of these was heard to fire while none was known to, oldest first."""
+    heard = [f for f in firings if f.told.ends_at is None]
+    # In one instant (one webhook) an end is heard before a beginning.
+    begins = [(f.told.received_at, 1, f.starts_at, f.told.firing_id, f) for f in heard]
+    ends = [
+        (f.over_heard_at, 0, f.starts_at, f.told.firing_id, f) for f in heard if f.over_heard_at
+    ]
+    words = sorted([*begins, *ends], key=lambda word: word[:4])
+    fires: dict[str, Firing] = {}
+    began: list[datetime] = []
+    for at, is_beginning, _, _, firing in words:
+        alert = firing.told.fingerprint
+        known = fires.get(alert)
+        if not is_beginning:
+            if known is not None and known.told.firing_id == firing.told.firing_id:
+                del fires[alert]
+        elif firing.over_heard_at is not None and firing.over_heard_at <= at:
+            continue  # it was over before it was heard of
+        elif known is None or known.starts_at < firing.starts_at:
+            # An alert that fires anew has cleared in between, whether that was told or not.
+            if not fires.keys() - {alert}:
+                began.append(at)
+            fires[alert] = firing
+    return began
 
 
 def _later(known: datetime | None, other: datetime | None) -> datetime | None:
@@ -246,7 +303,7 @@ class AlertGroup:
         return True
 
     def _hear(self, alert: Alert) -> None:
-        said = Firing(alert, alert.ends_at)
+        said = Firing.of(alert)
         known = self._firings.get(alert.firing_id)
         self._firings[alert.firing_id] = said if known is None else known.merged(said)
         found = self._going_on(alert) if known is None and alert.ends_at is None else None

@@ -19,7 +19,7 @@ from typing import Any
 
 from gameday.errors import DriverError, StoreError
 from gameday.incidents.disk import Disk
-from gameday.incidents.duties import Act, Duty, pages_sent
+from gameday.incidents.duties import Act, Duty
 from gameday.incidents.paging import Paging
 from gameday.incidents.state import IncidentState
 from gameday.ports import Clock, IncidentStore
@@ -113,13 +113,15 @@ class Dispatch:
             match duty.act:
                 case Act.PAGE:
                     sent = await self._paging.page(incident, duty)
-                    data |= {"level": duty.level, "summary": incident.summary, **sent}
+                    data |= {"level": duty.level, "key": duty.keys[0]}
+                    data |= {"summary": incident.summary, **sent}
                 case Act.TELL_ACKED:
-                    data["pages"] = pages_sent(incident)
-                    kind, data["text"] = Kind.REMINDED, await self._paging.acknowledge(incident)
+                    data["keys"] = list(duty.keys)
+                    text = await self._paging.acknowledge(incident, duty)
+                    kind, data["text"] = Kind.REMINDED, text
                 case Act.TELL_RESOLVED:
-                    data["pages"] = pages_sent(incident)
-                    kind, data["text"] = Kind.REMINDED, await self._paging.resolve(incident)
+                    data["keys"] = list(duty.keys)
+                    kind, data["text"] = Kind.REMINDED, await self._paging.resolve(incident, duty)
                 case Act.REMIND:
                     kind, data["text"] = Kind.REMINDED, duty.why
         except DriverError as error:

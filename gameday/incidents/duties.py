@@ -1,7 +1,8 @@
 """What the engine owes an incident now: pages, escalation, reminders. Pure.
 
-Duties are worked out from what is stored, never from timers: after a restart the same ones are due,
-and one that was done is not done again.
+Who must be awake, by how the incident stands, is held against what the pagers believe, by what is
+on record; what differs is due. So after a restart the same duties are due, and one that was done is
+not done again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from gameday.incidents.belief import HeldPage, Stands, held_pages, page_duty
 from gameday.incidents.state import IncidentState, State
 from scoring.funnel import TARGETS
 from scoring.timeline import Kind
@@ -42,6 +44,7 @@ class Duty:
         key: unique within the incident; a duty whose key is on record was done.
         to: the role that is told.
         level: of a page, from 1.
+        keys: by which the pager knows the page, or the pages that an answer is about.
     """
 
     key: str
@@ -49,6 +52,7 @@ class Duty:
     to: str
     why: str
     level: int = 0
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +72,32 @@ class Share:
 
 def duties(incident: IncidentState, *, now: datetime, share: Share = Share()) -> Sequence[Duty]:
     """Return what is due here and not on record, most urgent first; may be empty."""
-    done = {
-        str(w.data.get("duty"))
-        for w in incident.events
-        if w.kind in (Kind.PAGE_DELIVERED, Kind.REMINDED)
+    held = held_pages(incident.events)
+    awake = {
+        (p.to, p.level)
+        for p in held
+        if p.since >= incident.unanswered_since and p.stands is not Stands.RESOLVED
     }
-    found = _fallen_to(share, incident, now)
-    return tuple(d for d in found if d.key not in done)
+    reminded = {str(w.data.get("duty")) for w in incident.events if w.kind == Kind.REMINDED}
+    found = _fallen_to(share, incident, held, now)
+    return tuple(d for d in found if (d.to, d.level) not in awake and d.key not in reminded)
 
 
-def _fallen_to(share: Share, incident: IncidentState, now: datetime) -> Sequence[Duty]:
+def _fallen_to(
+    share: Share, incident: IncidentState, held: Sequence[HeldPage], now: datetime
+) -> Sequence[Duty]:
     """Return what is due of an incident, done or not, to an engine with this share of them."""
     if incident.drill is None:
         if share.run is not None:
             return ()
-        return (*_pages(incident, now), *_answers(incident), *_reminders(incident, now))
+        return (*_pages(incident, now), *_answers(incident, held), *_reminders(incident, now))
     if incident.drill == share.run:
-        return (*_drill_pages(incident, now, share), *_answers(incident))
+        return (*_drill_pages(incident, now, share), *_answers(incident, held))
     if share.run is not None:
         return ()
     if incident.drill in share.going_on:
         return _outlived(incident, now)
-    return (*_outlived(incident, now), *_answers(incident), *_reminders(incident, now))
+    return (*_outlived(incident, now), *_answers(incident, held), *_reminders(incident, now))
 
 
 def _pages(incident: IncidentState, now: datetime) -> Sequence[Duty]:
@@ -114,8 +122,7 @@ def _outlived(incident: IncidentState, now: datetime) -> Sequence[Duty]:
     until = incident.drill_until
     if until is None or now <= until or not _is_burning(incident) or incident.cleared_at:
         return ()
-    key = _page_key(incident.unanswered_since, "outlived")
-    return [Duty(key, Act.PAGE, "rota", f"it outlives the drill {incident.drill}", level=2)]
+    return [_page(incident, 2, "rota", why=f"it outlives the drill {incident.drill}")]
 
 
 def _is_burning(incident: IncidentState) -> bool:
@@ -133,42 +140,61 @@ def _level(incident: IncidentState, now: datetime) -> int:
     return min(LEVELS, 2 + int((waited - ACK_WITHIN) / ESCALATE_EVERY))
 
 
-def _page(incident: IncidentState, level: int, to: str) -> Duty:
+def _page(incident: IncidentState, level: int, to: str, *, why: str = "") -> Duty:
     late = f"nobody acknowledged it within {ACK_WITHIN.total_seconds():.0f} s"
-    key = _page_key(incident.unanswered_since, str(level))
-    return Duty(key, Act.PAGE, to, "it fired" if level == 1 else late, level=level)
-
-
-def _page_key(since: datetime, level: str) -> str:
-    return f"page/{since.isoformat()}/{level}"
-
-
-def pages_sent(incident: IncidentState) -> int:
-    """Return how many pages about it went out since somebody is asked to acknowledge it."""
-    begins = f"page/{incident.unanswered_since.isoformat()}/"
-    return sum(
-        w.kind == Kind.PAGE_DELIVERED and str(w.data.get("duty")).startswith(begins)
-        for w in incident.events
+    anew = "it fired" if incident.again_at is None else "it fired again"
+    return Duty(
+        page_duty(incident.unanswered_since, str(level)),
+        Act.PAGE,
+        to,
+        why or (anew if level == 1 else late),
+        level=level,
+        keys=(_pager_key(incident, level),),
     )
 
 
-def _answers(incident: IncidentState) -> Sequence[Duty]:
-    """The pager is told what became of the page, if there was one."""
-    sent = pages_sent(incident)
-    if not sent:
-        return ()
-    if incident.state in (State.RECOVERED, State.RESOLVED, State.FALSE_ALARM, State.MERGED):
-        act, why = Act.TELL_RESOLVED, str(incident.state)
-    elif incident.acked_at is not None:
-        act, why = Act.TELL_ACKED, "somebody has it"
-    else:
-        return ()
-    key = f"{act}/{incident.unanswered_since.isoformat()}"
-    told = [w for w in incident.events if str(w.data.get("duty")).startswith(key)]
-    if any(int(w.data.get("pages", sent)) < sent for w in told):
-        # A page was still being tried when the pager was told; it is open there, and nobody's.
-        key = f"{key}/{sent}"
-    return [Duty(key, act, "pager", why)]
+def _pager_key(incident: IncidentState, level: int) -> str:
+    """Return the key of a page, another one for each level and each time that it begins anew.
+
+    A tool that has an incident open, or has not heard yet that it was over, takes the same key for
+    nothing new, and would wake nobody a second time.
+    """
+    again = f"/again-{incident.again_at:%Y%m%d%H%M%S%f}" if incident.again_at else ""
+    return f"{incident.id}{again}" if level <= 1 else f"{incident.id}{again}/{level}"
+
+
+def _answers(incident: IncidentState, held: Sequence[HeldPage]) -> Sequence[Duty]:
+    """The pager is told what became of its pages."""
+    is_over = not incident.is_open or incident.state is State.RECOVERED
+    again_at = incident.again_at
+    past, present = [], []
+    for page in held:
+        if page.stands is Stands.RESOLVED:
+            continue
+        if is_over or (again_at is not None and page.since < again_at):
+            past.append(page.key)
+        elif page.stands is Stands.OPEN and _is_answered(incident, page):
+            present.append(page.key)
+    since = incident.unanswered_since.isoformat()
+    found = []
+    if past:
+        why = str(incident.state) if is_over else "that was over; it fired again"
+        key = f"{Stands.RESOLVED}/{since}/{len(held)}"
+        found.append(Duty(key, Act.TELL_RESOLVED, "pager", why, keys=tuple(sorted(past))))
+    if present:
+        key = f"{Stands.ACKNOWLEDGED}/{since}/{len(held)}"
+        found.append(
+            Duty(key, Act.TELL_ACKED, "pager", "somebody has it", keys=tuple(sorted(present)))
+        )
+    return found
+
+
+def _is_answered(incident: IncidentState, page: HeldPage) -> bool:
+    """Return whether the acknowledgement is one of this page."""
+    if incident.acked_at is None:
+        return False
+    # Whoever had the drill has not got what outlives it; the rota is asked in spite of them.
+    return incident.drill is None or page.to != "rota" or incident.acked_at >= page.accepted_at
 
 
 def _reminders(incident: IncidentState, now: datetime) -> Sequence[Duty]:

@@ -34,7 +34,8 @@ from gameday.incidents.openings import Openings, row_of
 from gameday.incidents.pagerduty_events import PagerDutyEvent
 from gameday.incidents.paging import Paging
 from gameday.incidents.routing import routed
-from gameday.incidents.state import IncidentState, State, state_of
+from gameday.incidents.standing import standing
+from gameday.incidents.state import IncidentState, state_of
 from gameday.incidents.terms import Terms
 from gameday.incidents.writer import Writer
 from gameday.ports import AuditEntry, Clock, GroupFact, IncidentRow, IncidentStore
@@ -391,7 +392,7 @@ class Engine:
         found = (await self._memory.group(name)).incident_of(incident)
         if found is None:
             raise gone(incident)
-        return state_of(found, group=name, now=self.now())
+        return standing(self._memory, name, found, now=self.now())
 
     async def listed(self, *, limit: int, only_open: bool) -> Sequence[IncidentRow]:
         """Return incidents, newest first."""
@@ -416,7 +417,7 @@ class Engine:
         for name in names:
             for found in (await self._memory.group(name)).incidents():
                 if found.ids and found.waking:
-                    self._do(state_of(found, group=name, now=self.now()))
+                    self._do(standing(self._memory, name, found, now=self.now()))
 
     def _do(self, state: IncidentState) -> None:
         for duty in self._due(state):
@@ -457,10 +458,7 @@ class Engine:
             for found in group.incidents():
                 if not found.ids:
                     continue
-                row = self._rows.get(found.ids[0])
-                if row is not None and row.state == State.MERGED:
-                    continue
-                state = state_of(found, group=name, now=now)
+                state = standing(self._memory, name, found, now=now)
                 for merged in (None, *state.also):
                     fresh = row_of(state, id=merged)
                     if self._rows.get(fresh.id) != fresh:

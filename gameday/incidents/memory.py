@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 
 from gameday.errors import StoreError
-from gameday.incidents.alert_group import AlertGroup
+from gameday.incidents.alert_group import AlertGroup, Incident
 from gameday.incidents.alerts import text
 from gameday.incidents.answers import is_about
 from gameday.incidents.disk import Disk
@@ -77,6 +77,13 @@ class Memory:
             return name
         row = await self._disk.read(partial(self._store.incident, text(incident)))
         return None if row is None else row.group
+
+    def held(self, incident: str) -> tuple[str, Incident] | None:
+        """Return (its group, the incident), if it is held at present."""
+        name = self._group_of.get(incident, "")
+        group = self.groups.get(name)
+        found = None if group is None else group.incident_of(incident)
+        return None if found is None else (name, found)
 
     def tied_to(self, pager_incident: str) -> str | None:
         """Return the incident that a pager knows by an id of its own, if it ever said which."""

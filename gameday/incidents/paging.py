@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from gameday.incidents.belief import held_pages
 from gameday.incidents.duties import Act, Duty
 from gameday.incidents.state import IncidentState
 from gameday.model.notification import Notification, notification
 from gameday.model.page import Links, Page
 from gameday.ports import Pager
 from gameday.quantity import duration
-from scoring.timeline import Kind
 
 LinkOf = Callable[[str, str, datetime], str]
 """(incident, view, when it was paged) → the URL of its deeplink."""
@@ -85,32 +85,29 @@ class Paging:
         accepted = "; ".join((f"{receipt.pager} accepted it", *receipt.notes))
         return {"accepted": accepted, "page": page.model_dump(mode="json")}
 
-    async def acknowledge(self, incident: IncidentState) -> str:
-        """Tell every pager that was used that somebody has it."""
-        for pager, sent in self._sent(incident):
+    async def acknowledge(self, incident: IncidentState, duty: Duty) -> str:
+        """Tell the pagers of these pages that somebody has it."""
+        for pager, sent in self._sent(incident, duty):
             await pager.acknowledge(sent)
         return "the pagers know that somebody has it"
 
-    async def resolve(self, incident: IncidentState) -> str:
-        """Tell every pager that was used that it is over."""
-        for pager, sent in self._sent(incident):
+    async def resolve(self, incident: IncidentState, duty: Duty) -> str:
+        """Tell the pagers of these pages that it is over."""
+        for pager, sent in self._sent(incident, duty):
             await pager.resolve(sent)
         return "the pagers know that it is over"
 
-    def _sent(self, incident: IncidentState) -> Sequence[tuple[Pager, Notification]]:
-        sent = {
-            (str(w.data["to"]), int(w.data.get("level", 1)))
-            for w in incident.events
-            if w.kind == Kind.PAGE_DELIVERED
-        }
+    def _sent(self, incident: IncidentState, duty: Duty) -> Sequence[tuple[Pager, Notification]]:
         page = self._page(incident, Burn())
         return [
             (
-                self._pagers[to],
-                self._notification(incident, page, Duty("", Act.PAGE, to, "", level)),
+                self._pagers[held.to],
+                self._notification(
+                    incident, page, Duty("", Act.PAGE, held.to, "", held.level, (held.key,))
+                ),
             )
-            for to, level in sorted(sent)
-            if to in self._pagers
+            for held in held_pages(incident.events)
+            if held.key in duty.keys and held.to in self._pagers
         ]
 
     def _page(self, incident: IncidentState, burn: Burn) -> Page:
@@ -139,9 +136,6 @@ class Paging:
         )
 
     def _notification(self, incident: IncidentState, page: Page, duty: Duty) -> Notification:
-        # A tool that has an incident open takes the same key for nothing new, and would wake
-        # nobody a second time.
-        key = incident.id if duty.level <= 1 else f"{incident.id}/{duty.level}"
         labels = incident.first.told.labels
         said = {
             "severity": incident.severity,
@@ -153,7 +147,7 @@ class Paging:
         is_drill = page.drill and duty.to == "drill on-call"
         return notification(
             page.model_copy(update={"drill": is_drill}),
-            key=key,
+            key=duty.keys[0],
             source="gameday",
             incident=self._incident_url(incident.id),
             details={k: v for k, v in said.items() if v != ""},

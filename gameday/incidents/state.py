@@ -70,6 +70,8 @@ class IncidentState:
     Attributes:
         severity: of a drill's the scenario's, else the worst that its alerts say.
         wakes: whether one of its alerts wakes somebody.
+        refired_at: when it was heard to fire anew after all of it had cleared.
+        left_at: when the incident that it had been merged into was over, and it was not.
         first: the alert that fired first.
         firing: how many of its alerts fire.
     """
@@ -91,6 +93,8 @@ class IncidentState:
     closed_at: datetime | None
     merged_into: str | None
     reopened_at: datetime | None
+    refired_at: datetime | None
+    left_at: datetime | None
     unacked_at: datetime | None
     roles: Mapping[str, str]
     phases: tuple[Phase, ...]
@@ -106,13 +110,17 @@ class IncidentState:
         return self.state not in OVER
 
     @property
+    def again_at(self) -> datetime | None:
+        """When it last began anew: opened again, firing again, or left by what it was part of."""
+        return _latest(self.reopened_at, self.refired_at, self.left_at)
+
+    @property
     def unanswered_since(self) -> datetime:
         """Since when somebody is asked to acknowledge it: the page, or what took the answer back.
 
         It stays when the answer has come.
         """
-        taken_back = (self.reopened_at, self.unacked_at)
-        return max((self.paged_at, *(at for at in taken_back if at is not None)))
+        return _latest(self.paged_at, self.again_at, self.unacked_at) or self.paged_at
 
     @property
     def late(self) -> tuple[Phase, ...]:
@@ -169,6 +177,7 @@ class IncidentState:
             "cleared_at": _iso(self.cleared_at),
             "closed_at": _iso(self.closed_at),
             "reopened_at": _iso(self.reopened_at),
+            "refired_at": _iso(self.refired_at),
             "merged_into": self.merged_into,
             "firing": self.firing,
             "summary": self.summary,
@@ -185,25 +194,31 @@ MOST_SHOWN = 200
 """Alerts of one incident that are shown; a storm's thousands help nobody at 3 am."""
 
 
-def state_of(incident: Incident, *, group: str, now: datetime) -> IncidentState:
+def state_of(
+    incident: Incident, *, group: str, now: datetime, left_at: datetime | None = None
+) -> IncidentState:
     """Return how an incident stands at an instant.
 
     Args:
         incident: with at least one firing; of an incident that has no id yet the id is empty.
+        left_at: see `IncidentState`; what was merged before it is an incident of its own again.
     """
     first = incident.first.told
     severity = _severity(incident)
     paged_at = incident.paged_at
-    reopened_at = incident.reopened_at()
-    # Whoever acknowledged before it was closed is asleep again when it opens anew.
-    acks = _since(reopened_at, (w for w in incident.events if w.kind == Kind.ACKNOWLEDGED))
+    reopened_at, refired_at = incident.reopened_at(), incident.refired_at()
+    again_at = _latest(reopened_at, refired_at, left_at)
+    # Whoever acknowledged before it was over is asleep again when it begins anew.
+    acks = _since(again_at, (w for w in incident.events if w.kind == Kind.ACKNOWLEDGED))
     first_acked = acks[0] if acks else None
-    taken_back = _since(reopened_at, (w for w in incident.events if w.kind == Kind.UNACKNOWLEDGED))
+    taken_back = _since(again_at, (w for w in incident.events if w.kind == Kind.UNACKNOWLEDGED))
     unacked_at = taken_back[-1].happened_at if acks and taken_back else None
     # The phase was met by the first answer; whether somebody has it now, the last word says.
     acked = next(iter(_since(unacked_at, acks)), None)
-    mitigated = _first(incident, Kind.MITIGATION_APPLIED, ok=True)
-    merged = _first(incident, Kind.MERGED)
+    mitigations = (w for w in incident.events if w.kind == Kind.MITIGATION_APPLIED)
+    mitigated = [w for w in _since(again_at, mitigations) if w.data.get("ok") is True]
+    mergers = _since(again_at, (w for w in incident.events if w.kind == Kind.MERGED))
+    merged = next((w for w in mergers if left_at is None or w.happened_at > left_at), None)
     closing = incident.closing()
     cleared_at = incident.cleared_at
     state, closed_at = State.TRIGGERED, None
@@ -217,7 +232,7 @@ def state_of(incident: Incident, *, group: str, now: datetime) -> IncidentState:
         state, closed_at = State.RESOLVED, cleared_at + QUIET
     elif cleared_at is not None:
         state = State.RECOVERED
-    elif mitigated is not None:
+    elif mitigated:
         state = State.MITIGATED
     elif acked is not None:
         state = State.ACKNOWLEDGED
@@ -239,12 +254,14 @@ def state_of(incident: Incident, *, group: str, now: datetime) -> IncidentState:
         closed_at=closed_at,
         merged_into=str(merged.data["into"]) if merged else None,
         reopened_at=reopened_at,
+        refired_at=refired_at,
+        left_at=left_at,
         unacked_at=unacked_at,
         roles=_roles(incident),
         phases=_phases(
             incident,
             severity=severity,
-            paged_at=reopened_at or paged_at,
+            paged_at=again_at or paged_at,
             acked=first_acked,
             cleared_at=cleared_at,
             closed_at=closed_at if state is State.RESOLVED else None,
@@ -274,6 +291,10 @@ def _first(incident: Incident, kind: str, **wanted: object) -> Fact | None:
         ),
         None,
     )
+
+
+def _latest(*instants: datetime | None) -> datetime | None:
+    return max((at for at in instants if at is not None), default=None)
 
 
 def _since(instant: datetime | None, words: Iterable[Fact]) -> Sequence[Fact]:

@@ -38,7 +38,7 @@ class IncidentDesk(Protocol):
 class Responder(Pager, Protocol):
     """Somebody who is paged and answers: the bot, a person.
 
-    The first page begins the work; a page with a key that was given before changes nothing.
+    The first page begins the work; another one changes nothing of it, whatever its key.
     """
 
     async def ended(self) -> tuple[int, str]:

@@ -75,6 +75,7 @@ class IncidentShape(Shape):
     cleared_at: datetime | None
     closed_at: datetime | None
     reopened_at: datetime | None
+    refired_at: datetime | None
     merged_into: str | None
     firing: int
     summary: str

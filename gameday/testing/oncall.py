@@ -150,16 +150,16 @@ class OnCall(Silent):
         self._service = service
         self._process = machine.process("responder")
         self._done: asyncio.Future[tuple[int, str]] = machine.create_future()
-        self._paged: set[str] = set()
+        self._is_paged = False
 
     async def page(self, notification: Notification) -> Receipt:
-        """Hand the page over, once."""
+        """Hand the page over; a second page, of any key, changes nothing."""
         page = notification.page
         assert page is not None, "a responder is given the whole page"
 
         async def begun() -> None:
-            if notification.key not in self._paged and self._process.is_alive:
-                self._paged.add(notification.key)
+            if not self._is_paged and self._process.is_alive:
+                self._is_paged = True
                 work = self._work(page, incident=notification.key)
                 self._process.start(work)
 

@@ -149,14 +149,14 @@ def test_what_a_run_explains_is_read_from_its_facts(
             ),
         ).to_json(),
     )
-    assert () == drills_of(runs)
+    assert () == drills_of(runs, now=noon)
 
     add(Kind.FAULT_INJECTED)
-    (drill,) = drills_of(runs)
+    (drill,) = drills_of(runs, now=noon)
     assert ("storefront", "checkout-latency") == (drill.service, drill.slo)
     assert {"search-latency"} == drill.collateral
     # 60 s of fault, 40 s × 1.25 until it has cleared, 5 s of delivery.
     assert timedelta(seconds=115) == drill.until - drill.since
 
     add(Kind.RUN_ENDED)
-    assert () == drills_of(runs)
+    assert () == drills_of(runs, now=noon)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -345,3 +346,75 @@ def test_no_alert_however_strange_breaks_the_reader_or_the_store(raw: dict[str, 
         assert found == Alert.from_fact(fact)
         assert "\0" not in fact.id
         fact.id.encode()
+
+
+def firing(fingerprint: str, *, starts: float, heard: float | None = None, **labels: str) -> Fact:
+    told = alert(fingerprint, starts=starts, **labels)
+    return replace(told, received_at=at(starts if heard is None else heard)).to_fact()
+
+
+def cleared(fingerprint: str, *, starts: float, ends: float, heard: float | None = None) -> Fact:
+    told = alert(fingerprint, starts=starts, ends=ends)
+    return replace(told, received_at=at(ends if heard is None else heard)).to_fact()
+
+
+def acked(minutes: float) -> Fact:
+    return word(Kind.ACKNOWLEDGED, minutes, incident="I", by="ann")
+
+
+@pytest.mark.parametrize(
+    ("told", "refired"),
+    [
+        pytest.param([cleared("a", starts=0, ends=5), firing("a", starts=10)], 10, id="cleared"),
+        pytest.param([cleared("a", starts=0, ends=5), firing("b", starts=10)], 10, id="another"),
+        pytest.param([firing("b", starts=4), cleared("a", starts=0, ends=5)], None, id="overlap"),
+        pytest.param(
+            [cleared("a", starts=0, ends=5), firing("b", starts=4, heard=6)], 6, id="heard late"
+        ),
+        pytest.param([firing("a", starts=6)], 6, id="a clearing that was never told"),
+        pytest.param(
+            [cleared("a", starts=0, ends=5, heard=10), firing("a", starts=6, heard=10)],
+            10,
+            id="both in one webhook",
+        ),
+        pytest.param(
+            [firing("b", starts=1), firing("a", starts=6), cleared("a", starts=6, ends=7)],
+            None,
+            id="one of two",
+        ),
+    ],
+)
+def test_what_fires_after_all_that_was_heard_has_cleared_fires_anew(
+    told: list[Fact], refired: float | None
+) -> None:
+    first = alert("a", starts=0)
+
+    state = only([first.to_fact(), opened("I", first), acked(1), *told], now=at(15))
+
+    assert (refired is None) == (state.acked_at is not None)
+    assert (None if refired is None else at(refired)) == state.refired_at
+    assert (State.ACKNOWLEDGED if refired is None else State.TRIGGERED) == state.state
+
+
+def test_a_ticket_that_was_acknowledged_is_no_answer_to_the_page_after_it() -> None:
+    first = alert("t", starts=0, severity="ticket")
+
+    state = only([first.to_fact(), opened("I", first), acked(1), firing("a", starts=9)], now=at(10))
+
+    assert (None, at(9)) == (state.acked_at, state.unanswered_since)
+
+
+@given(st.permutations(range(6)))
+def test_when_it_fired_anew_is_the_same_in_whatever_order_it_is_told(order: list[int]) -> None:
+    told = [
+        firing("a", starts=0),
+        cleared("a", starts=0, ends=5),
+        firing("b", starts=4),
+        cleared("b", starts=4, ends=8, heard=9),
+        firing("a", starts=11),
+        cleared("b", starts=4, ends=7, heard=8),
+    ]
+
+    (incident,) = AlertGroup(LINE, [told[n] for n in order]).incidents()
+
+    assert at(11) == incident.refired_at()

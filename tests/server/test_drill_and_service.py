@@ -106,7 +106,7 @@ async def both(tmp_path: Path) -> AsyncIterator[Both]:
         store,
         clock=clock,
         paging=Paging(dict.fromkeys(("on-call", "rota"), rota)),
-        terms=Terms(drills=partial(drills_of, store)),
+        terms=Terms(drills=lambda: drills_of(store, now=clock.now())),
     )
     gate = Gate(store.tokens)
 

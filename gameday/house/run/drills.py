@@ -2,30 +2,99 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
 
 import yaml
 
+from gameday.errors import GamedayError
 from gameday.incidents.routing import Drill
 from gameday.model.plan_record import recorded
 from gameday.model.scenario import TargetKind
 from gameday.model.severity import IncidentSeverity
-from gameday.ports import Store
+from gameday.ports import RunRecord, Store
+from gameday.quantity import duration
 from scoring.paging import DELIVERY
 from scoring.slo import Severity
 from scoring.timeline import Fact, Kind
 from scoring.timing import theory_limit
 
+_log = logging.getLogger(__name__)
 
-def drills_of(runs: Store) -> Sequence[Drill]:
-    """Return what the runs that go on explain; a run without a fault yet explains nothing."""
-    found = (
-        drill_of(record.id, runs.facts(record.id), runs.documents(record.id))
-        for record in runs.runs(limit=20)
-        if record.ended_at is None
-    )
+
+LONGEST_RESET = timedelta(hours=6)
+"""The longest window that pages, by the SRE Workbook's table: what a reset lasts at most, where no
+prediction can be read."""
+
+LONGEST_FAULT = timedelta(hours=24)
+"""What a fault lasts at most, where not even its scenario can be read."""
+
+
+def drills_of(runs: Store, *, now: datetime) -> Sequence[Drill]:
+    """Return what the runs that go on explain; a run without a fault yet explains nothing.
+
+    A run whose record cannot be read goes on, for as long as it possibly can: taken for ended, its
+    pages would go to the real rota.
+    """
+    found = (_going_on(runs, record, now) for record in runs.runs(limit=20) if not record.ended_at)
     return tuple(d for d in found if d is not None)
+
+
+def _going_on(runs: Store, record: RunRecord, now: datetime) -> Drill | None:
+    documents: Mapping[str, str] = {}
+    facts: Sequence[Fact] | None = None
+    try:
+        documents = runs.documents(record.id)
+        facts = runs.facts(record.id)
+        return drill_of(record.id, facts, documents)
+    except (GamedayError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        _log.warning("a run that goes on cannot be read run=%s error=%s", record.id, error)
+    kinds = None if facts is None else {f.kind for f in facts}
+    if kinds is not None and (Kind.RUN_ENDED in kinds or Kind.FAULT_INJECTED not in kinds):
+        return None
+    unread = _unread(record, facts, documents)
+    return unread if now <= unread.until else None
+
+
+def _unread(record: RunRecord, facts: Sequence[Fact] | None, documents: Mapping[str, str]) -> Drill:
+    """Return what a run explains by what can be read of it: as long, and as little, as can be."""
+    scenario = _read(documents.get("scenario", ""))
+    expect, metadata = scenario.get("spec", {}).get("expect", {}), scenario.get("metadata", {})
+    slo = str(scenario.get("spec", {}).get("slo", ""))
+    lasts = LONGEST_FAULT
+    with suppress(ValueError, TypeError, KeyError, AttributeError):
+        faults = scenario["spec"]["faults"]
+        lasts = max(duration(f.get("at", "0s")) + duration(f["duration"]) for f in faults)
+    service = ""
+    with suppress(yaml.YAMLError, AttributeError):
+        for document in yaml.safe_load_all(documents.get("slo", "")):
+            if document.get("metadata", {}).get("name") == slo:
+                service = str(document.get("spec", {}).get("service", ""))
+    injected = [f.happened_at for f in facts or () if f.kind == Kind.FAULT_INJECTED]
+    since = min(injected, default=record.started_at)
+    collateral = expect.get("collateral") if isinstance(expect, dict) else None
+    return Drill(
+        run=record.id,
+        service=service,
+        slo=slo,
+        collateral=frozenset(map(str, collateral or ())),
+        since=since,
+        until=since + lasts + LONGEST_RESET + DELIVERY,
+        severity=IncidentSeverity.named((metadata or {}).get("severity")),
+        is_disposable=is_disposable(record.target, 1),
+    )
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
+    spec = found.get("spec") if isinstance(found, dict) else None
+    return found if isinstance(spec, dict) else {}
 
 
 def drill_of(run: str, facts: Sequence[Fact], documents: Mapping[str, str]) -> Drill | None:

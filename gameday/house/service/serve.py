@@ -28,7 +28,7 @@ from gameday.incidents.paging import Paging
 from gameday.incidents.routing import Drill
 from gameday.incidents.state import IncidentState
 from gameday.incidents.terms import Terms
-from gameday.ports import Order, OrderKind, Pager, Store
+from gameday.ports import Clock, Order, OrderKind, Pager, Store
 from gameday.settings import Settings
 
 LOOK_EVERY = timedelta(seconds=1)
@@ -124,7 +124,7 @@ async def service(
         return f"{base}/go/{token}"
 
     with open_store(settings) as store:
-        drills = DrillWatch(store)
+        drills = DrillWatch(store, clock)
         # Before the engine looks at anything: whose a drill's incident is has to be known.
         await asyncio.to_thread(drills.look)
         engine = Engine(
@@ -167,8 +167,9 @@ async def service(
 class DrillWatch:
     """The drills that go on, as of the last look into the store of runs."""
 
-    def __init__(self, runs: Store) -> None:
+    def __init__(self, runs: Store, clock: Clock) -> None:
         self._runs = runs
+        self._clock = clock
         self._found: Sequence[Drill] = ()
 
     def now(self) -> Sequence[Drill]:
@@ -178,10 +179,9 @@ class DrillWatch:
     def look(self) -> None:
         """Look once; blocks while it does."""
         try:
-            self._found = drills_of(self._runs)
+            self._found = drills_of(self._runs, now=self._clock.now())
         except StoreError as error:
-            # Without knowledge of a drill every page is real: the safe side.
-            self._found = ()
+            # A drill of the last look has not ended because nobody can look.
             _log.warning("runs cannot be read error=%s", error)
 
     async def watch(self) -> None:

@@ -6,7 +6,6 @@ Whoever can write the store needs no token and no running service; nobody is pag
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from gameday.drivers.clock import SystemClock
 from gameday.drivers.database import Database
@@ -34,8 +33,9 @@ async def said_in_store(
     """
     with open_store(settings) as store:
         incident = _incident(store, about)
-        terms = Terms(has_duties=False, drills=partial(drills_of, store))
-        engine = Engine(store, clock=SystemClock(), terms=terms)
+        clock = SystemClock()
+        terms = Terms(has_duties=False, drills=lambda: drills_of(store, now=clock.now()))
+        engine = Engine(store, clock=clock, terms=terms)
         async with engine.running():
             return await engine.say(incident, kind, data, by=BY, source="operator")
 

@@ -82,7 +82,7 @@ class EngineIncidents:
             is_open=state.is_open,
             is_drill=state.drill is not None,
             fired_at=state.starts_at,
-            paged_at=state.reopened_at or state.paged_at,
+            paged_at=state.again_at or state.paged_at,
             now=state.now,
             window=told.labels.get("long_window", ""),
             burn_rate=_burn_rate(state.events),

@@ -1,0 +1,31 @@
+"""How an incident stands beside the ones that it is part of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from gameday.incidents.alert_group import Incident
+from gameday.incidents.memory import Memory
+from gameday.incidents.state import IncidentState, state_of
+
+
+def standing(
+    memory: Memory, group: str, found: Incident, *, now: datetime, part_of: Sequence[str] = ()
+) -> IncidentState:
+    """Return how an incident stands at an instant; one that fires on is not over with its whole.
+
+    Args:
+        part_of: the incidents that are asked about already: two may have been merged in turns.
+    """
+    state = state_of(found, group=group, now=now)
+    if state.merged_into is None or not found.waking:
+        return state
+    whole = memory.held(state.merged_into)
+    left_at = state.closed_at
+    if whole is not None and state.id not in part_of:
+        other = standing(memory, *whole, now=now, part_of=(*part_of, state.id))
+        if other.merged_into is not None or not (other.closed_at or other.cleared_at):
+            return state
+        left_at = other.closed_at or other.cleared_at
+    return state_of(found, group=group, now=now, left_at=left_at)
