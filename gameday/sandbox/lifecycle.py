@@ -16,11 +16,12 @@ from typing import Any
 
 import psutil
 
+from gameday import private
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.extras import Extra, require
 from gameday.sandbox import state
 from gameday.sandbox.state import SandboxState
-from gameday.sandbox.supervisor import ledger
+from gameday.sandbox.supervisor import database, ledger
 
 START_PATIENCE_SECONDS = 90.0
 KEPT = ("logs",)
@@ -126,8 +127,8 @@ async def status(folder: Path | None = None) -> SandboxStatus:
 @contextlib.asynccontextmanager
 async def _locked(folder: Path, progress: Progress) -> AsyncIterator[None]:
     """Hold the sandbox's lock, which lies beside its folder, for that is emptied."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(folder.name + ".lock").open("w") as lock:
+    private.folder(folder.parent)
+    with private.open_file(folder.with_name(folder.name + ".lock"), "w") as lock:
         told = False
         while True:
             try:
@@ -144,7 +145,8 @@ async def _locked(folder: Path, progress: Progress) -> AsyncIterator[None]:
 async def _start(
     folder: Path, *, time_scale: float, rate: float, progress: Progress
 ) -> SandboxState:
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    private.folder(folder)
+    private.folder(folder / "logs")
     output = str(folder / "logs" / "supervisor.out")
     # A session of its own: Ctrl-C in this terminal is not for the sandbox. Not `subprocess`,
     # whose objects complain when their process outlives them, as this one is meant to.
@@ -164,7 +166,7 @@ async def _start(
         {**os.environ, ledger.MARK: str(folder)},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_OPEN, 1, output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
             # A lock or a pipe of whoever started us must not last as long as the sandbox.
             *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in handed_down()),
@@ -284,7 +286,9 @@ def _clear(folder: Path, kept: tuple[str, ...]) -> None:
     for path in folder.iterdir():
         if path.name in kept:
             continue
-        if path.is_dir() and not path.is_symlink():
+        if path.name == database.DATA:
+            database.gone(path)  # it may lie elsewhere
+        elif path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)

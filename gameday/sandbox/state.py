@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from gameday import private
 from gameday.process import ProcessId
 from gameday.settings import Settings
 
@@ -83,7 +84,7 @@ def write(state: SandboxState) -> Path:
     """Write the state file atomically and return its path: readers see all of it or nothing."""
     path = Path(state.folder) / FILE_NAME
     draft = path.with_suffix(".draft")
-    draft.write_text(state.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    private.write_text(draft, state.model_dump_json(indent=2) + "\n")
     draft.replace(path)
     return path
 

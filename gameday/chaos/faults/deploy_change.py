@@ -16,6 +16,7 @@ from typing import Any
 
 from chaoslib.exceptions import ActivityFailed
 
+from gameday import private
 from gameday.chaos.control import Control
 from gameday.chaos.declaration import Activity, ActsOn, DeclaredFault, Hypothesis, Nothing, Records
 from gameday.chaos.parameters import CONTROL_URL, NAMES, TEXT, Parameter, names, one_of
@@ -67,8 +68,8 @@ def deploy_change(
     saved = {"service": service, "revision": change["revision"], "before": before}
     if process := _process_at(api.url):
         saved["process"] = process.to_json()
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
+    private.folder(record.parent)
+    private.write_text(record, json.dumps(saved, indent=2) + "\n")
     is_complete = False
     try:
         destinations: Sequence[str | None] = targets or [None]

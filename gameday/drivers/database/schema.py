@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gameday import private
 from gameday.errors import StoreError, UsageError
 from gameday.extras import Extra, require
 from gameday.settings.values import covered
@@ -78,7 +79,7 @@ def open_database(
     while True:
         try:
             if is_sqlite and parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+                _make_file(Path(parsed.database))
             return _opened(url, where, is_sqlite=is_sqlite)
         except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
             if not _is_held_by_another(error) or time.monotonic() >= deadline:
@@ -88,6 +89,14 @@ def open_database(
                 ) from error
         # Not in step with whoever else tries.
         wait(random.uniform(0.02, 0.1))
+
+
+def _make_file(path: Path) -> None:
+    """Have the database's file be its owner's alone before SQLite opens it."""
+    if not path.parent.exists():
+        private.folder(path.parent)
+    if not path.name.startswith((":", "file:")):  # neither memory nor a URI
+        private.tighten_file(path)
 
 
 def _opened(url: str, where: str, *, is_sqlite: bool) -> Engine:

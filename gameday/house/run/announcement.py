@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gameday import private
 from gameday.drivers.desk import HttpDesk, open_incidents
 from gameday.errors import StoreError, UsageError
 from gameday.process import ProcessId
@@ -38,8 +38,9 @@ def announced(settings: Settings, run: str, url: str, *, token: str) -> Iterator
             note.unlink(missing_ok=True)
     said = {"run": run, "url": url, "token": token} | ProcessId.own().to_json()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        private.folder(settings.state)
+        private.folder(path.parent)
+        with private.open_file(path, "w") as file:
             json.dump(said, file)
     except OSError as error:
         raise StoreError(f"the incident's note {str(path)!r} cannot be written: {error}") from error

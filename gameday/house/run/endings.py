@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from gameday import private
 from gameday.drivers.clock import SystemClock
 from gameday.errors import GamedayError, StoreError
 from gameday.house.run.announcement import left_behind
@@ -34,9 +35,9 @@ def write_timeline(path: Path, timeline: Timeline) -> None:
         StoreError: the file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.folder(path.parent)
         lines = (json.dumps(f.to_json(), ensure_ascii=False) for f in timeline)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        private.write_text(path, "\n".join(lines) + "\n")
     except OSError as error:
         raise StoreError(f"the timeline {str(path)!r} cannot be written: {error}") from error
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import TextIO
+from typing import IO
 from urllib.parse import quote
 
+from gameday import private
 from gameday.drivers.database import Database
 from gameday.errors import PlanRefused, StoreError
 from gameday.settings import Settings
@@ -21,6 +22,9 @@ TRIES, PAUSE = 3, timedelta(milliseconds=20)
 def open_store(settings: Settings | None = None) -> Iterator[Database]:
     """Open the store of runs, create it at first use, close it at the end."""
     chosen = settings or Settings.from_environment()
+    if not chosen.store.database_url:
+        with suppress(OSError):  # the store says what is wrong, and what helps
+            private.folder(chosen.state)
     database = Database(chosen.database_url)
     try:
         yield database
@@ -41,8 +45,8 @@ def only_run(settings: Settings, target: str) -> Iterator[None]:
     # A context's name may hold anything, also what leads to another folder.
     path = settings.state / f"run-{quote(target, safe='')}.lock"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
+        private.folder(path.parent)
+        file = private.open_file(path, "w")
     except OSError as error:
         raise StoreError(f"the lock {str(path)!r} cannot be opened: {error}") from error
     with file:
@@ -53,7 +57,7 @@ def only_run(settings: Settings, target: str) -> Iterator[None]:
         yield
 
 
-def _locked(file: TextIO) -> bool:
+def _locked(file: IO[str]) -> bool:
     """Return whether the lock is ours now; tried for longer than a plan holds it, who only asks."""
     for _ in range(TRIES):
         try:

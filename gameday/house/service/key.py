@@ -8,6 +8,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from gameday import private
 from gameday.errors import StoreError
 
 KEY_BYTES = 32
@@ -21,7 +22,7 @@ def server_key(state: Path) -> bytes:
     """
     path = state / "server.key"
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        private.folder(state)
         if not path.exists():
             _write_key(path)
         if stat.S_IMODE(path.stat().st_mode) & 0o077:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from gameday import private
 from gameday.drivers.kubernetes import Cluster
 from gameday.errors import DriverError
 from gameday.house.targets.cluster_faults import service_path
@@ -60,7 +61,7 @@ _ENVIRONMENT = {
 
 def _clone(bundle: bytes, copy: Path) -> None:
     """Make a bare repository of a bundle: beside first, then moved into place, whole."""
-    copy.parent.mkdir(parents=True, exist_ok=True)
+    private.folder(copy.parent)
     with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
         file = Path(scratch) / "shop.bundle"
         file.write_bytes(bundle)

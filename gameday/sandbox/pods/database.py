@@ -25,7 +25,7 @@ def main(options: Sequence[str]) -> None:
     parser.add_argument("--port", type=int, default=5432)
     chosen = parser.parse_args(options)
     if not chosen.folder.exists():
-        database.make((chosen.folder,), is_open=True)
+        database.make(chosen.folder.parent, (chosen.folder.name,), password="")
     server = database.server("database", chosen.folder, chosen.port, host="*")
     os.chdir(chosen.folder)
     os.execv(server.argv[0], server.argv)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import uvicorn
 
+from gameday import private
 from gameday.errors import GamedayError
 from gameday.process import ProcessId
 from gameday.sandbox import state
@@ -115,6 +117,8 @@ def main() -> None:
     parser.add_argument("--time-scale", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=16.0, help="orders per second")
     options = parser.parse_args()
+    # For all that it and those it starts ever write: logs, settings, the data of every component.
+    os.umask(private.NOBODY_ELSE)
     sys.exit(
         asyncio.run(
             supervise(options.folder.absolute(), time_scale=options.time_scale, rate=options.rate)

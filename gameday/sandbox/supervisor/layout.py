@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ class Layout:
     folder: Path
     repository: Path
     ports: Mapping[str, int]
+    database_password: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
+    """The shop's own, for PostgreSQL; known to nobody but inventory."""
 
     def address(self, name: str) -> str:
         """Return ``127.0.0.1:<port>`` of what has this name."""
@@ -77,8 +80,9 @@ class Layout:
             case "checkout":
                 extra["SHOP_INVENTORY"] = self.address(f"checkout-inventory-{region}")
             case _:
-                extra["SHOP_PRIMARY"] = database.url(self.ports[f"inventory-db-{region}"])
-                extra["SHOP_STANDBY"] = database.url(self.ports[f"inventory-standby-{region}"])
+                for name, hop in (("PRIMARY", "db"), ("STANDBY", "standby")):
+                    port = self.ports[f"inventory-{hop}-{region}"]
+                    extra[f"SHOP_{name}"] = database.url(port, password=self.database_password)
                 extra["SHOP_DATABASE"] = role
         return self._process(f"{service}-{region}", service, region, release, revision, extra)
 

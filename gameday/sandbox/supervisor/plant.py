@@ -282,8 +282,12 @@ class Plant:
         await keeper.start()
 
     async def _start_databases(self) -> None:
-        folders = tuple(self.folder / "postgres" / name for name in (PRIMARY, STANDBY))
-        await asyncio.to_thread(database.make, folders)
+        folders = await asyncio.to_thread(
+            database.make,
+            self.folder / database.DATA,
+            (PRIMARY, STANDBY),
+            password=self.layout.database_password,
+        )
         await _together(
             *(self._start(database.server(f.name, f, self.layout.ports[f.name])) for f in folders)
         )
