@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gameday.incidents.alerts import Alert, firing_id_of
+from gameday.incidents.episodes import Episode, episodes_of
 from gameday.incidents.severity import severity_of
 from gameday.model.severity import IncidentSeverity
 from scoring.timeline import Fact, Kind
@@ -255,6 +256,8 @@ class AlertGroup:
     def __init__(self, name: str, facts: Iterable[Fact] = ()) -> None:
         self.name = name
         self._firings: dict[str, Firing] = {}
+        self._ids_of: dict[str, set[str]] = {}
+        self._said_over: dict[str, datetime] = {}
         self._events: dict[str, Fact] = {}
         self._anchors: dict[str, str] = {}
         self._anchored: set[str] = set()
@@ -272,11 +275,25 @@ class AlertGroup:
         # Most facts of a storm are new, and need no reading for that.
         known = self._firings.get(firing_id_of(fact))
         if known is None:
-            return False
+            # Told again and again without a date, it would be another one each time.
+            is_undated = fact.kind == Kind.PAGE_RECEIVED and fact.data["starts_at"] is None
+            return is_undated and self._fires(str(fact.data["fingerprint"]), fact.happened_at)
         alert = Alert.from_fact(fact)
         if alert.ends_at is None:
             return known.told.ends_at is None
-        return known.ends_at is not None and known.ends_at >= alert.ends_at
+        ended_at = self._said_over.get(alert.firing_id)
+        return ended_at is not None and ended_at >= (alert.said_ends_at or alert.ends_at)
+
+    def _fires(self, fingerprint: str, at: datetime) -> bool:
+        """Return whether an alert fires now, and did so then."""
+        return any(
+            e.firing.ends_at is None and e.firing.told.received_at <= at
+            for e in self._episodes(fingerprint)
+        )
+
+    def _episodes(self, fingerprint: str) -> Sequence[Episode]:
+        ids = self._ids_of.get(fingerprint, ())
+        return episodes_of([self._firings[id] for id in ids])
 
     def add(self, fact: Fact) -> None:
         """Take one fact in; hearing it again changes nothing."""
@@ -306,7 +323,14 @@ class AlertGroup:
         said = Firing.of(alert)
         known = self._firings.get(alert.firing_id)
         self._firings[alert.firing_id] = said if known is None else known.merged(said)
-        found = self._going_on(alert) if known is None and alert.ends_at is None else None
+        if alert.ends_at is not None:
+            over = _later(self._said_over.get(alert.firing_id), alert.said_ends_at or alert.ends_at)
+            assert over is not None
+            self._said_over[alert.firing_id] = over
+        ids = self._ids_of.setdefault(alert.fingerprint, set())
+        ids.add(alert.firing_id)
+        is_new = known is None and len(ids) == 1
+        found = self._going_on(alert) if is_new and alert.ends_at is None else None
         if found is not None:
             # In a storm nearly every alert joins the incident that is open already; working the
             # whole group out again for each would take the square of their number.
@@ -348,15 +372,15 @@ class AlertGroup:
 
         clusters: list[_Cluster] = []
         of_drill: dict[str | None, _Cluster] = {}
-        for key, firing in sorted(
-            self._firings.items(), key=lambda item: (item[1].starts_at, item[0])
-        ):
+        episodes = [e for alert in self._ids_of for e in self._episodes(alert)]
+        for episode in sorted(episodes, key=lambda e: _began(e.firing)):
+            firing = episode.firing
             cluster = of_drill.get(firing.told.drill)
             if cluster is None or not cluster.takes(firing):
                 cluster = of_drill[firing.told.drill] = _Cluster()
                 clusters.append(cluster)
             cluster.add(firing)
-            for incident in ids_of.get(key, ()):
+            for incident in (i for key in sorted(episode.ids) for i in ids_of.get(key, ())):
                 cluster.ids.append(incident)
                 for word in events_of.get(incident, ()):
                     if word.kind in CLOSING:

@@ -23,7 +23,7 @@ from typing import Any
 
 from gameday.errors import PlanRefused, StoreError, UsageError
 from gameday.incidents.alert_group import CLOSING, Incident
-from gameday.incidents.alerts import alerts_of, has_beat, instant, text
+from gameday.incidents.alerts import alerts_of, has_beat, instant, left_out_of, text
 from gameday.incidents.answers import Answer, answer_of, incident_of, is_repeat
 from gameday.incidents.disk import Disk, Threads
 from gameday.incidents.dispatch import Dispatch
@@ -183,6 +183,9 @@ class Engine:
         """
         received_at = arrived_at or self.now()
         found = alerts_of(payload, received_at=received_at)
+        if left_out := left_out_of(payload):
+            # Alerts that are known already say it to nobody else.
+            _log.warning("webhook was cut by its sender alerts_left_out=%d", left_out)
         terms = self.terms
         if has_beat(payload):
             self.beat_at = received_at

@@ -142,6 +142,7 @@ class Paging:
             "burn_rate": page.burn_rate or labels.get("burn_rate", ""),
             "alerts": len(incident.firings),
             "why": duty.why,
+            "remarks": "; ".join(incident.first.told.remarks),
         }
         # Once the real rota is woken, it is no drill to them.
         is_drill = page.drill and duty.to == "drill on-call"

@@ -38,7 +38,7 @@ class Drill:
 
     def explains(self, alert: Alert) -> bool:
         """Return whether this alert is what the drill does."""
-        if not self.since <= alert.starts_at or not alert.received_at <= self.until:
+        if not self.since <= alert.earliest or not alert.received_at <= self.until:
             return False
         if alert.slo == self.slo:
             return alert.service == self.service

@@ -155,6 +155,7 @@ class IncidentState:
                     "ends_at": _iso(e.ends_at),
                     "labels": dict(e.told.labels),
                     "summary": e.told.annotations.get("summary", ""),
+                    "remarks": list(e.told.remarks),
                 }
                 for e in listed[:MOST_SHOWN]
             ],

@@ -86,6 +86,7 @@ class EngineIncidents:
             now=state.now,
             window=told.labels.get("long_window", ""),
             burn_rate=_burn_rate(state.events),
+            remarks=told.remarks,
             burn_from=state.starts_at - window,
             short=max(SHORTEST, min(window, HOUR / scale) / 12),
             slower=self._lookup.slower(state.slo),

@@ -79,6 +79,7 @@ class View:
         window: nominal long window of the branch that fired; burn_from: where the burn began by it.
         short: how far back the rates of the RED panels look.
         slower: from when on a request is slow; zero where nobody said.
+        remarks: what is to be known of how its alert was told.
         tools: deeplink per view that leads to a tool elsewhere; the console's own view else.
         takes: the acts it takes: ack, finding, tick, mitigate, note, close, merge, role; acting:
             from whom.
@@ -99,6 +100,7 @@ class View:
     now: datetime
     window: str = ""
     burn_rate: float | None = None
+    remarks: Sequence[str] = ()
     burn_from: datetime | None = None
     short: timedelta = timedelta(minutes=5)
     slower: timedelta = timedelta(0)
