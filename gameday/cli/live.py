@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from gameday.drivers.clock import SteadyClock
 from gameday.report.progress import PHASES, reached, sentence
 from scoring.timeline import Fact, Kind
 
@@ -30,7 +30,8 @@ class LiveView:
         self._plan: Plan | None = None
         self._conductor: Conductor | None = None
         self._facts: list[Fact] = []
-        self._started = datetime.now(UTC)
+        self._clock = SteadyClock()
+        self._started = self._clock.now()
         self._live = Live(
             console=Console(stderr=True),
             get_renderable=self._render,
@@ -60,7 +61,7 @@ class LiveView:
         from rich.table import Table
         from rich.text import Text
 
-        now = datetime.now(UTC)
+        now = self._clock.now()
         title = self._story.scenario.metadata.title or self._story.scenario.metadata.name
         head = Text(f"{title}", style="bold")
         head.append(f"   run {self._run} · {(now - self._started).total_seconds():.0f} s", "dim")

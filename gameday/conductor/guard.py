@@ -46,6 +46,7 @@ class Guard:
     Args:
         probes: per name in the scenario's abort rules, what tells whether its steady state holds.
         effects: what the drill sets off, once it is watched; None where nobody can tell.
+        unwatched: says why no sentinel watches over the run any more; empty while one does.
 
     Attributes:
         effects: as given.
@@ -63,6 +64,7 @@ class Guard:
         clock: Clock,
         probes: Mapping[str, Probe],
         effects: EffectSource | None = None,
+        unwatched: Callable[[], str] = lambda: "",
     ) -> None:
         self._plan = plan
         self._ledger = ledger
@@ -71,13 +73,14 @@ class Guard:
         self._watch = watch
         self._clock = clock
         self._probes = probes
+        self._unwatched = unwatched
         self.effects = effects
         self._limits = plan.scenario.spec.limits
         self._watches_effects = False
         self.set_off: TooMuch | None = None
         self._since = ledger.now()
-        self._looked: dict[int, datetime] = {}
-        self._blind_since: dict[int, datetime] = {}
+        self._looked: dict[int, timedelta] = {}
+        self._blind_since: dict[int, timedelta] = {}
 
     def watch_effects(self) -> None:
         """Look at what the drill sets off from now on: it is known how things were before."""
@@ -85,10 +88,10 @@ class Guard:
 
     async def reason(self) -> Reason:
         """Return once the run has to end, with the first reason there is."""
-        rules_at = self._clock.now()
+        rules_at = self._clock.elapsed()
         while True:
-            found = self._ordered() or self._stranger()
-            now = self._clock.now()
+            found = self._ordered() or self._stranger() or self._alone()
+            now = self._clock.elapsed()
             if found is None and now >= rules_at:
                 rules_at = now + RULES_EVERY
                 found = self._set_off() or await self._ruled()
@@ -120,6 +123,11 @@ class Guard:
                     return Reason(_unrelated(fact), "alertmanager")
         return None
 
+    def _alone(self) -> Reason | None:
+        """Return that nobody would take the faults back any more if this run died."""
+        why = self._unwatched()
+        return Reason(f"{why}, and without it no fault is held", "conductor") if why else None
+
     def _set_off(self) -> Reason | None:
         """Return what the drill has set off beyond a limit, or that nobody can tell any more."""
         if self.effects is None or not self._watches_effects:
@@ -149,7 +157,7 @@ class Guard:
                 return text
         if rule.error_budget_spent_above is None and rule.query is None and rule.probe is None:
             return ""  # nothing to ask for: read above, or one of the limits on what is set off
-        now = self._clock.now()
+        now = self._clock.elapsed()
         last = self._looked.get(number)
         if last is not None and now - last < EXPENSIVE_EVERY:
             return ""
@@ -217,7 +225,7 @@ class Guard:
         )
         return None if isinstance(spent, NoData) else spent.budget_spent_ratio
 
-    def _blind(self, number: int, rule: AbortRule, error: DriverError, now: datetime) -> str:
+    def _blind(self, number: int, rule: AbortRule, error: DriverError, now: timedelta) -> str:
         first = self._blind_since.setdefault(number, now)
         self._ledger.record(
             Kind.MEASUREMENT_FAILED,

@@ -95,10 +95,10 @@ class Recovery:
                 self._note(record, Kind.RECOVERY_STUCK, undo, self._source, why)
             else:
                 errors[undo.id] = await self.take_back(undo, record=record, by=by)
-        settled_at = self._clock.now() + settle
+        settled_at = self._clock.elapsed() + settle
         settled = not settle
         while not settled:
-            settled = self._clock.now() >= settled_at
+            settled = self._clock.elapsed() >= settled_at
             await self._clock.sleep(LOOK_AGAIN)
             for undo in in_order(undos):
                 if not errors[undo.id] and await self.is_back(undo):
@@ -114,7 +114,7 @@ class Recovery:
 
     async def take_back(self, undo: Undo, *, record: Record, by: str) -> str:
         """Take one back and prove it; return why it is stuck, or nothing."""
-        deadline = self._clock.now() + self._budget
+        deadline = self._clock.elapsed() + self._budget
         of_mitigations = undo.kind == MITIGATIONS
         said = False
         while True:
@@ -131,7 +131,7 @@ class Recovery:
                 error = "it was taken back, and reading the target still shows it"
             except DriverError as failure:
                 error = str(failure)
-            if self._clock.now() >= deadline:
+            if self._clock.elapsed() >= deadline:
                 why = {"undo": undo.id, "error": error, "command": undo.command}
                 self._note(record, Kind.RECOVERY_STUCK, undo, self._source, why)
                 return error

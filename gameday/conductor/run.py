@@ -112,6 +112,7 @@ class Conductor:
             clock=clock,
             probes=probes or {},
             effects=effects,
+            unwatched=undos.unwatched,
         )
 
     async def play(self, *, webhook: str) -> None:
@@ -328,7 +329,9 @@ class Conductor:
     async def _cleared(self, mitigation: Fact) -> None:
         """Return once no page branch fires any more, or when it should long have cleared."""
         quiet = 0
-        while self._clock.now() < mitigation.happened_at + self._deadlines.clears_within():
+        waited = max(self._ledger.now() - mitigation.happened_at, timedelta(0))
+        deadline = self._clock.elapsed() - waited + self._deadlines.clears_within()
+        while self._clock.elapsed() < deadline:
             await self._clock.sleep(self._settings.poll)
             quiet = 0 if self.watch.firing() else quiet + 1
             if quiet == 1:

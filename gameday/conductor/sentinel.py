@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -40,7 +40,7 @@ class Outcome(StrEnum):
 @dataclass(slots=True)
 class _Held:
     undo: Undo
-    until: datetime
+    until: timedelta  # by the clock that only grows
 
 
 class Sentinel:
@@ -69,7 +69,7 @@ class Sentinel:
         self._lease = lease
         self._end_run = end_run
         self._held: dict[str, _Held] = {}
-        self._beat_at = clock.now()
+        self._beat_at = clock.elapsed()
         self._left = False
         self._lost = ""
         self._changed = asyncio.Event()
@@ -90,7 +90,7 @@ class Sentinel:
         if self._lost:
             return False
         self.beat()
-        self._held[undo.id] = _Held(undo, self._clock.now() + at_most)
+        self._held[undo.id] = _Held(undo, self._clock.elapsed() + at_most)
         self._changed.set()
         return True
 
@@ -101,7 +101,7 @@ class Sentinel:
 
     def beat(self) -> None:
         """Hear that the run is alive."""
-        self._beat_at = self._clock.now()
+        self._beat_at = self._clock.elapsed()
 
     def farewell(self) -> None:
         """Hear that the run ends, and that whatever is still held could not be taken back."""
@@ -118,7 +118,7 @@ class Sentinel:
     async def watch(self) -> Outcome:
         """Return once there is nothing left to watch over."""
         while not self._left:
-            now = self._clock.now()
+            now = self._clock.elapsed()
             if not self._lost and now - self._beat_at > self._lease:
                 self._lost = f"its heartbeat was silent for {self._lease.total_seconds():g} s"
             if self._lost:
@@ -129,7 +129,7 @@ class Sentinel:
 
     async def _wait(self) -> None:
         """Wait for news, the end of the lease, or the end of a fault's time."""
-        now = self._clock.now()
+        now = self._clock.elapsed()
         ends = [self._beat_at + self._lease, *(h.until for h in self._held.values())]
         span = max(min(ends) - now, timedelta(0)) + timedelta(milliseconds=10)
         self._changed.clear()
@@ -142,14 +142,14 @@ class Sentinel:
         finally:
             news.cancel()
             timer.cancel()
-        if not self._changed.is_set() and self._clock.now() - now > span + OVERSLEPT:
+        if not self._changed.is_set() and self._clock.elapsed() - now > span + OVERSLEPT:
             self.beat()
 
-    async def _recover_expired(self, now: datetime) -> None:
+    async def _recover_expired(self, now: timedelta) -> None:
         for held in [h for h in self._held.values() if h.until <= now]:
             error = await self._recovery.take_back(held.undo, record=self._record, by="expired")
             if error or self._recovery.close(held.undo):
-                held.until = self._clock.now() + self._lease  # and again
+                held.until = self._clock.elapsed() + self._lease  # and again
             else:
                 self._held.pop(held.undo.id, None)
             self._write()
@@ -171,7 +171,7 @@ class Sentinel:
         fenced = not ended and self._fence(why)
         undos = [h.undo for h in self._held.values()]
         errors = await self._take_back(undos)
-        look_until = self._clock.now() + self._lease
+        look_until = self._clock.elapsed() + self._lease
         settled = False
         while not settled:
             # Each time anew: the store may not have answered, or a run that is not ended wrote on.
@@ -181,7 +181,7 @@ class Sentinel:
             errors |= await self._take_back(beside)
             self._write()
             # The last look comes after the lease, however long this one stood still meanwhile.
-            settled = ended and self._clock.now() >= look_until
+            settled = ended and self._clock.elapsed() >= look_until
             await self._clock.sleep(LOOK_AGAIN)
             ended = ended or await self._end()
             errors |= await self._take_back(

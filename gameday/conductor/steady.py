@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from gameday.conductor.limit import limited
@@ -116,11 +116,11 @@ class SteadyState:
             DriverError: Prometheus cannot be asked.
         """
         wanted = self._plan.scenario.spec.steady_state
-        started = self._clock.now()
-        held_since: datetime | None = None
+        started = self._clock.elapsed()
+        held_since: timedelta | None = None
         while True:
             seen = await self._rates()
-            now = self._clock.now()
+            now = self._clock.elapsed()
             met = all(r is not None and r < wanted.burn_rate_below for r in seen.values())
             if not met:
                 held_since = None

@@ -44,6 +44,13 @@ class Undos:
         """Return those of faults that may be in place, in the order they were stored."""
         return [u for u in self._open.values() if u.kind != MITIGATIONS]
 
+    def unwatched(self) -> str:
+        """Return why no sentinel watches over what is open; empty where one does or nothing is.
+
+        Before anything is kept it is `keep` that finds out.
+        """
+        return self._lease.lost() if self._open else ""
+
     async def keep(self, undo: Undo, *, at_most: timedelta) -> None:
         """Have an undo stored and held by the sentinel before anything is changed.
 

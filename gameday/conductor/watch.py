@@ -37,7 +37,7 @@ class Watch:
         self._clock = clock
         self._every = every
         self._seen: set[tuple[str, str]] = set()
-        self._failed_at: dict[str, datetime] = {}
+        self._failed_at: dict[str, timedelta] = {}
         self.burn_rates: Mapping[str, float | None] = {}
 
     async def watch(self, since: datetime) -> None:
@@ -55,13 +55,13 @@ class Watch:
             for state in await limited(self._clock, reading, "Prometheus", READING):
                 self._record(state, since)
         except DriverError as error:
-            self._record_failure("alerts", error, now)
+            self._record_failure("alerts", error)
         try:
             asking = self._alerts.burn_rates(slo=slo)
             self.burn_rates = await limited(self._clock, asking, "Prometheus", READING)
         except DriverError as error:
             self.burn_rates = {}
-            self._record_failure("burn_rate", error, now)
+            self._record_failure("burn_rate", error)
         else:
             self._ledger.record(
                 Kind.MEASUREMENT,
@@ -111,7 +111,8 @@ class Watch:
                     happened_at=at,
                 )
 
-    def _record_failure(self, what: str, error: DriverError, now: datetime) -> None:
+    def _record_failure(self, what: str, error: DriverError) -> None:
+        now = self._clock.elapsed()
         last = self._failed_at.get(what)
         if last is None or now - last >= REPEAT_FAILURES:
             self._failed_at[what] = now

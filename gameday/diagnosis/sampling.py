@@ -65,12 +65,12 @@ async def sample(store: TraceSource, hunt: Hunt, clock: Clock) -> Sample:
     Raises:
         DriverError: the store does not answer.
     """
-    deadline = clock.now() + PATIENCE
+    deadline = clock.elapsed() + PATIENCE
     while True:
         bad = await _bad(store, hunt, clock.now())
-        if len(bad) >= MANY or clock.now() >= deadline:
+        if len(bad) >= MANY or clock.elapsed() >= deadline:
             break
-        if len(bad) >= FEW and clock.now() >= deadline - PATIENCE * 0.75:
+        if len(bad) >= FEW and clock.elapsed() >= deadline - PATIENCE * 0.75:
             break
         await clock.sleep(PAUSE)
     return Sample(_spread(bad), await _quiet(store, hunt, clock.now()))

@@ -189,9 +189,9 @@ class Delivery:
             PermanentDriverError: it answers no.
         """
         async with self._turn(key):
-            began = self._clock.now()
+            began = self._clock.elapsed()
             for tries in itertools.count(1):
-                left = self._patience.budget - (self._clock.now() - began)
+                left = self._patience.budget - (self._clock.elapsed() - began)
                 timeout = min(self._patience.timeout, max(left, timedelta(milliseconds=1)))
                 wait = timedelta(0)
                 cause: Exception | None = None
@@ -207,7 +207,7 @@ class Delivery:
                     if answer.status < 500 and answer.status not in _RETRIED:
                         raise PermanentDriverError(f"{self.name} at {self.place} {trouble}")
                 pause = max(wait, self._patience.pause(tries, self._rng))
-                spent = self._clock.now() - began
+                spent = self._clock.elapsed() - began
                 if spent + pause >= self._patience.budget:
                     asked = f"; it asks to wait {wait.total_seconds():.0f} s" if wait else ""
                     raise TemporaryDriverError(

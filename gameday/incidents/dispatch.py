@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,8 @@ CLAIM = timedelta(seconds=10)
 """How long a claim holds without being renewed: what the page of a process that died waits at most.
 
 Renewed every third of it, so that two renewals in a row may fail. The clocks of the machines have
-to agree to a few seconds, which any time service gives.
+to agree to a few seconds, which any time service gives. A claim that reaches further ahead than
+twice this was made before a clock was set back, and holds nobody up.
 """
 
 Record = Callable[[IncidentState, str, Mapping[str, Any]], Awaitable[object]]
@@ -71,7 +72,7 @@ class Dispatch:
         self._fresh = fresh
         self._record = record
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._not_before: dict[str, datetime] = {}
+        self._not_before: dict[str, timedelta] = {}
         self._name = name or ""
         self.fulfilled = 0
         self.failed = 0
@@ -84,7 +85,7 @@ class Dispatch:
     def start(self, incident: IncidentState, duty: Duty) -> None:
         """Begin what is due, if it is not under way and has not just failed."""
         key = f"{incident.id}/{duty.key}"
-        now = self._clock.now()
+        now = self._clock.elapsed()
         if key in self._tasks or self._not_before.get(key, now) > now:
             return
         task = asyncio.create_task(self._fulfil(incident, duty, key))
@@ -128,7 +129,7 @@ class Dispatch:
             self.failed += 1
             # On record once, not once per try: the record is read by people.
             is_first = key not in self._not_before
-            self._not_before[key] = self._clock.now() + RETRY_AFTER
+            self._not_before[key] = self._clock.elapsed() + RETRY_AFTER
             _log.warning("pager failed incident=%s duty=%s error=%s", incident.id, duty.key, error)
             if not is_first:
                 return

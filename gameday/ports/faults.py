@@ -71,3 +71,6 @@ class Lease(Protocol):
 
     async def release(self, undo: str) -> None:
         """Tell the sentinel that this undo is proven done; never raises."""
+
+    def lost(self) -> str:
+        """Return why nobody watches over the run any more; empty while somebody does."""

@@ -109,13 +109,13 @@ class Bot:
         since = page.burn_from - window / 2
         # The page may be younger than the rates drawn: look until something moved that users feel,
         # and once more after that, since not every region shows it in the same second.
-        give_up = self._clock.now() + RED_PATIENCE
+        give_up = self._clock.elapsed() + RED_PATIENCE
         was_plain = False
         while True:
             now = self._clock.now()
             dashboard, reading = await self._closest_reading(case, dashboard, since, now)
             is_plain = reading.is_plain(SLOW)
-            if (is_plain and was_plain) or now >= give_up:
+            if (is_plain and was_plain) or self._clock.elapsed() >= give_up:
                 break
             was_plain = is_plain
             await self._clock.sleep(RED_PAUSE)
@@ -180,7 +180,7 @@ class Bot:
         ids = [t.trace_id for t in suspect.traces]
         ends = [t.root().started_at + t.root().duration for t in suspect.traces]
         since = suspect.first_at() - timedelta(seconds=5)
-        deadline = self._clock.now() + (PROFILE_LAG if is_code else PROFILE_LAG_WAITING)
+        deadline = self._clock.elapsed() + (PROFILE_LAG if is_code else PROFILE_LAG_WAITING)
         # A third of the time the spans saw: then the later pushes cannot turn the picture.
         enough = suspect.time * len(ids) / 3
         while True:
@@ -193,7 +193,7 @@ class Bot:
             reading = stacks.read(profile, revision=revision)
             if reading is not None and (reading.total >= enough or not is_code):
                 return reading
-            if now >= deadline:
+            if self._clock.elapsed() >= deadline:
                 return reading
             await self._clock.sleep(STEP)
 
@@ -279,12 +279,12 @@ class Bot:
             if step is not None:
                 await self._desk.tick(step.id, done=False, note="RED cannot be read")
             return
-        began = self._clock.now()
+        began = self._clock.elapsed()
         quiet = 0
-        while quiet < 2 and self._clock.now() - began < VIGIL:
+        while quiet < 2 and self._clock.elapsed() - began < VIGIL:
             await self._clock.sleep(VIGIL_PAUSE)
             quiet = quiet + 1 if await self._is_back(case.dashboard, case.red) else 0
-        took = (self._clock.now() - began).total_seconds()
+        took = (self._clock.elapsed() - began).total_seconds()
         note = f"back at baseline after {took:.0f} s" if quiet >= 2 else f"not back in {took:.0f} s"
         if step is not None:
             await self._desk.tick(step.id, done=quiet >= 2, note=note)

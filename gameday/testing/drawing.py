@@ -115,6 +115,8 @@ class Drawn:
         hand_after: how many seconds after the run died somebody types ``gameday recover``, beside
             the sentinel that is at work; None: not before all is over.
         pager_is_out: whether no page ever comes through.
+        steps: (second, by how much) the wall clock of the operator's machine is set; the target's
+            stays right.
     """
 
     scenario: str
@@ -126,6 +128,7 @@ class Drawn:
     kills_in_vain: int
     hand_after: float | None
     pager_is_out: bool
+    steps: tuple[tuple[float, timedelta], ...] = ()
 
 
 def draw(seed: int) -> Drawn:
@@ -144,7 +147,19 @@ def draw(seed: int) -> Drawn:
         kills_in_vain=dice.choice([0, 0, 0, 1, 5, 40]),
         hand_after=dice.uniform(0, 6) if dice.random() < 0.2 else None,
         pager_is_out=dice.random() < 0.05,
+        steps=tuple(_steps(dice)),
     )
+
+
+STEPS = tuple(timedelta(seconds=s) for s in (-3600, -120, -40, 40, 3600, 86_400))
+
+
+def _steps(dice: random.Random) -> Sequence[tuple[float, timedelta]]:
+    if dice.random() < 0.5:
+        return ()
+    return [
+        (round(dice.uniform(0, 60), 2), dice.choice(STEPS)) for _ in range(dice.choice([1, 1, 2]))
+    ]
 
 
 # --- the scenario -------------------------------------------------------------------------------

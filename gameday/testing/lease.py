@@ -33,3 +33,7 @@ class RecordingLease:
         """Let it go."""
         self.said.append(f"release {undo}")
         self.held.pop(undo, None)
+
+    def lost(self) -> str:
+        """Return that the sentinel is gone, where it is."""
+        return "the run's sentinel has ended" if self.dead else ""

@@ -314,7 +314,7 @@ class MemoryStore:
             self._refuse_if_fenced(self._bound)
         with self._alone:
             by, ends_at = self._claims.get(key, (holder, now))
-            if by != holder and ends_at > now:
+            if by != holder and now < ends_at <= until + (until - now):
                 return False
             self._claims[key] = (holder, until)
             return True

@@ -130,6 +130,18 @@ class Promises:
                     f"at {second:.2f} s ({failure})"
                 )
 
+    def check_watched(self, happened: tuple[float, Failure | Moment], *, lease: timedelta) -> None:
+        """Check that a run without its sentinel ends; to be asked where all else went well."""
+        second, failure = happened
+        is_killed = failure.way in KILLING
+        if failure.process != "sentinel" or not (is_killed or failure.lasts > 3 * lease):
+            return
+        due = second + OBEYED_WITHIN.total_seconds()
+        if not is_killed:
+            due += (2 * lease).total_seconds()
+        if names := self.in_place_at(due):
+            self.break_(f"{', '.join(names)}: in place at {due:.2f} s, and nobody watches over it")
+
     def check_obeyed(self, happened: tuple[float, Failure | Moment], *, real: str) -> None:
         """Check that an order to end was obeyed in time; only to be asked where it was all.
 

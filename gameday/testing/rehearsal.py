@@ -38,7 +38,7 @@ from gameday.settings import RunSettings, Settings, StoreSettings
 from gameday.testing.burning import SimulatedAlertmanager, SimulatedPrometheus
 from gameday.testing.drawing import LANDS_WITHIN, OPERATOR, RUN, SENTINEL, Drawn, Moment, draw
 from gameday.testing.failures import KILLING, ORDERS, Calls, Failure, Port, Way
-from gameday.testing.machine import Machine, StandsStill
+from gameday.testing.machine import Machine, MachineClock, StandsStill
 from gameday.testing.memory import MemoryStore
 from gameday.testing.oncall import OnCall, RehearsalDoor
 from gameday.testing.promises import THEIRS, Promises
@@ -199,6 +199,7 @@ class _Scene:
         self.report = Rehearsed(seed, drawn)
         self.tokens = itertools.count(1)
         self.machine = Machine()
+        self.clock = MachineClock(self.machine, self.machine.clock.now())
         self.moments: list[tuple[float, Moment]] = []
         self.world = World(self.machine)
         self.store = MemoryStore()
@@ -232,6 +233,7 @@ class _Scene:
             budget=_settings().recovery_budget,
             run_is_over=lambda: self.main is not None and self.main.done(),
             kills_in_vain=drawn.kills_in_vain,
+            clock=self.clock,
         )
         if drawn.theirs is not None:
             self.world.put(THEIRS, drawn.theirs)
@@ -298,7 +300,7 @@ class _Scene:
             self.machine.after(timedelta(seconds=0.3 * number), self.main.cancel)
 
     def _order(self, kind: OrderKind, run: str | None) -> None:
-        self.store.give(Order(kind, run, "enough", "operator", self.machine.clock.now()))
+        self.store.give(Order(kind, run, "enough", "operator", self.clock.now()))
 
     def _moment(self, moment: Moment) -> None:
         process = self.calls[moment.process].process
@@ -347,7 +349,7 @@ class _Scene:
 
     async def _main(self) -> None:
         try:
-            system, clock = self._system(), self.machine.clock
+            system, clock = self._system(), self.clock
             planned = await make_plan(self.story, system, run=RUN_ID, clock=clock)
             result, error = await self.parts.play(
                 self.story,
@@ -357,7 +359,7 @@ class _Scene:
                 settings=_settings(),
                 door=self.door,
                 around=Surroundings(
-                    clock=self.machine.clock,
+                    clock=clock,
                     sentinel=self.post,
                     responder=self._responder,
                     undoer=lambda _: self._undoer(RUN),
@@ -374,6 +376,8 @@ class _Scene:
         self.report.error = type(self.error).__name__ if self.error else ""
 
     def _play_run(self) -> None:
+        for second, by in self.drawn.steps:
+            self.machine.after(timedelta(seconds=second), self.clock.step, by)
         for moment in self.drawn.moments:
             self.machine.after(timedelta(seconds=moment.second), self._moment, moment)
         if self.drawn.hand_after is not None:
@@ -424,6 +428,8 @@ class _Scene:
         others = [h for _, h in happened if h.process != RUN]
         if not others and self.post.watching and not self.post.tried:
             self.promises.check_takeover(happened, lease=_settings().lease)
+        if len(happened) == 1 and isinstance(happened[0][1], Moment):
+            self.promises.check_watched(happened[0], lease=_settings().lease)
         if len(happened) == 1 and happened[0][1].way in ORDERS:
             self.promises.check_obeyed(happened[0], real=REAL)
         result = self.store.result(RUN_ID) if self.store.has_run(RUN_ID) else None
@@ -451,7 +457,7 @@ class _Scene:
         recovery = Recovery(
             undoer=self._undoer(OPERATOR),
             store=self._store(OPERATOR),
-            clock=self.machine.clock,
+            clock=self.clock,
             budget=_settings().recovery_budget,
             source="operator",
         )

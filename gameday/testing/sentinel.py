@@ -13,7 +13,7 @@ from pathlib import Path
 from gameday.conductor import Outcome, Sentinel
 from gameday.errors import TemporaryDriverError
 from gameday.house.run.endings import conclude
-from gameday.ports import Lease, Store, Undo, Undoer
+from gameday.ports import Clock, Lease, Store, Undo, Undoer
 from gameday.testing.failures import Calls
 from gameday.testing.machine import Machine, Process
 
@@ -21,6 +21,8 @@ __all__ = ["SentinelPost"]
 
 # As `gameday.house.processes.sentinel_process` has them.
 BEATS_PER_LEASE = 5
+SILENT_LEASES = 2
+OVERSLEPT = timedelta(seconds=1)
 READY_WITHIN = 20.0
 HELD_WITHIN = 5.0
 GOODBYE = timedelta(seconds=2)
@@ -37,6 +39,7 @@ class SentinelPost:
         kills_in_vain: how often ending the run's process is tried in vain, as where it belongs to
             somebody else.
         tried: how often it was.
+        clock: of the machine on which both run; None: the world's.
         outcome: how the watch ended; None: it never did.
     """
 
@@ -49,6 +52,7 @@ class SentinelPost:
     budget: timedelta
     run_is_over: Callable[[], bool]
     kills_in_vain: int = 0
+    clock: Clock | None = None
     outcome: Outcome | None = None
     watching: asyncio.Task[None] | None = field(default=None)
     tried: int = 0
@@ -64,12 +68,13 @@ class SentinelPost:
             run,
             undoer=self.undoer,
             store=self.store,
-            clock=self.machine.clock,
+            clock=self.clock or self.machine.clock,
             lease=lease,
             budget=self.budget,
             end_run=self._end_run,
         )
         pipe = _Pipe(self.machine, self.run_process, self.process, sentinel)
+        pipe.silence = SILENT_LEASES * lease
         self.watching = self.process.start(self._watch(sentinel, run))
         beats = asyncio.create_task(pipe.beat(lease / BEATS_PER_LEASE))
         try:
@@ -118,6 +123,10 @@ class _Lease:
         """Tell the sentinel that this undo is proven done."""
         await self.calls.asked("lease.release", partial(self.pipe.release, undo))
 
+    def lost(self) -> str:
+        """Return why nobody watches over the run any more; empty while somebody does."""
+        return self.pipe.lost()
+
 
 class _Pipe:
     """What the run says arrives in order; what is said to a frozen sentinel waits."""
@@ -130,6 +139,8 @@ class _Pipe:
         self._sentinel = sentinel
         self._is_open = True
         self._waiting: list[asyncio.Future[None]] = []
+        self._heard_at = machine.elapsed
+        self.silence = timedelta(0)
         run.on_death.append(self.close)
         process.on_death.append(self._broken)
 
@@ -163,8 +174,22 @@ class _Pipe:
     async def beat(self, every: timedelta) -> None:
         """Beat for ever."""
         while True:
+            asleep_at = self._machine.elapsed
             await self._machine.clock.sleep(every)
-            self.tell(self._sentinel.beat)
+            if self._machine.elapsed - asleep_at > every + OVERSLEPT:
+                self._heard_at = self._machine.elapsed
+            self.tell(self._answered_beat)
+
+    def _answered_beat(self) -> None:
+        self._sentinel.beat()
+        self._heard_at = self._machine.elapsed
+
+    def lost(self) -> str:
+        """Return why the sentinel does not hear the run any more; empty while it does."""
+        if not self._process.is_alive:
+            return "the run's sentinel has ended"
+        is_silent = self._machine.elapsed - self._heard_at > self.silence
+        return "the run's sentinel has not answered" if is_silent else ""
 
     def close(self) -> None:
         """Close the run's end, as its death does: the sentinel reads the end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,25 @@ async def test_without_a_sentinel_nothing_is_injected(tmp_path: Path) -> None:
         await run.play()
 
     assert run.world.injected_at is None
+
+
+async def test_a_sentinel_that_is_lost_while_a_fault_is_in_place_ends_the_run(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path)
+
+    async def lose() -> None:
+        await run.clock.sleep(5 * SECOND)
+        run.lease.dead = True
+
+    tasks: list[asyncio.Task[None]] = []
+    after_injection(run, lambda: tasks.append(asyncio.create_task(lose())))
+
+    with pytest.raises(RunAborted, match="sentinel has ended, and without it no fault is held"):
+        await run.play()
+
+    assert run.world.present == set()
+    assert () == run.store.open_undos()
 
 
 async def test_the_sentinel_holds_an_undo_before_and_lets_it_go_after(tmp_path: Path) -> None:

@@ -130,12 +130,17 @@ class IncidentTables(FactTable):
     # --- claims ------------------------------------------------------------------------------
 
     def claim(self, key: str, *, holder: str, now: datetime, until: datetime) -> bool:
-        """Return whether the key is this holder's alone now, until then; again: until later."""
+        """Return whether the key is this holder's alone now, until then; again: until later.
+
+        One that reaches further ahead than twice as far was made before a clock was set back.
+        """
         claims = self._tables.claims.c
         insert = self._insert(self._tables.claims).values(
             key=key, holder=holder, until=_exact(until)
         )
-        mine_or_over = (claims.holder == holder) | (claims.until <= _exact(now))
+        furthest = until + (until - now)
+        is_over = (claims.until <= _exact(now)) | (claims.until > _exact(furthest))
+        mine_or_over = (claims.holder == holder) | is_over
         taken = insert.on_conflict_do_update(
             index_elements=["key"],
             set_={"holder": insert.excluded.holder, "until": insert.excluded.until},

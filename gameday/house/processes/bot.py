@@ -38,7 +38,7 @@ def main() -> int:
 
 
 async def _answer(page: Page, token: str) -> None:
-    from gameday.drivers.clock import SystemClock
+    from gameday.drivers.clock import SteadyClock
     from gameday.drivers.desk import HttpDesk
     from gameday.drivers.git import GitHistory
     from gameday.drivers.jaeger import JaegerTraces
@@ -52,6 +52,6 @@ async def _answer(page: Page, token: str) -> None:
         open_traces=JaegerTraces,
         open_profiles=PyroscopeProfiles,
         code=GitHistory(copies=page.code),
-        clock=SystemClock(),
+        clock=SteadyClock(),
     )
     await bot.work(page)

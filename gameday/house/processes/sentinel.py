@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Any
 
 from gameday.conductor import Outcome, Sentinel
-from gameday.drivers.clock import SystemClock
+from gameday.drivers.clock import SteadyClock
 from gameday.errors import GamedayError
 from gameday.house.processes.undoers import Undoers
 from gameday.house.run.endings import end
@@ -26,6 +26,9 @@ from gameday.ports import Undo
 from gameday.process import ProcessId
 
 LONGEST_LINE = 1 << 24
+ALIVE = "alive"
+"""What every beat is answered with, so that the run hears its sentinel, too."""
+
 GONE_WITHIN = 1.0
 """Seconds a killed process is waited for at a time."""
 
@@ -60,7 +63,7 @@ async def _watch() -> int:
             run,
             undoer=Undoers(),
             store=store,
-            clock=SystemClock(),
+            clock=SteadyClock(),
             lease=timedelta(seconds=float(orders["lease_seconds"])),
             budget=settings.recovery_budget,
             end_run=process.end,
@@ -98,6 +101,7 @@ async def _hear(reader: asyncio.StreamReader, sentinel: Sentinel) -> None:
                 sentinel.farewell()
             case _:
                 sentinel.beat()
+                _say(ALIVE)
 
 
 def _say(word: str) -> None:

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
+from gameday.drivers.clock import SystemClock
 from gameday.errors import TemporaryDriverError
 from gameday.ports import Undo
 from gameday.process import ProcessId
@@ -22,6 +23,15 @@ READY_WITHIN = 20.0
 """Seconds a sentinel may take to start; a busy machine needs several to load an interpreter."""
 
 HELD_WITHIN = 5.0
+
+SILENT_LEASES = 2
+"""Leases without an answer to a beat after which a sentinel is taken for frozen, and the run ends.
+
+More than one: a sentinel that recovers a fault whose time is over, on a busy machine, is late.
+"""
+
+OVERSLEPT = timedelta(seconds=1)
+"""A run that beat this much too late stood still itself, and cannot tell who else did."""
 BEATS_PER_LEASE = 5
 
 GOODBYE = 2.0
@@ -61,6 +71,10 @@ class SentinelProcess:
         self._stdin: asyncio.WriteTransport | None = None
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._clock = SystemClock()
+        self._heard_at = self._clock.elapsed()
+        self._silence = timedelta(0)
+        self._held: set[str] = set()
         self.pid = process.pid
 
     async def start(self, run: str, lease: timedelta) -> None:
@@ -79,6 +93,7 @@ class SentinelProcess:
             lease_seconds=lease.total_seconds(),
         )
         await self._answered(ready, READY_WITHIN, "did not start")
+        self._silence = SILENT_LEASES * lease
         every = lease.total_seconds() / BEATS_PER_LEASE
         self._tasks.append(asyncio.create_task(self._beat(every)))
 
@@ -89,6 +104,7 @@ class SentinelProcess:
             TemporaryDriverError: it is gone or does not answer.
         """
         held = self._expect(undo.id)
+        self._held.add(undo.id)
         self._tell(
             say="hold",
             undo={**asdict(undo), "data": dict(undo.data)},
@@ -98,8 +114,22 @@ class SentinelProcess:
 
     async def release(self, undo: str) -> None:
         """Tell it that this undo is proven done."""
+        self._held.discard(undo)
         with suppress(TemporaryDriverError):
             self._tell(say="release", undo=undo)
+
+    def lost(self) -> str:
+        """Return why nobody watches over the run any more; empty while somebody does."""
+        code = self._process.poll()
+        if code is not None:
+            return f"the run's sentinel (process {self.pid}) has ended with {code}"
+        silent = self._clock.elapsed() - self._heard_at
+        if self._silence and silent > self._silence:
+            return (
+                f"the run's sentinel (process {self.pid}) has not answered for "
+                f"{silent.total_seconds():.0f} s"
+            )
+        return ""
 
     async def farewell(self) -> None:
         """Tell it that the run ends; it recovers what it still holds, and goes."""
@@ -108,6 +138,10 @@ class SentinelProcess:
         for _ in range(round(GOODBYE / MOMENT)):
             # One that still has something to recover outlives the run.
             if self._stdin is None or self._process.poll() is not None:
+                break
+            if self.lost() and not self._held:
+                self._process.kill()  # frozen, and with nothing to wake up for
+                self._process.wait()
                 break
             await asyncio.sleep(MOMENT)
         for task in self._tasks:
@@ -118,11 +152,15 @@ class SentinelProcess:
     async def _beat(self, every: float) -> None:
         with suppress(TemporaryDriverError):
             while True:
+                asleep_at = self._clock.elapsed()
                 await asyncio.sleep(every)
+                if self._clock.elapsed() - asleep_at > timedelta(seconds=every) + OVERSLEPT:
+                    self._heard_at = self._clock.elapsed()
                 self._tell(say="beat")
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         async for line in reader:
+            self._heard_at = self._clock.elapsed()
             for future in self._waiting.pop(line.decode().strip(), []):
                 if not future.done():
                     future.set_result(None)

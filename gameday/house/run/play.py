@@ -20,7 +20,7 @@ from gameday.conductor.limit import limited
 from gameday.conductor.mitigations import ReversibleMitigations
 from gameday.conductor.run import to_the_end
 from gameday.conductor.undos import Undos
-from gameday.drivers.clock import SystemClock
+from gameday.drivers.clock import SteadyClock, SystemClock
 from gameday.errors import DriverError, GamedayError, PlanRefused, RecoveryError, StoreError
 from gameday.governance.admission import Admitted
 from gameday.house.processes.sentinel_process import sentinel
@@ -118,7 +118,7 @@ async def play(
         StoreError: not even its beginning could be written down.
     """
     around = around or Surroundings()
-    clock = around.clock
+    clock = SteadyClock(around.clock)  # a run is timed by one clock, whatever is set meanwhile
     planned = admitted.plan
     run = planned.run
     store.open_run(

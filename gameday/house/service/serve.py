@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gameday.diagnosis.instruments import Instruments
-from gameday.drivers.clock import SystemClock
+from gameday.drivers.clock import SteadyClock
 from gameday.drivers.database import Database
 from gameday.errors import StoreError
 from gameday.house.run.drills import drills_of
@@ -73,6 +73,10 @@ class ServeSettings:
         )
 
 
+LAG = timedelta(seconds=1)
+"""A wall clock that is further from the service's than this was set, and not slewed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """The parts of a running service that its HTTP face needs."""
@@ -113,7 +117,7 @@ async def service(
             instrument is none.
         DriverError: the cluster they come from is not in the kubeconfig, or not allowed.
     """
-    clock = SystemClock()
+    clock = SteadyClock()
     rollouts = rollouts_of(chosen.deploys_from)
     instruments, documents = instruments_of_settings(settings.tools), IncidentDocuments()
     signer = Signer(server_key(settings.state))
@@ -144,6 +148,7 @@ async def service(
         watching = [asyncio.create_task(drills.watch())]
         try:
             async with engine.running(tick=tick):
+                watching.append(asyncio.create_task(_follow(clock, engine)))
                 if rollouts is not None:
                     tell = partial(engine.deploy, by=chosen.deploys_from)
                     following = Following(rollouts, tell, clock=clock)
@@ -162,6 +167,25 @@ async def service(
             for task in watching:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
+
+
+async def _follow(clock: SteadyClock, engine: Engine) -> None:
+    """Follow a wall clock that was set, as soon as no incident is open that is timed by another."""
+    told = timedelta(0)
+    while True:
+        lag = clock.lag()
+        if abs(lag) <= LAG:
+            told = timedelta(0)
+        elif not engine.open_incidents():
+            _log.warning("wall clock was set, and is followed seconds=%.0f", lag.total_seconds())
+            clock.follow()
+        elif abs(lag - told) > LAG:
+            told = lag
+            _log.warning(
+                "wall clock was set, and is followed once no incident is open seconds=%.0f",
+                lag.total_seconds(),
+            )
+        await clock.sleep(LOOK_EVERY)
 
 
 class DrillWatch:
@@ -191,7 +215,7 @@ class DrillWatch:
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
 
-def _stopping(runs: Store, clock: SystemClock) -> Callable[[IncidentState], None]:
+def _stopping(runs: Store, clock: Clock) -> Callable[[IncidentState], None]:
     def stop(incident: IncidentState) -> None:
         if any(o.kind is OrderKind.STOP for o in runs.orders()):
             return
