@@ -2,12 +2,15 @@
 
 An alert's state belongs to its fingerprint. Several senders tell the same story differently: two
 Alertmanagers of one cluster date a beginning a moment apart, Grafana says of an alert that is over
-that it began when it ended, others leave dates out. So a beginning while the alert fires already is
-the same episode, and an end is the end of every episode that began at or before it::
+that it began when it ended, others leave dates out. So beginnings within `TOGETHER` are one, and an
+end is the end of every episode that began at or before it::
 
-    said        begins  begins          over  over    begins
-                  ├───────┴──────────────┴─────┤        ├────…
-    episodes      1                                     2
+    said        begins  begins          over  over    begins        begins   over
+                  ├───────┴──────────────┴─────┤        ├─────────────┼───────┤
+    episodes      1                                     2             3
+
+A beginning long after the last, of whose end nobody told, is another episode: in between it must
+have cleared, and whoever has the first may be asleep.
 
 What a drill explains and what it does not stay apart, for in doubt an alert is real.
 """
@@ -16,11 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gameday.incidents.alert_group import Firing
+
+
+TOGETHER = timedelta(minutes=2)
+"""Beginnings this close are one, told by two senders: their rules are evaluated that far apart."""
 
 
 @dataclass(slots=True)
@@ -38,14 +45,31 @@ class Episode:
     def begin(self, told: Firing) -> None:
         """Take in that it began, said perhaps not for the first time."""
         first = min(self.firing, told, key=lambda f: (f.told.received_at, f.told.firing_id))
-        self.firing = replace(first, ends_at=None)
+        self.firing = replace(first, ends_at=None, over_heard_at=None)
         self.ids.add(told.told.firing_id)
 
     def end(self, told: Firing, *, at: datetime) -> None:
         """Take in that it was over then, at the latest."""
-        ends = (at, self.firing.starts_at, self.firing.ends_at or at)
-        self.firing = replace(self.firing, ends_at=max(ends))
+        self._over(at, told.over_heard_at or told.told.received_at)
         self.ids.add(told.told.firing_id)
+
+    def give_way(self, next_one: Firing) -> None:
+        """Take in that it was over when the next one began, for so much later that is another."""
+        self._over(next_one.starts_at, next_one.told.received_at)
+
+    def _over(self, at: datetime, heard_at: datetime) -> None:
+        known = self.firing
+        self.firing = replace(
+            known,
+            ends_at=max(at, known.starts_at, known.ends_at or at),
+            over_heard_at=min(heard_at, known.over_heard_at or heard_at),
+        )
+
+    def is_another(self, told: Firing) -> bool:
+        """Return whether a beginning, by its own word, is another one than this one's."""
+        begun = self.firing.told
+        is_dated = told.told.is_dated and begun.is_dated
+        return is_dated and told.told.earliest > begun.earliest + TOGETHER
 
 
 def episodes_of(told: Collection[Firing]) -> Sequence[Episode]:
@@ -61,7 +85,10 @@ def episodes_of(told: Collection[Firing]) -> Sequence[Episode]:
     for word in sorted((*begins, *ends), key=lambda w: (w.at, w.is_end, w.firing.told.firing_id)):
         drill = word.firing.told.drill
         if not word.is_end:
-            if drill not in fires:
+            known = fires.get(drill)
+            if known is not None and known.is_another(word.firing):
+                known.give_way(word.firing)
+            if known is None or known.firing.ends_at is not None:
                 fires[drill] = Episode(word.firing)
                 found.append(fires[drill])
             fires[drill].begin(word.firing)

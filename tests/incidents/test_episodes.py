@@ -192,7 +192,7 @@ STORIES: Mapping[str, tuple[Sequence[Alert], Sequence[tuple[float, float | None]
     "an end before an undated beginning": ([firing(10, None), over(300, 0, 5)], [(10, 10)]),
     "the first end was lost": (
         [firing(10, 0), firing(610, 600), over(700, 600, 690)],
-        [(0, 690)],
+        [(0, 600), (600, 690)],
     ),
     "it fires twice": (
         [firing(10, 0), over(70, 0, 60), firing(610, 600), over(700, 600, 690)],
