@@ -55,7 +55,11 @@ class IncidentStore(Protocol):
         """
 
     def claim(self, key: str, *, holder: str, now: datetime, until: datetime) -> bool:
-        """Return whether the key is this holder's alone now, until then; again: until later."""
+        """Return whether the key is this holder's alone now, until then; again: until later.
+
+        Another's claim that reaches further ahead than this one twice over was made before a clock
+        was set back, and is over.
+        """
 
     def release(self, key: str, *, holder: str) -> None:
         """Give a claim back; what another holds stays."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gameday.testing.drawing import CALLS, OPERATOR, RUN, SENTINEL, Moment, draw, possible
+from gameday.testing.drawing import CALLS, OPERATOR, RUN, SENTINEL, STEPS, Moment, draw, possible
 from gameday.testing.failures import RAISING, Failure, Way
 from gameday.testing.oncall import Character
 from gameday.testing.rehearsal import Rehearsed, rehearse
@@ -33,6 +33,7 @@ UNDISTURBED = replace(
     kills_in_vain=0,
     hand_after=None,
     pager_is_out=False,
+    steps=(),
 )
 
 
@@ -108,6 +109,40 @@ def test_an_undisturbed_run_passes() -> None:
         report.sentinel,
         report.by_hand,
     )
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_run_takes_no_notice_of_a_wall_clock_that_is_set(step: timedelta) -> None:
+    usual = played()
+
+    report = played(steps=((3.0, step), (20.0, -step), (25.0, step)))
+
+    assert ("passed", "relieved") == (report.outcome, report.sentinel)
+    assert usual.seconds == report.seconds
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_run_that_freezes_is_taken_over_in_time_whatever_its_clock_was_set_to(
+    step: timedelta,
+) -> None:
+    moment = Moment(20.0, RUN, Way.FROZEN_BEFORE, timedelta(seconds=40))
+
+    report = played(moments=(moment,), steps=((21.0, step),))
+
+    assert ("killed", "took over") == (report.outcome, report.sentinel)
+
+
+@pytest.mark.parametrize(
+    ("way", "sentinel"), [(Way.KILLED_BEFORE, "killed"), (Way.FROZEN_BEFORE, "relieved")]
+)
+def test_a_run_whose_sentinel_is_killed_or_frozen_ends_and_recovers(
+    way: Way, sentinel: str
+) -> None:
+    moment = Moment(12.0, SENTINEL, way, timedelta(seconds=40))
+
+    report = played(moments=(moment,))
+
+    assert ("aborted", "aborted", sentinel) == (report.outcome, report.verdict, report.sentinel)
 
 
 def test_every_call_there_is_is_made_by_some_rehearsal() -> None:

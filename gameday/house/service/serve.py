@@ -148,7 +148,7 @@ async def service(
         watching = [asyncio.create_task(drills.watch())]
         try:
             async with engine.running(tick=tick):
-                watching.append(asyncio.create_task(_follow(clock, engine)))
+                watching.append(asyncio.create_task(follow_wall_clock(clock, engine)))
                 if rollouts is not None:
                     tell = partial(engine.deploy, by=chosen.deploys_from)
                     following = Following(rollouts, tell, clock=clock)
@@ -169,7 +169,7 @@ async def service(
             await asyncio.gather(*watching, return_exceptions=True)
 
 
-async def _follow(clock: SteadyClock, engine: Engine) -> None:
+async def follow_wall_clock(clock: SteadyClock, engine: Engine) -> None:
     """Follow a wall clock that was set, as soon as no incident is open that is timed by another."""
     told = timedelta(0)
     while True:

@@ -242,6 +242,24 @@ class IncidentStoreContract:
         other.release("I/page/1", holder="two")
         assert claim("one", 16)
 
+    def test_a_claim_from_before_a_clock_was_set_back_holds_nobody_up(
+        self, subject: OpensSharedStore
+    ) -> None:
+        store, ahead = subject(), NOON + 40 * SECOND
+
+        assert store.claim("k", holder="dead", now=ahead, until=ahead + 10 * SECOND)
+
+        assert store.claim("k", holder="alive", now=NOON, until=NOON + 10 * SECOND)
+
+    def test_a_claim_by_a_clock_that_is_a_little_ahead_is_its_holders(
+        self, subject: OpensSharedStore
+    ) -> None:
+        store, ahead = subject(), NOON + 4 * SECOND
+
+        assert store.claim("k", holder="ahead", now=ahead, until=ahead + 10 * SECOND)
+
+        assert not store.claim("k", holder="other", now=NOON, until=NOON + 10 * SECOND)
+
     def test_of_many_who_claim_at_once_one_has_it(self, subject: OpensSharedStore) -> None:
         stores = [subject() for _ in range(4)]
         gate = threading.Barrier(4)

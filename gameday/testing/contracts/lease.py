@@ -67,8 +67,10 @@ class LeaseContract:
     ) -> None:
         async def play(held: HeldLease) -> None:
             await held.lease.hold(_undo(), at_most=MINUTE)
+            assert "" == held.lease.lost()
             await held.kill()
 
+            assert "sentinel" in held.lease.lost()
             with refused(DriverError):
                 await held.lease.hold(_undo(2), at_most=MINUTE)
             await held.lease.release(_undo().id)

@@ -34,12 +34,12 @@ import httpx
 from gameday.house.processes.sentinel_process import sentinel
 from gameday.ports import Undo
 
-url, ending = sys.argv[1:]
+url, ending, seconds = sys.argv[1:]
 undo = Undo("gd-r1-1", "experiment", "r1", "slow", "gameday recover r1",
             {"experiment": {"method": []}, "configuration": {}, "toxiproxy_url": url})
 
 async def main():
-    async with sentinel("r1", lease=timedelta(seconds=LEASE)) as lease:
+    async with sentinel("r1", lease=timedelta(seconds=float(seconds))) as lease:
         await lease.hold(undo, at_most=timedelta(minutes=5))
         toxic = {"name": "gd-r1-1", "type": "latency", "attributes": {"latency": 100}}
         httpx.post(f"{url}/proxies/PROXY/toxics", json=toxic, trust_env=False).raise_for_status()
@@ -52,10 +52,17 @@ async def main():
             return
         if ending == "leave":
             return
+        if ending == "listen":
+            while not lease.lost():
+                await asyncio.sleep(0.05)
+            print(lease.lost(), flush=True)
+            httpx.delete(f"{url}/proxies/PROXY/toxics/gd-r1-1", trust_env=False)
+            await lease.release("gd-r1-1")
+            return
         await asyncio.sleep(600)
 
 asyncio.run(main())
-""".replace("LEASE", str(LEASE)).replace("PROXY", PROXY)
+""".replace("PROXY", PROXY)
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +84,11 @@ def settings(tmp_path: Path) -> Settings:
 
 @contextmanager
 def started(
-    settings: Settings, url: str, ending: str
+    settings: Settings, url: str, ending: str, *, lease: int = LEASE
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Start a run that has a fault in place; yield it and its sentinel's process id."""
     with subprocess.Popen(
-        [sys.executable, "-c", RUN, url, ending],
+        [sys.executable, "-c", RUN, url, ending, str(lease)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "GAMEDAY_STATE": str(settings.state)},
@@ -162,7 +169,7 @@ def test_without_its_sentinel_a_run_holds_nothing_more(settings: Settings, serve
         "await lease.hold(undo, at_most=timedelta(minutes=5))",
     )
     with subprocess.Popen(
-        [sys.executable, "-c", again, server, "wait"],
+        [sys.executable, "-c", again, server, "wait", str(LEASE)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -176,3 +183,23 @@ def test_without_its_sentinel_a_run_holds_nothing_more(settings: Settings, serve
 
     assert "without it no fault is injected" in errors
     httpx.delete(f"{server}/proxies/{PROXY}/toxics/gd-r1-1", trust_env=False, verify=False)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(signal.SIGKILL, "has ended with -9"), (signal.SIGSTOP, "has not answered for")],
+    ids=["killed", "frozen"],
+)
+def test_a_run_hears_that_its_sentinel_is_killed_or_frozen_and_leaves_none_behind(
+    settings: Settings, server: str, number: signal.Signals, words: str
+) -> None:
+    with started(settings, server, "listen", lease=5) as (run, sentinel):
+        assert run.stdout is not None
+        os.kill(sentinel, number)
+
+        heard = run.stdout.readline()
+
+        assert 0 == run.wait(30)
+        assert f"the run's sentinel (process {sentinel}) {words}" in heard
+        wait_for(lambda: has_ended(sentinel), "the sentinel to end")
+    assert [] == toxics(server)
