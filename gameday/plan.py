@@ -92,6 +92,25 @@ class Plan:
         return self.scenario.spec.expect.alert is not None
 
     @property
+    def silent_history(self) -> timedelta:
+        """Return how much good history must lie before the faults so that silence may be expected.
+
+        A window that reaches back to before Prometheus' history sees the faults' d seconds in
+        h + d, not in its whole length, and d·e / (h + d) stays at or below a branch's threshold θ
+        only where h is at least d·(e − θ) / θ. Nothing where an alert is expected.
+        """
+        if self.expects_alert:
+            return ZERO
+        lasts = max(f.at + f.duration for f in self.faults) - min(f.at for f in self.faults)
+        needed = ZERO
+        for window in self.page_windows:
+            threshold = window.burn_rate * (1 - self.real_objective.target_ratio)
+            if 0 < threshold < self.error_ratio:
+                least = lasts * ((self.error_ratio - threshold) / threshold)
+                needed = max(needed, min(least, window.long))
+        return needed
+
+    @property
     def page_windows(self) -> tuple[BurnWindow, ...]:
         """Return the branches that page, in real time."""
         return tuple(w for w in self.windows if w.severity is Severity.PAGE)

@@ -84,6 +84,7 @@ class SteadyState:
         self._clock = clock
         self._every = every
         self._forget = forget
+        self._forgotten_at: timedelta | None = None
 
     async def cleared(self) -> None:
         """Have the target forget the bad minutes that an earlier fault left in the windows.
@@ -101,6 +102,7 @@ class SteadyState:
         if not any(rate is not None and rate >= limit for rate in rates.values()):
             return
         await limited(self._clock, self._forget(), "the target", FORGETTING)
+        self._forgotten_at = self._clock.elapsed()
         self._ledger.record(
             Kind.HISTORY_FORGOTTEN,
             source="conductor",
@@ -111,6 +113,9 @@ class SteadyState:
     async def awaited(self) -> None:
         """Return once the steady state has held for as long as the scenario says.
 
+        Where silence is expected, also once Prometheus holds as much history as that needs: on
+        less, a fault that full windows bear would fire.
+
         Raises:
             PlanRefused: it did not hold within the scenario's time.
             DriverError: Prometheus cannot be asked.
@@ -118,6 +123,7 @@ class SteadyState:
         wanted = self._plan.scenario.spec.steady_state
         started = self._clock.elapsed()
         held_since: timedelta | None = None
+        enough_at = await self._enough_history_at()
         while True:
             seen = await self._rates()
             now = self._clock.elapsed()
@@ -126,7 +132,8 @@ class SteadyState:
                 held_since = None
             elif held_since is None:
                 held_since = now
-            if held_since is not None and now - held_since >= wanted.for_:
+            is_enough = enough_at is None or now >= enough_at
+            if held_since is not None and now - held_since >= wanted.for_ and is_enough:
                 self._record_steady_state(True, seen)
                 return
             if held_since is None and now - started > wanted.within:
@@ -135,6 +142,21 @@ class SteadyState:
                 )
                 raise PlanRefused(self._why_unsteady(seen))
             await self._clock.sleep(self._every)
+
+    async def _enough_history_at(self) -> timedelta | None:
+        """Return when, by the elapsed time, Prometheus will hold what silence needs.
+
+        None: nothing is needed, or nobody knows since when Prometheus measures.
+        """
+        needed = self._plan.silent_history
+        if not needed:
+            return None
+        if self._forgotten_at is not None:
+            return self._forgotten_at + needed
+        since = await limited(self._clock, self._alerts.started_at(), "Prometheus")
+        if since is None:
+            return None
+        return self._clock.elapsed() + needed - (self._clock.now() - since)
 
     async def _rates(self) -> dict[str, float | None]:
         """Return the burn rate over every page branch's long window; None: not known."""

@@ -99,3 +99,22 @@ async def test_missing_burn_rates_refuse_the_run_as_unknown(tmp_path: Path) -> N
     checked = run.ledger.timeline.first(Kind.STEADY_STATE_CHECKED)
     assert checked is not None
     assert checked.data["met"] is None
+
+
+async def test_after_forgetting_silence_is_only_expected_on_enough_history(tmp_path: Path) -> None:
+    run = Run(tmp_path, expect={"alert": None, "errorRatio": 0.07})
+    run.world.burn = 3.0
+    run.world.fires_after = None
+
+    async def forget() -> None:
+        run.world.burn = 0.1
+
+    run.forget = forget
+    await run.play()
+
+    forgotten = run.ledger.timeline.first(Kind.HISTORY_FORGOTTEN)
+    assert forgotten is not None
+    assert run.world.injected_at is not None
+    waited = run.world.injected_at - forgotten.happened_at
+    assert run.plan.silent_history > run.plan.scenario.spec.steady_state.for_
+    assert run.plan.silent_history <= waited

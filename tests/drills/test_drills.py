@@ -116,6 +116,7 @@ def test_bad_minutes_of_an_earlier_drill_are_forgotten_unless_told_to_keep_them(
 
     assert "steady state not met" in kept.stderr
     assert "history forgotten" in second.stderr
+    assert "fault injected" in second.stderr
     assert json.loads(first.stdout)["verdict"] == json.loads(second.stdout)["verdict"] == "passed"
 
 

@@ -210,3 +210,26 @@ def test_a_pod_that_two_faults_touch_counts_once() -> None:
 def test_faults_in_another_namespace_are_refused() -> None:
     with pytest.raises(PlanRefused, match=r"'bank', blastRadius\.namespaces allows shop"):
         reaching(Counted(("bank/a",), 10, ("bank",)), namespaces=["shop"])
+
+
+def test_silence_needs_as_much_history_as_keeps_every_page_branch_below_its_threshold() -> None:
+    made = planned(duration=2, expect={"alert": None, "errorRatio": 0.5})
+
+    # The branch of six hours at burn rate 6: 2 s × (50 % − 6 %) / 6 %.
+    assert timedelta(seconds=2 * 0.44 / 0.06) == pytest.approx(
+        made.silent_history, abs=SECOND / 1e3
+    )
+    held = made.silent_history.total_seconds()
+    for window in made.page_windows:
+        threshold = window.burn_rate * 0.01
+        assert 2 * 0.5 / (held + 0.01 + 2) < threshold
+    assert any(2 * 0.5 / (held - 0.01 + 2) > w.burn_rate * 0.01 for w in made.page_windows)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{}, {"expect": {"alert": None, "errorRatio": 0.05}}],
+    ids=["an alert is expected", "too little is bad for any branch"],
+)
+def test_where_no_history_is_too_short_none_is_awaited(spec: dict[str, Any]) -> None:
+    assert timedelta(0) == planned(**spec).silent_history
