@@ -21,6 +21,7 @@ from gameday.diagnosis.instruments import Instruments
 from gameday.house.run.drill import Served
 from gameday.incidents.access import new_token
 from gameday.ports import Role, Store, Token
+from gameday.server.bounds import bounded
 from gameday.server.console import Console
 from gameday.server.console.incidents import EngineIncidents
 from gameday.server.console.runs import StoredRuns
@@ -144,7 +145,9 @@ class _QuietServer(uvicorn.Server):
 @asynccontextmanager
 async def listening(app: Any, listener: socket.socket) -> AsyncIterator[None]:
     """Serve an ASGI application there until the context ends, and close the socket."""
-    config = uvicorn.Config(app, log_level="error", lifespan="off", access_log=False)
+    config = uvicorn.Config(
+        app, http=bounded(), log_level="error", lifespan="off", access_log=False
+    )
     server = _QuietServer(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

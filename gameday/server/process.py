@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 
 from gameday.errors import UsageError
+from gameday.server.bounds import bounded
 
 GRACE = 5
 """Seconds in which requests under way are finished after a signal."""
@@ -86,6 +87,7 @@ async def serve_until_told(
     """
     config = uvicorn.Config(
         app,
+        http=bounded(),
         log_level="warning",
         lifespan="off",
         access_log=False,
