@@ -141,6 +141,10 @@ class Engine:
         """Requests that wait for the writer."""
         return self._writer.waiting
 
+    def trouble(self) -> str:
+        """Return why nothing can be taken in at present, in words; empty where it can."""
+        return self._writer.trouble()
+
     def listen(self, listener: Listener) -> None:
         """Call this with every fact from now on, once it is on disk; also other processes'."""
         self._memory.listen(listener)

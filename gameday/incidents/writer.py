@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from gameday.errors import StoreError
 from gameday.incidents.disk import Disk
 from gameday.incidents.memory import Memory, unheard
 from gameday.ports import AuditEntry, GroupFact, IncidentStore
+
+T = TypeVar("T")
 
 BATCH = 250
 """Facts of one transaction, so that nobody waits long for a stranger's storm; one webhook's more
@@ -24,6 +28,12 @@ are kept together."""
 
 WAITING = 2_000
 """Requests that may wait for the writer; above that senders are told to come back."""
+
+STUCK = 5.0
+"""Seconds that one write may take before the store counts as stuck; it takes milliseconds."""
+
+SORE = 10.0
+"""Seconds for which a write that failed counts: after that somebody has to try."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +69,9 @@ class Writer:
         self._machines: deque[_Job] = deque()
         self._has_work = asyncio.Event()
         self._was_peoples_turn = False
+        self._writing_since: float | None = None
+        self._failed_at: float | None = None
+        self._failure = ""
         self.commits = 0
         self.committed = 0
 
@@ -66,6 +79,15 @@ class Writer:
     def waiting(self) -> int:
         """Requests that wait to be written down."""
         return len(self._people) + len(self._machines)
+
+    def trouble(self) -> str:
+        """Return why the store takes nothing at present, in words; empty where it does."""
+        now = time.monotonic()
+        if self._writing_since is not None and now - self._writing_since > STUCK:
+            return f"the store has been taking a write for {now - self._writing_since:.0f} s"
+        if self._failed_at is not None and now - self._failed_at < SORE:
+            return f"the last write failed: {self._failure}"
+        return ""
 
     async def commit(
         self,
@@ -129,7 +151,7 @@ class Writer:
         audit = [entry for job in jobs for entry in job.audit]
         if new or audit:
             facts = tuple(new.values())
-            written = await self._disk.write(partial(self._store.commit, facts, audit=audit))
+            written = await self._written(partial(self._store.commit, facts, audit=audit))
             self.commits += 1
             self.committed += len(new)
             with suppress(StoreError):
@@ -138,6 +160,18 @@ class Writer:
         for job, count in zip(jobs, counts, strict=True):
             if not job.done.done():
                 job.done.set_result(count)
+
+    async def _written(self, write: Callable[[], T]) -> T:
+        self._writing_since = time.monotonic()
+        try:
+            written = await self._disk.write(write)
+        except Exception as error:
+            self._failed_at, self._failure = time.monotonic(), str(error)
+            raise
+        finally:
+            self._writing_since = None
+        self._failed_at = None
+        return written
 
 
 def _fail(jobs: Sequence[_Job], error: StoreError) -> None:

@@ -128,10 +128,9 @@ async def test_those_that_wait_longest_go_for_one_who_has_something_to_say() -> 
 
 async def test_a_connection_that_is_kept_is_given_its_time_anew_for_each_request() -> None:
     arriving = Arriving(within=0.3)
-    async with serving(arriving) as port:
-        async with httpx.AsyncClient(trust_env=False) as http:
-            for _ in range(4):
-                answer = await http.get(f"http://127.0.0.1:{port}/")
-                assert 200 == answer.status_code
-                assert 0 == len(arriving)
-                await asyncio.sleep(0.15)
+    async with serving(arriving) as port, httpx.AsyncClient(trust_env=False) as http:
+        for _ in range(4):
+            answer = await http.get(f"http://127.0.0.1:{port}/")
+            assert 200 == answer.status_code
+            assert 0 == len(arriving)
+            await asyncio.sleep(0.15)

@@ -40,6 +40,17 @@ on a machine that is busy with other things, has taken two seconds."""
 _BUSY_MS = 3000
 """How long SQLite itself waits for a locked file: less long than a run's heartbeat may be late."""
 
+BORNE = {
+    "lock_timeout": timedelta(seconds=4),
+    "statement_timeout": timedelta(seconds=8),
+    "idle_in_transaction_session_timeout": timedelta(seconds=8),
+}
+"""What PostgreSQL bears from a session of ours, by its settings' names.
+
+A session that is stuck would else hold what all others write with for as long as it lives: one that
+waits is told no and tries again, and one that stopped in the middle is ended by the server.
+"""
+
 _LOCK = 0x67616D65
 """Of PostgreSQL's advisory locks; any number would do that nobody else takes."""
 
@@ -107,6 +118,8 @@ def _opened(url: str, where: str, *, is_sqlite: bool) -> Engine:
     try:
         if is_sqlite:
             sa.event.listen(engine, "connect", _make_durable)
+        elif engine.dialect.name == "postgresql":
+            sa.event.listen(engine, "connect", _make_bounded)
         with engine.connect() as connection:
             found = _revision(connection)
         if found != HEAD:
@@ -125,7 +138,7 @@ def _upgrade(engine: Engine, where: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    with writing_alone(engine) as connection:
+    with writing_alone(engine, migrates=True) as connection:
         # Again, now that nobody else can be at it.
         found = _revision(connection)
         if found is not None and found not in known:
@@ -147,12 +160,20 @@ def _revision(connection: Connection) -> str | None:
 
 
 @contextmanager
-def writing_alone(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection in a transaction that no other such one overlaps, in any process."""
+def writing_alone(engine: Engine, *, migrates: bool = False) -> Iterator[Connection]:
+    """Yield a connection in a transaction that no other such one overlaps, in any process.
+
+    Args:
+        migrates: whether it may take as long as a table is large, and wait for another that does.
+    """
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         elif engine.dialect.name == "postgresql":
+            if migrates:
+                waits = _milliseconds(OPENING)
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {waits}")
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         yield connection
         connection.commit()
@@ -171,6 +192,18 @@ def _make_durable(connection: Any, _record: object) -> None:
         # The pool of SQLAlchemy 2.0 leaves a connection open whose listener failed.
         connection.close()
         raise
+
+
+def _make_bounded(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        for name, at_most in BORNE.items():
+            # Of the session: startup options do not come through every pooler.
+            cursor.execute(f"SET {name} = {_milliseconds(at_most)}")
+    connection.commit()
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return duration // timedelta(milliseconds=1)
 
 
 _SQLITE_BUSY, _SQLITE_LOCKED = 5, 6

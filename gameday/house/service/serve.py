@@ -92,7 +92,10 @@ class Service:
     """What cannot be read around the service: a runbook, an SLO."""
 
     def ready(self) -> None:
-        """Return where the store answers; `StoreError` says why it does not."""
+        """Return where the store answers and takes facts; `StoreError` says why it does not."""
+        trouble = self.engine.trouble()
+        if trouble:
+            raise StoreError(trouble)
         self.store.incidents(limit=1)
 
 
