@@ -33,6 +33,7 @@ from gameday.incidents.mitigation import Mitigations
 from gameday.incidents.openings import Openings, row_of
 from gameday.incidents.pagerduty_events import PagerDutyEvent
 from gameday.incidents.paging import Paging
+from gameday.incidents.previews import Previews
 from gameday.incidents.routing import routed
 from gameday.incidents.standing import standing
 from gameday.incidents.state import IncidentState, state_of
@@ -113,6 +114,7 @@ class Engine:
         )
         self._rows = self._openings.rows
         self._counter = itertools.count()
+        self._previews = Previews()
         self.beat_at: datetime | None = None
         """When the watchdog was heard last; None: never since the start."""
 
@@ -302,8 +304,11 @@ class Engine:
 
         Args:
             by: the responder who opened it; None: nobody knows (a chat's preview, a mail scanner).
+                Only so many of those are recorded, see `gameday.incidents.previews`.
         """
         state = await self.state(incident)
+        if by is None and not self._previews.is_worth_a_fact(state.id, view):
+            return state
         data = {"link": view, "by": by, "attributed": by is not None}
         fact = self._word(state, Kind.LINK_OPENED, data, source="link")
         await self._say_of(state, fact)

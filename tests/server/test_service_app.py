@@ -12,6 +12,7 @@ import pytest
 from opened_service import NOON, Opening, Service
 
 from gameday.errors import StoreError
+from gameday.incidents.previews import RECORDED
 
 Firing = Callable[..., dict[str, Any]]
 
@@ -391,6 +392,22 @@ async def test_a_deeplink_redirects_and_its_opening_is_on_record(
     shown = (await service.get(f"/api/incidents/{row['id']}")).json()
     opened = [f["data"]["by"] for f in shown["timeline"] if f["kind"] == "link.opened"]
     assert [None, "the responder", None] == opened
+
+
+async def test_openings_by_nobody_known_do_not_fill_the_record(
+    service: Service, firing: Firing
+) -> None:
+    url = "https://wiki/runbook"
+    link = await linked(service, firing, "runbook", annotations={"runbook_url": url})
+
+    answers = [(await service.http.get(link)).status_code for _ in range(RECORDED + 15)]
+    await service.http.get(link, headers=service.as_("responder"))
+
+    (row,) = await service.incidents()
+    shown = (await service.get(f"/api/incidents/{row['id']}")).json()
+    opened = [f["data"]["by"] for f in shown["timeline"] if f["kind"] == "link.opened"]
+    assert {302} == set(answers)
+    assert [*[None] * RECORDED, "the responder"] == opened
 
 
 @pytest.mark.parametrize(
