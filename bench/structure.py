@@ -12,7 +12,7 @@ import ast
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +54,28 @@ def imports(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
                     yield whole if whole in known else node.module
 
 
+def arrows(known: Mapping[str, Path]) -> set[tuple[str, str]]:
+    """Return which room imports from which other."""
+    return {
+        (room(name), room(other))
+        for name, path in known.items()
+        for other in imports(path, known)
+        if room(name) != room(other)
+    }
+
+
+def circles(drawn: Iterable[tuple[str, str]]) -> Sequence[str]:
+    """Return the rooms that can be reached from themselves, by whatever way, in order."""
+    reached: dict[str, set[str]] = defaultdict(set)
+    for here, there in drawn:
+        reached[here].add(there)
+    for between in list(reached):
+        for beyond in reached.values():
+            if between in beyond:
+                beyond |= reached[between]
+    return sorted(room for room, others in reached.items() if room in others)
+
+
 def repetitions(paths: Mapping[str, Path]) -> int:
     """Return how many pairs of modules share a run of lines that say the same."""
     places: dict[tuple[str, ...], set[str]] = defaultdict(set)
@@ -75,18 +97,14 @@ def repetitions(paths: Mapping[str, Path]) -> int:
 def measured(root: Path) -> Mapping[str, int]:
     """Return the figures of one checkout."""
     known = modules(root)
-    arrows = {
-        (room(name), room(other))
-        for name, path in known.items()
-        for other in imports(path, known)
-        if room(name) != room(other)
-    }
+    drawn = arrows(known)
     lengths = [len(p.read_text(encoding="utf-8").splitlines()) for p in known.values()]
     return {
         "modules": len(known),
         "rooms": len({room(name) for name in known}),
-        "arrows between rooms": len(arrows),
-        "arrows both ways": len({frozenset(a) for a in arrows if a[::-1] in arrows}),
+        "arrows between rooms": len(drawn),
+        "arrows both ways": len({frozenset(a) for a in drawn if a[::-1] in drawn}),
+        "rooms in a circle": len(circles(drawn)),
         "product lines": sum(lengths),
         "longest module": max(lengths),
         "pairs of modules that repeat six lines": repetitions(known),

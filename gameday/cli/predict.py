@@ -51,7 +51,7 @@ def predict(
     --evaluation it is the bare formula of the SRE Workbook.
     """
     from gameday.errors import UsageError
-    from gameday.house.run.stories import find_slo
+    from gameday.house.slos.catalogue import find_slo
     from gameday.report import prediction as words
     from scoring.detection import Timing, predict_shape
 

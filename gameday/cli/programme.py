@@ -60,7 +60,8 @@ def check(
 
     from gameday.governance.permission import Start
     from gameday.house.run.permission import ask, counted_for, programme_in_force
-    from gameday.house.run.stories import find_slo, read_story
+    from gameday.house.run.stories import read_story
+    from gameday.house.slos.catalogue import find_slo
 
     story = read_story(scenario) if scenario is not None else None
     path: Path | None = story.scenario.path if story is not None else None

@@ -2,7 +2,9 @@
 
 import sys
 
-from gameday.house.processes.sentinel import main
+from gameday.house.processes.sentinel import Ends, main
+from gameday.house.run.endings import end, prepare
+from gameday.house.run.opening import open_store
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Ends(open_store=open_store, prepare=prepare, end=end)))

@@ -27,7 +27,7 @@ def status(
     Only what Prometheus holds is counted: with a part of the period's history, what is left is an
     upper limit.
     """
-    from gameday.house.run.stories import find_slo, slos
+    from gameday.house.slos.catalogue import find_slo, slos
     from gameday.house.slos.status import prometheus_to_ask, read_status
     from gameday.settings import Settings
 

@@ -26,7 +26,7 @@ app.command("status")(status)
 @app.command("list")
 def list_(json: bool = typer.Option(False, "--json", help="Print them as JSON.")) -> None:
     """List the SLOs that scenarios can refer to."""
-    from gameday.house.run.stories import slos
+    from gameday.house.slos.catalogue import slos
 
     found = [
         {
@@ -101,7 +101,7 @@ def rules(
     {severity} and {owner}; without them the annotations of the SLO are used.
     """
     from gameday.errors import UsageError
-    from gameday.house.run.stories import find_slos
+    from gameday.house.slos.catalogue import find_slos
     from gameday.house.slos.rules import check_queries, write_rules
     from gameday.rules.slo_rules import prometheus_rules, rules_of_many
 

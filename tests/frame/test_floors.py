@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+STRUCTURE = runpy.run_path(str(ROOT / "bench/structure.py"))
+circles = STRUCTURE["circles"]
 SHOP_SOURCE = ROOT / "gameday/sandbox/shop/source"
 
 
@@ -31,6 +34,16 @@ def test_every_import_goes_down_a_floor() -> None:
     )
 
     assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_no_room_can_be_reached_from_itself() -> None:
+    assert [] == circles(STRUCTURE["arrows"](STRUCTURE["modules"](ROOT)))
+
+
+def test_a_circle_of_rooms_is_found_however_long_it_is() -> None:
+    drawn = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "b"), ("d", "e")]
+
+    assert ["b", "c", "d"] == circles(drawn)
 
 
 @pytest.mark.parametrize("path", modules(), ids=name)

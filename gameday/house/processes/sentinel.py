@@ -12,8 +12,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -21,9 +22,9 @@ from gameday.conductor import Outcome, Sentinel
 from gameday.drivers.clock import SteadyClock
 from gameday.errors import GamedayError
 from gameday.house.processes.undoers import Undoers
-from gameday.house.run.endings import end
-from gameday.ports import Undo
+from gameday.ports import Store, Undo
 from gameday.process import ProcessId
+from gameday.settings import Settings
 
 LONGEST_LINE = 1 << 24
 ALIVE = "alive"
@@ -33,22 +34,38 @@ GONE_WITHIN = 1.0
 """Seconds a killed process is waited for at a time."""
 
 
-def main() -> int:
-    """Watch over one run; 0: nothing is left in place, 1: something is."""
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What gives a run an end; it belongs to the room of runs, which stands above this one.
+
+    Attributes:
+        open_store: opens the store of runs.
+        prepare: loads what `end` needs, while nothing is urgent.
+        end: gives a run its end, judged by what it recorded.
+    """
+
+    open_store: Callable[[Settings], AbstractContextManager[Store]]
+    prepare: Callable[[], None]
+    end: Callable[[Store, Settings, str], None]
+
+
+def main(ends: Ends) -> int:
+    """Watch over one run; 0: nothing is left in place, 1: something is.
+
+    Args:
+        ends: what gives the run its end where its own process cannot.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Whoever ends the run this way lets the run recover; if it cannot, this one must be there.
         signal.signal(number, signal.SIG_IGN)
     try:
-        return asyncio.run(_watch())
+        return asyncio.run(_watch(ends))
     except GamedayError as error:
         print(str(error), file=sys.stderr)
         return 1
 
 
-async def _watch() -> int:
-    from gameday.house.run.opening import open_store
-    from gameday.settings import Settings
-
+async def _watch(ends: Ends) -> int:
     reader = asyncio.StreamReader(limit=LONGEST_LINE)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -58,7 +75,7 @@ async def _watch() -> int:
     settings = Settings.from_environment()
     run = str(orders["run"])
     process = _RunProcess(ProcessId.from_json(orders["process"]))
-    with open_store(settings) as store:
+    with ends.open_store(settings) as store:
         sentinel = Sentinel(
             run,
             undoer=Undoers(),
@@ -70,12 +87,12 @@ async def _watch() -> int:
         )
         hearing = asyncio.create_task(_hear(reader, sentinel))
         _say("ready")
-        warming = asyncio.create_task(asyncio.to_thread(_warm_up))
+        warming = asyncio.create_task(asyncio.to_thread(_warm_up, ends))
         outcome = await sentinel.watch()
         hearing.cancel()
         await warming
         if outcome is not Outcome.RELIEVED:
-            await asyncio.to_thread(end, store, settings, run)
+            await asyncio.to_thread(ends.end, store, settings, run)
     return int(outcome is Outcome.STUCK)
 
 
@@ -110,12 +127,11 @@ def _say(word: str) -> None:
         print(word, flush=True)
 
 
-def _warm_up() -> None:
+def _warm_up(ends: Ends) -> None:
     """Load what a recovery needs, while nothing is urgent."""
     import httpx
 
-    import gameday.house.run.judgement  # noqa: F401
-
+    ends.prepare()
     httpx.Client(trust_env=False).close()
 
 

@@ -42,6 +42,11 @@ def write_timeline(path: Path, timeline: Timeline) -> None:
         raise StoreError(f"the timeline {str(path)!r} cannot be written: {error}") from error
 
 
+def prepare() -> None:
+    """Load what `end` needs, while nothing is urgent."""
+    import gameday.house.run.judgement  # noqa: F401
+
+
 def conclude(store: Store, run: str, *, timeline: Path, ended_at: datetime) -> None:
     """Give the run its end in the store, judged by what it recorded, or judge it again.
 
@@ -52,13 +57,18 @@ def conclude(store: Store, run: str, *, timeline: Path, ended_at: datetime) -> N
         timeline: where the facts can be read as JSON lines.
         ended_at: when it ended, where its timeline does not tell.
     """
-    from gameday.house.run.judgement import Documents, judge
+    from gameday.house.run.judgement import Documents, judge, unjudged
 
     with suppress(GamedayError):
         facts = Timeline.of(store.facts(run))
         said = facts.last(Kind.RUN_ENDED)
         documents = Documents.of(store.documents(run))
-        result = judge(run, facts, documents, timeline_path=str(timeline))
+        try:
+            result = judge(run, facts, documents, timeline_path=str(timeline))
+        except GamedayError:
+            raise
+        except Exception:  # noqa: BLE001 - a mistake of the judges leaves no run without an end
+            result = unjudged(run, facts, timeline_path=str(timeline))
         when = said.happened_at if said else ended_at
         store.close_run(run, ended_at=when, result=result, fenced=True)
 

@@ -179,29 +179,28 @@ def judge(
     return result
 
 
-def unjudged(
-    run: str, timeline: Timeline, scenario: Scenario, *, timeline_path: str = ""
-) -> RunResult:
-    """Return the result of a run that ran and that its judges failed on: it failed.
+def unjudged(run: str, timeline: Timeline, *, timeline_path: str = "") -> RunResult:
+    """Return the result of a run that its judges failed on, out of its timeline alone: it failed.
 
     Args:
         timeline_path: where the facts can be read as JSON lines.
     """
-    spec = scenario.spec
+    started = timeline.first(Kind.RUN_STARTED)
+    begun = dict(started.data) if started else {}
     reason = f"it could not be judged; `gameday score {run}` judges it again"
     return RunResult(
         run=run,
-        scenario=scenario.metadata.name,
-        title=scenario.metadata.title,
-        severity=scenario.metadata.severity,
-        target=str(spec.target),
-        responder=str(spec.responder),
+        scenario=str(begun.get("scenario", "")),
+        target=str(begun.get("target", "")),
+        time_scale=float(begun.get("time_scale", 1)),
+        responder=str(begun.get("responder", "")),
+        started_at=started.happened_at if started else None,
         verdict=RunVerdict.FAILED,
         reason=reason,
         phases={},
         detection=Detection(verdict=Verdict.UNKNOWN, reason=reason),
         funnel=(),
-        score=Score.of(spec.rubric, ()),
+        score=Score.of("", ()),
         recovery=Recovery(open_faults(timeline)),
         timeline=timeline_path,
     )

@@ -285,7 +285,7 @@ def _conclude(ledger: Ledger, story: Story, ending: _Ending, *, timeline: Path) 
     with ending.noted():
         result = judge(ledger.run, ledger.timeline, story.documents, timeline_path=where)
     if result is None:
-        result = unjudged(ledger.run, ledger.timeline, story.scenario, timeline_path=where)
+        result = unjudged(ledger.run, ledger.timeline, timeline_path=where)
     if ending.has_failed(result):
         # Also where the store did not take the fact that says so.
         result = replace(result, verdict=RunVerdict.FAILED)

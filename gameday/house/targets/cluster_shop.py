@@ -14,13 +14,13 @@ from gameday.drivers.kubernetes import Cluster, connect, pods, rollouts
 from gameday.drivers.kubernetes.manifests import apply, read_manifests
 from gameday.drivers.kubernetes.mitigations import mitigated_by, unmitigated
 from gameday.errors import DriverError, TemporaryDriverError
-from gameday.house.run.stories import slos
 from gameday.house.targets.cluster import RULES, TIME_SCALE, manifests, regions_of
 from gameday.house.targets.cluster_faults import Place, service_path
 from gameday.house.targets.cluster_tenancy import move_in, move_out
 from gameday.house.targets.cluster_visits import until_served
 from gameday.model.shop import SELECTOR, SERVICE
 from gameday.rules.slo_rules import prometheus_rules, watchdog_rules
+from gameday.spec import Catalogue
 
 READY_WITHIN = timedelta(minutes=5)
 """Twenty pods on a small machine; an image that is not there shows sooner, in their status."""
@@ -84,7 +84,7 @@ def open_shop(
         on_progress("waiting for Prometheus to have the rules in force")
         _until_in_force(cluster, place.namespace, texts)
         on_progress(SERVING)
-        until_served(cluster, place.namespace, slos(), regions_of(cluster, place.namespace))
+        _until_served(cluster, place.namespace)
 
 
 def close_shop(place: Place) -> str:
@@ -127,7 +127,12 @@ def reset_shop(place: Place, *, history: bool, on_progress: Progress) -> None:
         names = [d["metadata"]["name"] for d in there]
         rollouts.until_through(cluster, place.namespace, names, within=READY_WITHIN)
         on_progress(SERVING)
-        until_served(cluster, place.namespace, slos(), regions_of(cluster, place.namespace))
+        _until_served(cluster, place.namespace)
+
+
+def _until_served(cluster: Cluster, namespace: str) -> None:
+    slos = Catalogue.around().every_slo()
+    until_served(cluster, namespace, slos, regions_of(cluster, namespace))
 
 
 def _forget(cluster: Cluster, namespace: str) -> None:
@@ -195,7 +200,10 @@ def shop_status(place: Place) -> dict[str, Any] | None:
 
 
 def _rules(time_scale: float) -> dict[str, str]:
-    texts = {f"slo-{s.id}.yml": prometheus_rules(s, time_scale=time_scale) for s in slos()}
+    texts = {
+        f"slo-{s.id}.yml": prometheus_rules(s, time_scale=time_scale)
+        for s in Catalogue.around().every_slo()
+    }
     return {**texts, "watchdog.yml": watchdog_rules()}
 
 

@@ -15,7 +15,6 @@ from gameday.drivers.prometheus import Prometheus
 from gameday.drivers.sandbox import SandboxTarget
 from gameday.drivers.toxiproxy import Toxiproxy
 from gameday.errors import PermanentDriverError
-from gameday.house.run.stories import slos
 from gameday.house.targets.open_system import OpenSystem
 from gameday.house.targets.reach import reach
 from gameday.incidents import deeplinks
@@ -24,6 +23,7 @@ from gameday.rules.slo_rules import prometheus_rules, watchdog_rules
 from gameday.sandbox import lifecycle, state
 from gameday.sandbox.state import SandboxState
 from gameday.sandbox.supervisor import ledger
+from gameday.spec import Catalogue
 
 DEFAULT_TIME_SCALE = 60.0
 """One hour's window lasts a minute: a whole game day fits into two."""
@@ -56,7 +56,10 @@ async def start_sandbox(
     if time_scale is None:
         running = state.read()
         time_scale = running.time_scale if running else DEFAULT_TIME_SCALE
-    rules = {f"slo-{s.id}": prometheus_rules(s, time_scale=time_scale) for s in slos()}
+    rules = {
+        f"slo-{s.id}": prometheus_rules(s, time_scale=time_scale)
+        for s in Catalogue.around().every_slo()
+    }
     rules["watchdog"] = watchdog_rules()
     return await lifecycle.up(
         time_scale=time_scale,

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gameday.house.run.announcement import going_on
+from gameday.house.run.endings import conclude
+from gameday.house.run.opening import open_store
 from gameday.house.run.play import play
-from gameday.house.run.stories import Story
+from gameday.house.run.stories import Story, read_story
 from gameday.model.result import RunResult
+from gameday.settings import Settings, StoreSettings
 from gameday.testing.drawing import draw
 from gameday.testing.rehearsal import Parts, rehearse
 from scoring.timeline import Fact, Kind
@@ -136,3 +141,17 @@ def test_a_result_that_was_not_judged_says_how_to_judge_it() -> None:
 
     assert left.result is not None
     assert f"`gameday score {left.result.run}`" in left.result.reason
+
+
+def test_a_run_that_others_end_and_nobody_can_judge_has_an_end_as_well(tmp_path: Path) -> None:
+    settings = Settings(store=StoreSettings(state=tmp_path))
+    now = datetime(2026, 11, 23, 10, tzinfo=UTC)
+    documents = {**read_story("slow-db").documents.to_mapping(), "overrides": "{"}
+    with open_store(settings) as store:
+        store.open_run("r1", scenario="slow-db", target="t", started_at=now, documents=documents)
+
+        conclude(store, "r1", timeline=tmp_path / "r1.jsonl", ended_at=now)
+
+        result = store.result("r1")
+    assert result is not None
+    assert RunVerdict.FAILED is result.verdict

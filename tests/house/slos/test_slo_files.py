@@ -12,7 +12,8 @@ import pytest
 
 from gameday.errors import DriverError, SpecError, UsageError
 from gameday.house.run.misfits import misfits
-from gameday.house.run.stories import find_slo, find_slos, read_story, slos
+from gameday.house.run.stories import read_story
+from gameday.house.slos.catalogue import find_slo, find_slos, slos
 from gameday.house.slos.rules import check_queries, write_rules
 from gameday.model.slo import Query, Slices
 from gameday.spec.document import parse_documents
