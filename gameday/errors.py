@@ -3,7 +3,8 @@
     GamedayError                      1  something gameday knows how to explain
     ├── SpecError                     2  a file is wrong: file, line, field, what to write instead
     ├── UsageError                    2  the command line asks for something that does not exist
-    ├── PlanRefused                   3  the run may not start: every reason, each with what to do
+    ├── Refused                       3  a rule, or how things stand, says no: every reason
+    │   └── PlanRefused                  to a run: on what ground, and what to do about it
     ├── RunAborted                    4  stopped on purpose; everything was recovered
     ├── RecoveryError                 5  a fault is still in place; names what removes it
     ├── DriverError                   6  the target or a tool cannot be reached
@@ -125,16 +126,28 @@ class UsageError(GamedayError):
     exit_code = ExitCode.USAGE
 
 
-class PlanRefused(GamedayError):
-    """The run may not start; carries every reason found, not only the first."""
+class Refused(GamedayError):
+    """What is asked makes sense, and a rule, or how things stand, says no to it.
+
+    Attributes:
+        reasons: every reason found, not only the first, each with what to do about it.
+    """
 
     exit_code = ExitCode.REFUSED
+
+    def __init__(self, *reasons: Refusal | str) -> None:
+        self.reasons: tuple[str, ...] = tuple(map(str, reasons))
+        super().__init__("\n".join(self.reasons))
+
+
+class PlanRefused(Refused):
+    """A run may not start, or not go on; carries every reason found, with its ground."""
 
     def __init__(self, *reasons: Refusal | str) -> None:
         self.refusals: tuple[Refusal, ...] = tuple(
             Refusal(Ground.PLAN, r, "") if isinstance(r, str) else r for r in reasons
         )
-        super().__init__("\n".join(str(reason) for reason in reasons))
+        super().__init__(*reasons)
 
 
 class RunAborted(GamedayError):

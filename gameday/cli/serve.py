@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gameday.cli.output import say
-from gameday.errors import PlanRefused
+from gameday.errors import Refused
 
 if TYPE_CHECKING:
     from gameday.house.service.serve import ServeSettings
@@ -37,7 +37,7 @@ def serve(
         from gameday.http.address import is_loopback
 
         if not is_loopback(host):
-            raise PlanRefused(
+            raise Refused(
                 f"nobody could come in, and {host} is not loopback only: create a token first, "
                 "`gameday token create --role webhook`"
             )

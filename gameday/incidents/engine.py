@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from gameday.errors import PlanRefused, StoreError, UsageError
+from gameday.errors import Refused, StoreError, UsageError
 from gameday.incidents.alert_group import CLOSING, Incident
 from gameday.incidents.alerts import alerts_of, has_beat, instant, left_out_of, text
 from gameday.incidents.answers import Answer, answer_of, incident_of, is_repeat
@@ -252,7 +252,7 @@ class Engine:
 
         Raises:
             UsageError: there is no such incident.
-            PlanRefused: it cannot be said as it stands.
+            Refused: it cannot be said as it stands.
         """
         state = await self.state(incident)
         self._refuse(state, kind, data, is_runs_own=source == RUN)
@@ -262,7 +262,7 @@ class Engine:
         if kind == Kind.MERGED:
             into = await self.state(str(data["into"]))
             if into.id == state.id or into.merged_into:
-                raise PlanRefused(f"{incident} cannot be merged into {data['into']}")
+                raise Refused(f"{incident} cannot be merged into {data['into']}")
         fact = self._word(state, kind, {**data, "by": by}, source=source)
         entry = AuditEntry(fact.happened_at, by, str(kind), state.id)
         await self._say_of(state, fact, audit=[entry])
@@ -275,12 +275,12 @@ class Engine:
 
         Raises:
             UsageError: there is no such incident.
-            PlanRefused: nobody does anything about this one; what was done can be said.
+            Refused: nobody does anything about this one; what was done can be said.
             TemporaryDriverError: nobody said in time what came of it.
         """
         state = await self.state(incident)
         if not self.is_performed(state):
-            raise PlanRefused(
+            raise Refused(
                 f"nobody performs a mitigation of {state.id}: do it yourself, and say what you did"
             )
         asked = {"name": name, "parameters": dict(parameters), "by": by}
@@ -362,17 +362,17 @@ class Engine:
     ) -> None:
         is_runs = kind in (*CLOSING, Kind.MERGED, Kind.ROLE_TAKEN) and not is_runs_own
         if is_runs and self.is_performed(state):
-            raise PlanRefused(
+            raise Refused(
                 "a drill's incident is closed by its run, when the alert has cleared; it has one "
                 "on-call, and is merged with no other"
             )
         if kind == Kind.RESOLVED and state.cleared_at is None and not data.get("anyway"):
-            raise PlanRefused(
+            raise Refused(
                 f"{state.firing} of its alerts still fire; resolve it when they have cleared, say "
                 "that it is a false alarm, or resolve it `anyway`"
             )
         if kind in CLOSING and not state.is_open:
-            raise PlanRefused(f"{state.id} is {state.state} already")
+            raise Refused(f"{state.id} is {state.state} already")
 
     def _word(
         self, state: IncidentState, kind: str, data: Mapping[str, Any], *, source: str

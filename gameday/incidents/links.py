@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
-from gameday.errors import GamedayError
+from gameday.errors import Refused
 from gameday.incidents.signed import Signed
 from gameday.incidents.state import IncidentState
 
@@ -26,7 +26,7 @@ BURN = timedelta(hours=1)
 """How far before the page the linked span begins: the long window of the first page branch."""
 
 
-class LinkRefused(GamedayError):
+class LinkRefused(Refused):
     """A deeplink is forged, altered or expired."""
 
 

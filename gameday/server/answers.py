@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from gameday.errors import GamedayError, PlanRefused, UsageError
+from gameday.errors import GamedayError, Refused, UsageError
 from gameday.incidents.engine import NoSuchIncident
 from gameday.incidents.links import LinkRefused
 from gameday.server import shapes
@@ -23,7 +23,7 @@ _STATUS: Sequence[tuple[type[GamedayError], int]] = (
     (LinkRefused, 403),
     (TooLarge, 413),
     (UsageError, 400),
-    (PlanRefused, 409),
+    (Refused, 409),
 )
 """What an error of the engine means to a client; anything else: come back later, 503."""
 

@@ -16,7 +16,7 @@ from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from gameday.errors import PlanRefused
+from gameday.errors import Refused
 from gameday.incidents.engine import Engine, NoSuchIncident
 from gameday.incidents.links import VIEWS, Signer
 from gameday.incidents.lookup import Lookup
@@ -282,7 +282,7 @@ def service_app(
         fact = await engine.mitigate(incident, sent["name"], sent["parameters"], by=by.name)
         if not fact.data["ok"]:
             why = fact.data["detail"]
-            raise PlanRefused(f"mitigation {sent['name']!r} was not applied: {why}")
+            raise Refused(f"mitigation {sent['name']!r} was not applied: {why}")
         return answer(fact.to_json())
 
     if mitigate is not None:
@@ -294,7 +294,7 @@ def service_app(
             sent = await read(request, shapes.MitigationIn)
             ok, detail = await mitigate(sent["name"], sent["parameters"], by.name)
             if not ok:
-                raise PlanRefused(f"mitigation {sent['name']!r} was not applied: {detail}")
+                raise Refused(f"mitigation {sent['name']!r} was not applied: {detail}")
             return answer({"data": {"ok": ok, "detail": detail}})
 
     # --- deeplinks ---------------------------------------------------------------------------

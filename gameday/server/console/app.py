@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from gameday.diagnosis.instruments import Instruments
-from gameday.errors import GamedayError, PlanRefused, UsageError
+from gameday.errors import GamedayError, Refused, UsageError
 from gameday.incidents.engine import NoSuchIncident
 from gameday.ports import Role
 from gameday.server.body import TooLarge
@@ -44,7 +44,7 @@ _STATUS = (
     (NoSuchIncident, 404),
     (TooLarge, 413),
     (UsageError, 400),
-    (PlanRefused, 409),
+    (Refused, 409),
 )
 
 

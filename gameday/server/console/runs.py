@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from gameday.errors import PlanRefused, UsageError
+from gameday.errors import Refused, UsageError
 from gameday.model.plan_record import recorded
 from gameday.ports import Order, OrderKind, RunRecord, Store
 from gameday.server.console.subject import RunView
@@ -63,7 +63,7 @@ class StoredRuns:
         """Give the order."""
         record = (await self.shown(run)).record
         if record.ended_at is not None:
-            raise PlanRefused(f"run {run} has ended")
+            raise Refused(f"run {run} has ended")
         reason = "ordered in the console"
         order = Order(OrderKind.ABORT, run, reason, by.name, self._now())
         await asyncio.to_thread(self._store.give, order)
