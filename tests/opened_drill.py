@@ -33,6 +33,7 @@ from gameday.model.slo import Slo
 from gameday.ports import Pager, Role
 from gameday.server.drill import RunDoor, free_port, listening
 from gameday.testing.telemetry import FakeHistory, FakeMetrics, FakeProfiles, FakeTraces
+from gameday.testing.virtual import VirtualClock
 from scoring.slo import Objective, workbook_windows
 from scoring.timeline import Fact, Kind
 
@@ -50,22 +51,6 @@ SLO = Slo(
 )
 INJECTED = "slow-downstream-of-inventory"
 """The name of the fault that the on-call must not see."""
-
-
-class Hand:
-    """A clock that is moved by hand; who sleeps on it never wakes."""
-
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def now(self) -> datetime:
-        return self.at
-
-    def elapsed(self) -> timedelta:
-        return self.at - NOON
-
-    async def sleep(self, duration: timedelta) -> None:
-        await asyncio.Event().wait()
 
 
 class Shop:
@@ -218,7 +203,7 @@ class Desk:
     id: str = "none yet"
 
     def __post_init__(self) -> None:
-        self.clock = Hand()
+        self.clock = VirtualClock(NOON)
         self.store = Database(f"sqlite:///{self.folder / 'runs.db'}")
         self.store.open_run(
             "r1",

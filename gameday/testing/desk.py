@@ -9,29 +9,10 @@ from gameday.errors import DriverError
 from gameday.model.page import Finding, Links, Page, Step
 from gameday.model.signals import Deploy
 
-__all__ = ["FakeClock", "FakeDesk", "a_page"]
+__all__ = ["FakeDesk", "a_page"]
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 DESK = "http://desk.invalid"
-
-
-class FakeClock:
-    """A `gameday.ports.Clock` for one sleeper: sleeping moves it on at once."""
-
-    def __init__(self, start: datetime = NOON) -> None:
-        self._start = self._now = start
-
-    def now(self) -> datetime:
-        """Return the present instant."""
-        return self._now
-
-    def elapsed(self) -> timedelta:
-        """Return how long was slept."""
-        return self._now - self._start
-
-    async def sleep(self, duration: timedelta) -> None:
-        """Move on by this long."""
-        self._now += duration
 
 
 class FakeDesk:

@@ -17,10 +17,26 @@ SETTLE = 80
 
 
 class VirtualClock:
-    """A `gameday.ports.Clock` whose hours take microseconds and whose order is always the same."""
+    """A `gameday.ports.Clock` whose hours take microseconds and whose order is always the same.
 
-    def __init__(self, start: datetime = START) -> None:
+    It moves when somebody moves it: `run`, for work that sleeps on it, goes on to the next who
+    wakes whenever nobody has anything left to do; `advance` is a hand's, for a test that says
+    itself how late it is; and where sleeping `passes_at_once`, whoever sleeps moves it on.
+
+    Attributes:
+        slept: for how long was slept, in the order in which it began.
+    """
+
+    def __init__(self, start: datetime = START, *, passes_at_once: bool = False) -> None:
+        """Stand still at an instant.
+
+        Args:
+            passes_at_once: who sleeps moves the clock on instead of waiting; for what is tried
+                alone, since of two who sleep the second would wake after the first.
+        """
+        self.slept: list[timedelta] = []
         self._start = start
+        self._passes_at_once = passes_at_once
         self._elapsed = timedelta(0)
         self._stepped = timedelta(0)
         self._sleepers: list[tuple[timedelta, int, asyncio.Future[None]]] = []
@@ -38,9 +54,22 @@ class VirtualClock:
         """Set the wall clock forward, or back where negative; who sleeps is not woken by it."""
         self._stepped += by
 
+    def advance(self, by: timedelta) -> None:
+        """Move on by this long, and wake everybody who has slept for long enough then."""
+        if by < timedelta(0):
+            raise ValueError(f"time does not go back by {-by}: a wall clock does, see `step`")
+        self._elapsed += by
+        while self._sleepers and self._sleepers[0][0] <= self._elapsed:
+            _, _, future = heapq.heappop(self._sleepers)
+            # The hand may be in another thread than who sleeps, and whose loop has ended is gone.
+            if not future.get_loop().is_closed():
+                future.get_loop().call_soon_threadsafe(_wake, future)
+
     async def sleep(self, duration: timedelta) -> None:
         """Return once the clock has been moved that far."""
-        if duration <= timedelta(0):
+        self.slept.append(duration)
+        if duration <= timedelta(0) or self._passes_at_once:
+            self._elapsed += max(duration, timedelta(0))
             await asyncio.sleep(0)
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -75,3 +104,8 @@ class VirtualClock:
         finally:
             if not task.done():
                 task.cancel()
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():  # or was cancelled meanwhile
+        future.set_result(None)

@@ -142,7 +142,7 @@ async def test_another_site_cannot_sign_somebody_in(desk: Desk) -> None:
 
 async def test_a_session_ends_with_its_shift(desk: Desk) -> None:
     http = await desk.signed_in()
-    desk.clock.at += timedelta(hours=12, seconds=1)
+    desk.clock.advance(timedelta(hours=12, seconds=1))
 
     assert (await http.get("/console/whoami")).json() == {"in": False}
 

@@ -213,7 +213,7 @@ async def test_open_pages_hear_of_whoever_is_late(desk: Desk) -> None:
     await desk.page()
     before = await desk.console.incidents.pulse(desk.id)
 
-    desk.clock.at += timedelta(seconds=31)
+    desk.clock.advance(timedelta(seconds=31))
     after = await desk.console.incidents.pulse(desk.id)
 
     assert before != after

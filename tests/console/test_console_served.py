@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from opened_drill import NOON, RUNBOOK, Hand, a_lookup, csrf_of, instruments
+from opened_drill import NOON, RUNBOOK, a_lookup, csrf_of, instruments
 
 from gameday.drivers.database import Database
 from gameday.incidents.access import new_token
@@ -27,6 +27,7 @@ from gameday.server.gate import Gate, GateDoors
 from gameday.server.service import service_app
 from gameday.server.sessions import Sessions
 from gameday.spec.runbook import parse_runbook
+from gameday.testing.virtual import VirtualClock
 from scoring.timeline import Kind
 
 pytestmark = pytest.mark.served
@@ -39,7 +40,7 @@ class Served:
     engine: Engine
     store: Database
     signer: Signer
-    clock: Hand
+    clock: VirtualClock
     tokens: dict[Role, str]
     app: Any
     console: Console
@@ -90,7 +91,7 @@ class Served:
 @pytest.fixture(params=[{}], ids=["no templates"])
 async def served(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Served]:
     templates: dict[str, str] = request.param
-    clock, signer, tokens = Hand(), Signer(b"k" * 32), {}
+    clock, signer, tokens = VirtualClock(NOON), Signer(b"k" * 32), {}
     store = Database(f"sqlite:///{tmp_path / 'gameday.db'}")
     for role in Role:
         tokens[role], token = new_token(role, f"the {role}", now=clock.now())
@@ -215,7 +216,7 @@ async def test_an_incident_is_not_merged_into_one_that_does_not_exist(served: Se
 async def test_the_list_can_be_searched_and_shows_what_is_over(served: Served) -> None:
     await served.fire()
     over = await served.fire("Other", "checkout", status="resolved", endsAt=NOON.isoformat())
-    served.clock.at += timedelta(hours=1)
+    served.clock.advance(timedelta(hours=1))
     await served.engine.tick()
     http = await served.signed_in(Role.OBSERVER)
 

@@ -40,7 +40,7 @@ def a_paged_drill(folder: Path, pagerduty: FakePagerDuty) -> Iterator[Live]:
         live.do(desk.page())
         until(lambda: desk.of_kind(Kind.PAGE_DELIVERED))
         # What is done in PagerDuty happens after the page; this clock is moved by hand.
-        desk.clock.at = NOON + timedelta(minutes=5)
+        desk.clock.advance(timedelta(minutes=5))
         yield live
 
 

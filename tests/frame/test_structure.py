@@ -101,3 +101,23 @@ def test_what_a_test_is_given_is_read_in_one_place() -> None:
     }
 
     assert set() == found
+
+
+def test_there_is_one_fake_clock() -> None:
+    """Another would be one more that nobody holds against the contract of clocks."""
+    found = {
+        (name(path), node.name)
+        for path in python_files()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+        and {"now", "sleep"}
+        <= {f.name for f in node.body if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef)}
+    }
+
+    assert {
+        ("gameday/ports/time.py", "Clock"),
+        ("gameday/drivers/clock.py", "SystemClock"),
+        ("gameday/drivers/clock.py", "SteadyClock"),
+        ("gameday/testing/virtual.py", "VirtualClock"),
+        ("gameday/testing/machine.py", "MachineClock"),  # moved by all of a machine's processes
+    } == found

@@ -41,22 +41,6 @@ DRILL = Drill(
 )
 
 
-class Hand:
-    """A clock that is moved by hand; who sleeps on it never wakes."""
-
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def now(self) -> datetime:
-        return self.at
-
-    def elapsed(self) -> timedelta:
-        return self.at - NOON
-
-    async def sleep(self, duration: timedelta) -> None:
-        await asyncio.Event().wait()
-
-
 class Bell:
     """A pager that remembers what it was told."""
 
@@ -108,7 +92,7 @@ class House:
 
     def __init__(self, path: Path) -> None:
         self.store = Database(f"sqlite:///{path / 'gameday.db'}")
-        self.clock = Hand()
+        self.clock = VirtualClock(NOON)
         self.bells = {to: Bell() for to in ("on-call", "rota", "drill on-call")}
         self.drills: Sequence[Drill] = ()
         self.stopped: list[IncidentState] = []
@@ -128,7 +112,7 @@ class House:
         )
 
     async def after(self, engine: Engine, **time: float) -> None:
-        self.clock.at += timedelta(**time)
+        self.clock.advance(timedelta(**time))
         await engine.tick()
         while engine.busy:
             await asyncio.gather(*engine.busy)
@@ -179,7 +163,7 @@ async def test_an_escalation_that_fell_due_while_the_service_was_down_is_made_up
     async with house.engine().running() as engine:
         await engine.hook(webhook("a"))
         await house.after(engine)
-    house.clock.at += timedelta(minutes=12)
+    house.clock.advance(timedelta(minutes=12))
     async with house.engine().running() as engine:
         await house.after(engine)
         await house.after(engine)
@@ -220,10 +204,10 @@ async def test_a_page_that_was_still_being_tried_when_it_was_over_is_resolved_to
     async with house.engine().running() as engine:
         await engine.hook(webhook("a"))
         await house.after(engine)
-        house.clock.at += timedelta(seconds=31)
+        house.clock.advance(timedelta(seconds=31))
         await engine.tick()
         await slow.is_asked.wait()
-        await engine.hook(webhook("a", ends=house.clock.at))
+        await engine.hook(webhook("a", ends=house.clock.now()))
         await engine.tick()
         while not any(s[0] == "resolve" for s in house.bells["on-call"].said):
             await asyncio.sleep(0)
@@ -253,12 +237,12 @@ async def test_the_postmortem_of_a_sev2_is_asked_for_after_a_restart_too(house: 
         await engine.hook(webhook("a"))
         await engine.hook(webhook("a", ends=NOON + timedelta(minutes=1)))
         id = (await only(engine)).id
-        house.clock.at += timedelta(minutes=2)
+        house.clock.advance(timedelta(minutes=2))
         await engine.say(id, Kind.RESOLVED, {"text": ""}, by="ann", source="responder")
         await house.after(engine)
     reminders = []
     for hours in (23, 2, 22, 2, 48):
-        house.clock.at += timedelta(hours=hours)
+        house.clock.advance(timedelta(hours=hours))
         async with house.engine().running() as engine:
             await house.after(engine)
             state = await engine.state(id)
@@ -412,7 +396,7 @@ async def test_a_ticket_that_fires_on_keeps_no_incident_from_being_over(house: H
         state = await only(engine)
         assert ("recovered", 1) == (state.state, state.firing)
         await house.after(engine, hours=5)
-        await engine.hook(webhook("a", starts=house.clock.at))
+        await engine.hook(webhook("a", starts=house.clock.now()))
         await house.after(engine)
         rows = await engine.listed(limit=10, only_open=False)
 
@@ -485,7 +469,7 @@ async def test_an_old_incident_is_let_go_of_and_found_again(house: House) -> Non
         assert 0 == engine.open_incidents()
         assert 0 == await engine.hook(webhook("a", ends=NOON + timedelta(seconds=1)))
         assert id == (await engine.state(id)).id
-        assert 1 == await engine.hook(webhook("a", starts=house.clock.at))
+        assert 1 == await engine.hook(webhook("a", starts=house.clock.now()))
         assert 2 == len(await engine.listed(limit=10, only_open=False))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_incident_engine import NOON, Bell, Hand, webhook
+from test_incident_engine import NOON, Bell, webhook
 
 from gameday.drivers.database import Database
 from gameday.incidents.dispatch import CLAIM
@@ -20,6 +20,7 @@ from gameday.incidents.paging import Paging
 from gameday.model.notification import Notification, Receipt
 from gameday.ports import GroupFact
 from gameday.testing.memory import MemoryStore
+from gameday.testing.virtual import VirtualClock
 from scoring.timeline import Fact, Kind
 
 
@@ -40,7 +41,7 @@ class Two:
     """Two engines, one store, one pager that both send to."""
 
     def __init__(self, stores: Sequence[Database | MemoryStore]) -> None:
-        self.clock = Hand()
+        self.clock = VirtualClock(NOON)
         self.bell: Bell = Bell()
         self.engines: list[Engine] = []
         self.stores = stores
@@ -50,7 +51,7 @@ class Two:
         return Engine(self.stores[number], clock=self.clock, paging=Paging(pagers))
 
     async def tick(self, *engines: Engine, **time: float) -> None:
-        self.clock.at += timedelta(**time)
+        self.clock.advance(timedelta(**time))
         await asyncio.gather(*(engine.tick() for engine in engines))
         while busy := [task for engine in engines for task in engine.busy]:
             await asyncio.gather(*busy)

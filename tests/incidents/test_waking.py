@@ -30,14 +30,14 @@ async def fired_and_acknowledged(house: House, engine: Engine, **labels: str) ->
 
 
 async def cleared(house: House, engine: Engine, fingerprint: str = "a", **labels: str) -> None:
-    house.clock.at += timedelta(minutes=5)
-    await engine.hook(webhook(fingerprint, ends=house.clock.at, **labels))
+    house.clock.advance(timedelta(minutes=5))
+    await engine.hook(webhook(fingerprint, ends=house.clock.now(), **labels))
     await house.after(engine)
 
 
 async def fires_again(house: House, engine: Engine, fingerprint: str = "a", **labels: str) -> None:
-    house.clock.at += timedelta(minutes=5)
-    await engine.hook(webhook(fingerprint, starts=house.clock.at, **labels))
+    house.clock.advance(timedelta(minutes=5))
+    await engine.hook(webhook(fingerprint, starts=house.clock.now(), **labels))
     await house.after(engine)
 
 
@@ -81,7 +81,7 @@ async def test_it_pages_once_and_the_new_answer_ends_every_page(house: House) ->
         await house.after(engine, seconds=10)
         await engine.say(id, Kind.ACKNOWLEDGED, {}, by="bob", source="responder")
         await house.after(engine, seconds=40)
-        await engine.hook(webhook("b", starts=house.clock.at))
+        await engine.hook(webhook("b", starts=house.clock.now()))
         await house.after(engine, minutes=10)
     async with house.engine().running() as engine:
         await house.after(engine, minutes=1)
@@ -177,11 +177,11 @@ async def test_a_drill_that_fires_again_pages_its_own_on_call_and_never_the_rota
         await house.after(engine)
         id = (await only(engine)).id
         await engine.say(id, Kind.ACKNOWLEDGED, {}, by="bot", source="responder")
-        house.clock.at += timedelta(minutes=1)
-        await engine.hook(webhook("a", ends=house.clock.at))
+        house.clock.advance(timedelta(minutes=1))
+        await engine.hook(webhook("a", ends=house.clock.now()))
         await house.after(engine)
-        house.clock.at += timedelta(minutes=1)
-        await engine.hook(webhook("a", starts=house.clock.at))
+        house.clock.advance(timedelta(minutes=1))
+        await engine.hook(webhook("a", starts=house.clock.now()))
         for _ in range(3):
             await house.after(engine, seconds=31)
 
@@ -198,11 +198,11 @@ async def test_the_rota_keeps_being_asked_about_what_outlives_a_drill_that_was_a
         id = (await only(engine)).id
         await engine.say(id, Kind.ACKNOWLEDGED, {}, by="bot", source="responder")
         house.drills = []
-        house.clock.at = DRILL.until
+        house.clock.advance(DRILL.until - house.clock.now())
         await house.after(engine, seconds=1)
         await house.after(engine, seconds=1)
         unanswered = [act for act, _, _ in house.bells["rota"].said]
-        await engine.hook(webhook("a", ends=house.clock.at))
+        await engine.hook(webhook("a", ends=house.clock.now()))
         await house.after(engine, seconds=1)
 
     assert ["page"] == unanswered

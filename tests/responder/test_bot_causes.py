@@ -13,8 +13,9 @@ from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverErr
 from gameday.model.page import Step
 from gameday.model.signals import Blame, Deploy, Frame, Profile, Span, Stack, Trace
 from gameday.responder.bot import Bot
-from gameday.testing.desk import NOON, FakeClock, FakeDesk, a_page
+from gameday.testing.desk import NOON, FakeDesk, a_page
 from gameday.testing.telemetry import FakeHistory, FakeMetrics, FakeProfiles, FakeTraces
+from gameday.testing.virtual import VirtualClock
 
 pytestmark = pytest.mark.served
 
@@ -214,7 +215,7 @@ class Drill:
 
     desk: FakeDesk
     profiles: FakeProfiles
-    clock: FakeClock
+    clock: VirtualClock
 
 
 async def drill(
@@ -232,7 +233,7 @@ async def drill(
     shop = Shop(trouble)
     desk = FakeDesk(links=LINKS, runbook=runbook, deploys=deploys, broken=broken)
     source = FakeProfiles(profiles, lag=lag)
-    clock = FakeClock(PAGED)
+    clock = VirtualClock(PAGED, passes_at_once=True)
 
     def level(signal: str, region: str, at: datetime) -> float | None:
         # Mended by whatever was started.

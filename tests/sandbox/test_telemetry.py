@@ -24,6 +24,7 @@ from gameday.sandbox.telemetry.selector import (
     parse_selector,
     split_query,
 )
+from gameday.testing.virtual import VirtualClock
 
 pytestmark = pytest.mark.served
 
@@ -35,24 +36,18 @@ RANGE = {
 }
 
 
-class Clock:
-    """A hand-moved clock in Unix nanoseconds."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> int:
-        return self.now
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def store(clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(retention=timedelta(minutes=20), memory_bytes=1_000_000, now=clock)
+async def store(clock: VirtualClock) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(
+        retention=timedelta(minutes=20),
+        memory_bytes=1_000_000,
+        now=lambda: round(clock.now().timestamp() * SECOND),
+    )
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://store") as client:
         yield client
@@ -157,10 +152,10 @@ async def test_spans_without_proper_ids_are_counted_as_rejected(store: httpx.Asy
 
 
 async def test_what_is_older_than_the_retention_is_forgotten(
-    store: httpx.AsyncClient, clock: Clock
+    store: httpx.AsyncClient, clock: VirtualClock
 ) -> None:
     await send(store, export()[1])
-    clock.now += 21 * 60 * SECOND
+    clock.advance(timedelta(minutes=21))
 
     assert [] == await found(store, serviceName="storefront")
     assert {"services": []} == (await store.get("/api/v3/services")).json()

@@ -25,26 +25,9 @@ from gameday.incidents.terms import Terms
 from gameday.ports import Pager, Role
 from gameday.server.gate import Gate
 from gameday.server.service import service_app
+from gameday.testing.virtual import VirtualClock
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-class Hand:
-    """A clock that is moved by hand; sleeping on it takes until the test is over."""
-
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def now(self) -> datetime:
-        return self.at
-
-    def elapsed(self) -> timedelta:
-        return self.at - NOON
-
-    async def sleep(self, duration: timedelta) -> None:
-        import asyncio
-
-        await asyncio.Event().wait()
 
 
 @dataclass
@@ -54,7 +37,7 @@ class Service:
     engine: Engine
     store: Database
     signer: Signer
-    clock: Hand
+    clock: VirtualClock
     tokens: Mapping[str, str]
     http: httpx.AsyncClient
     app: Any
@@ -85,7 +68,7 @@ Opening = Callable[..., AbstractAsyncContextManager[Service]]
 @pytest.fixture
 def opening(tmp_path: Path) -> Opening:
     """Open the service on this test's store; again and again for restarts."""
-    clock, signer = Hand(), Signer(b"k" * 32)
+    clock, signer = VirtualClock(NOON), Signer(b"k" * 32)
     tokens: dict[str, str] = {}
 
     @asynccontextmanager

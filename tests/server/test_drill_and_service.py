@@ -86,7 +86,7 @@ class Both:
 
     async def pass_time(self, **time: float) -> None:
         """Move the clock both share, and let both do what is due."""
-        self.desk.clock.at += timedelta(**time)
+        self.desk.clock.advance(timedelta(**time))
         for engine in (self.engine, self.desk.engine):
             await engine.tick()
             while engine.busy:

@@ -54,7 +54,7 @@ async def deliver(
 
 async def begun(service: Service, firing: Firing, **more: Any) -> str:
     await service.send(firing(**more))
-    service.clock.at = NOON + timedelta(minutes=1)
+    service.clock.advance(timedelta(minutes=1))
     return str((await service.incidents())[0]["id"])
 
 

@@ -48,12 +48,12 @@ async def test_an_incident_is_played_from_its_page_to_its_postmortem(
         ("note", {"text": "looking <script>alert(1)</script>"}),
         ("mitigation", {"name": "failover-db"}),
     ):
-        service.clock.at += timedelta(seconds=10)
+        service.clock.advance(timedelta(seconds=10))
         answer = await service.post(f"{at}/{path}", body)
         assert 200 == answer.status_code, answer.text
     assert 409 == (await service.post(f"{at}/resolve", {})).status_code
     await service.send(firing(ends=NOON + MINUTE))
-    service.clock.at += 2 * MINUTE
+    service.clock.advance(2 * MINUTE)
     assert 200 == (await service.post(f"{at}/resolve", {"text": "failed over"})).status_code
     assert 409 == (await service.post(f"{at}/resolve", {})).status_code
 
@@ -444,9 +444,9 @@ async def test_a_deeplink_with_any_one_bit_changed_is_refused(
 async def test_an_expired_deeplink_is_refused(service: Service, firing: Firing) -> None:
     link = await linked(service, firing, "red")
 
-    service.clock.at += timedelta(hours=72)
+    service.clock.advance(timedelta(hours=72))
     last = await service.http.get(link)
-    service.clock.at += timedelta(seconds=1)
+    service.clock.advance(timedelta(seconds=1))
     expired = await service.http.get(link)
 
     assert (302, True) == (last.status_code, is_refused(expired))

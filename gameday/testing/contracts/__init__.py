@@ -29,6 +29,7 @@ from gameday.testing.contracts.incidents import (
     SharedStore,
 )
 from gameday.testing.contracts.lease import HeldLease, LeaseContract, PlaysLease
+from gameday.testing.contracts.pager import MakesPager, PagedTool, PagerContract
 from gameday.testing.contracts.profiles import ProfiledService, ProfileSourceContract, Sample
 from gameday.testing.contracts.runs import OpensStore, StoreContract
 from gameday.testing.contracts.traces import TracedShop, TraceSourceContract
@@ -43,8 +44,11 @@ __all__ = [
     "HeldLease",
     "IncidentStoreContract",
     "LeaseContract",
+    "MakesPager",
     "OpensSharedStore",
     "OpensStore",
+    "PagedTool",
+    "PagerContract",
     "PlaysLease",
     "ProfileSourceContract",
     "ProfiledService",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-__all__ = ["Broken", "check", "promises", "refused"]
+__all__ = ["Broken", "Refused", "case", "check", "promises", "refused"]
 
 Subject = TypeVar("Subject")
+Error = TypeVar("Error", bound=Exception)
 
 
 class Broken(ExceptionGroup[Exception]):
@@ -48,15 +49,37 @@ def check(contract: type, make: Callable[[], AbstractContextManager[Subject]]) -
 
 
 @contextmanager
-def refused(kind: type[Exception], words: str = "") -> Iterator[None]:
+def case(what: object) -> Iterator[None]:
+    """Name the case, one of several that a promise is tried with, in what goes wrong inside."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"with {what}")
+        raise
+
+
+class Refused(Generic[Error]):
+    """An error that was expected.
+
+    Attributes:
+        error: there once it was raised.
+    """
+
+    error: Error
+
+
+@contextmanager
+def refused(kind: type[Error], words: str = "") -> Iterator[Refused[Error]]:
     """Fail unless what is done inside raises this kind of error, with these words in it.
 
     Args:
         words: a regular expression that is searched for in the message.
     """
+    caught = Refused[Error]()
     try:
-        yield
+        yield caught
     except kind as error:
+        caught.error = error
         assert re.search(words, str(error)), f"{words!r} is not in {str(error)!r}"
     else:
         raise AssertionError(f"no {kind.__name__}")

@@ -13,19 +13,9 @@ from gameday.drivers.kubernetes import rollouts
 from gameday.errors import PermanentDriverError, StoreError, UsageError
 from gameday.house.service.rollouts import Following, rollouts_of
 from gameday.model.signals import Deploy
+from gameday.testing.virtual import VirtualClock
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
-
-
-class Noon:
-    def now(self) -> datetime:
-        return NOON
-
-    def elapsed(self) -> timedelta:
-        return timedelta(0)
-
-    async def sleep(self, duration: timedelta) -> None:
-        """Return at once."""
 
 
 class Cluster:
@@ -58,7 +48,7 @@ async def test_a_rollout_is_told_once_when_two_looks_agree_on_it() -> None:
     one, moving, settled = deploy("a1"), deploy("a2", minute=1), deploy("a2", minute=2)
     cluster = Cluster([one], [one, moving], [one, settled], [one, settled], [one, settled])
     record = Record()
-    following = Following(cluster, record.tell, clock=Noon())
+    following = Following(cluster, record.tell, clock=VirtualClock(NOON, passes_at_once=True))
 
     for _ in range(5):
         await following.look()
@@ -69,7 +59,7 @@ async def test_a_rollout_is_told_once_when_two_looks_agree_on_it() -> None:
 
 async def test_what_could_not_be_written_down_is_told_at_the_next_look() -> None:
     cluster, record = Cluster(*[[deploy("a1")]] * 3), Record()
-    following = Following(cluster, record.tell, clock=Noon())
+    following = Following(cluster, record.tell, clock=VirtualClock(NOON, passes_at_once=True))
     await following.look()
 
     record.is_full = True
