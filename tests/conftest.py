@@ -24,6 +24,9 @@ pytest.register_assert_rewrite("gameday.testing.contracts")
 pytest_plugins = ("slow_db_run", "real_programs")
 
 _LONGEST_ID = 120
+_MONITORED = {"sandbox", "monitoring"}
+"""Fixtures that bring Prometheus: who asks for one is marked `sandbox`."""
+
 _OURS = ("GAMEDAY_", "TOXIPROXY_", "PROMETHEUS_", "OTEL_", "CHAOSTOOLKIT_", "KUBE")
 
 
@@ -43,16 +46,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist looks for groups at the same call
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    from real_programs import missing_binaries  # a plugin: loaded by pytest itself before
-
-    missing = missing_binaries()
-    lacks = pytest.mark.skip(
-        reason=f"the sandbox needs {' and '.join(missing)}; `make setup` installs what is missing"
-    )
     long = pytest.mark.skip(reason="a long table: `make test-long` or `pytest --long`")
+    claimed = []
     for item in items:
-        if missing and item.get_closest_marker("sandbox"):
-            item.add_marker(lacks)
+        if _MONITORED & set(item.fixturenames):
+            item.add_marker(pytest.mark.sandbox)
+        elif item.get_closest_marker("sandbox"):
+            claimed.append(item.nodeid)
         if _needs_sandbox(item):
             # With several workers: the game days share a sandbox in one of them, and all else that
             # needs a running one shares another. More than two would make alerts late on two cores.
@@ -60,6 +60,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(f"sandbox-{where}"))
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(long)
+    if claimed:
+        raise pytest.UsageError(
+            "marked `sandbox`, but without the fixture `sandbox` or `monitoring`, so nothing of it "
+            f"is used, and where Prometheus is missing it would be lost: {', '.join(claimed)}"
+        )
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -195,7 +200,7 @@ _ONE_SANDBOX = pytest.StashKey[OneSandbox]()
 
 @pytest.fixture(scope="session")
 def _one_sandbox(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, monitoring: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OneSandbox]:
     if getattr(request.config.option, "loadgroup", False):
         strays = [

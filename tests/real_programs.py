@@ -32,7 +32,7 @@ STARTING = 60.0
 """Seconds a program may take until it answers, on a machine that is busy."""
 
 
-MONITORING = (("prometheus",), ("prometheus-alertmanager", "alertmanager"))
+MONITORING = (("prometheus",), ("promtool",), ("prometheus-alertmanager", "alertmanager"))
 """The programs that system packages bring, under each name they may have."""
 
 
@@ -70,8 +70,9 @@ def missing_binaries() -> Sequence[str]:
     return [names[-1] for names in MONITORING if not any(shutil.which(n) for n in names)]
 
 
+@pytest.fixture(scope="session")
 def monitoring() -> None:
-    """Skip the test, with a sentence, where Prometheus and Alertmanager cannot be had."""
+    """The programs of Prometheus and Alertmanager: skips the test where they cannot be had."""
     missing = missing_binaries()
     if missing:
         pytest.skip(f"needs {' and '.join(missing)}; `make setup` installs what is missing")

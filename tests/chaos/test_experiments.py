@@ -52,7 +52,7 @@ def test_whatever_ends_it_early_its_rollbacks_are_played(file: Path) -> None:
         assert {"rollbacks": {"strategy": "always"}} == experiment["runtime"]
 
 
-@pytest.mark.sandbox
+@pytest.mark.served
 def test_chaos_run_alone_injects_and_leaves_nothing_behind(tmp_path: Path) -> None:
     proxy = "inventory-db-eu-west"
     with running_proxy([proxy]) as url:

@@ -15,7 +15,7 @@ from gameday.ports import Role
 from scoring.timeline import Kind
 
 # They start a browser: not among the quick ones.
-pytestmark = [pytest.mark.sandbox, needs_chromium]
+pytestmark = [pytest.mark.served, needs_chromium]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from scoring.expectation import Expectation
 from scoring.funnel import phases
 from scoring.timeline import Kind
 
-pytestmark = pytest.mark.sandbox  # a browser and two servers
+pytestmark = pytest.mark.served
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from real_programs import monitoring
 
 from gameday.drivers.prometheus import Prometheus
 from gameday.ports import AlertSource
@@ -85,8 +84,7 @@ class Turning(ErrorSource):
 
 
 @pytest.fixture(scope="module")
-def of_prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerted]:
-    monitoring()
+def of_prometheus(monitoring: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerted]:
     rules = {"slo": prometheus_rules(ALERTING_SLO, time_scale=TIME_SCALE)}
     folder, turning = tmp_path_factory.mktemp("contract") / "m", Turning()
     with turning.serving() as source, monitored(folder, source, rules=rules) as watched:
@@ -97,7 +95,6 @@ def of_prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerted]
 
 
 # In one worker: the story takes half a minute, and is told once.
-@pytest.mark.served
 @pytest.mark.xdist_group("alert-source")
 class TestPrometheus(AlertSourceContract):
     @pytest.fixture

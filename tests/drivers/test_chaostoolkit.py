@@ -23,7 +23,7 @@ from gameday.ports import PlannedFault
 from gameday.settings import Settings
 from gameday.testing.proxy import running_proxy
 
-pytestmark = pytest.mark.sandbox  # processes of their own, one a test: not quick
+pytestmark = pytest.mark.served
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 EU = "inventory-db-eu-west"

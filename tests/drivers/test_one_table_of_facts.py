@@ -39,7 +39,7 @@ def alert(number: int, **more: object) -> dict[str, Any]:
     return Fact(id, "page.received", at, at, "alertmanager", "checkout-latency", data).to_json()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.sandbox)])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.served)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'old.db'}"

@@ -20,7 +20,7 @@ import pytest
 from gameday.drivers.prometheus import Prometheus
 from gameday.errors import PermanentDriverError
 
-pytestmark = pytest.mark.sandbox
+pytestmark = pytest.mark.usefixtures("monitoring")
 
 CONFIG = """
 global: {scrape_interval: 500ms, evaluation_interval: 500ms}

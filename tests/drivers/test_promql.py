@@ -153,7 +153,7 @@ def test_a_promtool_that_says_something_else_is_no_verdict(tmp_path: Path) -> No
         Promtool(str(program)).faults(["x"])
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 def test_promtool_names_what_it_cannot_parse() -> None:
     faults = Promtool().faults(['x{a="b"}', "sum(x", "rate(x)", "x\n+\n+ ?"])
 
@@ -164,7 +164,7 @@ def test_promtool_names_what_it_cannot_parse() -> None:
     assert [] == Promtool().faults([])
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 async def test_a_real_server_and_promtool_agree(tmp_path: Path) -> None:
     binary = shutil.which("prometheus")
     assert binary is not None

@@ -235,7 +235,7 @@ def test_what_is_no_database_url_is_said_without_repeating_it(url: str) -> None:
     assert url not in str(caught.value)
 
 
-@pytest.mark.sandbox
+@pytest.mark.served
 def test_postgresql_gets_the_same_tables(tmp_path: Path, postgres: Callable[[], str]) -> None:
     held(lite := made(tmp_path / "x.db"))
     held(real := postgres())

@@ -16,7 +16,7 @@ from gameday.errors import StoreError
 from gameday.ports import GroupFact
 from scoring.timeline import Fact
 
-pytestmark = pytest.mark.sandbox
+pytestmark = pytest.mark.served
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SOON = timedelta(milliseconds=300)

@@ -32,7 +32,9 @@ def test_the_readme_opens_with_the_two_commands() -> None:
     assert first.index("make demo") < first.index("make test")
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "tests/README.md"]
+)
 def test_links_between_our_documents_lead_somewhere(name: str) -> None:
     top = ROOT / name
     files = sorted(top.rglob("*.md")) if top.is_dir() else [top]

@@ -137,7 +137,7 @@ SAME = {
 }
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize("kind", SAME)
 def test_a_fifth_that_is_bad_is_a_fifth_whatever_the_sli(tmp_path: Path, kind: str) -> None:
     slo, series = SAME[kind]
@@ -145,7 +145,7 @@ def test_a_fifth_that_is_bad_is_a_fifth_whatever_the_sli(tmp_path: Path, kind: s
     recorded(tmp_path, slo, series, {f"{RATE}1h": 0.2, f"{RATE}5m": 0.2, f"{RATE}30d": 0.2})
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize("kind", SAME)
 def test_where_nothing_is_measured_nothing_is_recorded(tmp_path: Path, kind: str) -> None:
     slo, _ = SAME[kind]
@@ -163,7 +163,7 @@ def test_where_nothing_is_measured_nothing_is_recorded(tmp_path: Path, kind: str
     )
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize(
     ("slo", "series"),
     [
@@ -184,7 +184,7 @@ def test_no_traffic_and_no_number_are_neither_good_nor_bad(
     recorded(tmp_path, slo, series, {f"{RATE}5m": None, f"{RATE}1h": None})
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize(
     ("slo", "series", "ratio"),
     [
@@ -215,7 +215,7 @@ def windowed(good: str, total: str) -> Slo:
 NAN = " ".join(["NaN"] * 61)
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize(
     ("slo", "series", "ratio"),
     [
@@ -271,7 +271,7 @@ def test_what_is_not_a_number_takes_nothing_else_with_it(
     recorded(tmp_path, slo, series, {f"{RATE}5m": ratio, f"{RATE}1h": ratio, f"{RATE}30d": ratio})
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize(
     ("slo", "series"),
     [
@@ -297,7 +297,7 @@ def test_where_the_good_ones_are_not_known_nothing_is_recorded_and_the_period_go
     recorded(tmp_path, slo, series, {f"{RATE}5m": None, f"{RATE}30d": 0.2})
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize(
     ("op", "values", "bad"),
     [
@@ -319,7 +319,7 @@ def test_a_threshold_is_held_as_it_is_written(
         )
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize(
     ("bad_per_minute", "is_strict", "expected"),
     [(4, False, 0), (5, False, 0), (6, False, 1), (5, True, 1), (4, True, 0), (100, False, 1)],
@@ -337,7 +337,7 @@ def test_a_slice_is_bad_as_a_whole(
     recorded(tmp_path, slo(measured=sli), counters, {f"{RATE}5m": expected, f"{RATE}1h": expected})
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 def test_the_period_weighs_events_not_minutes(tmp_path: Path) -> None:
     # 30 minutes of 10 events, all good; then 30 minutes of 100, half of them bad. Of the
     # 3,300 events 1,500 are bad: 5/11. By minutes it would be 25 %. The rates are recorded each
@@ -357,7 +357,7 @@ def test_the_period_weighs_events_not_minutes(tmp_path: Path) -> None:
 SHORT = slo(period=10 * timedelta(hours=1), good_query=GOOD, total_query="all")
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize(
     ("at", "held", "left"), [("60m", 0.1, 0.8), ("300m", 0.5, 0.0), ("600m", 1.0, -1.0)]
 )
@@ -381,7 +381,7 @@ def test_the_budget_left_counts_only_what_is_held(
     )
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 def test_compressed_time_keeps_the_nominal_names_and_says_so(tmp_path: Path) -> None:
     # An hour's window lasts a minute: 20 % bad in the last minute, none before.
     series = {'all{code="200"}': "0+10x240 2408+8x59", 'all{code="500"}': "0+0x240 2+2x59"}

@@ -97,7 +97,7 @@ WHOLE = {"bad of all": 1.0, "a threshold": 60.0, "slices": 1.0, "own windows": 1
 """Kinds whose slow branches are played too, and the time scale of each."""
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize("kind", KINDS)
 def test_rules_pass_promtools_check_and_their_own_tests(tmp_path: Path, kind: str) -> None:
     scale = WHOLE.get(kind, 60.0 if list(KINDS).index(kind) % 2 else 1.0)
@@ -108,7 +108,7 @@ def test_rules_pass_promtools_check_and_their_own_tests(tmp_path: Path, kind: st
         assert 0 == done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 def test_the_shipped_slo_passes_its_own_tests(tmp_path: Path) -> None:
     for id in Catalogue.around().slos():
         names = write(tmp_path, Catalogue.around().slo(id), time_scale=60)
@@ -135,7 +135,7 @@ MUTATIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_wrong_rules_fail_their_tests(tmp_path: Path, name: str) -> None:
     pattern, instead = MUTATIONS[name]
@@ -152,7 +152,7 @@ def test_wrong_rules_fail_their_tests(tmp_path: Path, name: str) -> None:
     assert "parse error" not in done.stdout + done.stderr
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize("kind", ["bad of all", "a threshold", "slices", "expressions", "7 days"])
 def test_a_doubled_threshold_fails_whatever_the_sli(tmp_path: Path, kind: str) -> None:
     names = write(tmp_path, KINDS[kind], only="")
@@ -164,7 +164,7 @@ def test_a_doubled_threshold_fails_whatever_the_sli(tmp_path: Path, kind: str) -
         assert 0 != done.returncode, f"{name}: {done.stdout}"
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize(
     "guard", [{"min_events": 1000}, {"min_bad_events": 20}], ids=lambda g: next(iter(g))
 )

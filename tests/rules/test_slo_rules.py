@@ -285,7 +285,7 @@ def promtool(*arguments: str, folder: Path) -> None:
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize("scale", [1.0, 60.0, 7.0])
 def test_promtool_accepts_the_file(tmp_path: Path, scale: float) -> None:
     (tmp_path / "slo.yaml").write_text(prometheus_rules(slo(), time_scale=scale))
@@ -344,7 +344,7 @@ DAY = ("ticket", "1d", "2h", "3")
 THREE_DAYS = ("ticket", "3d", "6h", "1")
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 def test_half_the_requests_bad_pages_when_theory_says_and_clears_by_the_short_window(
     tmp_path: Path,
 ) -> None:
@@ -375,7 +375,7 @@ def test_half_the_requests_bad_pages_when_theory_says_and_clears_by_the_short_wi
     )
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 def test_no_traffic_and_a_good_counter_never_born_are_told_apart(tmp_path: Path) -> None:
     silent = [{"series": TOTAL, "values": "5x600"}, {"series": BORN_GOOD, "values": "5x600"}]
     broken = [{"series": TOTAL, "values": "0+10x600"}]

@@ -238,6 +238,7 @@ async def test_a_stopped_component_stays_away_until_it_is_started(target: Sandbo
     await eventually(target.check)
 
 
+@pytest.mark.usefixtures("monitoring")
 async def test_the_sandbox_may_be_killed_and_down_still_leaves_nothing_behind(
     tmp_path: Path,
 ) -> None:

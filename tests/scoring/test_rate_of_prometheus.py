@@ -18,7 +18,7 @@ import pytest
 
 from scoring.counters import Counters, CounterSeries, milliseconds
 
-pytestmark = pytest.mark.sandbox
+pytestmark = pytest.mark.usefixtures("monitoring")
 
 BORN = 1_767_225_600.0  # 2026-01-01T00:00:00Z, so that no clock is asked
 WINDOWS = (5, 30, 60)

@@ -11,7 +11,7 @@ from opened_service import Opening, Service
 
 Firing = Callable[..., dict[str, Any]]
 
-pytestmark = pytest.mark.sandbox  # real stores: not quick
+pytestmark = pytest.mark.served
 
 OPEN = {"/healthz", "/readyz"}
 """Whether it lives is for everybody."""

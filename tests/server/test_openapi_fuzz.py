@@ -33,7 +33,7 @@ from schemathesis.specs.openapi.checks import (
 
 from gameday.server.drill import free_port, listening
 
-pytestmark = pytest.mark.sandbox  # a real store behind a real socket
+pytestmark = pytest.mark.served
 
 EXAMPLES, MANY = 15, 100
 """Requests of each kind for each route, of which there are some twenty: in `make test`, and in the

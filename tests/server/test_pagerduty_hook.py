@@ -15,7 +15,7 @@ from opened_service import NOON, Opening, Service
 
 Firing = Callable[..., dict[str, Any]]
 
-pytestmark = pytest.mark.sandbox  # a real store: not quick
+pytestmark = pytest.mark.served
 
 ANN = {"id": "PANN", "type": "user_reference", "summary": "Ann"}
 ROBOT = {"id": "PSVC", "type": "service_reference", "summary": "Checkout"}

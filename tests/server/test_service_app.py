@@ -16,7 +16,7 @@ from gameday.incidents.previews import RECORDED
 
 Firing = Callable[..., dict[str, Any]]
 
-pytestmark = pytest.mark.sandbox  # real stores, servers or processes: not quick
+pytestmark = pytest.mark.served
 
 MINUTE = timedelta(minutes=1)
 

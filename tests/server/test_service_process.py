@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-pytestmark = pytest.mark.sandbox
+pytestmark = pytest.mark.served
 
 PATIENCE = 60.0
 """Seconds until something that takes one is given up on; a busy machine is slow."""
@@ -132,6 +132,7 @@ def test_a_killed_service_has_every_alert_it_acknowledged_and_answers_on_the_com
     assert 6 == cli("incident", "note", row["id"], "x", **own).returncode
 
 
+@pytest.mark.usefixtures("monitoring")
 def test_a_storm_through_a_real_alertmanager_is_one_incident_per_service_and_slo(
     tmp_path: Path,
 ) -> None:

@@ -32,7 +32,7 @@ def tracer(spans: InMemorySpanExporter) -> Any:
     return provider.get_tracer("test")
 
 
-@pytest.mark.sandbox  # a real store: not quick
+@pytest.mark.served
 async def test_a_request_is_a_span_of_the_callers_trace_named_by_its_route(
     opening: Opening, spans: InMemorySpanExporter, tracer: Any
 ) -> None:
@@ -95,7 +95,7 @@ def test_traces_are_off_unless_the_standard_setting_asks_for_them(
         assert {} == traced({}, None)
 
 
-@pytest.mark.sandbox  # a server of its own
+@pytest.mark.served
 def test_spans_reach_the_collector_that_the_standard_setting_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 from test_service_process import alert, bearing, cli, free_port, serving, token, until
 
-pytestmark = pytest.mark.sandbox
+pytestmark = pytest.mark.served
 
 SERVICES = 12
 ALERTS = 1_200

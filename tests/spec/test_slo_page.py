@@ -37,7 +37,7 @@ def test_every_example_is_an_slo(tmp_path: Path) -> None:
     ] == ids
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
 def test_the_rules_of_every_example_pass_promtool(tmp_path: Path, example: str) -> None:
     tool = shutil.which("promtool")

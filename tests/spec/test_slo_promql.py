@@ -183,7 +183,7 @@ def refused_by_prometheus(queries: list[str], folder: Path) -> set[int]:
     return {n for n in range(len(queries)) if f'"r{n}"' in said or f"rule {n + 1}," in said}
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 def test_prometheus_takes_and_refuses_the_same(tmp_path: Path) -> None:
     queries = [*VALID, *(q for q in INVALID if q.strip())]
 
@@ -197,7 +197,7 @@ PIECES = ["x", "sum", "(", ")", "by (a)", "+", "5m", "[5m]", "1", "{", "}", '{a=
           "on (a)", ",", "offset 5m", "bool", "==", '"s"', " "]  # fmt: skip
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 @settings(
     max_examples=15,
     deadline=None,

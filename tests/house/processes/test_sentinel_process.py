@@ -25,7 +25,7 @@ from scoring.timeline import Kind
 PROXY = "inventory-db-eu-west"
 LEASE = 1
 
-pytestmark = pytest.mark.sandbox  # real processes and leases: too slow for the quick tests
+pytestmark = pytest.mark.served
 
 RUN = """
 import asyncio, json, sys

@@ -22,7 +22,7 @@ from gameday.model.programme import Programme
 from gameday.model.slo import Slo
 from scoring.slo import Objective, workbook_windows
 
-pytestmark = pytest.mark.sandbox
+pytestmark = pytest.mark.usefixtures("monitoring")
 
 # Three days, for Prometheus is given its past in blocks of two hours, and each costs a moment.
 PERIOD = timedelta(days=3)

@@ -42,7 +42,7 @@ from gameday.testing.lease import RecordingLease
 from gameday.testing.proxy import running_proxy
 from scoring.timeline import Kind
 
-pytestmark = pytest.mark.sandbox  # a dozen interpreters are started; too slow for the unit tests
+pytestmark = pytest.mark.served
 
 PROXY = "inventory-db-eu-west"
 SCENARIO = """\

@@ -184,7 +184,7 @@ def test_a_folder_that_is_a_file_is_refused(folder: Path) -> None:
         write_rules(find_slos(["a"]), Path("slos/a.yaml"))
 
 
-@pytest.mark.sandbox
+@pytest.mark.usefixtures("monitoring")
 def test_promtool_refuses_an_expression_with_file_and_line(folder: Path) -> None:
     (slo,) = find_slos(["a"])
     wrong = Query("rate(x)", "slos/a.yaml", 7, "spec.indicator")

@@ -15,7 +15,7 @@ from gameday.testing.monitored import Cell, ErrorSource, monitored
 from scoring.detection import Shape
 from scoring.slo import BurnWindow, Objective
 
-pytestmark = pytest.mark.sandbox
+pytestmark = pytest.mark.usefixtures("monitoring")
 
 SCALE = 1440
 """Two hours last five seconds, and thirty days half an hour."""
