@@ -7,17 +7,26 @@ import itertools
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from given import GIVEN
+from given import GIVEN, REPOSITORY
 from hypothesis import settings
 
 if TYPE_CHECKING:
     from gameday.sandbox.state import SandboxState
+
+# Whoever wants no bytecode beside the sources gets none. But kept it is: to compile us anew, and to
+# rewrite the assertions, in every worker and every program of ours takes as long as the unit tests.
+if sys.dont_write_bytecode:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(REPOSITORY / ".pytest_cache" / "bytecode")
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"]
+    sys.dont_write_bytecode = False
 
 # What a contract asserts is explained as what a test asserts is.
 pytest.register_assert_rewrite("gameday.testing.contracts")
