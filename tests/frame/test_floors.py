@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 STRUCTURE = runpy.run_path(str(ROOT / "bench/structure.py"))
 circles = STRUCTURE["circles"]
@@ -46,9 +44,13 @@ def test_a_circle_of_rooms_is_found_however_long_it_is() -> None:
     assert ["b", "c", "d"] == circles(drawn)
 
 
-@pytest.mark.parametrize("path", modules(), ids=name)
-def test_every_module_says_what_it_is_for(path: Path) -> None:
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+def test_every_module_says_what_it_is_for_in_a_sentence() -> None:
+    silent = [
+        name(path)
+        for path in modules()
+        if not (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
+        .partition("\n")[0]
+        .endswith((".", "?", ":"))
+    ]
 
-    assert docstring
-    assert docstring.splitlines()[0].endswith((".", "?", ":")), "the first line is a sentence"
+    assert [] == silent

@@ -94,7 +94,7 @@ alerts = st.lists(
 ).map(lambda nested: [a for pair in nested for a in pair])
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(alerts, st.randoms(use_true_random=False), st.integers(0, 3))
 def test_any_order_and_any_repetition_of_alerts_gives_the_same_incidents(
     told: list[Alert], rng: random.Random, repeated: int
@@ -106,7 +106,7 @@ def test_any_order_and_any_repetition_of_alerts_gives_the_same_incidents(
     assert incidents(facts) == incidents(shuffled)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(alerts, st.randoms(use_true_random=False))
 def test_looking_at_a_line_between_two_alerts_changes_nothing(
     told: list[Alert], rng: random.Random
@@ -132,7 +132,6 @@ def test_an_id_that_is_heard_before_its_alert_finds_it_in_a_storm() -> None:
     assert [("I",)] == [s.ids for s in group.incidents()]
 
 
-@settings(max_examples=100)
 @given(alerts, said, st.randoms(use_true_random=False))
 def test_words_and_alerts_in_any_order_give_the_same_incidents(
     told: list[Alert], words: list[tuple[str, int]], rng: random.Random

@@ -128,12 +128,16 @@ def test_one_bit_changed_in_the_body_is_enough_to_refuse(body: bytes, data: st.D
     assert not verify(bytes(changed), header, [SECRET])
 
 
-@pytest.mark.parametrize("bit", range(8 * len(signed(b"body"))))
-def test_one_bit_changed_in_the_signature_is_enough_to_refuse(bit: int) -> None:
-    changed = bytearray(signed(b"body").encode())
-    changed[bit // 8] ^= 1 << bit % 8
+def test_one_bit_changed_in_the_signature_is_enough_to_refuse() -> None:
+    believed = []
+    for bit in range(8 * len(signed(b"body"))):
+        changed = bytearray(signed(b"body").encode())
+        changed[bit // 8] ^= 1 << bit % 8
+        if verify(b"body", changed.decode("latin-1"), [SECRET]):
+            believed.append(bit)
 
-    assert not verify(b"body", changed.decode("latin-1"), [SECRET])
+    assert verify(b"body", signed(b"body"), [SECRET])
+    assert [] == believed
 
 
 @given(st.integers(0, 8 * len(SECRET) - 1))

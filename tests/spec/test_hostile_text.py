@@ -18,9 +18,7 @@ from gameday.spec.slo import selector_fault, slos_of
 HERE = Path(__file__).parent
 CATALOGUE = Catalogue((HERE / "catalogue",))
 
-QUICK = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
-)
+QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 
 WORDS = [
     "apiVersion", "gameday/v1", "openslo/v1", "kind", "Scenario", "SLO", "metadata", "name", "spec",

@@ -153,7 +153,10 @@ specs = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=2 * settings.default.max_examples,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    database=None,
 )
 @given(specs | values)
 def test_any_values_give_a_programme_or_problems_and_no_traceback(spec: Any) -> None:

@@ -64,7 +64,10 @@ def mutated(draw: st.DrawFn) -> tuple[Document, ...]:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=2 * settings.default.max_examples,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    database=None,
 )
 @given(mutated())
 def test_a_document_with_anything_in_it_is_rules_or_sentences(
