@@ -24,6 +24,7 @@ class Extra(StrEnum):
     KUBERNETES = "kubernetes"
     POSTGRES = "postgres"
     TRACING = "tracing"
+    JSONPATH = "jsonpath"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,9 @@ EXTRAS: Mapping[Extra, Contents] = {
         "sending traces",
         "OpenTelemetry's SDK",
         ("opentelemetry.exporter.otlp.proto.http", "opentelemetry.sdk"),
+    ),
+    Extra.JSONPATH: Contents(
+        "a tolerance of type jsonpath", "the reader of such paths", ("jsonpath2",)
     ),
 }
 

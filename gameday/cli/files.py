@@ -18,7 +18,7 @@ def validate(
     """Check files and print every problem with file, line, field and what to write instead."""
     from dataclasses import asdict
 
-    from gameday.spec import validate_file
+    from gameday.spec import absent_here, validate_file
 
     files: list[Path] = []
     for path in paths:
@@ -34,6 +34,8 @@ def validate(
     else:
         for problem in problems:
             print(problem)
+        for absence in (a for f in files if f.suffix != ".md" for a in absent_here(f)):
+            say(f"notice: {absence}")
         say(f"{counted(len(files), 'file')}, {counted(len(problems), 'problem')}")
     return 2 if problems else 0
 

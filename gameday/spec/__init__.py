@@ -23,9 +23,10 @@ from gameday.spec.runbook import check_runbook, parse_runbook, read_runbook
 from gameday.spec.scenario import read_scenario
 from gameday.spec.schemas import schema
 from gameday.spec.slo import read_slos
-from gameday.spec.validation import validate_file
+from gameday.spec.validation import absent_here, validate_file
 
 __all__ = [
+    "absent_here",
     "Catalogue",
     "Document",
     "check_runbook",

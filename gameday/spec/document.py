@@ -1,4 +1,4 @@
-"""A YAML file as data that remembers its lines, read without trusting it.
+"""A YAML or JSON file as data that remembers its lines, read without trusting it.
 
 Files come from people and from strangers. Everything that would surprise either is a `Problem`
 with its line: tabs as indentation, a key given twice, tags, merge keys, aliases that multiply,
@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from gameday.errors import Problem, SpecError
+from gameday.spec import json_text
 from gameday.spec.tree import MAX_PROBLEMS, TOO_DEEP, FieldPath, Tree, dotted, quoted, unfolded
 
 MAX_BYTES = 1024 * 1024
@@ -24,13 +25,13 @@ MAX_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document: its data, and the line of each of its values.
+    """One YAML or JSON document: its data, and the line of each of its values.
 
     Attributes:
         file: the path as the user gave it.
         data: mappings, lists, text, numbers, booleans, None; keys are always text.
         lines: line (1-based) of each value by its path; the empty path is the document's start.
-        problems: what was wrong with the YAML although it could be read (a key given twice …).
+        problems: what was wrong with the text although it could be read (a key given twice …).
             A reader adds its own and raises them together.
     """
 
@@ -87,27 +88,27 @@ def read_text(path: Path | str) -> str:
 
 
 def read_documents(path: Path | str) -> tuple[Document, ...]:
-    """Return the YAML documents of a file, in order; at least one.
+    """Return the documents of a file, in order; at least one, and of a JSON file just one.
 
     Raises:
-        SpecError: the file cannot be read or is no YAML; every line that shows why is listed.
+        SpecError: the file cannot be read, or is no JSON or YAML as its name says; every line that
+            shows why is listed.
     """
-    text = read_text(path)
-    if str(path).endswith(".json"):
-        # JSON is YAML but for tabs, which it may use freely between its tokens.
-        text = "\n".join(_untabbed(line) for line in text.split("\n"))
-    return parse_documents(text, str(path))
+    return parse_documents(read_text(path), str(path))
 
 
 def parse_documents(text: str, file: str, *, first_line: int = 1) -> tuple[Document, ...]:
-    """Return the YAML documents in a text, in order; at least one.
+    """Return the documents in a text, in order; at least one.
 
     Args:
+        file: its name; one that ends in ``.json`` is read as JSON, any other as YAML.
         first_line: line of the file at which the text starts (front matter starts at 2).
 
     Raises:
-        SpecError: the text is no YAML.
+        SpecError: the text is no JSON, or no YAML.
     """
+    if file.endswith(json_text.ENDING):
+        return (Document(file, *json_text.read_json(text, file, first_line=first_line)),)
     tree = Tree(file, first_line)
     try:
         roots = tree.roots(text)
@@ -158,10 +159,11 @@ def separated(documents: tuple[Document, ...]) -> tuple[Document, ...]:
 
 
 def read_document(path: Path | str) -> Document:
-    """Return the one YAML document of a file, a mapping.
+    """Return the one document of a file, a mapping.
 
     Raises:
-        SpecError: the file cannot be read, is no YAML, holds several documents, or no mapping.
+        SpecError: the file cannot be read, is no YAML or JSON, or holds several documents or no
+            mapping.
     """
     return only(read_documents(path))
 
@@ -200,6 +202,12 @@ def not_a_mapping(document: Document) -> Problem:
 
 def _refusal(file: str, message: str, hint: str = "") -> SpecError:
     return SpecError([Problem(file, 0, "", message, hint)])
+
+
+def yaml_problems(error: yaml.YAMLError, text: str, file: str) -> list[Problem]:
+    """Return what a YAML parser stumbled over, with the lines and what to do about them."""
+    tabs = _tab_problems(text, file, 1, skip=frozenset())
+    return tabs or [_syntax_problem(error, file, 1)]
 
 
 def _syntax_problem(error: yaml.YAMLError, file: str, first_line: int) -> Problem:

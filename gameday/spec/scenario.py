@@ -11,7 +11,11 @@ from gameday.model.scenario import Scenario
 from gameday.names import did_you_mean
 from gameday.spec.catalogue import Catalogue
 from gameday.spec.document import Document, only, read_documents
-from gameday.spec.experiment import parameters_of
+from gameday.spec.experiment import (
+    experiment_document,
+    experiment_problems,
+    parameters_of,
+)
 from gameday.spec.fields import noun_of
 from gameday.spec.runbook import read_runbook
 from gameday.spec.tree import FieldPath, quoted
@@ -103,11 +107,14 @@ def _fault_problems(
         return []
     try:
         file = catalogue.experiment(name)
-        experiment = only(read_documents(file))
+        experiment = experiment_document(file)
     except UsageError as error:
         return [_from_usage(document, (*path, "experiment"), error)]
     except SpecError as error:
         return list(error.problems)
+    wrong = experiment_problems(experiment)
+    if wrong:
+        return wrong
     known = parameters_of(experiment)
     given = fault.get("with")
     return [

@@ -9,6 +9,7 @@ policies the burn-rate windows are those of the SRE Workbook.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -26,6 +27,7 @@ from gameday.spec.document import (
     read_text,
     separated,
 )
+from gameday.spec.json_text import ENDING
 from gameday.spec.openslo import alerting
 from gameday.spec.openslo.annotations import ON_SLO, Annotations
 from gameday.spec.openslo.fields import API_VERSION, Fields, optional_text, parsed_duration
@@ -145,7 +147,11 @@ def whole_text(path: Path) -> str:
         SpecError: the file cannot be read.
     """
     text = read_text(path)
-    used = _File(parse_documents(text, str(path)), path, None).library.used
+    documents = parse_documents(text, str(path))
+    used = _File(documents, path, None).library.used
+    if used and path.suffix == ENDING:  # a JSON file holds one value, which may be a list of them
+        entries = [d.data for d in (*separated(documents), *used.values())]
+        return json.dumps(entries, ensure_ascii=False, indent=2) + "\n"
     parts = [text.rstrip("\n"), *(written(d).rstrip("\n") for d in used.values())]
     return "\n---\n".join(parts) + "\n"
 

@@ -79,9 +79,17 @@ class Node:
 class Tree:
     """Builds trees from events and collects what is wrong with them."""
 
-    def __init__(self, file: str, first_line: int) -> None:
+    def __init__(self, file: str, first_line: int, *, loader: Any = _Loader) -> None:
+        """Begin with nothing.
+
+        Args:
+            loader: whose scanner and parser read the text. With any but our own the values are for
+                the lines alone: tags and merge keys, which that loader resolves, are no problems.
+        """
         self.file = file
         self.offset = first_line
+        self.loader = loader
+        self.resolves = loader is _Loader
         self.problems: list[Problem] = []
         self.scalar_lines: set[int] = set()
         """Lines inside multi-line scalars, where a leading tab is content."""
@@ -112,7 +120,7 @@ class Tree:
 
     def _events(self, text: str) -> Iterator[yaml.Event]:
         try:
-            yield from yaml.parse(text, Loader=_Loader)
+            yield from yaml.parse(text, Loader=self.loader)
         except (RecursionError, MemoryError) as error:
             raise self._limit(0, "is nested too deeply to be read", "flatten it") from error
 
@@ -202,7 +210,7 @@ class Tree:
     def _take_key(self, parent: Node, node: Node, event: yaml.NodeEvent) -> None:
         if isinstance(event, yaml.ScalarEvent):
             key = event.value
-            if key == "<<":
+            if key == "<<" and self.resolves:
                 self._complain(
                     node.line,
                     dotted((*self._path(), key)),
@@ -211,6 +219,8 @@ class Tree:
                 )
                 key = f"<<{len(parent.fields or {})}"
                 parent.doomed = True
+        elif not self.resolves:
+            key = f"?{node.line}"
         else:
             self._complain(
                 node.line,
@@ -257,7 +267,7 @@ class Tree:
             self._attach(self.stack[-1], node)
 
     def _check_tag(self, tag: str | None, line: int) -> None:
-        if tag is not None and tag != "!" and tag not in _STANDARD_TAGS:
+        if self.resolves and tag is not None and tag != "!" and tag not in _STANDARD_TAGS:
             self._complain(
                 line,
                 dotted(self._path()),

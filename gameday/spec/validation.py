@@ -8,7 +8,12 @@ from gameday.errors import Problem, SpecError
 from gameday.names import did_you_mean
 from gameday.spec.catalogue import PROGRAMME_FILES, Catalogue
 from gameday.spec.document import Document, read_documents, read_text, separated
-from gameday.spec.experiment import experiment_problems, is_experiment
+from gameday.spec.experiment import (
+    absences,
+    experiment_document,
+    experiment_problems,
+    is_experiment,
+)
 from gameday.spec.programme import read_programme
 from gameday.spec.runbook import check_runbook
 from gameday.spec.scenario import read_scenario
@@ -34,10 +39,30 @@ def validate_file(path: Path | str, *, catalogue: Catalogue | None = None) -> li
         return list(error.problems)
 
 
+def absent_here(path: Path | str) -> list[Problem]:
+    """Return what an experiment needs and this machine has not; empty for any other file.
+
+    No reason to refuse the file: it may be there where it is played.
+    """
+    try:
+        document = experiment_document(path)
+        is_sound = is_experiment(document) and not experiment_problems(document)
+    except SpecError:
+        return []
+    return absences(document) if is_sound else []
+
+
 def _problems(path: Path, catalogue: Catalogue | None) -> list[Problem]:
     if path.suffix == ".md":
         return check_runbook(read_text(path), path)
-    documents = read_documents(path)
+    try:
+        documents = read_documents(path)
+    except SpecError:
+        # Chaos Toolkit's reader of YAML takes some of what ours refuses.
+        problems = _experiment_problems(path)
+        if problems is None:
+            raise
+        return problems
     first = documents[0]
     entries = separated(documents)
     if any(is_openslo(entry) for entry in entries):
@@ -49,8 +74,17 @@ def _problems(path: Path, catalogue: Catalogue | None) -> list[Problem]:
         read_scenario(path, catalogue=catalogue)
         return []
     if is_experiment(first):
-        return experiment_problems(first)
+        return experiment_problems(experiment_document(path))
     return [*first.problems, _unknown(first)]
+
+
+def _experiment_problems(path: Path) -> list[Problem] | None:
+    """Return what is wrong with an experiment; None where the file holds none."""
+    try:
+        document = experiment_document(path)
+    except SpecError:
+        return None
+    return experiment_problems(document) if is_experiment(document) else None
 
 
 def _is_programme(document: Document, path: Path) -> bool:

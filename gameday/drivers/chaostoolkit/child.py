@@ -1,7 +1,8 @@
 """The process in which an experiment runs: ``python -m gameday.drivers.chaostoolkit.child MODE``.
 
 MODE is ``inject`` (hypothesis and method), ``recover`` (rollbacks) or ``check`` (hypothesis).
-It reads one line of JSON, ``{"experiment": {…}}``, and writes one line of JSON per event:
+It reads one line of JSON, ``{"experiment": {…}, "configuration": {…}}``, and writes one line of
+JSON per event:
 
     {"event": "activity", "section": …, "type": …, "name": …, "status": …, "end": …, "error": …}
     {"event": "hypothesis", "met": …, "probe": …, "error": …}
@@ -134,7 +135,7 @@ def main() -> None:
             "recover": experiments.to_recover,
             "check": experiments.to_check,
         }[mode]
-        played = experiments.with_values(request["experiment"], request["configuration"])
+        played = experiments.with_values(experiments.uncarried(request), request["configuration"])
         _play(mode, shape(played), out)
 
 

@@ -87,7 +87,7 @@ class ChaosToolkit:
         """Return the fault with its names chosen and its undo as data; changes nothing.
 
         Raises:
-            UsageError: the file holds no experiment.
+            SpecError: the file holds no experiment that Chaos Toolkit plays.
         """
         document = experiments.read(path)
         undo = f"{MARK}{run}-{number}"
@@ -111,7 +111,7 @@ class ChaosToolkit:
                 command=f"gameday recover {run}",
                 data={
                     "path": str(Path(path).absolute()),
-                    "experiment": document,
+                    **experiments.carried(document),
                     "configuration": values,
                     # Only where removing toxics takes back all that the experiment does.
                     "toxiproxy_url": url if has_short_way and url else None,
@@ -143,7 +143,7 @@ class ChaosToolkit:
         """
         events = await process.play(
             "inject",
-            fault.undo.data["experiment"],
+            experiments.uncarried(fault.undo.data),
             fault.configuration,
             within=max(self._inject_within, fault.takes),
             environment=self._environment,
@@ -193,7 +193,7 @@ class ChaosToolkit:
         return is_present
 
     async def _reads(self, undo: Undo) -> bool:
-        document = undo.data["experiment"]
+        document = experiments.uncarried(undo.data)
         probe = experiments.present_probe(document)
         if probe is None and not experiments.has_hypothesis(document):
             return undo.id not in self._recovered
@@ -215,7 +215,7 @@ class ChaosToolkit:
         """Return whether the steady-state hypothesis of an experiment holds now.
 
         Raises:
-            UsageError: the file holds no experiment.
+            SpecError: the file holds no experiment that Chaos Toolkit plays.
             DriverError: it has no hypothesis, or a probe of it failed.
         """
         document = experiments.read(path)
@@ -296,7 +296,7 @@ class ChaosToolkit:
         elif undo.data["experiment"].get("rollbacks"):
             events = await process.play(
                 "recover",
-                undo.data["experiment"],
+                experiments.uncarried(undo.data),
                 undo.data["configuration"],
                 within=self._recover_within,
                 environment=self._environment,

@@ -1,15 +1,15 @@
-"""What an experiment file declares, and what gameday makes of it."""
+"""What an experiment declares, and what gameday makes of it.
+
+The child imports this too, and nothing that takes long: every import delays its fault.
+"""
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-
-from gameday.errors import UsageError
 
 Experiment = dict[str, Any]
 
@@ -18,24 +18,56 @@ NAMES = ("toxic_name", "change_name", "mark")
 
 
 def read(path: str) -> Experiment:
-    """Return the experiment in a YAML or JSON file, as JSON-shaped data.
+    """Return the experiment in a YAML or JSON file, as Chaos Toolkit reads it.
 
     Raises:
-        UsageError: there is no such file, or it holds no experiment.
+        SpecError: there is no such file, or Chaos Toolkit would not take what it holds.
     """
+    from gameday.errors import SpecError
+    from gameday.spec.experiment import experiment_document, experiment_problems
+
+    document = experiment_document(path)
+    problems = experiment_problems(document)
+    if problems:
+        raise SpecError(problems)
+    experiment: Experiment = document.data
+    return experiment
+
+
+def carried(experiment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an experiment as JSON can carry it: ``{"experiment": …}``, exactly where it can.
+
+    A date, bytes, or a key that is no text is no JSON. Who only looks finds text in its place;
+    beside it stands ``exact``, the whole as YAML, for an action has to get what was written.
+    """
+    try:
+        if json.loads(json.dumps(experiment)) == experiment:
+            return {"experiment": experiment}
+    except (TypeError, ValueError):
+        pass
     import yaml
 
-    try:
-        parsed = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        # A date in YAML is no JSON, and an undo has to survive being stored.
-        document = json.loads(json.dumps(parsed, default=str))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(f"the experiment {path} cannot be read: {problem}") from problem
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as problem:
-        raise UsageError(f"the experiment {path} is not valid YAML: {problem}") from problem
-    if not isinstance(document, dict) or not isinstance(document.get("method"), list):
-        raise UsageError(f"{path} holds no Chaos Toolkit experiment: it has no method")
-    return document
+    exact: str = yaml.safe_dump(dict(experiment), allow_unicode=True, sort_keys=False)
+    return {"experiment": _as_json(experiment), "exact": exact}
+
+
+def uncarried(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the experiment that `carried` made this of."""
+    exact = data.get("exact")
+    if not exact:
+        return dict(data["experiment"])
+    import yaml
+
+    return dict(yaml.safe_load(exact))
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _as_json(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_as_json(entry) for entry in value]
+    is_json = value is None or isinstance(value, bool | int | str)
+    return value if is_json or (isinstance(value, float) and value == value) else str(value)
 
 
 def declared(experiment: Experiment) -> Mapping[str, Any]:
@@ -137,12 +169,24 @@ def with_values(experiment: Experiment, configuration: Mapping[str, Any]) -> Exp
     hypothesis = played.get("steady-state-hypothesis") or {}
     found = (hypothesis.get("probes"), played.get("method"), played.get("rollbacks"))
     sections: list[list[Any]] = [section for section in found if section]
-    activities = [a for section in sections for a in section if isinstance(a, dict)]
-    named = {a["name"]: a for a in activities if a.get("name")}
+    # As Chaos Toolkit looks them up: of the method first, a probe of the hypothesis before it.
+    # What only a rollback is called can be found in undos of earlier versions.
+    named = {
+        a["name"]: a
+        for section in (found[2], found[1], found[0])
+        for a in section or ()
+        if isinstance(a, dict) and a.get("name") and isinstance(a["name"], Hashable)
+    }
     for section in sections:
         for index, activity in enumerate(section):
             if isinstance(activity, dict) and activity.get("ref") in named:
-                section[index] = copy.deepcopy(named[activity["ref"]])
+                meant = copy.deepcopy(named[activity["ref"]])
+                # What its value is held against, a probe says where it is referred to.
+                held = {k: v for k, v in activity.items() if k == "tolerance"}
+                section[index] = {**meant, **held} if section is found[0] else meant
+    for activity in (a for section in sections for a in section if isinstance(a, dict)):
+        if activity.get("pauses", {}) is None:
+            del activity["pauses"]  # Chaos Toolkit takes it, and falls over it while it plays
     return played
 
 

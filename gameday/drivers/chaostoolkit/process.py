@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
+from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.errors import DriverError
 
 Mode = Literal["inject", "recover", "check"]
@@ -52,7 +53,7 @@ async def play(
     try:
         async with asyncio.timeout(within.total_seconds()):
             events, last_words = await _converse(
-                process, {"experiment": experiment, "configuration": configuration}
+                process, {**experiments.carried(experiment), "configuration": configuration}
             )
     except TimeoutError as problem:
         raise DriverError(

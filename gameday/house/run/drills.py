@@ -8,15 +8,14 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-import yaml
-
-from gameday.errors import GamedayError
+from gameday.errors import GamedayError, SpecError
 from gameday.incidents.routing import Drill
 from gameday.model.plan_record import recorded
 from gameday.model.scenario import TargetKind
 from gameday.model.severity import IncidentSeverity
 from gameday.ports import RunRecord, Store
 from gameday.quantity import duration
+from gameday.spec.document import parse_documents, separated
 from scoring.paging import DELIVERY
 from scoring.slo import Severity
 from scoring.timeline import Fact, Kind
@@ -50,7 +49,7 @@ def _going_on(runs: Store, record: RunRecord, now: datetime) -> Drill | None:
         documents = runs.documents(record.id)
         facts = runs.facts(record.id)
         return drill_of(record.id, facts, documents)
-    except (GamedayError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (GamedayError, KeyError, TypeError, ValueError, AttributeError) as error:
         _log.warning("a run that goes on cannot be read run=%s error=%s", record.id, error)
     kinds = None if facts is None else {f.kind for f in facts}
     if kinds is not None and (Kind.RUN_ENDED in kinds or Kind.FAULT_INJECTED not in kinds):
@@ -61,7 +60,7 @@ def _going_on(runs: Store, record: RunRecord, now: datetime) -> Drill | None:
 
 def _unread(record: RunRecord, facts: Sequence[Fact] | None, documents: Mapping[str, str]) -> Drill:
     """Return what a run explains by what can be read of it: as long, and as little, as can be."""
-    scenario = _read(documents.get("scenario", ""))
+    scenario = _read(documents)
     expect, metadata = scenario.get("spec", {}).get("expect", {}), scenario.get("metadata", {})
     slo = str(scenario.get("spec", {}).get("slo", ""))
     lasts = LONGEST_FAULT
@@ -69,8 +68,9 @@ def _unread(record: RunRecord, facts: Sequence[Fact] | None, documents: Mapping[
         faults = scenario["spec"]["faults"]
         lasts = max(duration(f.get("at", "0s")) + duration(f["duration"]) for f in faults)
     service = ""
-    with suppress(yaml.YAMLError, AttributeError):
-        for document in yaml.safe_load_all(documents.get("slo", "")):
+    with suppress(SpecError, AttributeError):
+        read = parse_documents(documents.get("slo", ""), documents.get("slo_path", ""))
+        for document in (d.data for d in separated(read)):
             if document.get("metadata", {}).get("name") == slo:
                 service = str(document.get("spec", {}).get("service", ""))
     injected = [f.happened_at for f in facts or () if f.kind == Kind.FAULT_INJECTED]
@@ -88,13 +88,12 @@ def _unread(record: RunRecord, facts: Sequence[Fact] | None, documents: Mapping[
     )
 
 
-def _read(text: str) -> dict[str, Any]:
+def _read(documents: Mapping[str, str]) -> Mapping[str, Any]:
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError:
+        found = _scenario(documents)
+    except SpecError:
         return {}
-    spec = found.get("spec") if isinstance(found, dict) else None
-    return found if isinstance(spec, dict) else {}
+    return found if isinstance(found.get("spec"), dict) else {}
 
 
 def drill_of(run: str, facts: Sequence[Fact], documents: Mapping[str, str]) -> Drill | None:
@@ -116,7 +115,7 @@ def drill_of(run: str, facts: Sequence[Fact], documents: Mapping[str, str]) -> D
     )
     clears = max([0.0, *resets])
     since = min(injected)
-    scenario = yaml.safe_load(documents.get("scenario") or "{}") or {}
+    scenario = _scenario(documents)
     expect = (scenario.get("spec") or {}).get("expect") or {}
     return Drill(
         run=run,
@@ -128,6 +127,19 @@ def drill_of(run: str, facts: Sequence[Fact], documents: Mapping[str, str]) -> D
         severity=IncidentSeverity.named((scenario.get("metadata") or {}).get("severity")),
         is_disposable=is_disposable(plan.target, plan.time_scale),
     )
+
+
+def _scenario(documents: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return what a kept scenario says, read as it was when the run was planned; may be empty.
+
+    Raises:
+        SpecError: it cannot be read.
+    """
+    text = documents.get("scenario", "")
+    if not text.strip():
+        return {}
+    data = parse_documents(text, documents.get("scenario_path", ""))[0].data
+    return data if isinstance(data, dict) else {}
 
 
 def is_disposable(target: str, time_scale: float) -> bool:

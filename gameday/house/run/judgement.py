@@ -14,7 +14,8 @@ from gameday.model.result import Recovery, RunResult
 from gameday.model.scenario import ResponderKind, Scenario, TargetKind
 from gameday.model.slo import Slo
 from gameday.ports import Store
-from gameday.spec.document import only, parse_documents
+from gameday.spec.document import Document, only, parse_documents
+from gameday.spec.json_text import ENDING
 from gameday.spec.scenario import scenario_of
 from gameday.spec.slo import slos_of
 from scoring.alerting import Detection
@@ -58,7 +59,7 @@ class Documents:
         Raises:
             SpecError: the stored text can no longer be read by this gameday.
         """
-        document = only(parse_documents(self.scenario, self.scenario_path))
+        document = only(_kept(self.scenario, self.scenario_path))
         scenario, problems = scenario_of(document)
         if scenario is None:
             raise SpecError(problems)
@@ -67,8 +68,19 @@ class Documents:
 
     def read_slo(self, id: str) -> Slo:
         """Return the SLO as it was when the run was planned."""
-        read = slos_of(parse_documents(self.slo, self.slo_path), Path(self.slo_path))
+        read = slos_of(_kept(self.slo, self.slo_path), Path(self.slo_path))
         return next(slo for slo in read if slo.id == id)
+
+
+def _kept(text: str, path: str) -> tuple[Document, ...]:
+    """Return the documents of a text that a run kept."""
+    try:
+        return parse_documents(text, path)
+    except SpecError:
+        if not path.endswith(ENDING):
+            raise
+        # Earlier runs kept what a JSON file referred to behind it, as YAML.
+        return parse_documents(text, path.removesuffix(ENDING))
 
 
 def overridden(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:

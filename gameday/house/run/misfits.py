@@ -9,6 +9,7 @@ from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.errors import Ground, Refusal
 from gameday.house.run.stories import Story
 from gameday.model.scenario import TargetKind
+from gameday.spec.experiment import actions_of
 
 if TYPE_CHECKING:
     from gameday.chaos.radius import MethodAction
@@ -50,6 +51,12 @@ def _misfits(story: Story) -> Iterator[Refusal]:
         )
     for fault, path in zip(story.scenario.spec.faults, story.experiments, strict=True):
         document = experiments.read(str(path))
+        if not actions_of(document):
+            yield Refusal(
+                Ground.MISFIT,
+                f"{name}: the experiment {fault.experiment!r} has no action: it would do nothing",
+                "give one whose method has an action",
+            )
         actions = _actions(document, fault.with_)
         what = f"{name}: {fault.experiment}"
         yield from _misplaced(what, document, actions, target)

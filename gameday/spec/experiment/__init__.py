@@ -1,0 +1,63 @@
+"""Chaos Toolkit experiments: read as Chaos Toolkit reads them, accepted where it accepts them.
+
+`text` makes data of a file; `form` holds the experiment as a whole against what Chaos Toolkit
+takes, `activity`, `tolerance` and `controls` its parts; `machine` adds what it names outside
+itself: modules, functions, programs, variables. No code an experiment points at is run for any of
+it: Chaos Toolkit's own check imports that code.
+
+What it accepts and then falls over while it plays is refused too, and so is what would be lost on
+the way: docs/experiments.md names every such difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gameday.errors import Problem
+from gameday.spec.document import Document
+from gameday.spec.experiment.form import form_problems
+from gameday.spec.experiment.machine import absences, code_problems
+from gameday.spec.experiment.text import experiment_document
+
+__all__ = [
+    "absences",
+    "actions_of",
+    "experiment_document",
+    "experiment_problems",
+    "form_problems",
+    "is_experiment",
+    "parameters_of",
+]
+
+
+def is_experiment(document: Document) -> bool:
+    """Return whether this document looks like a Chaos Toolkit experiment."""
+    data = document.data
+    return isinstance(data, dict) and (
+        "method" in data or "steady-state-hypothesis" in data or "rollbacks" in data
+    )
+
+
+def experiment_problems(document: Document) -> list[Problem]:
+    """Return why Chaos Toolkit would not play an experiment; empty where it would.
+
+    That something is not on this machine is no such reason: see `absences`.
+    """
+    return form_problems(document) or code_problems(document)
+
+
+def parameters_of(document: Document) -> list[str]:
+    """Return the names of the parameters an experiment declares in its ``configuration``."""
+    data = document.data
+    configuration = data.get("configuration") if isinstance(data, dict) else None
+    return list(configuration) if isinstance(configuration, dict) else []
+
+
+def actions_of(experiment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the actions in an experiment's method, those that it refers to by name included."""
+    method = experiment["method"]
+    probes = (experiment.get("steady-state-hypothesis") or {}).get("probes") or []
+    named = {a["name"]: a for a in (*method, *probes) if a.get("name")}
+    found = (named.get(a["ref"], a) if a.get("ref") else a for a in method)
+    return [a for a in found if a.get("type") == "action"]
