@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from gameday.spec.tree import FieldPath, quoted
 
 TYPES = ("action", "probe")
 PROVIDERS = ("python", "http", "process")
+_PARAMETER = re.compile(r"\$\{([^}]*)\}")
 _NEEDS = {"python": ("module", "func"), "http": ("url",), "process": ("path",)}
 
 
@@ -50,7 +52,7 @@ def check_activity(said: Findings, at: FieldPath, activity: Any, known: Known) -
             f"{shown(activity['background'])} is neither true nor false",
             "write true or false, without quotes",
         )
-    _check_provider(said, (*at, "provider"), activity.get("provider"))
+    _check_provider(said, (*at, "provider"), activity.get("provider"), known)
 
 
 def _check_reference(said: Findings, at: FieldPath, name: Any, known: Known) -> None:
@@ -106,7 +108,7 @@ def _check_pauses(said: Findings, at: FieldPath, pauses: Any, known: Known) -> N
             )
 
 
-def _check_provider(said: Findings, at: FieldPath, provider: Any) -> None:
+def _check_provider(said: Findings, at: FieldPath, provider: Any, known: Known) -> None:
     if not provider:
         said.add(at, "is missing", "provider: {type: python, …}")
         return
@@ -123,9 +125,12 @@ def _check_provider(said: Findings, at: FieldPath, provider: Any) -> None:
             said.add((*at, name), "is missing", f"add {name}")
         elif not isinstance(value, str):
             said.add((*at, name), f"{shown(value)} is no text", f"put quotes around the {name}")
-    {"python": _check_python, "http": _check_http, "process": _check_process}[kind](
-        said, at, provider
-    )
+    if kind == "python":
+        _check_python(said, at, provider)
+    elif kind == "http":
+        _check_http(said, at, provider, known)
+    else:
+        _check_process(said, at, provider)
 
 
 def _check_python(said: Findings, at: FieldPath, provider: Mapping[str, Any]) -> None:
@@ -152,12 +157,13 @@ def _check_python(said: Findings, at: FieldPath, provider: Mapping[str, Any]) ->
         )
 
 
-def _check_url(said: Findings, at: FieldPath, url: str) -> None:
-    if "${" in url:
-        return
+def _check_url(said: Findings, at: FieldPath, url: str, known: Known) -> None:
+    named = _PARAMETER.findall(url)
+    if any(name in known.variables for name in named):
+        return  # its values make it one, or not
     try:
         parts = urlsplit(url)
-        is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and not named
     except ValueError:
         is_url = False
     if not is_url:
@@ -172,9 +178,9 @@ def _is_timeout(value: Any) -> bool:
     return is_number(value) and not isinstance(value, bool) and value > 0
 
 
-def _check_http(said: Findings, at: FieldPath, provider: Mapping[str, Any]) -> None:
+def _check_http(said: Findings, at: FieldPath, provider: Mapping[str, Any], known: Known) -> None:
     if isinstance(provider.get("url"), str):
-        _check_url(said, (*at, "url"), provider["url"])
+        _check_url(said, (*at, "url"), provider["url"], known)
     if not isinstance(provider.get("method", "GET"), str):
         said.add((*at, "method"), f"{shown(provider['method'])} is no method", "method: POST")
     headers = provider.get("headers")
@@ -189,9 +195,6 @@ def _check_http(said: Findings, at: FieldPath, provider: Mapping[str, Any]) -> N
     timeout = provider.get("timeout")
     if timeout is not None and variable(timeout) is None and not _is_timeout(timeout):
         said.add((*at, "timeout"), f"{shown(timeout)} is no number of seconds", "timeout: 10")
-    retries = provider.get("max_retries")
-    if retries is not None and not is_number(retries):
-        said.add((*at, "max_retries"), f"{shown(retries)} is no number", "max_retries: 3")
     arguments = provider.get("arguments")
     is_json = isinstance(headers, dict) and headers.get("Content-Type") == "application/json"
     goes_as_json = is_json and str(provider.get("method", "GET")).upper() != "GET"
