@@ -182,7 +182,7 @@ def _control(rng: random.Random, name: str) -> dict[str, Any]:
 
 
 def _activity(rng: random.Random, name: str, base: str) -> dict[str, Any]:
-    activity = {
+    activity: dict[str, Any] = {
         "type": rng.choice(("action", "probe")),
         "name": name,
         "provider": _provider(rng, base),
