@@ -1,5 +1,6 @@
-"""Experiments drawn from a seed, whole and broken in every field, and what Chaos Toolkit makes of
-them: whether it takes one, and whether it can then play it without falling over.
+"""Experiments drawn from a seed, and what Chaos Toolkit makes of them.
+
+They are whole or broken, in every field. It takes one or not, and may fall over one it took.
 """
 
 from __future__ import annotations

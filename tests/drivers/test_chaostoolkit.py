@@ -378,6 +378,39 @@ async def test_an_injection_that_takes_too_long_is_ended(tmp_path: Path) -> None
     assert [] == children()
 
 
+LEAVES = """
+import os, subprocess, sys, time
+
+def leave(mark, how):
+    if how == "spawned":
+        number = subprocess.Popen(["sleep", "97"]).pid
+    else:
+        number = os.fork()
+        if not number:
+            time.sleep(97)
+            os._exit(0)
+    open(mark, "w").write(str(number))
+"""
+
+
+@pytest.mark.parametrize("how", ["spawned", "forked"])
+async def test_a_process_that_a_fault_leaves_neither_delays_it_nor_is_ended_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    (tmp_path / "leaving.py").write_text(LEAVES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    mark = tmp_path / "mark"
+    action = python("action", "leave", "leaving", "leave", mark=str(mark), how=how)
+    driver = ChaosToolkit(inject_within=timedelta(seconds=20))
+
+    injection = await driver.inject(prepare(driver, write(tmp_path, method=[action])))
+
+    left = int(mark.read_text())
+    os.kill(left, signal.SIGKILL)  # it was there to be ended
+    (said,) = injection.detail["left_running"]
+    assert said.endswith(f"({left})")
+
+
 async def test_a_child_whose_parent_is_gone_ends_itself(tmp_path: Path) -> None:
     path, mark = slow_to_start(tmp_path)
     undo = prepare(ChaosToolkit(), path).undo

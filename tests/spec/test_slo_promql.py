@@ -11,6 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gameday.spec import validate_file
 from gameday.spec.openslo.promql import (
     Matcher,
     Selector,
@@ -217,3 +218,25 @@ def test_nothing_we_refuse_is_taken_by_prometheus(tmp_path: Path, queries: list[
 
     ours = {n for n, query in enumerate(queries) if expression_fault(query)}
     assert not ours - refused, [queries[n] for n in ours - refused]
+
+
+@pytest.mark.parametrize("written", ["{{.Window}}", "{{ .Window }}", "{{window}}", "{{.windows}}"])
+def test_a_template_that_is_almost_the_window_is_told_what_it_should_be(
+    tmp_path: Path, written: str
+) -> None:
+    source = "{metricSource: {type: Prometheus, spec: {query: 'sum(rate(x[WINDOW]))'}}}"
+    path = tmp_path / "slo.yaml"
+    path.write_text(
+        "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: a}\n"
+        "spec:\n  service: s\n  budgetingMethod: Occurrences\n"
+        "  indicator:\n    metadata: {name: i}\n    spec:\n      ratioMetric:\n"
+        "        counter: true\n"
+        f"        good: {source.replace('WINDOW', written)}\n"
+        f"        total: {source.replace('WINDOW', '{{.window}}')}\n"
+        "  timeWindow: [{duration: 30d, isRolling: true}]\n  objectives: [{target: 0.999}]\n"
+    )
+
+    (problem,) = validate_file(path)
+
+    assert "it should be {{.window}}" == problem.hint
+    assert f"'{written}' is no template that gameday knows" == problem.message

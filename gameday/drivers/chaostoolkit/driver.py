@@ -87,7 +87,7 @@ class ChaosToolkit:
         """Return the fault with its names chosen and its undo as data; changes nothing.
 
         Raises:
-            SpecError: the file holds no experiment that Chaos Toolkit plays.
+            UsageError: the file holds no experiment that Chaos Toolkit plays.
         """
         document = experiments.read(path)
         undo = f"{MARK}{run}-{number}"
@@ -172,7 +172,7 @@ class ChaosToolkit:
         instant = actions[0]["start"] if from_start else actions[-1]["end"]
         return Injection(
             injected_at=datetime.fromisoformat(instant).astimezone(UTC),
-            detail={"actions": [e["name"] for e in actions]},
+            detail={"actions": [e["name"] for e in actions], **_left(events)},
         )
 
     async def is_present(self, undo: Undo) -> bool:
@@ -215,7 +215,7 @@ class ChaosToolkit:
         """Return whether the steady-state hypothesis of an experiment holds now.
 
         Raises:
-            SpecError: the file holds no experiment that Chaos Toolkit plays.
+            UsageError: the file holds no experiment that Chaos Toolkit plays.
             DriverError: it has no hypothesis, or a probe of it failed.
         """
         document = experiments.read(path)
@@ -339,6 +339,15 @@ def _stray(
         command="gameday recover --strays",
         data={"experiment": experiment, "configuration": {}, "toxiproxy_url": toxiproxy_url},
     )
+
+
+def _left(events: Sequence[Event]) -> Mapping[str, Any]:
+    """Return what the fault's actions started and left running, for the record; often nothing.
+
+    It is part of the fault: like any other part of it, only the rollbacks take it back.
+    """
+    left = [name for e in events if e["event"] == "left" for name in e["processes"]]
+    return {"left_running": left} if left else {}
 
 
 def _check_played(events: Sequence[Event], what: str) -> None:

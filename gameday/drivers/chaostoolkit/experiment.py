@@ -21,15 +21,18 @@ def read(path: str) -> Experiment:
     """Return the experiment in a YAML or JSON file, as Chaos Toolkit reads it.
 
     Raises:
-        SpecError: there is no such file, or Chaos Toolkit would not take what it holds.
+        UsageError: there is no such file, or Chaos Toolkit would not take what it holds.
     """
-    from gameday.errors import SpecError
+    from gameday.errors import SpecError, UsageError
     from gameday.spec.experiment import experiment_document, experiment_problems
 
-    document = experiment_document(path)
-    problems = experiment_problems(document)
+    try:
+        document = experiment_document(path)
+        problems = experiment_problems(document)
+    except SpecError as error:
+        raise UsageError(str(error)) from error
     if problems:
-        raise SpecError(problems)
+        raise UsageError(str(SpecError(problems)))
     experiment: Experiment = document.data
     return experiment
 

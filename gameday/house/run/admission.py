@@ -20,7 +20,7 @@ from gameday.governance import permission as programme
 from gameday.governance.admission import Admitted, NotAdmitted, Situation, judge
 from gameday.house.run.alert_routing import paged_past_gameday, routing_of
 from gameday.house.run.asking import Asked
-from gameday.house.run.misfits import misfits
+from gameday.house.run.misfits import experiment_notices, misfits
 from gameday.house.run.opening import only_run
 from gameday.house.run.orders import stopped
 from gameday.house.run.permission import address, permission, programme_in_force
@@ -168,7 +168,12 @@ async def _looked_at(
         permission=given,
         said=(*found.said, *(made.refusals if isinstance(made, PlanRefused) else ())),
         plan=None if isinstance(made, PlanRefused) else made,
-        notices=(*(() if is_ours else given.notices), *routing, *windows),
+        notices=(
+            *(() if is_ours else given.notices),
+            *routing,
+            *windows,
+            *experiment_notices(story),
+        ),
         unseen=tuple(unseen),
     )
 

@@ -9,7 +9,7 @@ from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.errors import Ground, Refusal
 from gameday.house.run.stories import Story
 from gameday.model.scenario import TargetKind
-from gameday.spec.experiment import actions_of
+from gameday.spec.experiment import actions_of, experiment_document, notices_of
 
 if TYPE_CHECKING:
     from gameday.chaos.radius import MethodAction
@@ -62,6 +62,15 @@ def _misfits(story: Story) -> Iterator[Refusal]:
         yield from _misplaced(what, document, actions, target)
         for wrong in _misread(actions):
             yield Refusal(Ground.MISFIT, f"{what}: {wrong}", "change it under `with`")
+
+
+def experiment_notices(story: Story) -> tuple[str, ...]:
+    """Return what should be known of the experiments of a story, each with the fault's name."""
+    said: list[str] = []
+    for fault, path in zip(story.scenario.spec.faults, story.experiments, strict=True):
+        for notice in notices_of(experiment_document(path)):
+            said.append(f"{fault.experiment}: {notice}")
+    return tuple(dict.fromkeys(said))
 
 
 def _actions(document: experiments.Experiment, given: Mapping[str, Any]) -> Sequence[MethodAction]:

@@ -311,9 +311,8 @@ def _record_start(ledger: Ledger, admitted: Admitted, story: Story) -> None:
             "digest": digest[:16],
         },
     )
-    ledger.record(
-        Kind.PLAN_MADE, source="conductor", subject=story.slo.id, data=planned.record().to_json()
-    )
+    record = replace(planned.record(), notices=admitted.notices)
+    ledger.record(Kind.PLAN_MADE, source="conductor", subject=story.slo.id, data=record.to_json())
     if admitted.permission is not None:
         given = admitted.permission.to_json()
         ledger.record(Kind.START_PERMITTED, source="operator", data=given)

@@ -16,6 +16,7 @@ from typing import Any
 
 from gameday.errors import Problem
 from gameday.spec.document import Document
+from gameday.spec.experiment.controls import named_controls
 from gameday.spec.experiment.form import form_problems
 from gameday.spec.experiment.machine import absences, code_problems
 from gameday.spec.experiment.text import experiment_document
@@ -27,6 +28,7 @@ __all__ = [
     "experiment_problems",
     "form_problems",
     "is_experiment",
+    "notices_of",
     "parameters_of",
 ]
 
@@ -45,6 +47,31 @@ def experiment_problems(document: Document) -> list[Problem]:
     That something is not on this machine is no such reason: see `absences`.
     """
     return form_problems(document) or code_problems(document)
+
+
+def notices_of(document: Document) -> list[str]:
+    """Return what whoever plays an experiment should know of it; its form is right already.
+
+    gameday holds a fault itself, between injection and recovery, with nothing of Chaos Toolkit
+    running: what an experiment wants done around the whole of it is done around a part.
+    """
+    data = document.data
+    said = []
+    controls = named_controls(data)
+    if controls:
+        said.append(
+            f"controls ({', '.join(controls)}) are called around the injection and again around the"
+            " recovery, and not while the fault lasts: what must end the drill belongs under"
+            " `abort` in the scenario"
+        )
+    runtime = data.get("runtime")
+    if isinstance(runtime, dict) and runtime:
+        said.append(
+            f"its runtime ({', '.join(map(str, runtime))}) is not followed: gameday asks for the"
+            " steady state before the fault, and always takes the fault back"
+        )
+    said += [str(absence) for absence in absences(document)]
+    return said
 
 
 def parameters_of(document: Document) -> list[str]:

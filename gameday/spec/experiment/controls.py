@@ -32,12 +32,13 @@ def check_controls(said: Findings, experiment: Mapping[str, Any]) -> None:
 
 
 def named_controls(experiment: Mapping[str, Any]) -> list[str]:
-    """Return the names of the controls an experiment declares for itself, in their order."""
-    return [
+    """Return the names of all controls in an experiment, in their order, each once."""
+    found = (
         str(control["name"])
-        for control in experiment.get("controls") or ()
-        if isinstance(control, dict) and control.get("name")
-    ]
+        for _, controls in _lists(experiment)
+        for control in (controls if isinstance(controls, list) else ())
+    )
+    return list(dict.fromkeys(found))
 
 
 def _lists(experiment: Mapping[str, Any]) -> Iterator[tuple[FieldPath, Any]]:

@@ -12,6 +12,7 @@ from gameday.spec.openslo.promql import (
     counter_selector,
     expression_fault,
     selector_fault,
+    unknown_template,
     with_window,
 )
 from gameday.spec.tree import FieldPath, dotted, quoted
@@ -173,6 +174,11 @@ class _Reader:
         at = (*at, "query")
         self.queries.append(Query(query, document.file, document.line(at), dotted(at)))
         fault = "" if counter_selector(query) else expression_fault(query)
+        template = unknown_template(query) if fault else None
+        if template:
+            message = f"{quoted(template)} is no template that gameday knows"
+            self.fields.complain(at, message, f"it should be {WINDOW}")
+            return ""
         if fault:
             self.fields.complain(at, f"{quoted(query)} {fault}", "this is no PromQL")
             return ""

@@ -33,6 +33,7 @@ _CALL = re.compile(r"\s*[a-z_]+\s*(by\s*\(|without\s*\(|\()")
 _SUM = re.compile(r"\s*sum\s*\((.*)\)\s*\Z", re.DOTALL)
 _RATE = re.compile(r"\s*(?:rate|increase)\s*\((.*)\[\s*\{\{\.window\}\}\s*\]\s*\)\s*\Z", re.DOTALL)
 _WRITTEN_WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")
+_TEMPLATE = re.compile(r"\{\{.*?\}\}")
 
 _DURATION = r"(?:[0-9]+(?:ms|[smhdwy]))+"
 _RANGE = re.compile(
@@ -93,6 +94,11 @@ class Selector:
 def with_window(query: str) -> str:
     """Return a query with its window written as gameday writes it, without spaces in it."""
     return _WRITTEN_WINDOW.sub(WINDOW, query)
+
+
+def unknown_template(query: str) -> str | None:
+    """Return a template in a query that is not the one for its window, as ``{{.Window}}``."""
+    return next((t for t in _TEMPLATE.findall(query) if t != WINDOW), None)
 
 
 def over(query: str, duration: str) -> str:

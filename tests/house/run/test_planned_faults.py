@@ -13,7 +13,7 @@ import yaml
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.errors import PlanRefused
 from gameday.house.run.judgement import overridden
-from gameday.house.run.misfits import misfits
+from gameday.house.run.misfits import experiment_notices, misfits
 from gameday.house.run.planning import described
 from gameday.house.run.stories import Story, read_story
 from gameday.house.targets.reach import reach
@@ -192,3 +192,35 @@ def test_somebody_elses_experiment_with_neither_acts_anywhere(tmp_path: Path) ->
 
     for target in ("sandbox", "kubernetes"):
         assert () == misfits(story_of(file, target=target))
+
+
+# --- what should be known -------------------------------------------------------------------------
+
+
+def test_a_plan_says_that_controls_do_not_span_the_fault(tmp_path: Path) -> None:
+    control = {"name": "guard", "provider": {"type": "python", "module": "logging"}}
+    file = theirs(tmp_path, method=[action("time", "sleep")], controls=[control])
+
+    (notice,) = experiment_notices(story_of(file))
+
+    assert notice.startswith("theirs: controls (guard) are called around the injection")
+    assert "not while the fault lasts" in notice
+
+
+def test_a_plan_says_what_of_an_experiment_is_not_followed_and_not_there(tmp_path: Path) -> None:
+    lost = action("no_such.module", "f")
+    runtime = {"rollbacks": {"strategy": "never"}}
+    file = theirs(tmp_path, method=[lost], runtime=runtime)
+
+    runtime_notice, absence = experiment_notices(story_of(file))
+
+    assert runtime_notice.startswith("theirs: its runtime (rollbacks) is not followed")
+    assert "this machine has no Python module 'no_such.module'" in absence
+
+
+def test_a_fault_without_an_action_is_refused_before_anything_is_played(tmp_path: Path) -> None:
+    probe = {**action("os", "getcwd"), "type": "probe"}
+
+    assert "'theirs' has no action: it would do nothing" in said(
+        story_of(theirs(tmp_path, method=[probe]))
+    )
