@@ -16,7 +16,7 @@ import httpx
 
 from gameday.errors import UsageError
 from gameday.http.delivery import Answer, Delivery, Patience, clipped, encoded
-from gameday.model.notification import Action, Notification, Receipt
+from gameday.model.notification import LEAST_URGENT, Action, Notification, Receipt
 from gameday.model.signals import Deploy
 from gameday.ports import Clock
 
@@ -28,6 +28,8 @@ _EVENTS = {
     Action.RESOLVE: "resolve",
 }
 _ROUTING_KEY = 32
+# "Events API Rate Limits": 120 events per minute and integration key.
+_PER_MINUTE = 120
 _LONGEST_KEY = 255
 _LONGEST_SUMMARY = 1024
 # PagerDuty names no limit for these; without one of our own the event could not be kept in size.
@@ -83,6 +85,7 @@ class PagerDuty:
             url,
             clock=clock,
             secrets=[routing_key],
+            per_minute=_PER_MINUTE,
             patience=patience,
             rng=rng,
             transport=transport,
@@ -138,7 +141,11 @@ class PagerDuty:
             {"routing_key": self._routing_key, "payload": payload, "links": []}, details
         )
         answer = await self._delivery.send(
-            f"change:{key}", body, path="/v2/change/enqueue", reason=_reason
+            f"change:{key}",
+            body,
+            path="/v2/change/enqueue",
+            urgency=LEAST_URGENT,
+            reason=_reason,
         )
         return self._receipt(answer, Action.MARK, key, notes)
 
@@ -159,7 +166,9 @@ class PagerDuty:
             },
             details,
         )
-        answer = await self._delivery.send(key, body, path="/v2/enqueue", reason=_reason)
+        answer = await self._delivery.send(
+            key, body, path="/v2/enqueue", urgency=notification.urgency, reason=_reason
+        )
         return self._receipt(answer, action, key, (*notes, *cuts))
 
     def _receipt(self, answer: Answer, action: Action, key: str, notes: tuple[str, ...]) -> Receipt:

@@ -97,7 +97,11 @@ class Webhook:
         body = encoded(_message(action, notification))
         id = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
         answer = await self._delivery.send(
-            notification.key, body, headers=partial(self._headers, id, body), reason=_reason
+            notification.key,
+            body,
+            urgency=notification.urgency,
+            headers=partial(self._headers, id, body),
+            reason=_reason,
         )
         return Receipt(
             pager=self.name,

@@ -26,6 +26,7 @@ import httpx
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError, UsageError
 from gameday.http.address import is_loopback
+from gameday.http.pace import Pace
 from gameday.ports import Clock
 
 __all__ = ["MASK", "Answer", "Delivery", "Patience", "clipped", "encoded", "retry_after"]
@@ -33,7 +34,8 @@ __all__ = ["MASK", "Answer", "Delivery", "Patience", "clipped", "encoded", "retr
 MASK = "•••"
 """What a reader sees in the place of a secret."""
 
-_RETRIED = frozenset({408, 425, 429})
+_TOO_MANY = 429
+_RETRIED = frozenset({408, 425, _TOO_MANY})
 _LONGEST_ANSWER = 64 * 1024
 _LONGEST_REASON = 300
 _SECRET = re.compile(r"[!-~]+")
@@ -97,7 +99,9 @@ class Delivery:
     """The way to one receiver.
 
     What is said about one key arrives in the order it was given: a resolve waits for the page
-    before it, which may still be trying. Overtaking would open an incident nobody closes.
+    before it, which may still be trying. Overtaking would open an incident nobody closes. All that
+    is sent keeps one pace, whatever it is about: a receiver that asks one sender to wait is asked
+    by nobody, and then by the most urgent first.
     """
 
     def __init__(
@@ -109,6 +113,7 @@ class Delivery:
         secrets: Iterable[str] = (),
         hides_url: bool = False,
         is_private: bool = True,
+        per_minute: int | None = None,
         patience: Patience | None = None,
         rng: random.Random | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -121,6 +126,7 @@ class Delivery:
             secrets: never shown, in no message and no log.
             hides_url: nor are the path and query of the URL.
             is_private: what is sent holds a secret, and goes over TLS or stays on this machine.
+            per_minute: how many calls it takes in any minute; None: it has not said.
             patience: how long to try.
             rng: draws the pauses.
             transport: another way than the network, for tests.
@@ -150,6 +156,7 @@ class Delivery:
         self._rng = rng or random.Random()
         self._transport = transport
         self._is_local = local
+        self._pace = Pace(clock, per_minute=per_minute)
         self._turns: dict[str, _Turn] = {}
 
     def __repr__(self) -> str:
@@ -167,6 +174,7 @@ class Delivery:
         body: bytes,
         *,
         path: str = "",
+        urgency: int = 0,
         headers: Callable[[datetime], Mapping[str, str]] = lambda _: {},
         reason: Callable[[Answer], str] = lambda answer: answer.text,
     ) -> Answer:
@@ -180,6 +188,7 @@ class Delivery:
             key: what is sent under one key goes one after the other.
             body: JSON, ready.
             path: appended to the URL.
+            urgency: the smallest goes first.
             headers: made anew for each try, out of its instant.
             reason: the receiver's words out of an answer that says no.
 
@@ -189,6 +198,14 @@ class Delivery:
             PermanentDriverError: it answers no.
         """
         async with self._turn(key):
+            held = self._pace.held()
+            if held >= self._patience.budget:
+                raise TemporaryDriverError(
+                    f"{self.name} at {self.place} asked a call before this one to wait; it is "
+                    f"asked again in {held.total_seconds():.0f} s",
+                    retry_after=held,
+                )
+            await self._pace.turn(urgency)
             began = self._clock.elapsed()
             for tries in itertools.count(1):
                 left = self._patience.budget - (self._clock.elapsed() - began)
@@ -207,6 +224,8 @@ class Delivery:
                     if answer.status < 500 and answer.status not in _RETRIED:
                         raise PermanentDriverError(f"{self.name} at {self.place} {trouble}")
                 pause = max(wait, self._patience.pause(tries, self._rng))
+                if cause is None and (wait or answer.status == _TOO_MANY):
+                    self._pace.hold(pause)
                 spent = self._clock.elapsed() - began
                 if spent + pause >= self._patience.budget:
                     asked = f"; it asks to wait {wait.total_seconds():.0f} s" if wait else ""
@@ -216,6 +235,7 @@ class Delivery:
                         retry_after=pause,
                     ) from cause
                 await self._clock.sleep(pause)
+                await self._pace.turn(urgency)
             raise AssertionError("counting never ends")
 
     def unaccepted(self, answer: Answer, expected: str) -> PermanentDriverError:

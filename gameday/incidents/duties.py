@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from gameday.incidents.belief import HeldPage, Stands, held_pages, page_duty
 from gameday.incidents.state import IncidentState, State
+from gameday.model.severity import IncidentSeverity
 from scoring.funnel import TARGETS
 from scoring.timeline import Kind
 
@@ -68,6 +69,17 @@ class Share:
     run: str | None = None
     going_on: Collection[str] = ()
     escalates: bool = False
+
+
+def urgency(incident: IncidentState, duty: Duty) -> int:
+    """Return what goes first where not all can at once, the smallest: by severity, pages first.
+
+    Of one severity, whoever sleeps through the first page is asked after those who had none.
+    """
+    worst_first = list(IncidentSeverity).index(incident.severity)
+    if duty.act is Act.PAGE:
+        return 2 * worst_first + (duty.level > 1)
+    return 2 * len(IncidentSeverity) + worst_first
 
 
 def duties(incident: IncidentState, *, now: datetime, share: Share = Share()) -> Sequence[Duty]:

@@ -156,14 +156,16 @@ class Engine:
         return self._clock.now()
 
     @asynccontextmanager
-    async def running(self, *, tick: timedelta = TICK) -> AsyncIterator[Engine]:
+    async def running(
+        self, *, tick: timedelta = TICK, follow: timedelta = FOLLOW_EVERY
+    ) -> AsyncIterator[Engine]:
         """Load what is open, then write and keep deadlines for as long as the context lasts."""
         await self._memory.begin(since=self.now() - REMEMBERED)
         await self._openings.open(self._memory.groups)
         loops = [
             asyncio.create_task(self._writer.write_for_ever()),
             asyncio.create_task(self._tick_for_ever(tick)),
-            asyncio.create_task(self._follow_for_ever()),
+            asyncio.create_task(self._follow_for_ever(follow)),
         ]
         try:
             yield self
@@ -454,14 +456,15 @@ class Engine:
                 _log.warning("tick failed error=%s", error)
             await self._clock.sleep(every)
 
-    async def _follow_for_ever(self) -> None:
+    async def _follow_for_ever(self, every: timedelta) -> None:
         while True:
             with suppress(StoreError):
                 await self._memory.catch_up()
-            await self._clock.sleep(FOLLOW_EVERY)
+            await self._clock.sleep(every)
 
     async def tick(self) -> None:
         """Do what is due now, and bring the list of incidents up to date."""
+        self._dispatch.make_up()
         await self._memory.catch_up()
         await self._openings.open([n for n, group in self._memory.groups.items() if group])
         now = self.now()

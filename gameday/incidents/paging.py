@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from gameday.incidents.belief import held_pages
-from gameday.incidents.duties import Act, Duty
+from gameday.incidents.duties import Act, Duty, urgency
 from gameday.incidents.state import IncidentState
 from gameday.model.notification import Notification, notification
 from gameday.model.page import Links, Page
@@ -81,7 +81,9 @@ class Paging:
         if pager is None:
             return {"accepted": NOBODY}
         page = self._page(incident, await self._burn(incident))
-        receipt = await pager.page(self._notification(incident, page, duty))
+        receipt = await pager.page(
+            self._notification(incident, page, duty, urgency(incident, duty))
+        )
         accepted = "; ".join((f"{receipt.pager} accepted it", *receipt.notes))
         return {"accepted": accepted, "page": page.model_dump(mode="json")}
 
@@ -103,7 +105,10 @@ class Paging:
             (
                 self._pagers[held.to],
                 self._notification(
-                    incident, page, Duty("", Act.PAGE, held.to, "", held.level, (held.key,))
+                    incident,
+                    page,
+                    Duty("", Act.PAGE, held.to, "", held.level, (held.key,)),
+                    urgency(incident, duty),
                 ),
             )
             for held in held_pages(incident.events)
@@ -135,7 +140,9 @@ class Paging:
             drill=incident.drill is not None,
         )
 
-    def _notification(self, incident: IncidentState, page: Page, duty: Duty) -> Notification:
+    def _notification(
+        self, incident: IncidentState, page: Page, duty: Duty, urgency: int
+    ) -> Notification:
         labels = incident.first.told.labels
         said = {
             "severity": incident.severity,
@@ -146,10 +153,11 @@ class Paging:
         }
         # Once the real rota is woken, it is no drill to them.
         is_drill = page.drill and duty.to == "drill on-call"
-        return notification(
+        said_of = notification(
             page.model_copy(update={"drill": is_drill}),
             key=duty.keys[0],
             source="gameday",
             incident=self._incident_url(incident.id),
             details={k: v for k, v in said.items() if v != ""},
         )
+        return replace(said_of, urgency=urgency)

@@ -14,7 +14,10 @@ from typing import Any
 
 from gameday.model.page import Links, Page
 
-__all__ = ["Action", "Notification", "Receipt", "Severity", "notification"]
+__all__ = ["LEAST_URGENT", "Action", "Notification", "Receipt", "Severity", "notification"]
+
+LEAST_URGENT = 100
+"""After all that is about an incident."""
 
 DRILL = "[DRILL] "
 """Before the summary of every drill: nobody may take one for real, nor the other way round."""
@@ -55,6 +58,7 @@ class Notification:
         incident: URL of the incident for people; empty for none.
         drill: whether it belongs to a game day.
         details: what else is known; JSON-shaped, anything else is written as text.
+        urgency: who is told first where not all can be at once: the smallest.
         page: the whole page, for a responder that is a program; tools are not sent it.
     """
 
@@ -68,6 +72,7 @@ class Notification:
     incident: str = ""
     drill: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+    urgency: int = 0
     page: Page | None = field(default=None, repr=False)
 
     @property
