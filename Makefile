@@ -50,6 +50,7 @@ test-long: setup
 	$(BIN)/python bench/drain.py --write docs/measured/drain.md
 	$(BIN)/python bench/drain.py --budgets --write docs/measured/drain.md
 	$(BIN)/python bench/storm.py --write docs/measured/storm.md
+	$(BIN)/python bench/pager.py --write docs/measured/pager.md
 
 # The versions that are tested together, anew: the newest that pyproject.toml allows.
 constraints: setup

@@ -111,7 +111,7 @@ class Incident:
     drill_until: datetime | None = None
     _refired_at: datetime | None = None
     _is_swept: bool = False
-    _awake: set[str] = field(default_factory=set)
+    _fires: frozenset[str] = frozenset()
     _first: Firing | None = None
     _paged_at: datetime | None = None
     _last_starts_at: datetime | None = None
@@ -141,10 +141,9 @@ class Incident:
         self._last_ends_at = _later(self._last_ends_at, firing.ends_at)
         self.firing += firing.ends_at is None
         if firing.wakes:
-            if firing.ends_at is not None or not self._awake - {told.fingerprint}:
+            if firing.ends_at is not None or not self._fires - {told.fingerprint}:
                 self._is_swept = False
-            if firing.ends_at is None:
-                self._awake.add(told.fingerprint)
+            self._fires |= {told.fingerprint}
             self.wakes = True
             self.waking += firing.ends_at is None
             self._last_waking_ends_at = _later(self._last_waking_ends_at, firing.ends_at)
@@ -209,14 +208,16 @@ class Incident:
         the first alert that wakes somebody counts as well.
         """
         if not self._is_swept:
-            began = _began_to_fire([f for f in self.firings if f.wakes])
+            began, self._fires = _began_to_fire([f for f in self.firings if f.wakes])
             self._refired_at = began[-1] if began and began[-1] > self.paged_at else None
             self._is_swept = True
         return self._refired_at
 
 
-def _began_to_fire(firings: Iterable[Firing]) -> Sequence[datetime]:
-    """Return when one of these was heard to fire while none was known to, oldest first."""
+def _began_to_fire(firings: Iterable[Firing]) -> tuple[Sequence[datetime], frozenset[str]]:
+    """Return (when one of these was heard to fire while none was known to, oldest first; which
+    alerts still fire).
+    """
     heard = [f for f in firings if f.told.ends_at is None]
     # In one instant (one webhook) an end is heard before a beginning.
     begins = [(f.told.received_at, 1, f.starts_at, f.told.firing_id, f) for f in heard]
@@ -239,7 +240,7 @@ def _began_to_fire(firings: Iterable[Firing]) -> Sequence[datetime]:
             if not fires.keys() - {alert}:
                 began.append(at)
             fires[alert] = firing
-    return began
+    return began, frozenset(fires)
 
 
 def _later(known: datetime | None, other: datetime | None) -> datetime | None:

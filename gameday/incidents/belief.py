@@ -20,13 +20,15 @@ class Stands(StrEnum):
     """How a page stands with its pager."""
 
     OPEN = "open"
+    UNSURE = "unsure"
+    """It was tried and not answered: nobody is known to be awake, and it may be open."""
     ACKNOWLEDGED = "acknowledge"
     RESOLVED = "resolve"
 
 
 @dataclass(frozen=True, slots=True)
 class HeldPage:
-    """One page that a pager accepted.
+    """One page that a pager accepted, or may have.
 
     Attributes:
         key: by which the pager knows it.
@@ -50,7 +52,7 @@ def page_duty(since: datetime, level: str) -> str:
 
 
 def held_pages(events: Iterable[Fact]) -> Sequence[HeldPage]:
-    """Return every page that was accepted, by the facts about an incident in their order."""
+    """Return every page that was accepted, or may have been, by an incident's facts in order."""
     held: dict[tuple[str, str], HeldPage] = {}
     for fact in events:
         duty = str(fact.data.get("duty"))
@@ -58,6 +60,11 @@ def held_pages(events: Iterable[Fact]) -> Sequence[HeldPage]:
             page = _page(fact, duty)
             if page is not None:
                 held[page.to, page.key] = page
+        elif fact.kind == Kind.PAGE_FAILED and fact.data.get("key"):
+            page = _page(fact, duty)
+            known = None if page is None else held.get((page.to, page.key))
+            if page is not None and (known is None or known.stands is Stands.RESOLVED):
+                held[page.to, page.key] = replace(page, stands=Stands.UNSURE)
         elif fact.kind == Kind.REMINDED:
             stands = _stands(duty)
             if stands is None:

@@ -200,7 +200,10 @@ class Dispatch:
         _log.warning("pager failed incident=%s duty=%s error=%s", incident.id, duty.key, error)
         if known is None:
             # On record once, not once per try: the record is read by people.
-            said = {"duty": duty.key, "error": str(error)}
+            said: dict[str, Any] = {"duty": duty.key, "error": str(error)}
+            if duty.act is Act.PAGE and isinstance(error, TemporaryDriverError):
+                # It may have been taken, and only the answer was lost.
+                said |= {"to": duty.to, "level": duty.level, "key": duty.keys[0]}
             await self._record(incident, Kind.PAGE_FAILED, said)
 
     @asynccontextmanager

@@ -88,11 +88,21 @@ def duties(incident: IncidentState, *, now: datetime, share: Share = Share()) ->
     awake = {
         (p.to, p.level)
         for p in held
-        if p.since >= incident.unanswered_since and p.stands is not Stands.RESOLVED
+        if p.since >= incident.unanswered_since and p.stands in (Stands.OPEN, Stands.ACKNOWLEDGED)
     }
     reminded = {str(w.data.get("duty")) for w in incident.events if w.kind == Kind.REMINDED}
     found = _fallen_to(share, incident, held, now)
-    return tuple(d for d in found if (d.to, d.level) not in awake and d.key not in reminded)
+    return tuple(d for d in found if not _is_done(d, awake, reminded))
+
+
+def _is_done(duty: Duty, awake: Collection[tuple[str, int]], reminded: Collection[str]) -> bool:
+    match duty.act:
+        case Act.PAGE:
+            return (duty.to, duty.level) in awake
+        case Act.REMIND:
+            return duty.key in reminded
+        case _:
+            return False  # what the pagers believe already is not due in the first place
 
 
 def _fallen_to(
@@ -185,7 +195,7 @@ def _answers(incident: IncidentState, held: Sequence[HeldPage]) -> Sequence[Duty
             continue
         if is_over or (again_at is not None and page.since < again_at):
             past.append(page.key)
-        elif page.stands is Stands.OPEN and _is_answered(incident, page):
+        elif page.stands is not Stands.ACKNOWLEDGED and _is_answered(incident, page):
             present.append(page.key)
     since = incident.unanswered_since.isoformat()
     found = []

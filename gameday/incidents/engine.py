@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any
 
 from gameday.errors import Refused, StoreError, UsageError
-from gameday.incidents.alert_group import CLOSING, Incident
+from gameday.incidents.alert_group import CLOSING
 from gameday.incidents.alerts import alerts_of, has_beat, instant, left_out_of, text
 from gameday.incidents.answers import Answer, answer_of, incident_of, is_repeat
 from gameday.incidents.disk import Disk, Threads
@@ -35,8 +35,8 @@ from gameday.incidents.pagerduty_events import PagerDutyEvent
 from gameday.incidents.paging import Paging
 from gameday.incidents.previews import Previews
 from gameday.incidents.routing import routed
-from gameday.incidents.standing import standing
-from gameday.incidents.state import IncidentState, state_of
+from gameday.incidents.standing import is_done, standing
+from gameday.incidents.state import IncidentState
 from gameday.incidents.terms import Terms
 from gameday.incidents.writer import Writer
 from gameday.ports import AuditEntry, Clock, GroupFact, IncidentRow, IncidentStore
@@ -47,9 +47,6 @@ TICK = timedelta(seconds=1)
 
 FOLLOW_EVERY = timedelta(milliseconds=200)
 """How often it looks for what other processes wrote; before anything is shown it looks anyway."""
-
-KEPT = timedelta(hours=1)
-"""How long a closed incident stays in memory, for the news that come late."""
 
 REMEMBERED = timedelta(days=7)
 """Closed incidents this young are loaded at the start: their postmortem may still be owed."""
@@ -489,15 +486,7 @@ class Engine:
     def _let_go(self, now: datetime) -> None:
         """Forget groups that have been over for a while; the store has them."""
         for name, group in list(self._memory.groups.items()):
-            if all(_is_done(found, now) for found in group.incidents()):
+            if all(is_done(found, now) for found in group.incidents()):
                 self._memory.forget(name)
                 for id in [i for i, row in self._rows.items() if row.group == name]:
                     del self._rows[id]
-
-
-def _is_done(found: Incident, now: datetime) -> bool:
-    if found.cleared_at is None and found.closing() is None:
-        return False
-    state = state_of(found, group="", now=now)
-    owed = [p.due_at + KEPT for p in state.phases if p.name == "postmortem" and p.due_at]
-    return state.closed_at is not None and now > max((state.closed_at + KEPT, *owed))

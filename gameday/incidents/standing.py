@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gameday.incidents.alert_group import Incident
 from gameday.incidents.memory import Memory
 from gameday.incidents.state import IncidentState, state_of
+
+KEPT = timedelta(hours=1)
+"""How long a closed incident stays in memory, for the news that come late."""
 
 
 def standing(
@@ -29,3 +32,12 @@ def standing(
             return state
         left_at = other.closed_at or other.cleared_at
     return state_of(found, group=group, now=now, left_at=left_at)
+
+
+def is_done(found: Incident, now: datetime) -> bool:
+    """Return whether nobody will ask about it any more, and it owes nothing."""
+    if found.cleared_at is None and found.closing() is None:
+        return False
+    state = state_of(found, group="", now=now)
+    owed = [p.due_at + KEPT for p in state.phases if p.name == "postmortem" and p.due_at]
+    return state.closed_at is not None and now > max((state.closed_at + KEPT, *owed))
