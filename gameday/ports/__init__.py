@@ -25,7 +25,7 @@ from gameday.ports.faults import FaultDriver, Lease, Undoer
 from gameday.ports.incidents import IncidentStore
 from gameday.ports.pager import Pager
 from gameday.ports.people import IncidentDesk, Responder
-from gameday.ports.runs import Store
+from gameday.ports.runs import Store, WholeStore
 from gameday.ports.target import Target
 from gameday.ports.telemetry import ProfileSource, SignalSource, TraceSource
 from gameday.ports.time import Clock
@@ -63,5 +63,6 @@ __all__ = [
     "TraceSource",
     "Undo",
     "Undoer",
+    "WholeStore",
     "Written",
 ]

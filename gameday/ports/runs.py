@@ -93,3 +93,7 @@ class Store(Protocol):
 
     def find(self, prefix: str) -> str:
         """Return the id of the one run that starts with this; ``last`` is the newest. Raises."""
+
+
+class WholeStore(Store, IncidentStore, Protocol):
+    """The store as both a run and its incidents use it."""

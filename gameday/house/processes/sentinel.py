@@ -22,7 +22,7 @@ from gameday.conductor import Outcome, Sentinel
 from gameday.drivers.clock import SteadyClock
 from gameday.errors import GamedayError
 from gameday.house.processes.undoers import Undoers
-from gameday.ports import Store, Undo
+from gameday.ports import Undo, WholeStore
 from gameday.process import ProcessId
 from gameday.settings import Settings
 
@@ -44,9 +44,9 @@ class Ends:
         end: gives a run its end, judged by what it recorded.
     """
 
-    open_store: Callable[[Settings], AbstractContextManager[Store]]
+    open_store: Callable[[Settings], AbstractContextManager[WholeStore]]
     prepare: Callable[[], None]
-    end: Callable[[Store, Settings, str], None]
+    end: Callable[[WholeStore, Settings, str], None]
 
 
 def main(ends: Ends) -> int:

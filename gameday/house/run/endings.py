@@ -14,7 +14,7 @@ from gameday.drivers.clock import SystemClock
 from gameday.errors import GamedayError, StoreError
 from gameday.house.run.announcement import left_behind
 from gameday.house.run.opening import only_run
-from gameday.ports import Store
+from gameday.ports import Store, WholeStore
 from gameday.settings import Settings
 from scoring.timeline import Fact, Kind, Timeline
 from scoring.verdict import RunVerdict
@@ -44,6 +44,7 @@ def write_timeline(path: Path, timeline: Timeline) -> None:
 
 def prepare() -> None:
     """Load what `end` needs, while nothing is urgent."""
+    import gameday.house.run.closing
     import gameday.house.run.judgement  # noqa: F401
 
 
@@ -73,15 +74,21 @@ def conclude(store: Store, run: str, *, timeline: Path, ended_at: datetime) -> N
         store.close_run(run, ended_at=when, result=result, fenced=True)
 
 
-def end(store: Store, settings: Settings, run: str) -> None:
-    """`conclude` a run now, and write its timeline where a run that ends by itself would."""
+def end(store: WholeStore, settings: Settings, run: str) -> None:
+    """`conclude` a run now, close its incidents and write its timeline, as it would have."""
+    from gameday.house.run.closing import close_incidents
+
     path = timeline_path(settings, run)
+    record = next((r for r in store.runs(limit=MOST_RUNS) if r.id == run), None)
+    with suppress(GamedayError):
+        target = record.target if record else ""
+        close_incidents(store, run, target=target, now=SystemClock().now())
     conclude(store, run, timeline=path, ended_at=SystemClock().now())
     with suppress(GamedayError):
         write_timeline(path, Timeline.of(store.facts(run)))
 
 
-def write_down(store: Store, settings: Settings, run: str, notes: Notes) -> None:
+def write_down(store: WholeStore, settings: Settings, run: str, notes: Notes) -> None:
     """Append what was done for a run from outside it; one that has ended is judged again.
 
     Raises:
@@ -96,7 +103,7 @@ def write_down(store: Store, settings: Settings, run: str, notes: Notes) -> None
         end(store, settings, run)
 
 
-def end_left_behind(store: Store, settings: Settings, run: str | None = None) -> list[str]:
+def end_left_behind(store: WholeStore, settings: Settings, run: str | None = None) -> list[str]:
     """Record as aborted what never ended and whose process on this machine is gone.
 
     That is a run whose sentinel died as well: with the machine, for instance.

@@ -12,11 +12,13 @@ from gameday.drivers.clock import SystemClock
 from gameday.errors import GamedayError
 from gameday.house.processes.undoers import Undoers
 from gameday.house.run.endings import Notes, write_down
-from gameday.ports import FaultDriver, Store, Undo
+from gameday.ports import FaultDriver, Undo, WholeStore
 from gameday.settings import Settings
 
 
-def recover_strays(store: Store, settings: Settings, faults: FaultDriver) -> list[dict[str, Any]]:
+def recover_strays(
+    store: WholeStore, settings: Settings, faults: FaultDriver
+) -> list[dict[str, Any]]:
     """Take out everything on a target that bears a run's mark; return each with its error."""
     return _recovered(store, settings, list(asyncio.run(_listed(faults))))
 
@@ -25,7 +27,7 @@ async def _listed(faults: FaultDriver) -> Sequence[Undo]:
     return await faults.strays()
 
 
-def recover_open(store: Store, settings: Settings, run: str | None) -> list[dict[str, Any]]:
+def recover_open(store: WholeStore, settings: Settings, run: str | None) -> list[dict[str, Any]]:
     """Recover every open undo, of one run or of all; return each with its error ("" if proven).
 
     What was done is written into the timelines of the runs.
@@ -33,7 +35,7 @@ def recover_open(store: Store, settings: Settings, run: str | None) -> list[dict
     return _recovered(store, settings, list(reversed(store.open_undos(run))))
 
 
-def _recovered(store: Store, settings: Settings, undos: list[Undo]) -> list[dict[str, Any]]:
+def _recovered(store: WholeStore, settings: Settings, undos: list[Undo]) -> list[dict[str, Any]]:
     notes = {undo.run: Notes() for undo in undos}
     run_of = {undo.id: undo.run for undo in undos}
 
