@@ -42,7 +42,7 @@ async def a_page_on_a_full_disk(
         if not is_claimed:
             broken.setattr(house.store, "claim", full)
         for _ in range(60):
-            house.clock.at += timedelta(seconds=10)
+            house.clock.advance(timedelta(seconds=10))
             try:
                 await house.after(engine)
             except StoreError:
@@ -123,7 +123,7 @@ async def test_what_is_over_before_its_turn_is_not_paged(house: House) -> None:
             await asyncio.sleep(0)
         first = {n.service for n in slow.asked}
         (late,) = {f"s{n}" for n in range(AT_ONCE + 1)} - first
-        await engine.hook(webhook("a", service=late, ends=house.clock.at))
+        await engine.hook(webhook("a", service=late, ends=house.clock.now()))
         slow.may_answer.set()
         await house.after(engine)
 
