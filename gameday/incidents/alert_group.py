@@ -422,7 +422,9 @@ class _Cluster:
         return by.is_open or by.last is None or firing.starts_at <= by.last + QUIET
 
     def add(self, firing: Firing) -> None:
-        """Take one more in."""
+        """Take one more in; one that began after it was closed has opened it again."""
+        if self.closed_at is not None and firing.starts_at > self.closed_at:
+            self.closed_at = None
         self.firings.append(firing)
         self._all.add(firing)
         if firing.wakes:

@@ -240,6 +240,8 @@ class _Player:
         mine = [k for k in keys if k.partition("/")[0] == incident]
         if since is None or is_needed or not mine or self.truth[service].part_of:
             return False
+        if any(store.is_full for _, _, store in self.engines):
+            return False  # it would be told again and again, until there is room
         key = self.rng.choice(mine)
         self.phones.fake.incidents[key].status = "triggered"
         self.phones.wakes.append(Wake(self.clock.now(), key))

@@ -225,6 +225,15 @@ def test_a_storm_after_reopening_does_not_take_the_new_ack_back() -> None:
     assert (State.ACKNOWLEDGED, at(12), at(11)) == (state.state, state.acked_at, state.reopened_at)
 
 
+def test_what_opened_it_again_takes_later_alerts_in_for_as_long_as_it_fires() -> None:
+    late = 12 + REOPEN_WITHIN.total_seconds() / 60
+    told = [*closed(10), alert("b", starts=11).to_fact(), alert("c", starts=late).to_fact()]
+
+    (incident,) = AlertGroup(LINE, told).incidents()
+
+    assert 3 == len(incident.firings)
+
+
 def test_an_alert_long_after_the_closing_is_a_new_incident_though_the_old_one_still_fires() -> None:
     late = 11 + REOPEN_WITHIN.total_seconds() / 60
     group = AlertGroup(LINE, [*closed(10), alert("b", starts=late).to_fact()])
