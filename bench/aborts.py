@@ -30,19 +30,19 @@ FAULT = {
 WAYS = ("order", "command", "ctrl-c")
 
 
-def toxics(target: Target, http: httpx.Client) -> int:
+def toxics(target: Target) -> int:
     """Return how many toxics there are."""
-    proxies = http.get(f"{target.state['proxy_url']}/proxies").json()
+    proxies = target.ask(f"{target.state['proxy_url']}/proxies")
     return sum(len(proxy["toxics"]) for proxy in proxies.values())
 
 
-def play(target: Target, store: Store, way: str, number: int, http: httpx.Client) -> float:
+def play(target: Target, store: Store, way: str, number: int) -> float:
     """Abort one run; return the seconds until its fault was gone."""
     path = target.scenario("abort", [FAULT], regions=["eu-west"])
     known = {r for r, _, _ in store.undos()}
     with target.start("run", str(path)) as process:
         run = first_undo(store, known, process)
-        while not toxics(target, http):
+        while not toxics(target):
             time.sleep(0.01)
         time.sleep(random.Random(number).uniform(0.2, 2.0))
         command = None
@@ -60,7 +60,7 @@ def play(target: Target, store: Store, way: str, number: int, http: httpx.Client
             with open_store(settings) as opened:
                 given = time.monotonic()
                 abort(opened, settings, run, reason="bench")
-        while toxics(target, http):
+        while toxics(target):
             time.sleep(0.01)
         took = time.monotonic() - given
         code = process.wait(60)

@@ -13,6 +13,9 @@ from typing import Any
 import httpx
 import yaml
 
+from gameday.http.keys import auth_for
+from gameday.sandbox import state
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 KEPT = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gameday-bench"
 GAMEDAY = [sys.executable, "-m", "gameday"]
@@ -36,7 +39,13 @@ class Target:
         if up.returncode:
             sys.exit(f"the sandbox does not start: {up.stderr}")
         self.state = json.loads(up.stdout)
+        # Knows the sandbox's token from here on.
+        state.read(self.folder / "state" / "sandbox")
         self._http = httpx.Client(timeout=10, trust_env=False, verify=False)
+
+    def ask(self, url: str) -> Any:
+        """Return what an API of the sandbox answers to a GET."""
+        return self._http.get(url, auth=auth_for(url)).json()
 
     def gameday(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one command of gameday against this sandbox."""
@@ -107,15 +116,15 @@ class Target:
         """Return everything a run could have left behind; empty when all is as at the start."""
         found = [
             f"toxic {toxic['name']} on {name}"
-            for name, proxy in self._http.get(f"{self.state['proxy_url']}/proxies").json().items()
+            for name, proxy in self.ask(f"{self.state['proxy_url']}/proxies").items()
             for toxic in proxy["toxics"]
         ]
         found += [
             f"proxy {name} is off"
-            for name, proxy in self._http.get(f"{self.state['proxy_url']}/proxies").json().items()
+            for name, proxy in self.ask(f"{self.state['proxy_url']}/proxies").items()
             if not proxy["enabled"]
         ]
-        status = self._http.get(f"{self.state['control_url']}/status").json()
+        status = self.ask(f"{self.state['control_url']}/status")
         found += [f"region {region} is drained" for region in status["drained"]]
         found += [f"{r} uses the {d}" for r, d in status["database"].items() if d != "primary"]
         found += [

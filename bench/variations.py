@@ -29,6 +29,8 @@ import httpx
 import yaml
 from target import KEPT, REPOSITORY, Target
 
+from gameday.http.keys import auth_for
+
 REGIONS = ("eu-west", "us-east")
 SERVICES = ("storefront", "checkout", "inventory")
 
@@ -66,6 +68,7 @@ class Sandbox(Target):
         answer = httpx.post(
             f"{self.state['control_url']}/changes",
             json={"service": service, "seed": seed, "kind": kind},
+            auth=auth_for(self.state["control_url"]),
             timeout=30,
         )
         answer.raise_for_status()
@@ -76,6 +79,7 @@ class Sandbox(Target):
         httpx.post(
             f"{self.state['control_url']}/deploys",
             json={"service": service, "revision": revision},
+            auth=auth_for(self.state["control_url"]),
             timeout=60,
         ).raise_for_status()
 

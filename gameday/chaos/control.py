@@ -32,16 +32,22 @@ class Control:
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         import httpx
 
+        from gameday.http.keys import auth_for
+        from gameday.http.proof import NotProven
+
         try:
             answer = httpx.request(
                 method,
                 self._url + path,
                 json=body,
+                auth=auth_for(self._url),
                 timeout=60,  # a deploy restarts processes and answers when they are ready
                 trust_env=False,
                 verify=self._url.startswith("https:"),  # certificates take a while to load
             )
             said = answer.json()
+        except NotProven as problem:
+            raise ActivityFailed(f"the control API: {problem}") from problem
         except httpx.ConnectError as problem:
             raise ActivityFailed(
                 f"nobody listens at {self._url}: start the sandbox with `gameday sandbox up`"

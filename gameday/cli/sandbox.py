@@ -44,15 +44,16 @@ def up(
         if json:
             print_json(shop_status(place))
         return
-    from gameday.house.targets.sandbox import open_sandbox
+    from gameday.house.targets.sandbox import open_sandbox, pages, shown
 
     state = open_sandbox(time_scale=time_scale, on_progress=say)
     if json:
-        print_json(state.model_dump(mode="json"))
+        print_json(shown(state))
     else:
         say("the sandbox is up")
+        opened = pages(state)
         for name in ("edge", "prometheus", "alertmanager", "store", "proxy", "control"):
-            print(f"{name:13} {getattr(state, name + '_url')}")
+            print(f"{name:13} {opened.get(name) or getattr(state, name + '_url')}")
         print(f"{'repository':13} {state.repository}")
 
 

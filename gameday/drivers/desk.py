@@ -15,6 +15,8 @@ from gameday.errors import (
     PermanentDriverError,
     TemporaryDriverError,
 )
+from gameday.http.keys import auth_for
+from gameday.http.proof import Bearer, NotProven
 from gameday.model.page import Finding
 from gameday.model.signals import Deploy
 
@@ -65,7 +67,8 @@ class HttpDesk:
         """
         self._incident = incident.rstrip("/")
         self._server = _server(self._incident)
-        self._token = token
+        # Nobody can come between where there is no network.
+        self._auth = Bearer(token, proves=transport is None)
         self._timeout = timeout
         self._otherwise = otherwise
         self._transport = transport
@@ -155,15 +158,17 @@ class HttpDesk:
         # A link opened by whoever is known is theirs; one opened without a word of who it is counts
         # for nobody.
         is_own = _server(url) == self._server
-        headers = {"authorization": f"Bearer {self._token}"} if is_own else {}
         try:
             async with httpx.AsyncClient(
                 timeout=self._timeout.total_seconds(),
                 transport=self._transport,
                 trust_env=not (host in {"localhost", "::1"} or host.startswith("127.")),
                 follow_redirects=follow_redirects,
+                auth=self._auth if is_own else auth_for(url),
             ) as client:
-                return await client.request(method, url, json=body, headers=headers)
+                return await client.request(method, url, json=body)
+        except NotProven as error:
+            raise TemporaryDriverError(f"{what}: {error}") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TemporaryDriverError(
                 f"{what} does not answer ({type(error).__name__}): {self._otherwise}"

@@ -12,6 +12,9 @@ from gameday.model.signals import Deploy
 from gameday.ports import MITIGATIONS, Undo
 from gameday.process import ProcessId
 
+_TOKENS = "gd_"
+"""What every token of gameday begins with."""
+
 __all__ = ["SandboxAddress", "SandboxChange", "SandboxMitigations", "SandboxTarget"]
 
 
@@ -95,8 +98,14 @@ class SandboxTarget:
         return str(said["detail"])
 
     async def route_pages(self, url: str) -> None:
-        """Have Alertmanager send the pages to this webhook, from now on."""
-        await self._call("PUT", "/pages", {"url": url})
+        """Have Alertmanager send the pages to this webhook, from now on.
+
+        A token at the end of its path is handed over apart: whoever sees Alertmanager's settings
+        or its status page would read it there.
+        """
+        hook, _, last = url.rpartition("/")
+        body = {"url": hook, "token": last} if last.startswith(_TOKENS) else {"url": url}
+        await self._call("PUT", "/pages", body)
 
     def undo_of_mitigations(self, run: str) -> Undo:
         """Return what takes back every mitigation of a run; needs nothing but the control API."""
@@ -198,10 +207,17 @@ class SandboxTarget:
     ) -> dict[str, Any]:
         import httpx
 
+        from gameday.http.keys import auth_for
+        from gameday.http.proof import NotProven
+
         try:
-            async with httpx.AsyncClient(timeout=self._timeout, trust_env=False) as http:
+            async with httpx.AsyncClient(
+                timeout=self._timeout, trust_env=False, auth=auth_for(self._url)
+            ) as http:
                 answer = await http.request(method, self._url + path, json=body, content=content)
             said = answer.json()
+        except NotProven as error:
+            raise TemporaryDriverError(f"the sandbox: {error}") from error
         except httpx.HTTPError as error:
             raise TemporaryDriverError(
                 f"the sandbox's control API at {self._url} does not answer ({error!r});"

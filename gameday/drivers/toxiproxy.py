@@ -16,6 +16,8 @@ from urllib.parse import quote
 
 from gameday import __version__
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.http.keys import auth_for
+from gameday.http.proof import NotProven
 
 if TYPE_CHECKING:
     import httpx
@@ -111,6 +113,7 @@ class Toxiproxy:
                 # environment is never meant for a control port.
                 headers={"User-Agent": f"gameday/{__version__}"},
                 trust_env=False,
+                auth=None if self._transport else auth_for(self.url),
                 verify=self.url.startswith("https:"),
             )
         except httpx.InvalidURL as problem:
@@ -217,6 +220,8 @@ class Toxiproxy:
             raise PermanentDriverError("the Toxiproxy driver is not open; use `async with`")
         try:
             answer = await self._client.request(method, path, json=body)
+        except NotProven as problem:
+            raise TemporaryDriverError(f"Toxiproxy: {problem}") from problem
         except httpx.TransportError as problem:
             raise TemporaryDriverError(
                 f"Toxiproxy at {self.url} does not answer ({type(problem).__name__}):"

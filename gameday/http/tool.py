@@ -17,6 +17,8 @@ import httpx
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.http.address import is_loopback
+from gameday.http.keys import auth_for
+from gameday.http.proof import NotProven
 
 __all__ = ["Answer", "HttpTool", "Parameters"]
 
@@ -178,6 +180,7 @@ class HttpTool:
             timeout=self._timeout,
             headers=self._headers,
             transport=self._transport,
+            auth=None if self._transport else auth_for(self.url),
             # A proxy of the environment is not to be asked for this machine's own loopback.
             trust_env=not is_loopback(self.url),
             # Certificates take 30 ms to load; without https there is nothing to verify.
@@ -216,6 +219,8 @@ class HttpTool:
             ) from error
 
     def _silent(self, error: Exception) -> TemporaryDriverError:
+        if isinstance(error, NotProven):
+            return TemporaryDriverError(f"{self.name}: {error}")
         return TemporaryDriverError(
             f"{self.name} at {self.url} does not answer ({type(error).__name__}): check that it is"
             " up and that the URL is right"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import datetime
 
+from gameday.http.proof import hash_of
 from gameday.ports import Role, Token
 
 PREFIX = "gd_"
@@ -18,12 +18,6 @@ def new_token(role: Role, name: str, *, now: datetime) -> tuple[str, Token]:
     """Return (the token, which is shown once; what is kept of it)."""
     secret = PREFIX + secrets.token_urlsafe(32)
     return secret, Token(secrets.token_hex(4), hash_of(secret), role, name, now)
-
-
-def hash_of(secret: str) -> str:
-    """Return what a token is looked up by."""
-    # Random and 256 bits long: nothing to guess, so nothing that a slow hash would make slower.
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def may(token: Token, needed: Role) -> bool:

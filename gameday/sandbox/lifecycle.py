@@ -225,8 +225,11 @@ def _failure(folder: Path) -> str:
 async def _ask(found: SandboxState) -> dict[str, Any] | None:
     import httpx
 
+    from gameday.http.proof import Bearer
+
     with contextlib.suppress(httpx.HTTPError, ValueError):
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+        auth = Bearer(found.token)
+        async with httpx.AsyncClient(timeout=5, trust_env=False, auth=auth) as http:
             said: dict[str, Any] = (await http.get(found.control_url + "/status")).json()
             return said
     return None
@@ -250,8 +253,11 @@ async def _wait_ready(found: SandboxState, progress: Progress) -> bool:
 async def _put_rules(found: SandboxState, rules: Mapping[str, str]) -> None:
     import httpx
 
+    from gameday.http.proof import Bearer
+
     try:
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+        auth = Bearer(found.token)
+        async with httpx.AsyncClient(timeout=10, trust_env=False, auth=auth) as http:
             for name, text in rules.items():
                 answer = await http.put(f"{found.control_url}/rules/{name}", content=text)
                 if answer.status_code != 200:

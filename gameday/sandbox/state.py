@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from gameday import private
 from gameday.process import ProcessId
@@ -30,6 +30,7 @@ class SandboxState(BaseModel):
         folder: absolute path; everything the sandbox writes lies in it.
         proxy_url: control API of the TCP proxy (Toxiproxy's).
         control_url: control API of the supervisor.
+        token: opens every API of it (`gameday.http.keys`); in this file and in no other place.
         repository: absolute path of the shop's own git repository.
     """
 
@@ -46,6 +47,7 @@ class SandboxState(BaseModel):
     store_url: str
     proxy_url: str
     control_url: str
+    token: str = Field(repr=False)
     repository: str
     regions: tuple[str, ...] = REGIONS
 
@@ -72,12 +74,16 @@ def read(folder: Path | None = None) -> SandboxState | None:
     """
     path = (folder or default_folder()) / FILE_NAME
     try:
-        return SandboxState.model_validate_json(path.read_bytes())
+        found = SandboxState.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValidationError:
         # Written by another version of gameday: `up` starts afresh, `down` goes by the pid list.
         return None
+    from gameday.http import keys  # late: what is imported here delays every fault
+
+    keys.learn(keys.told(found.model_dump()))
+    return found
 
 
 def write(state: SandboxState) -> Path:

@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from gameday.incidents.access import hash_of, may
+from gameday.http.proof import hash_of, proof_of
+from gameday.incidents.access import may
 from gameday.ports import Role, Token
 from gameday.server.sessions import Visitor
 
@@ -62,6 +63,12 @@ class Gate:
             return None
         # A lookup by hash leaks no part of the token through its timing.
         return (await self._in_force()).get(hash_of(secret.strip()))
+
+    async def proof(
+        self, asked: Mapping[str, str], server: tuple[str, int] | None
+    ) -> Mapping[str, str] | None:
+        """Return what proves that a token is known here; see `gameday.http.proof.proof_of`."""
+        return proof_of(asked, await self._in_force(), server)
 
     async def by_id(self, id: str) -> Token | None:
         """Return the token of this id while it is in force, or None."""

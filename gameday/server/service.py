@@ -17,6 +17,8 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from gameday.errors import Refused
+from gameday.http.keys import COOKIE, reading_for
+from gameday.http.proof import PATH
 from gameday.incidents.engine import Engine, NoSuchIncident
 from gameday.incidents.links import VIEWS, Signer
 from gameday.incidents.lookup import Lookup
@@ -324,7 +326,18 @@ def service_app(
             elif url is None and view == "runbook" and tools.is_open:
                 return runbook_of(state)
         where = url or f"/api/incidents/{quote(state.id)}"
-        return Response(status_code=302, headers={"location": where, **HEADERS})
+        answered = Response(status_code=302, headers={"location": where, **HEADERS})
+        if url and (key := reading_for(url)):
+            # A cookie belongs to a host, whatever the port: with it the tool lets the browser read.
+            answered.set_cookie(COOKIE, key, httponly=True, samesite="lax")
+        return answered
+
+    @app.get(PATH, include_in_schema=False)
+    async def proof(request: Request) -> Response:
+        said = await gate.proof(request.query_params, request.scope.get("server"))
+        if said is None:
+            raise Denied(404, "no such token is known here")
+        return Response(status_code=204, headers=dict(said) | HEADERS)
 
     # --- about itself ------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ FILE_VARIABLE = "GAMEDAY_SETTINGS_FILE"
 """Names the file of settings, which is then not looked for; ``/dev/null`` stands for none."""
 
 PLUMBING: Mapping[str, str] = {
+    "GAMEDAY_SANDBOX_TOKEN": "what the components of a sandbox ask for",
     "GAMEDAY_SANDBOX_FOLDER": "marks the processes of a sandbox, so that `down` finds them all",
 }
 """Variables between processes of ours; nobody sets them by hand, and they are no settings."""

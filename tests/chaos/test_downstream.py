@@ -182,6 +182,7 @@ def test_without_any_address_the_running_sandbox_is_used(
             folder=str(folder),
             proxy_url=server,
             repository="",
+            token="",
             **urls,
         )
     )

@@ -127,13 +127,22 @@ async def test_signing_in_leads_nowhere_else(desk: Desk, next_: str) -> None:
     assert answer.headers["location"] == "/console/"
 
 
-async def test_another_site_cannot_sign_somebody_in(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"origin": "http://evil.example"},
+        {"origin": "http://127.0.0.1:1"},
+        {"origin": "null"},
+    ],
+)
+async def test_another_site_cannot_sign_somebody_in(desk: Desk, headers: dict[str, str]) -> None:
     http = desk.browser()
 
     answer = await http.post(
         "/console/sign-in",
         data={"token": desk.secrets[Role.RESPONDER]},
-        headers={"sec-fetch-site": "cross-site"},
+        headers=headers,
     )
 
     assert answer.status_code == 403

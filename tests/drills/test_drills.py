@@ -18,6 +18,7 @@ import httpx
 import pytest
 import yaml
 
+from gameday.http.keys import auth_for
 from gameday.sandbox.state import SandboxState
 
 pytestmark = pytest.mark.sandbox
@@ -59,7 +60,8 @@ class Shell:
         )
 
     def toxics(self) -> list[Any]:
-        proxies = httpx.get(f"{self.sandbox.proxy_url}/proxies").json()
+        url = f"{self.sandbox.proxy_url}/proxies"
+        proxies = httpx.get(url, auth=auth_for(url)).json()
         return [toxic for proxy in proxies.values() for toxic in proxy["toxics"]]
 
 
@@ -163,11 +165,11 @@ def test_a_missing_alert_rule_makes_the_run_missed(shell: Shell) -> None:
     for group in document["groups"]:
         group["rules"] = [rule for rule in group["rules"] if "alert" not in rule]
     url = f"{shell.sandbox.control_url}/rules/{RULES}"
-    httpx.put(url, content=yaml.safe_dump(document)).raise_for_status()
+    httpx.put(url, content=yaml.safe_dump(document), auth=auth_for(url)).raise_for_status()
     try:
         done = shell.gameday("run", str(SLOW_DB), "--json", expect=1)
     finally:
-        httpx.put(url, content=rules).raise_for_status()
+        httpx.put(url, content=rules, auth=auth_for(url)).raise_for_status()
 
     result = json.loads(done.stdout)
     assert result["verdict"] == "missed"
@@ -180,11 +182,11 @@ def test_what_a_stopped_prometheus_did_not_measure_is_unknown(shell: Shell) -> N
     run = shell.start("run", str(SLOW_DB), "--json")
     wait_for(lambda: shell.toxics() or run.poll() is not None, "the fault")
     component = f"{shell.sandbox.control_url}/components/prometheus"
-    httpx.post(f"{component}/stop").raise_for_status()
+    httpx.post(f"{component}/stop", auth=auth_for(component)).raise_for_status()
     try:
         output, talk = run.communicate(timeout=200)
     finally:
-        httpx.post(f"{component}/start").raise_for_status()
+        httpx.post(f"{component}/start", auth=auth_for(component)).raise_for_status()
 
     assert run.returncode == 1, talk
     result = json.loads(output)

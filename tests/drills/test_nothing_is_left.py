@@ -19,6 +19,7 @@ import pytest
 import yaml
 from test_drills import Shell, wait_for
 
+from gameday.http.keys import auth_for
 from gameday.sandbox.state import SandboxState
 
 pytestmark = pytest.mark.sandbox
@@ -88,7 +89,8 @@ def harm(shell: Shell, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen
 
 
 def status(shell: Shell) -> dict[str, Any]:
-    answer: dict[str, Any] = httpx.get(f"{shell.sandbox.control_url}/status", timeout=30).json()
+    url = f"{shell.sandbox.control_url}/status"
+    answer: dict[str, Any] = httpx.get(url, timeout=30, auth=auth_for(url)).json()
     return answer
 
 
@@ -153,10 +155,11 @@ def test_an_abort_recovers_and_says_so(
 
 
 def test_a_toxic_that_no_store_knows_refuses_the_next_run(shell: Shell, tmp_path: Path) -> None:
-    proxies = httpx.get(f"{shell.sandbox.proxy_url}/proxies").json()
+    auth = auth_for(shell.sandbox.proxy_url)
+    proxies = httpx.get(f"{shell.sandbox.proxy_url}/proxies", auth=auth).json()
     toxic = {"name": "gd-20260101-0900-ab12-1", "type": "latency", "attributes": {"latency": 1}}
     url = f"{shell.sandbox.proxy_url}/proxies/{next(iter(proxies))}/toxics"
-    httpx.post(url, json=toxic).raise_for_status()
+    httpx.post(url, json=toxic, auth=auth).raise_for_status()
     path = tmp_path / "quiet.yaml"
     path.write_text(yaml.safe_dump(QUIET))
 

@@ -21,7 +21,12 @@ OPTIONAL = PROJECT["optional-dependencies"]
 def requirements() -> list[Requirement]:
     """Return everything that is asked for anywhere, but for our own extras."""
     texts = [*PROJECT["dependencies"], *(text for extra in OPTIONAL.values() for text in extra)]
-    return [r for text in texts if (r := Requirement(text)).name != "gameday"]
+    return [r for text in texts if (r := Requirement(text)).name != "gameday" and is_due(r)]
+
+
+def is_due(requirement: Requirement) -> bool:
+    """Return whether a package is asked for on this machine, and not on another kind alone."""
+    return requirement.marker is None or requirement.marker.evaluate()
 
 
 def distributions(names: list[str]) -> set[str]:
@@ -29,6 +34,8 @@ def distributions(names: list[str]) -> set[str]:
     found = set()
     for text in names:
         requirement = Requirement(text)
+        if not is_due(requirement):
+            continue
         found |= {requirement.name} | {f"{requirement.name}-{e}" for e in requirement.extras}
     return {canonicalize_name(name) for name in found}
 

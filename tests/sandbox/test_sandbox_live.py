@@ -18,6 +18,7 @@ import pytest
 
 from gameday.drivers.sandbox import SandboxTarget
 from gameday.errors import DriverError, PermanentDriverError
+from gameday.http.keys import auth_for
 from gameday.process import ProcessId
 from gameday.sandbox import lifecycle, state
 from gameday.sandbox.state import REGIONS, SandboxState
@@ -58,7 +59,9 @@ async def eventually(check: Callable[[], Any]) -> Any:
 def query(sandbox: SandboxState, expression: str) -> dict[str, float]:
     """Return the value per region of a PromQL expression."""
     url = f"{sandbox.prometheus_url}/api/v1/query"
-    found = httpx.get(url, params={"query": expression}).json()["data"]["result"]
+    found = httpx.get(url, params={"query": expression}, auth=auth_for(url)).json()["data"][
+        "result"
+    ]
     return {entry["metric"].get("region", ""): float(entry["value"][1]) for entry in found}
 
 
@@ -111,6 +114,7 @@ async def test_a_trace_goes_through_every_tier_to_the_database(
         stamp = [datetime.fromtimestamp(now - s, UTC).isoformat() for s in (20, 3)]
         found = httpx.get(
             f"{sandbox.store_url}/api/v3/traces",
+            auth=auth_for(sandbox.store_url),
             params={
                 "query.serviceName": "storefront",
                 "query.startTimeMin": stamp[0],
@@ -135,6 +139,7 @@ async def test_an_exemplar_carries_a_trace_id(sandbox: SandboxState) -> None:
         now = time.time()
         return httpx.get(
             f"{sandbox.prometheus_url}/api/v1/query_exemplars",
+            auth=auth_for(sandbox.prometheus_url),
             params={
                 "query": 'http_server_request_duration_seconds_bucket{service="storefront"}',
                 "start": now - 30,
@@ -151,18 +156,18 @@ async def test_failing_over_to_the_standby_ends_what_a_slow_primary_does(
     sandbox: SandboxState, target: SandboxTarget
 ) -> None:
     toxics = f"{sandbox.proxy_url}/proxies/inventory-db-eu-west/toxics"
-    httpx.post(
-        toxics, json={"name": "wait", "type": "latency", "attributes": {"latency": 400}}
-    ).raise_for_status()
+    auth = auth_for(toxics)
+    wait = {"name": "wait", "type": "latency", "attributes": {"latency": 400}}
+    httpx.post(toxics, json=wait, auth=auth).raise_for_status()
     try:
         await eventually(lambda: bad_ratio(sandbox)["eu-west"] > 0.9)
 
         await target.mitigate("failover-db", {"region": "eu-west"})
 
         await eventually(lambda: bad_ratio(sandbox)["eu-west"] < 0.1)
-        assert "wait" in httpx.get(toxics).text
+        assert "wait" in httpx.get(toxics, auth=auth).text
     finally:
-        httpx.delete(f"{toxics}/wait")
+        httpx.delete(f"{toxics}/wait", auth=auth)
 
 
 async def test_a_service_that_is_killed_comes_back(target: SandboxTarget) -> None:

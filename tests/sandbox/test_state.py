@@ -16,6 +16,7 @@ def a_state(folder: Path, **changes: object) -> SandboxState:
         "started_at": datetime(2026, 5, 1, tzinfo=UTC),
         "time_scale": 60.0,
         "folder": str(folder),
+        "token": "t",
         "repository": str(folder / "repository"),
     }
     for name in ("edge", "prometheus", "alertmanager", "store", "proxy", "control"):

@@ -1,7 +1,7 @@
 """The bot's process: ``python -m gameday.cli.bot`` with a page on standard input.
 
-What it knows is the page, and beside it the token that lets it speak for the on-call; everything
-else it finds by following the page's links.
+What it knows is the page, and beside it the token that lets it speak for the on-call, and those
+that let it read where the links lead; everything else it finds by following the page's links.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import sys
 
 from gameday.errors import GamedayError
+from gameday.http.keys import learn
 from gameday.model.page import Page
 
 
@@ -21,6 +22,7 @@ def main() -> int:
     try:
         said = json.loads(sys.stdin.buffer.read(1_000_000))
         page, token = Page.model_validate(said["page"]), str(said["token"])
+        learn({str(url): str(key) for url, key in dict(said.get("keys") or {}).items()})
     except ValidationError as error:
         print(f"this is no page: {error.errors()[0]['msg']}", file=sys.stderr)
         return 1

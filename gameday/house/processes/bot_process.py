@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from gameday.errors import PermanentDriverError
 from gameday.house.processes.silent import Silent
+from gameday.http.keys import reading
 from gameday.model.notification import Action, Notification, Receipt
 from gameday.model.page import Page
 from gameday.ports import Clock
@@ -70,7 +71,7 @@ class BotProcess(Silent):
         if process.stderr is not None:
             self._words = asyncio.create_task(process.stderr.read())
         self._started.set()
-        said = {"page": page.model_dump(mode="json"), "token": self._token}
+        said = {"page": page.model_dump(mode="json"), "token": self._token, "keys": dict(reading())}
         assert process.stdin is not None
         with suppress(BrokenPipeError, ConnectionResetError):
             process.stdin.write(json.dumps(said).encode())

@@ -17,6 +17,7 @@ from gameday.drivers.toxiproxy import Toxiproxy
 from gameday.errors import PermanentDriverError
 from gameday.house.targets.open_system import OpenSystem
 from gameday.house.targets.reach import reach
+from gameday.http import keys
 from gameday.incidents import deeplinks
 from gameday.process import ProcessId
 from gameday.rules.slo_rules import prometheus_rules, watchdog_rules
@@ -69,6 +70,22 @@ async def start_sandbox(
     )
 
 
+def shown(found: SandboxState) -> dict[str, Any]:
+    """Return a sandbox as the command line shows it: without its token."""
+    return found.model_dump(mode="json", exclude={"token"})
+
+
+def pages(found: SandboxState) -> dict[str, str]:
+    """Return the pages of the sandbox for a browser, by name, with what lets it read."""
+    keys.learn(keys.told(found.model_dump()))
+    urls = {
+        "prometheus": found.prometheus_url,
+        "alertmanager": found.alertmanager_url,
+        "store": found.store_url,
+    }
+    return {name: f"{url}/?key={keys.reading_for(url)}" for name, url in urls.items()}
+
+
 def close_sandbox() -> bool:
     """Stop the sandbox; return whether there was anything to stop."""
     return asyncio.run(lifecycle.down())
@@ -80,7 +97,7 @@ def sandbox_status() -> dict[str, Any] | None:
     if found.state is None:
         return None
     return {
-        **found.state.model_dump(mode="json"),
+        **shown(found.state),
         "ready": found.ready,
         "components": list(found.components),
         "deploys": list(found.deploys),

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import random
 import signal
 
@@ -39,9 +40,11 @@ def basket(rng: random.Random) -> dict[str, object]:
 
 async def order(host: str, port: int, body: bytes) -> None:
     """Send one order and read the answer to its end; an order that fails is not repeated."""
+    token = os.environ.get("SHOP_TOKEN", "")
+    known = f"Authorization: Bearer {token}\r\n" if token else ""
     head = (
         f"POST /checkout HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"Content-Length: {len(body)}\r\n{known}Connection: close\r\n\r\n"
     )
     writer: asyncio.StreamWriter | None = None
     with contextlib.suppress(OSError, TimeoutError):

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -22,12 +23,16 @@ from gameday import private
 from gameday.errors import GamedayError
 from gameday.process import ProcessId
 from gameday.sandbox import state
+from gameday.sandbox.guard import Guard
 from gameday.sandbox.supervisor import ledger
 from gameday.sandbox.supervisor.control import create_app
+from gameday.sandbox.supervisor.gate import READS, Gate
+from gameday.sandbox.supervisor.layout import Layout
 from gameday.sandbox.supervisor.plant import Plant
 
 FAILURE_FILE = "failure.txt"
 PROGRESS_FILE = "progress.txt"
+TOOLS = ("prometheus", "alertmanager")
 
 
 class _Server(uvicorn.Server):
@@ -55,21 +60,13 @@ async def supervise(folder: Path, *, time_scale: float, rate: float) -> int:
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text("-5")
     plant = Plant(folder, rate=rate, progress=progress)
-    server = _Server(
-        uvicorn.Config(
-            create_app(plant),
-            host="127.0.0.1",
-            port=plant.layout.ports["control"],
-            lifespan="off",
-            access_log=False,
-            log_level="warning",
-            ws="none",
-            timeout_graceful_shutdown=1,
-        )
-    )
+    where = plant.layout
+    gates = {n: Gate(where.url(n), password=where.tools_password) for n in TOOLS}
+    servers = [_server(create_app(plant), where, "control", is_readable=False)]
+    servers += [_server(gate.app(), where, f"{name}-gate") for name, gate in gates.items()]
     waiting = asyncio.create_task(told.wait())
     starting = asyncio.create_task(plant.start())
-    serving = asyncio.create_task(server.serve())
+    serving = [asyncio.create_task(server.serve()) for server in servers]
     try:
         await asyncio.wait({waiting, starting}, return_when=asyncio.FIRST_COMPLETED)
         if not told.is_set():
@@ -86,10 +83,29 @@ async def supervise(folder: Path, *, time_scale: float, rate: float) -> int:
         starting.cancel()
         with contextlib.suppress(asyncio.CancelledError, GamedayError):
             await starting
-        server.should_exit = True
+        for server in servers:
+            server.should_exit = True
         await plant.stop()
-        await serving
+        await asyncio.gather(*serving)
+        for gate in gates.values():
+            await gate.close()
         waiting.cancel()
+
+
+def _server(app: Any, where: Layout, name: str, *, is_readable: bool = True) -> _Server:
+    """Return the server of one of the supervisor's own APIs."""
+    return _Server(
+        uvicorn.Config(
+            Guard(app, token=where.token, is_readable=is_readable, reads=READS),
+            host="127.0.0.1",
+            port=where.ports[name],
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            ws="none",
+            timeout_graceful_shutdown=1,
+        )
+    )
 
 
 def _state(plant: Plant, folder: Path, time_scale: float, own: ProcessId) -> state.SandboxState:
@@ -101,11 +117,12 @@ def _state(plant: Plant, folder: Path, time_scale: float, own: ProcessId) -> sta
         time_scale=time_scale,
         folder=str(folder),
         edge_url=where.url("edge"),
-        prometheus_url=where.url("prometheus"),
-        alertmanager_url=where.url("alertmanager"),
+        prometheus_url=where.url("prometheus-gate"),
+        alertmanager_url=where.url("alertmanager-gate"),
         store_url=where.url("store"),
         proxy_url=where.url("proxy"),
         control_url=where.url("control"),
+        token=where.token,
         repository=str(where.repository),
     )
 

@@ -133,8 +133,9 @@ class _Control:
         return _done(await self._plant.restore())
 
     async def route_pages(self, request: Request) -> Response:
-        url = _optional(await _body(request), "url")
-        await self._plant.route_pages(url)
+        body = await _body(request)
+        url = _optional(body, "url")
+        await self._plant.route_pages(url, token=_optional(body, "token"))
         return _done(f"pages go to {url}" if url else "pages go nowhere")
 
     async def list_rules(self, request: Request) -> Response:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gameday.http.keys import PUSHING, derived
+from gameday.sandbox.guard import TOKEN
 from gameday.sandbox.state import REGIONS
 from gameday.sandbox.supervisor import database
 from gameday.sandbox.supervisor.component import Component
@@ -32,6 +34,15 @@ class Layout:
     folder: Path
     repository: Path
     ports: Mapping[str, int]
+    token: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    """Opens every API of this sandbox."""
+
+    shop_token: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    """What the shop's own processes know each other by, and Prometheus and the supervisor them."""
+
+    tools_password: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    """Of Prometheus and Alertmanager; what others see of them passes the gate."""
+
     database_password: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     """The shop's own, for PostgreSQL; known to nobody but inventory."""
 
@@ -111,6 +122,7 @@ class Layout:
             ),
             port=self.ports["proxy"],
             health_url=self.url("proxy") + "/version",
+            environment={TOKEN: self.token},
             nice=-5,
         )
 
@@ -128,6 +140,7 @@ class Layout:
             ),
             port=self.ports["store"],
             health_url=self.url("store") + "/healthz",
+            environment={TOKEN: self.token},
             nice=-2,
         )
 
@@ -145,6 +158,7 @@ class Layout:
                 "--rate",
                 str(rate),
             ),
+            environment={"SHOP_TOKEN": self.shop_token},
             nice=-5,
         )
 
@@ -167,12 +181,14 @@ class Layout:
             environment={
                 "PYTHONPATH": str(release),
                 "SHOP_SERVICE": service,
+                "SHOP_TOKEN": self.shop_token,
                 "SHOP_REGION": region,
                 "SHOP_REVISION": revision,
                 "SHOP_REPOSITORY": str(self.repository),
                 "SHOP_PORT": str(self.ports[name]),
                 "SHOP_ADMIN_PORT": str(self.ports[f"{name}-admin"]),
                 "SHOP_TELEMETRY_URL": self.url("store"),
+                "SHOP_TELEMETRY_TOKEN": derived(self.token, PUSHING),
                 "SHOP_LOG_FILE": str(self.folder / "logs" / f"{name}.log"),
                 **extra,
             },
@@ -184,7 +200,7 @@ class Layout:
 def make(folder: Path) -> Layout:
     """Return a layout with a free port for everything."""
     names = ["edge", "edge-admin", "primary", "standby", "proxy", "store", "prometheus"]
-    names += ["alertmanager", "control"]
+    names += ["alertmanager", "prometheus-gate", "alertmanager-gate", "control"]
     for region in REGIONS:
         names += [f"{s}-{region}{part}" for s in SERVICES for part in ("", "-admin")]
         names += [f"{service}-{downstream}-{region}" for service, downstream in _LINKS]

@@ -13,9 +13,13 @@ import yaml
 
 from gameday.errors import PermanentDriverError
 from gameday.sandbox.supervisor.component import Component
+from gameday.sandbox.supervisor.gate import USER
+from gameday.sandbox.supervisor.password import hashed
 
 SCRAPE_INTERVAL = "1s"
 EVALUATION_INTERVAL = "1s"
+WEB = "web.yml"
+"""File, in the folder of either, of what it asks who comes for."""
 
 
 def program(*names: str) -> str:
@@ -36,13 +40,20 @@ def program(*names: str) -> str:
 
 
 def prometheus_settings(
-    *, rules: Path, alertmanager_port: int, targets: Iterable[tuple[str, str, int]]
+    *,
+    rules: Path,
+    alertmanager_port: int,
+    targets: Iterable[tuple[str, str, int]],
+    tools_password: Path | None = None,
+    shop_token: Path | None = None,
 ) -> str:
     """Return Prometheus' settings file.
 
     Args:
         rules: folder of rule files.
         targets: (service, region, metrics port).
+        tools_password: file of what Alertmanager asks for; None: it asks for nothing.
+        shop_token: file of what the targets ask for; None likewise.
     """
     return _yaml(
         {
@@ -54,12 +65,16 @@ def prometheus_settings(
             "rule_files": [str(rules / "*.yml")],
             "alerting": {
                 "alertmanagers": [
-                    {"static_configs": [{"targets": [f"127.0.0.1:{alertmanager_port}"]}]}
+                    {
+                        "static_configs": [{"targets": [f"127.0.0.1:{alertmanager_port}"]}],
+                        **_basic(tools_password),
+                    }
                 ]
             },
             "scrape_configs": [
                 {
                     "job_name": "shop",
+                    **_bearer(shop_token),
                     "static_configs": [
                         {
                             "targets": [f"127.0.0.1:{port}"],
@@ -73,8 +88,28 @@ def prometheus_settings(
     )
 
 
-def alertmanager_settings(pages_url: str | None) -> str:
-    """Return Alertmanager's settings file; pages go to this webhook, tickets to nobody's bed."""
+def web_settings(password: str) -> str:
+    """Return the file that has Prometheus or Alertmanager ask for this password."""
+    return _yaml({"basic_auth_users": {USER: hashed(password)}})
+
+
+def _basic(password: Path | None) -> dict[str, Any]:
+    if password is None:
+        return {}
+    return {"basic_auth": {"username": USER, "password_file": str(password)}}
+
+
+def _bearer(token: Path | None) -> dict[str, Any]:
+    return {} if token is None else {"authorization": {"credentials_file": str(token)}}
+
+
+def alertmanager_settings(pages_url: str | None, *, token: Path | None = None) -> str:
+    """Return Alertmanager's settings file; pages go to this webhook, tickets to nobody's bed.
+
+    Args:
+        token: file of what the webhook asks for: what stands in the settings themselves is shown
+            on Alertmanager's status page.
+    """
     receivers: list[dict[str, Any]] = [{"name": "nobody"}]
     route: dict[str, Any] = {
         "receiver": "nobody",
@@ -84,9 +119,10 @@ def alertmanager_settings(pages_url: str | None) -> str:
         "repeat_interval": "1h",
     }
     if pages_url is not None:
-        receivers.append(
-            {"name": "pages", "webhook_configs": [{"url": pages_url, "send_resolved": True}]}
-        )
+        hook: dict[str, Any] = {"url": pages_url, "send_resolved": True}
+        if token is not None:
+            hook["http_config"] = _bearer(token)
+        receivers.append({"name": "pages", "webhook_configs": [hook]})
         route["routes"] = [
             {"receiver": "pages", "matchers": ['severity="page"']},
             # The alert that always fires: its beat shows that a page would have come through.
@@ -99,8 +135,12 @@ def alertmanager_settings(pages_url: str | None) -> str:
     return _yaml({"route": route, "receivers": receivers})
 
 
-def prometheus(folder: Path, port: int) -> Component:
-    """Return the component that runs Prometheus on this folder."""
+def prometheus(folder: Path, port: int, *, shown_as: str) -> Component:
+    """Return the component that runs Prometheus on this folder.
+
+    Args:
+        shown_as: its address for everybody else.
+    """
     return Component(
         name="prometheus",
         kind="prometheus",
@@ -110,7 +150,8 @@ def prometheus(folder: Path, port: int) -> Component:
             f"--storage.tsdb.path={folder / 'data'}",
             "--storage.tsdb.retention.time=12h",
             f"--web.listen-address=127.0.0.1:{port}",
-            f"--web.external-url=http://127.0.0.1:{port}/",
+            f"--web.config.file={folder / WEB}",
+            f"--web.external-url={shown_as}/",
             "--web.enable-lifecycle",
             "--web.enable-admin-api",
             "--enable-feature=exemplar-storage",
@@ -126,8 +167,8 @@ def prometheus(folder: Path, port: int) -> Component:
     )
 
 
-def alertmanager(folder: Path, port: int) -> Component:
-    """Return the component that runs Alertmanager on this folder."""
+def alertmanager(folder: Path, port: int, *, shown_as: str) -> Component:
+    """Return the component that runs Alertmanager on this folder; see `prometheus`."""
     return Component(
         name="alertmanager",
         kind="alertmanager",
@@ -136,7 +177,8 @@ def alertmanager(folder: Path, port: int) -> Component:
             f"--config.file={folder / 'alertmanager.yml'}",
             f"--storage.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
-            f"--web.external-url=http://127.0.0.1:{port}/",
+            f"--web.config.file={folder / WEB}",
+            f"--web.external-url={shown_as}/",
             "--cluster.listen-address=",
             "--log.level=warn",
         ),

@@ -7,7 +7,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ from typing import Any
 import httpx
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.http.proof import Bearer
 from gameday.sandbox.shop import changes, history
 from gameday.sandbox.shop.git import git
 from gameday.sandbox.state import REGIONS
 from gameday.sandbox.supervisor import database, layout, monitoring
 from gameday.sandbox.supervisor.component import Component, Keeper
 from gameday.sandbox.supervisor.deploys import DeployBook, DeployRecord
+from gameday.sandbox.supervisor.gate import USER
 from gameday.sandbox.supervisor.layout import SERVICES
 
 PRIMARY, STANDBY = "primary", "standby"
@@ -42,7 +44,10 @@ class Plant:
         self._rate = rate
         self._progress = progress
         self._http = httpx.AsyncClient(
-            timeout=5, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+            timeout=5,
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+            auth=_Keyring(self.layout),
         )
         self._keepers: dict[str, Keeper] = {}
         self._roles = dict.fromkeys(REGIONS, PRIMARY)
@@ -207,10 +212,19 @@ class Plant:
 
     # --- monitoring -----------------------------------------------------------------------------
 
-    async def route_pages(self, url: str | None) -> None:
-        """Have Alertmanager send pages to this webhook."""
-        path = self.folder / "alertmanager" / "alertmanager.yml"
-        await self._replace_and_reload("alertmanager", path, monitoring.alertmanager_settings(url))
+    async def route_pages(self, url: str | None, *, token: str | None = None) -> None:
+        """Have Alertmanager send pages to this webhook.
+
+        Args:
+            token: that the webhook asks for; kept where no status page shows it.
+        """
+        folder = self.folder / "alertmanager"
+        secret = None
+        if token is not None:
+            secret = folder / "pages.token"
+            _write(secret, token)
+        text = monitoring.alertmanager_settings(url, token=secret)
+        await self._replace_and_reload("alertmanager", folder / "alertmanager.yml", text)
 
     async def put_rules(self, name: str, text: str) -> None:
         """Put a rule file in place; the old one stays where Prometheus refuses the new."""
@@ -307,7 +321,10 @@ class Plant:
         folder = self.folder / "alertmanager"
         folder.mkdir()
         (folder / "alertmanager.yml").write_text(monitoring.alertmanager_settings(None))
-        await self._start(monitoring.alertmanager(folder, self.layout.ports["alertmanager"]))
+        (folder / monitoring.WEB).write_text(monitoring.web_settings(self.layout.tools_password))
+        shown_as = self.layout.url("alertmanager-gate")
+        port = self.layout.ports["alertmanager"]
+        await self._start(monitoring.alertmanager(folder, port, shown_as=shown_as))
 
     async def _start_prometheus(self) -> None:
         folder = self.folder / "prometheus"
@@ -316,9 +333,15 @@ class Plant:
             rules=self._rules,
             alertmanager_port=self.layout.ports["alertmanager"],
             targets=self.layout.metrics_targets(),
+            tools_password=folder / "alertmanager.password",
+            shop_token=folder / "shop.token",
         )
+        (folder / "alertmanager.password").write_text(self.layout.tools_password)
+        (folder / "shop.token").write_text(self.layout.shop_token)
+        (folder / monitoring.WEB).write_text(monitoring.web_settings(self.layout.tools_password))
         (folder / "prometheus.yml").write_text(settings)
-        await self._start(monitoring.prometheus(folder, self.layout.ports["prometheus"]))
+        shown_as, port = self.layout.url("prometheus-gate"), self.layout.ports["prometheus"]
+        await self._start(monitoring.prometheus(folder, port, shown_as=shown_as))
 
     async def _until_traffic_is_seen(self) -> None:
         """Return when Prometheus scrapes everything and counts requests in every region."""
@@ -410,6 +433,29 @@ class Plant:
             await self._http.post(self.layout.url(name) + "/-/reload")
             reason = monitoring.fault_of_rules(text) or answer.text.strip()
             raise PermanentDriverError(f"{name} refused {path.name}: {reason}")
+
+
+class _Keyring(httpx.Auth):
+    """What the supervisor says of itself to each of its components."""
+
+    def __init__(self, where: layout.Layout) -> None:
+        tools = Bearer(where.tools_password, basic=USER)
+        own = Bearer(where.token)
+        self._by_port: dict[int | None, httpx.Auth] = {
+            where.ports["prometheus"]: tools,
+            where.ports["alertmanager"]: tools,
+            where.ports["proxy"]: own,
+            where.ports["store"]: own,
+        }
+        self._shop = f"Bearer {where.shop_token}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        found = self._by_port.get(request.url.port)
+        if found is not None:
+            yield from found.auth_flow(request)
+            return
+        request.headers["authorization"] = self._shop
+        yield request
 
 
 def _regions(region: str | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from datetime import timedelta
 
@@ -28,9 +29,18 @@ def main() -> None:
 
     import uvicorn
 
+    from gameday.sandbox.guard import TOKEN, Guard
     from gameday.sandbox.telemetry.app import create_app
 
-    app = create_app(retention=options.retention, memory_bytes=options.memory_mb * 1_000_000)
+    stores = create_app(retention=options.retention, memory_bytes=options.memory_mb * 1_000_000)
+    app = Guard(
+        stores,
+        token=os.environ.get(TOKEN, ""),
+        is_readable=True,
+        # How Pyroscope is asked.
+        reads=("/querier.v1.QuerierService/",),
+        pushes=("/v1/traces", "/push.v1.PusherService/"),
+    )
     uvicorn.run(
         app,
         host=options.host,

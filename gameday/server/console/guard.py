@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -81,6 +81,8 @@ class Guard:
         session = await self._sessions.of(request.cookies)
         if session is None:
             raise Denied(401, "sign in first")
+        if is_from_elsewhere(request):
+            raise Denied(403, "this form was sent by a page of another site")
         sent = await fields_of(request)
         if not session.has_sent(sent.one("csrf")):
             raise Denied(403, "this form was not sent from a page of this session; load it anew")
@@ -120,5 +122,14 @@ def with_cookies(response: Response, cookies: list[str]) -> Response:
 
 
 def is_from_elsewhere(request: Request) -> bool:
-    """Return whether the browser says that another site sent this."""
-    return request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+    """Return whether the browser says that another site sent this.
+
+    Not every browser names the site, and none does where a page came without a certificate; who
+    sent a form stands in its origin then.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("none", "same-origin")
+    origin = request.headers.get("origin")
+    # By host and port: behind a proxy that takes TLS off, only the scheme is another.
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")

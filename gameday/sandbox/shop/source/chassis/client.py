@@ -11,6 +11,7 @@ from opentelemetry import propagate
 
 from chassis import telemetry
 from chassis.errors import Unavailable
+from chassis.settings import TOKEN
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Client:
 
     def _exchange(self, path: str, body: bytes) -> tuple[int, bytes]:
         headers = {"Content-Type": "application/json", "Connection": "close"}
+        if TOKEN:
+            headers["Authorization"] = f"Bearer {TOKEN}"
         propagate.inject(headers)
         connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout_seconds)
         try:

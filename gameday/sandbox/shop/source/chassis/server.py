@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 from chassis import logs, telemetry
 from chassis.errors import BadRequest, Unavailable
+from chassis.settings import TOKEN
 
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -22,6 +24,16 @@ class Answering(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 30
+
+    def parse_request(self) -> bool:
+        """Return whether there is a request that may be served: one of the shop's own, if it asks."""
+        if not super().parse_request():
+            return False
+        given = self.headers.get("Authorization", "")
+        if TOKEN and not hmac.compare_digest(given.encode(), f"Bearer {TOKEN}".encode()):
+            self.answer(401, b"{}")
+            return False
+        return True
 
     def answer(self, status: int, body: bytes, content_type: str = "application/json") -> None:
         self.close_connection = True

@@ -6,6 +6,10 @@ import os
 from dataclasses import dataclass
 
 
+TOKEN = os.environ.get("SHOP_TOKEN", "")
+"""What the processes of the shop know each other by; empty: they serve whoever asks."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Who this process is, where it listens, and whom it talks to."""
@@ -19,6 +23,7 @@ class Settings:
     port: int
     admin_port: int
     telemetry_url: str
+    telemetry_token: str
     log_file: str
     profiled: bool
 
@@ -35,6 +40,7 @@ class Settings:
             port=int(env["SHOP_PORT"]),
             admin_port=int(env["SHOP_ADMIN_PORT"]),
             telemetry_url=env["SHOP_TELEMETRY_URL"],
+            telemetry_token=env.get("SHOP_TELEMETRY_TOKEN", ""),
             log_file=env.get("SHOP_LOG_FILE", ""),
             profiled=env.get("SHOP_PROFILED", "yes") == "yes",
         )

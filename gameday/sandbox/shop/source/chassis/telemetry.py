@@ -46,7 +46,12 @@ def start(settings: Settings) -> None:
             "vcs.ref.head.revision": settings.revision,
         }
     )
-    exporter = OTLPSpanExporter(endpoint=f"{settings.telemetry_url}/v1/traces", timeout=3)
+    headers = {}
+    if settings.telemetry_token:
+        headers["authorization"] = f"Bearer {settings.telemetry_token}"
+    exporter = OTLPSpanExporter(
+        endpoint=f"{settings.telemetry_url}/v1/traces", headers=headers, timeout=3
+    )
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
     trace.set_tracer_provider(provider)
@@ -58,6 +63,7 @@ def start(settings: Settings) -> None:
         gil_only=False,
         upload_interval=3,
         tags={"region": settings.region, "service_version": settings.revision},
+        http_headers=headers,
     )
 
 
