@@ -39,7 +39,7 @@ from gameday.ledger import Ledger
 from gameday.rules.slo_rules import prometheus_rules
 from gameday.server.drill import free_port, listening
 from gameday.testing.monitored import Cell, ErrorSource, Monitored, monitored
-from scoring.detection import Shape
+from scoring.detection import ErrorShape
 from scoring.slo import BurnWindow, Objective
 from scoring.timeline import Kind
 
@@ -147,7 +147,7 @@ def cells_of(alerts: int, begins: datetime) -> dict[str, Cell]:
     for number in range(alerts):
         id = f"service-{number:02d}"
         onset += timedelta(seconds=2 * APART * rng.random())
-        outage = Shape.constant(1.0, 10 * SECOND)
+        outage = ErrorShape.constant(1.0, 10 * SECOND)
         cells[id] = Cell(Cell.promised(id, NINES, (FAST,)), outage, onset)
     return cells
 

@@ -30,7 +30,7 @@ from gameday.drivers.prometheus import Prometheus
 from gameday.model.signals import AlertState
 from gameday.rules.slo_rules import prometheus_rules
 from gameday.testing.monitored import Cell, ErrorSource, Monitored, monitored
-from scoring.detection import Shape, Timing, predict_shape
+from scoring.detection import ErrorShape, Timing, predict_shape
 from scoring.slo import BurnWindow, Objective, nominal
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -56,7 +56,7 @@ class Grid:
     windows: tuple[BurnWindow, ...]
     ratios: dict[float, tuple[float, ...]]
     lasts: timedelta
-    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    shapes: Mapping[str, ErrorShape] = field(default_factory=dict)
 
     @property
     def longest(self) -> timedelta:
@@ -79,9 +79,9 @@ WHOLE = Grid(
     lasts=240 * SECOND,
     # Beside the constant ones, on the first target: what rises, what passes, what comes and goes.
     shapes={
-        "ramp": Shape.ramp(0.5, 120 * SECOND, 240 * SECOND),
-        "spike": Shape.spike(0.2, 120 * SECOND),
-        "intermittent": Shape.intermittent(
+        "ramp": ErrorShape.ramp(0.5, 120 * SECOND, 240 * SECOND),
+        "spike": ErrorShape.spike(0.2, 120 * SECOND),
+        "intermittent": ErrorShape.intermittent(
             1.0, on=10 * SECOND, off=50 * SECOND, duration=240 * SECOND
         ),
     },
@@ -122,13 +122,13 @@ class Row:
 
 def cells_of(grid: Grid, onset: datetime) -> dict[str, Cell]:
     """Return the cells by SLO id; those that must keep silent fail for two long windows."""
-    faults: list[tuple[str, float, Shape]] = []
+    faults: list[tuple[str, float, ErrorShape]] = []
     for target, ratios in grid.ratios.items():
         lowest = min(w.burn_rate for w in grid.windows) * Objective(target, MONTH).budget_ratio
         for ratio in ratios:
             lasts = grid.lasts if ratio > lowest else 2 * grid.longest
             name = f"t{target * 1000:g}-e{ratio * 10000:g}"
-            faults.append((name, target, Shape.constant(ratio, lasts)))
+            faults.append((name, target, ErrorShape.constant(ratio, lasts)))
     first = next(iter(grid.ratios))
     faults += [(name, first, shape) for name, shape in grid.shapes.items()]
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from scoring.incident import BEAT_WITHIN, Incident, seconds_between
+from scoring.run_facts import BEAT_WITHIN, RunFacts, seconds_between
 from scoring.timeline import Kind
 from scoring.timing import theory_limit
 from scoring.verdict import Verdict
@@ -64,7 +64,7 @@ class Detection:
     evidence: tuple[str, ...] = ()
 
 
-def detect(incident: Incident) -> Detection:
+def detect(incident: RunFacts) -> Detection:
     """Return when the alert of this incident fired, and when it had to."""
     injected, page, fired_at = incident.injected, incident.page, incident.fired_at
     measured = incident.measurement("detection")
@@ -118,19 +118,19 @@ def detect(incident: Incident) -> Detection:
     return replace(unjudged, verdict=Verdict.MISSED, reason=late)
 
 
-def plan_number(incident: Incident, key: str) -> float | None:
+def plan_number(incident: RunFacts, key: str) -> float | None:
     """Return a number of the run's plan; None where it has none."""
     plan = incident.timeline.last(Kind.PLAN_MADE)
     value = plan.data.get(key) if plan else None
     return float(value) if isinstance(value, int | float) else None
 
 
-def _pending_at(incident: Incident) -> datetime | None:
+def _pending_at(incident: RunFacts) -> datetime | None:
     stamp = incident.fired.data.get("active_at") if incident.fired else None
     return datetime.fromisoformat(stamp) if isinstance(stamp, str) and stamp else None
 
 
-def _restarted(incident: Incident) -> bool:
+def _restarted(incident: RunFacts) -> bool:
     """Return whether Prometheus began anew between the injection and the end of the reading.
 
     It rebuilds then since when an alert is active, and is told nothing of what it missed.
@@ -142,13 +142,13 @@ def _restarted(incident: Incident) -> bool:
     return datetime.fromisoformat(stamp) > injected.happened_at
 
 
-def _why_no_theory(incident: Incident) -> str:
+def _why_no_theory(incident: RunFacts) -> str:
     if incident.measurement("detection") is None:
         return "when it had to could not be recomputed from the counters"
     return "by the counters it did not have to"
 
 
-def _silence(unjudged: Detection, incident: Incident) -> Detection:
+def _silence(unjudged: Detection, incident: RunFacts) -> Detection:
     """Judge a run in which the alert must keep silent, and must have been able to speak."""
     if unjudged.fired_at is not None:
         reason = "it fired, and silence was expected"
@@ -172,7 +172,7 @@ def _silence(unjudged: Detection, incident: Incident) -> Detection:
     return replace(unjudged, verdict=Verdict.MET, reason="silent, as expected", evidence=evidence)
 
 
-def _not_fired(unjudged: Detection, incident: Incident) -> Detection:
+def _not_fired(unjudged: Detection, incident: RunFacts) -> Detection:
     """Judge an alert that was awaited and is not known to have fired."""
     limit = unjudged.within_seconds
     if limit is None:
@@ -193,7 +193,7 @@ def _not_fired(unjudged: Detection, incident: Incident) -> Detection:
     return replace(unjudged, verdict=Verdict.MISSED, reason=reason)
 
 
-def _absent(incident: Incident, limit: float | None) -> tuple[Verdict, str, tuple[str, ...]] | None:
+def _absent(incident: RunFacts, limit: float | None) -> tuple[Verdict, str, tuple[str, ...]] | None:
     """Return why an absent alert cannot be judged; None: it was looked for and was not there.
 
     Args:
@@ -214,7 +214,7 @@ def _absent(incident: Incident, limit: float | None) -> tuple[Verdict, str, tupl
     return None
 
 
-def _heard_when_due(incident: Incident, limit: float | None) -> bool:
+def _heard_when_due(incident: RunFacts, limit: float | None) -> bool:
     """Return whether the watchdog was heard around the deadline, or when the run ended before."""
     injected, seen_until = incident.injected, incident.seen_until
     assert injected is not None and seen_until is not None  # the caller has seen the injection

@@ -21,7 +21,7 @@ from scoring.prediction import (
     shortest_fault,
 )
 from scoring.recomputation import Recomputed, RecomputedBranch, recompute
-from scoring.shape import Shape
+from scoring.shape import ErrorShape
 from scoring.timing import Timing
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "Prediction",
     "Recomputed",
     "RecomputedBranch",
-    "Shape",
+    "ErrorShape",
     "Timing",
     "limit",
     "lowest_ratio",

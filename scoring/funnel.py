@@ -14,8 +14,8 @@ from typing import Any
 
 from scoring.expectation import Expectation
 from scoring.finding import FINDING_STEPS, ExpectedFinding, expected_finding, mistake
-from scoring.incident import Incident, seconds_between
 from scoring.red import Red, Shape, classify_shape, moved, onset
+from scoring.run_facts import RunFacts, seconds_between
 from scoring.timeline import Fact, Kind, Timeline
 from scoring.timing import theory_limit
 from scoring.verdict import Verdict
@@ -90,14 +90,14 @@ def phases(
         targets: by when each phase is due, counted from the page; `TARGETS` where one is missing.
         now: until when the run is known; None: until its last fact.
     """
-    clock = _Clock(Incident(timeline, expectation, now), {**TARGETS, **targets})
+    clock = _Clock(RunFacts(timeline, expectation, now), {**TARGETS, **targets})
     return {name: clock.phase(name) for name in PHASES}
 
 
 class _Clock:
     """Judges one incident against the targets."""
 
-    def __init__(self, incident: Incident, targets: Mapping[str, timedelta | None]) -> None:
+    def __init__(self, incident: RunFacts, targets: Mapping[str, timedelta | None]) -> None:
         self.incident = incident
         self.targets = targets
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from scoring.alerting import Detection, plan_number
 from scoring.funnel import PhaseResult
-from scoring.incident import Incident, seconds_between, starts_at
+from scoring.run_facts import RunFacts, seconds_between, starts_at
 from scoring.timeline import Fact, Kind
 from scoring.timing import theory_limit
 from scoring.verdict import Verdict
@@ -42,7 +42,7 @@ class PageCheck:
 
 
 def judge_pages(
-    incident: Incident, detection: Detection, paged: PhaseResult
+    incident: RunFacts, detection: Detection, paged: PhaseResult
 ) -> Mapping[str, PageCheck]:
     """Return every check of `PAGE_CHECKS` by name.
 
@@ -58,7 +58,7 @@ def judge_pages(
 class _Pager:
     """Judges the pages of one incident."""
 
-    incident: Incident
+    incident: RunFacts
     detection: Detection
     paged: PhaseResult
 

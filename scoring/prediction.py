@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
 
-from scoring.shape import Shape, Span, both, either
+from scoring.shape import ErrorShape, Span, both, either
 from scoring.slo import BurnWindow, Objective, Severity
 from scoring.timing import ZERO, Timing
 
@@ -96,7 +96,7 @@ def predict(
         _predict_branch(objective, w, error_ratio, fault_duration, timing, baseline_ratio)
         for w in windows
     )
-    shape = Shape.constant(error_ratio, fault_duration, baseline_ratio=baseline_ratio)
+    shape = ErrorShape.constant(error_ratio, fault_duration, baseline_ratio=baseline_ratio)
     # However many branches fire, the fault is one piece, and so is each branch's firing; they all
     # overlap, since the one that fires last does so before the fault ends.
     firings = int(any(b.firings for b in branches if b.window.severity is severity))
@@ -106,7 +106,7 @@ def predict(
 def predict_shape(
     objective: Objective,
     windows: Sequence[BurnWindow],
-    shape: Shape,
+    shape: ErrorShape,
     *,
     timing: Timing | None = None,
     severity: Severity = Severity.PAGE,
@@ -131,7 +131,7 @@ def predict_shape(
     return _page(objective, shape, branches, timing, severity, len(either(spans)))
 
 
-def limit(objective: Objective, window: BurnWindow, shape: Shape) -> timedelta | None:
+def limit(objective: Objective, window: BurnWindow, shape: ErrorShape) -> timedelta | None:
     """Return the time after the onset before which no alert of this branch's budget can fire.
 
     A branch is made to let a share of the period's budget go before it speaks: burn rate × long
@@ -195,7 +195,7 @@ def shortest_fault(
 
 def _page(
     objective: Objective,
-    shape: Shape,
+    shape: ErrorShape,
     branches: tuple[BranchPrediction, ...],
     timing: Timing | None,
     severity: Severity,
@@ -229,7 +229,7 @@ def _slowest(delays: Sequence[timedelta | None]) -> timedelta | None:
     return max(known) if known and len(known) == len(delays) else None
 
 
-def _spent(objective: Objective, shape: Shape, seconds: float) -> float:
+def _spent(objective: Objective, shape: ErrorShape, seconds: float) -> float:
     """Return the share of the period's budget that the fault has spent by this instant."""
     lasts = shape.lasts
     until = seconds if lasts is None else min(seconds, lasts.total_seconds())
@@ -261,7 +261,7 @@ def _predict_branch(
     # ends w·(1 − share) after the end of the fault. The short window's condition begins and ends
     # before the long one's, so the long window decides the beginning and the short one the end.
     threshold = window.burn_rate * objective.budget_ratio
-    shape = Shape.constant(bad, duration, baseline_ratio=baseline)
+    shape = ErrorShape.constant(bad, duration, baseline_ratio=baseline)
     limited = limit(objective, window, shape)
     never = BranchPrediction(window, None, None, None, None, None, limited)
     expected = timing.expected if timing else ZERO
@@ -291,7 +291,7 @@ def _predict_branch(
 
 
 def _shaped_branch(
-    objective: Objective, window: BurnWindow, shape: Shape, timing: Timing | None
+    objective: Objective, window: BurnWindow, shape: ErrorShape, timing: Timing | None
 ) -> tuple[BranchPrediction, tuple[Span, ...]]:
     """Return one branch, and when it fires in seconds since the onset."""
     limited = limit(objective, window, shape)
@@ -319,7 +319,7 @@ def _shaped_branch(
 
 
 def _firings(
-    objective: Objective, window: BurnWindow, shape: Shape, unseen: timedelta
+    objective: Objective, window: BurnWindow, shape: ErrorShape, unseen: timedelta
 ) -> tuple[Span, ...]:
     """Return the spans in which the branch fires: both windows above for at least ``for``."""
     threshold = window.burn_rate * objective.budget_ratio
@@ -335,7 +335,7 @@ def _since_onset(fires: float, delay: timedelta) -> timedelta:
     return ZERO if fires == -inf else timedelta(seconds=fires) + delay
 
 
-def _since_end(shape: Shape, resets: float, delay: timedelta) -> timedelta | None:
+def _since_end(shape: ErrorShape, resets: float, delay: timedelta) -> timedelta | None:
     """Return how long after the end of the fault it resets; None where one of them never comes."""
     if shape.lasts is None or resets == inf:
         return None

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from scoring.alerting import Detection, detect
 from scoring.expectation import Expectation
 from scoring.funnel import TARGETS, PhaseResult, StepResult, judge_funnel, phases
-from scoring.incident import Incident
 from scoring.paging import PageCheck, judge_pages
 from scoring.rubric import Criterion, Rubric
+from scoring.run_facts import RunFacts
 from scoring.timeline import Kind, Timeline
 from scoring.verdict import RunVerdict, Verdict, worst
 
@@ -101,7 +101,7 @@ def judge(
         targets: see `scoring.funnel.phases`.
         now: until when the run is known; None: until its last fact.
     """
-    incident = Incident(timeline, expectation, now)
+    incident = RunFacts(timeline, expectation, now)
     detection = detect(incident)
     timed = phases(timeline, expectation, targets=targets, now=now)
     steps = judge_funnel(timeline, expectation, now=now)
@@ -119,7 +119,7 @@ def judge(
 class _Bench:
     """Everything a criterion can point at."""
 
-    incident: Incident
+    incident: RunFacts
     detection: Detection
     phases: Mapping[str, PhaseResult]
     steps: Mapping[str, StepResult]
@@ -196,7 +196,7 @@ class _Bench:
         return Verdict.MISSED, reason, tuple(f.id for f in steps)
 
 
-def _run_verdict(incident: Incident, detection: Detection, score: Score) -> tuple[RunVerdict, str]:
+def _run_verdict(incident: RunFacts, detection: Detection, score: Score) -> tuple[RunVerdict, str]:
     """Return the one word for the run, and what it rests on.
 
     A pass needs every fault of the plan, the alert as expected and every required criterion met.
@@ -206,7 +206,7 @@ def _run_verdict(incident: Incident, detection: Detection, score: Score) -> tupl
     return _broken_off(incident) or _measured(incident, detection, score)
 
 
-def _broken_off(incident: Incident) -> tuple[RunVerdict, str] | None:
+def _broken_off(incident: RunFacts) -> tuple[RunVerdict, str] | None:
     """Return how a run ended that did not reach its own end; None: it did."""
     timeline = incident.timeline
     ended = timeline.last(Kind.RUN_ENDED)
@@ -238,7 +238,7 @@ def _broken_off(incident: Incident) -> tuple[RunVerdict, str] | None:
     return None
 
 
-def _measured(incident: Incident, detection: Detection, score: Score) -> tuple[RunVerdict, str]:
+def _measured(incident: RunFacts, detection: Detection, score: Score) -> tuple[RunVerdict, str]:
     needed = [("detection", detection.verdict, detection.reason)]
     needed += [(line.criterion, line.verdict, line.reason) for line in score.lines if line.required]
     for verdict, open_ in (
@@ -254,7 +254,7 @@ def _measured(incident: Incident, detection: Detection, score: Score) -> tuple[R
     return RunVerdict.PASSED, ""
 
 
-def _not_all_came(incident: Incident) -> list[str]:
+def _not_all_came(incident: RunFacts) -> list[str]:
     """Return how many faults of the plan came, where that is not all of them.
 
     A run may end before its last fault is due, when the alert has cleared. What that fault would

@@ -30,7 +30,7 @@ inf."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ErrorShape:
     """An error ratio over time: bad events / all events, at steady traffic.
 
     Attributes:
@@ -59,7 +59,7 @@ class Shape:
     @classmethod
     def constant(
         cls, error_ratio: float, duration: timedelta | None = None, *, baseline_ratio: float = 0.0
-    ) -> Shape:
+    ) -> ErrorShape:
         """Return one error ratio from the onset to the end; without a duration it does not end."""
         points = ((ZERO, error_ratio), (duration or ZERO, error_ratio))
         return cls(points, baseline_ratio, ends=duration is not None)
@@ -72,7 +72,7 @@ class Shape:
         duration: timedelta | None = None,
         *,
         baseline_ratio: float = 0.0,
-    ) -> Shape:
+    ) -> ErrorShape:
         """Return a ratio that rises from the baseline in a straight line, and then stays.
 
         Args:
@@ -87,7 +87,7 @@ class Shape:
     @classmethod
     def spike(
         cls, error_ratio: float, duration: timedelta, *, baseline_ratio: float = 0.0
-    ) -> Shape:
+    ) -> ErrorShape:
         """Return a triangle: up to ``error_ratio`` in the first half, back in the second."""
         _positive(duration)
         points = ((ZERO, baseline_ratio), (duration / 2, error_ratio), (duration, baseline_ratio))
@@ -102,7 +102,7 @@ class Shape:
         off: timedelta,
         duration: timedelta,
         baseline_ratio: float = 0.0,
-    ) -> Shape:
+    ) -> ErrorShape:
         """Return pulses of ``error_ratio``: on, off, on …, the first at once, until it ends."""
         for span in (on, off, duration):
             _positive(span)
@@ -193,7 +193,7 @@ class _Curve:
     ends: bool
 
     @classmethod
-    def of(cls, shape: Shape) -> _Curve:
+    def of(cls, shape: ErrorShape) -> _Curve:
         points = [(at.total_seconds(), ratio) for at, ratio in shape.points]
         starts, ratios, slopes, errors = [], [], [], []
         counted = 0.0

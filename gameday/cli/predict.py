@@ -12,7 +12,7 @@ from gameday.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from gameday.model.slo import Slo
-    from scoring.detection import Prediction, Shape, Timing
+    from scoring.detection import ErrorShape, Prediction, Timing
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def predict(
         time_scale=time_scale,
     )
     cases = [
-        words.Case(
+        words.PredictedFault(
             max(ratio for _, ratio in one.points),
             one.lasts,
             _endless(found, one, time_scale, timing)
@@ -108,7 +108,7 @@ def predict(
     print(f"\n{words.never_seen(found, time_scale=time_scale)}")
 
 
-def _endless(slo: Slo, shape: Shape, time_scale: float, timing: Timing) -> Prediction:
+def _endless(slo: Slo, shape: ErrorShape, time_scale: float, timing: Timing) -> Prediction:
     """Return the prediction for a constant fault that lasts until every branch has fired.
 
     The formula knows its reset; the general form waits for an end that does not come.
@@ -164,10 +164,10 @@ def _shapes(
     off: str,
     baseline: float,
     time_scale: float,
-) -> list[Shape]:
+) -> list[ErrorShape]:
     """Return the shape of each case, ratio by ratio and duration by duration."""
     from gameday.errors import UsageError
-    from scoring.detection import Shape
+    from scoring.detection import ErrorShape
 
     if "=" in kind:
         if ratios or durations:
@@ -190,18 +190,18 @@ def _shapes(
         grid = [_duration("", text) / time_scale for text in DURATIONS]
         lasts = [*grid] if needs_end or not ratios else [None]
 
-    def shaped(ratio: float, duration: timedelta | None) -> Shape:
+    def shaped(ratio: float, duration: timedelta | None) -> ErrorShape:
         match kind:
             case "ramp":
                 rises = _duration("--rise", rise) if rise else duration
                 assert rises is not None  # a ramp without --rise has a duration
-                return Shape.ramp(ratio, rises, duration, baseline_ratio=baseline)
+                return ErrorShape.ramp(ratio, rises, duration, baseline_ratio=baseline)
             case "spike":
                 assert duration is not None
-                return Shape.spike(ratio, duration, baseline_ratio=baseline)
+                return ErrorShape.spike(ratio, duration, baseline_ratio=baseline)
             case "intermittent":
                 assert duration is not None
-                return Shape.intermittent(
+                return ErrorShape.intermittent(
                     ratio,
                     on=_duration("--on", on),
                     off=_duration("--off", off),
@@ -209,7 +209,7 @@ def _shapes(
                     baseline_ratio=baseline,
                 )
             case _:
-                return Shape.constant(ratio, duration, baseline_ratio=baseline)
+                return ErrorShape.constant(ratio, duration, baseline_ratio=baseline)
 
     try:
         return [shaped(ratio, duration) for ratio in asked for duration in lasts]
@@ -235,10 +235,10 @@ def _lasting(text: str) -> timedelta:
     return duration
 
 
-def _drawn(text: str, baseline: float) -> Shape:
+def _drawn(text: str, baseline: float) -> ErrorShape:
     """Return the shape of ``0s=0%,5m=50%``."""
     from gameday.errors import UsageError
-    from scoring.detection import Shape
+    from scoring.detection import ErrorShape
 
     points = []
     for part in text.split(","):
@@ -247,6 +247,6 @@ def _drawn(text: str, baseline: float) -> Shape:
             raise UsageError(f"--shape: {part.strip()!r} is no point; write time=ratio, 5m=50%")
         points.append((_duration("--shape", at.strip()), _ratio("--shape", ratio.strip())))
     try:
-        return Shape(tuple(points), baseline)
+        return ErrorShape(tuple(points), baseline)
     except ValueError as error:
         raise UsageError(f"--shape: {error}") from error

@@ -5,8 +5,8 @@ sees becomes facts in the ledger; it judges nothing. It reaches the world throug
 may be cancelled at any await: whatever it injected is recovered before the cancellation goes on.
 """
 
-from gameday.conductor.recovery import Recovery
+from gameday.conductor.recovery import Recoverer
 from gameday.conductor.run import Conductor
 from gameday.conductor.sentinel import Outcome, Sentinel
 
-__all__ = ["Conductor", "Outcome", "Recovery", "Sentinel"]
+__all__ = ["Conductor", "Outcome", "Recoverer", "Sentinel"]

@@ -39,7 +39,7 @@ def in_order(undos: Sequence[Undo]) -> list[Undo]:
     ]
 
 
-class Recovery:
+class Recoverer:
     """Recovers undos, with a budget of time of its own.
 
     What is gone from the target counts as gone whether or not the store can be told: a full disk

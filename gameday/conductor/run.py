@@ -13,7 +13,7 @@ from gameday.conductor.deadlines import GRACE, Deadlines, injecting
 from gameday.conductor.guard import Guard, Probe
 from gameday.conductor.limit import CALL, heard, limited
 from gameday.conductor.mitigations import ReversibleMitigations
-from gameday.conductor.steady import Forget, SteadyState
+from gameday.conductor.steady import Forget, SteadyStateCheck
 from gameday.conductor.undos import Undos
 from gameday.conductor.watch import Watch
 from gameday.errors import (
@@ -37,7 +37,7 @@ from gameday.ports import (
     Target,
 )
 from gameday.settings import Settings
-from scoring.incident import BEAT_WITHIN
+from scoring.run_facts import BEAT_WITHIN
 from scoring.timeline import Fact, Kind
 
 T = TypeVar("T")
@@ -177,7 +177,7 @@ class Conductor:
 
     async def _drill(self, webhook: str) -> None:
         await self._limited(self._target.check(), "the target")
-        steady = SteadyState(
+        steady = SteadyStateCheck(
             self._plan,
             ledger=self._ledger,
             alerts=self._alerts,

@@ -19,7 +19,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from gameday.conductor.recovery import LEFT_IN_FORCE, LOOK_AGAIN, Recovery, in_order
+from gameday.conductor.recovery import LEFT_IN_FORCE, LOOK_AGAIN, Recoverer, in_order
 from gameday.errors import StoreError
 from gameday.ports import MITIGATIONS, Clock, Order, OrderKind, Store, Undo, Undoer
 from scoring.timeline import Fact, Kind
@@ -75,7 +75,7 @@ class Sentinel:
         self._changed = asyncio.Event()
         self._facts = 0
         self._unwritten: list[Fact] = []
-        self._recovery = Recovery(
+        self._recovery = Recoverer(
             undoer=undoer, store=store, clock=clock, budget=budget, source="sentinel"
         )
 

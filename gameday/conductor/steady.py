@@ -61,7 +61,7 @@ def foretold(plan: Plan, rates: Mapping[str, float | None], *, forgets: bool) ->
     return ()
 
 
-class SteadyState:
+class SteadyStateCheck:
     """Waits until a system is well enough to be harmed.
 
     Args:

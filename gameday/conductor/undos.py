@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gameday.conductor.limit import limited
-from gameday.conductor.recovery import Recovery
+from gameday.conductor.recovery import Recoverer
 from gameday.errors import RecoveryError, StoreError
 from gameday.ledger import Ledger
 from gameday.ports import MITIGATIONS, Clock, Lease, Store, Undo
@@ -26,7 +26,7 @@ class Undos:
         store: Store,
         lease: Lease,
         clock: Clock,
-        recovery: Recovery,
+        recovery: Recoverer,
         settle: timedelta,
     ) -> None:
         self._ledger = ledger

@@ -8,7 +8,7 @@ from datetime import datetime
 from gameday.diagnosis import findings
 from gameday.diagnosis.links import Dashboard
 from gameday.diagnosis.red import RedReading
-from gameday.diagnosis.stacks import Leaf, Reading
+from gameday.diagnosis.stacks import Leaf, ProfileReading
 from gameday.diagnosis.suspicion import Suspect
 from gameday.model.page import Finding, Page, Step
 from gameday.model.signals import Deploy
@@ -61,7 +61,7 @@ class Case:
         """Return whether the suspect spends the time itself."""
         return self.suspect is not None and not self.suspect.place.downstream
 
-    def judge_profile(self, suspect: Suspect, reading: Reading | None) -> Finding:
+    def judge_profile(self, suspect: Suspect, reading: ProfileReading | None) -> Finding:
         """Keep the leaf of a cause in code, and return what the profile showed.
 
         Args:

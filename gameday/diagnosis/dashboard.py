@@ -18,7 +18,7 @@ Draw = Callable[[str, datetime, datetime, timedelta], Awaitable[Sequence[Series]
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DrawnDashboard:
     """A dashboard as it was drawn, and what it showed."""
 
     dashboard: Dashboard
@@ -28,7 +28,7 @@ class Drawn:
 
 async def drawn(
     draw: Draw, dashboard: Dashboard, *, since: datetime, until: datetime, window: timedelta
-) -> Drawn:
+) -> DrawnDashboard:
     """Return the dashboard drawn over a span, with what it shows.
 
     Args:
@@ -53,9 +53,9 @@ async def drawn(
 
 async def _drawn(
     draw: Draw, dashboard: Dashboard, since: datetime, until: datetime, window: timedelta
-) -> Drawn:
+) -> DrawnDashboard:
     step = max(STEP, (until - since) / MOST_POINTS)
     panels = [(signal_of(e), await draw(e, since, until, step)) for e in dashboard.expressions]
     short_window = min(dashboard.rate_window() or window / 12, window / 12)
     reading = read(panels, since=since, now=until, short_window=short_window)
-    return Drawn(dashboard, tuple(panels), reading)
+    return DrawnDashboard(dashboard, tuple(panels), reading)

@@ -18,7 +18,7 @@ _DOWNSTREAM = ("peer.service", "server.address", "db.namespace", "db.system.name
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Hop:
     """A service at work (no downstream), or waiting for a downstream."""
 
     service: str
@@ -37,14 +37,14 @@ class Part:
         span: the one with the most exclusive time.
     """
 
-    place: Place
+    place: Hop
     time: timedelta
     span: Span
 
 
-def place_of(span: Span) -> Place:
+def place_of(span: Span) -> Hop:
     """Return the place whose exclusive time this span's is."""
-    return Place(span.service, downstream_of(span) or "" if span.kind == "client" else "")
+    return Hop(span.service, downstream_of(span) or "" if span.kind == "client" else "")
 
 
 def downstream_of(span: Span) -> str | None:
@@ -95,15 +95,15 @@ def seen_from(trace: Trace, service: str) -> Trace:
     return Trace(trace.trace_id, tuple(s for s in trace.spans if s.span_id in below))
 
 
-def parts_of(trace: Trace) -> Mapping[Place, Part]:
+def parts_of(trace: Trace) -> Mapping[Hop, Part]:
     """Return what each place took of the request, seen from its root.
 
     Work that went on after the caller had given up is not counted: nobody waited for it.
     """
     children = children_of(trace)
     root = trace.root()
-    found: dict[Place, Part] = {}
-    longest: dict[Place, timedelta] = {}
+    found: dict[Hop, Part] = {}
+    longest: dict[Hop, timedelta] = {}
     waiting: list[tuple[Span, datetime, datetime]] = [
         (root, root.started_at, root.started_at + root.duration)
     ]

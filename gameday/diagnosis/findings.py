@@ -88,7 +88,9 @@ def profile(suspect: Suspect, leaf: stacks.Leaf, revision: str | None) -> Findin
     )
 
 
-def waiting(suspect: Suspect, reading: stacks.Reading | None, revision: str | None) -> Finding:
+def waiting(
+    suspect: Suspect, reading: stacks.ProfileReading | None, revision: str | None
+) -> Finding:
     """Return that the time is waited, by the spans and, where it saw anything, the profile."""
     leaf = (reading.talking or reading.working) if reading else None
     waiting_in = suspect.place.downstream or (leaf.waiting_in if leaf else "") or suspect.span

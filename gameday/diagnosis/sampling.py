@@ -27,7 +27,7 @@ ONSET_MARGIN = timedelta(seconds=1.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class TraceSample:
     """Traces to compare, as the service served them: bad ones, the first first, and quiet ones."""
 
     bad: tuple[Trace, ...]
@@ -59,7 +59,7 @@ class Hunt:
         return root.error or root.duration >= self.slower
 
 
-async def sample(store: TraceSource, hunt: Hunt, clock: Clock) -> Sample:
+async def sample(store: TraceSource, hunt: Hunt, clock: Clock) -> TraceSample:
     """Return representative traces; waits until enough have arrived, `PATIENCE` at most.
 
     Raises:
@@ -73,16 +73,16 @@ async def sample(store: TraceSource, hunt: Hunt, clock: Clock) -> Sample:
         if len(bad) >= FEW and clock.elapsed() >= deadline - PATIENCE * 0.75:
             break
         await clock.sleep(PAUSE)
-    return Sample(_spread(bad), await _quiet(store, hunt, clock.now()))
+    return TraceSample(_spread(bad), await _quiet(store, hunt, clock.now()))
 
 
-async def look(store: TraceSource, hunt: Hunt, *, now: datetime) -> Sample:
+async def look(store: TraceSource, hunt: Hunt, *, now: datetime) -> TraceSample:
     """Return the representative traces that are there now; may be few, or none.
 
     Raises:
         DriverError: the store does not answer.
     """
-    return Sample(_spread(await _bad(store, hunt, now)), await _quiet(store, hunt, now))
+    return TraceSample(_spread(await _bad(store, hunt, now)), await _quiet(store, hunt, now))
 
 
 async def _bad(store: TraceSource, hunt: Hunt, now: datetime) -> list[Trace]:

@@ -40,7 +40,7 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ProfileReading:
     """What a profile showed.
 
     Attributes:
@@ -56,7 +56,7 @@ class Reading:
     total: timedelta
 
 
-def read(profile: Profile, *, revision: str | None) -> Reading | None:
+def read(profile: Profile, *, revision: str | None) -> ProfileReading | None:
     """Return what the profile showed, or None where it is empty.
 
     Args:
@@ -72,7 +72,7 @@ def read(profile: Profile, *, revision: str | None) -> Reading | None:
     talking = [s for s in stacks if any(_is_talking(f) for f in s.frames)]
     working = [s for s in stacks if s not in talking]
     waited = sum((s.time for s in talking), timedelta(0))
-    return Reading(
+    return ProfileReading(
         working=_widest(working, marker, total),
         talking=_widest(talking, marker, total),
         talking_ratio=waited / total,

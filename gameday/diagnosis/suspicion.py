@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from gameday.diagnosis.exclusive import (
-    Place,
+    Hop,
     deepest_failure,
     parts_of,
     place_of,
@@ -52,7 +52,7 @@ class Suspect:
         quiet_revisions: revisions of the service that the quiet traces came from.
     """
 
-    place: Place
+    place: Hop
     span: str
     kind: str
     bulk_ratio: float
@@ -74,10 +74,10 @@ class _Testimony:
     """What one trace says: how much of it each place is to blame for, 0–1."""
 
     trace: Trace
-    shares: Mapping[Place, float]
-    spans: Mapping[Place, Span]
-    times: Mapping[Place, timedelta]
-    excess: Mapping[Place, timedelta] = field(default_factory=dict)
+    shares: Mapping[Hop, float]
+    spans: Mapping[Hop, Span]
+    times: Mapping[Hop, timedelta]
+    excess: Mapping[Hop, timedelta] = field(default_factory=dict)
 
 
 def accuse(bad: Sequence[Trace], quiet: Sequence[Trace]) -> Suspect | None:
@@ -122,15 +122,15 @@ def accuse(bad: Sequence[Trace], quiet: Sequence[Trace]) -> Suspect | None:
     )
 
 
-def _usual(quiet: Sequence[Trace]) -> dict[Place, timedelta]:
-    times: dict[Place, list[timedelta]] = {}
+def _usual(quiet: Sequence[Trace]) -> dict[Hop, timedelta]:
+    times: dict[Hop, list[timedelta]] = {}
     for trace in quiet:
         for place, part in parts_of(trace).items():
             times.setdefault(place, []).append(part.time)
     return {place: _middle(seen) for place, seen in times.items()}
 
 
-def _testify(trace: Trace, usual: Mapping[Place, timedelta], quiet_time: timedelta) -> _Testimony:
+def _testify(trace: Trace, usual: Mapping[Hop, timedelta], quiet_time: timedelta) -> _Testimony:
     parts = parts_of(trace)
     times = {place: part.time for place, part in parts.items()}
     spans = {place: part.span for place, part in parts.items()}
@@ -146,7 +146,7 @@ def _testify(trace: Trace, usual: Mapping[Place, timedelta], quiet_time: timedel
     return _Testimony(trace, _shares(excess), spans, times, excess)
 
 
-def _shares(excess: Mapping[Place, timedelta]) -> dict[Place, float]:
+def _shares(excess: Mapping[Hop, timedelta]) -> dict[Hop, float]:
     whole = sum(excess.values(), timedelta(0))
     if not whole:
         return {}
@@ -167,18 +167,18 @@ def _relieved(testimonies: Sequence[_Testimony]) -> list[_Testimony]:
                 span = testimony.spans[place]
                 busy.setdefault((place.service, region_of(span)), []).append((span, time))
 
-    def worker(testimony: _Testimony, place: Place) -> Place:
+    def worker(testimony: _Testimony, place: Hop) -> Hop:
         span = testimony.spans[place]
         for service in (place.service, place.downstream):
             for other, time in busy.get((service, region_of(span)), ()):
                 is_explained = testimony.excess[place] <= MUCH_LONGER * time
                 if other.trace_id != span.trace_id and is_explained and _overlap(span, other):
-                    return Place(service)
+                    return Hop(service)
         return place
 
     relieved = []
     for testimony in testimonies:
-        excess: dict[Place, timedelta] = {}
+        excess: dict[Hop, timedelta] = {}
         spans = dict(testimony.spans)
         for place, time in testimony.excess.items():
             to = worker(testimony, place) if place.downstream and time else place
@@ -199,7 +199,7 @@ def _overlap(one: Span, other: Span) -> bool:
     )
 
 
-def _weights(testimonies: Sequence[_Testimony]) -> dict[Place, float]:
+def _weights(testimonies: Sequence[_Testimony]) -> dict[Hop, float]:
     """Return each place's typical share, the first third of the traces counted twice."""
     first = testimonies[: max(2, len(testimonies) // 3)]
     places = {place for t in testimonies for place in t.shares}

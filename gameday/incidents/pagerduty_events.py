@@ -25,7 +25,7 @@ __all__ = [
     "Agent",
     "EventKind",
     "PagerDutyEvent",
-    "Refusal",
+    "NoEvent",
     "parse",
     "verify",
 ]
@@ -138,7 +138,7 @@ class PagerDutyEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class NoEvent:
     """Why a body is not an event of PagerDuty's, in a sentence fit for a 400."""
 
     reason: str
@@ -173,7 +173,7 @@ def verify(raw_body: bytes, header: str | None, secrets: Sequence[str]) -> bool:
     return is_signed
 
 
-def parse(raw_body: bytes, *, webhook_id: str | None = None) -> PagerDutyEvent | Refusal:
+def parse(raw_body: bytes, *, webhook_id: str | None = None) -> PagerDutyEvent | NoEvent:
     """Return the event in a webhook's body, or why there is none. Never raises.
 
     Unknown keys and kinds are tolerated, and so are absent ones, except those without which an
@@ -184,20 +184,20 @@ def parse(raw_body: bytes, *, webhook_id: str | None = None) -> PagerDutyEvent |
         webhook_id: value of ``X-Webhook-Id``.
     """
     if len(raw_body) > LARGEST:
-        return Refusal(f"the body has {len(raw_body)} bytes; more than {LARGEST} are not read")
+        return NoEvent(f"the body has {len(raw_body)} bytes; more than {LARGEST} are not read")
     try:
         document = json.loads(raw_body)
     except (ValueError, RecursionError):
-        return Refusal("the body is not JSON")
+        return NoEvent("the body is not JSON")
     event = document.get("event") if isinstance(document, dict) else None
     if not isinstance(event, dict):
-        return Refusal("the body has no object `event`; is this a v3 webhook of PagerDuty?")
+        return NoEvent("the body has no object `event`; is this a v3 webhook of PagerDuty?")
     type = _word(event.get("event_type"))
     if not type:
-        return Refusal("the event has no `event_type`")
+        return NoEvent("the event has no `event_type`")
     id, delivery = _word(event.get("id")), _word(webhook_id)
     if not id and not delivery:
-        return Refusal(f"the event has no `id`, and the request no {ID_HEADER}")
+        return NoEvent(f"the event has no `id`, and the request no {ID_HEADER}")
     kind = EventKind(type) if type in EventKind.__members__.values() else EventKind.OTHER
     data = _object(event.get("data"))
     is_incident = data.get("type") == "incident" or (

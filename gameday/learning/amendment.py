@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from datetime import date
 
 from gameday.learning.patch import lines
-from gameday.model.runbook import Cause, Runbook, Section, Step
+from gameday.model.runbook import Cause, Runbook, RunbookStep, Section
 
 _EXERCISED = re.compile(r"\s*Last exercised \d{4}-\d{2}-\d{2}\b")
 _BULLET = re.compile(r"([ \t]*)([-*+]|\d{1,9}[.)])([ \t]+)")
 
 
-def exercised(text: str, step: Step, note: str) -> str:
+def exercised(text: str, step: RunbookStep, note: str) -> str:
     """Return the text with ``Last exercised …`` under this step, in place of an older note.
 
     Args:
@@ -33,7 +33,7 @@ def exercised(text: str, step: Step, note: str) -> str:
     return _inserted(parts, step.end_line, [new])
 
 
-def extended(text: str, step: Step, sentence: str) -> str:
+def extended(text: str, step: RunbookStep, sentence: str) -> str:
     """Return the text with a sentence added at the end of this step, before its drill note."""
     parts = lines(text)
     own = range(step.line - 1, step.end_line)
@@ -43,7 +43,7 @@ def extended(text: str, step: Step, sentence: str) -> str:
     return _inserted(parts, note, [_continuation(parts[step.line - 1]) + sentence])
 
 
-def item_added(text: str, section: Section, last: Step | Cause | None, words: str) -> str:
+def item_added(text: str, section: Section, last: RunbookStep | Cause | None, words: str) -> str:
     """Return the text with one more list item at the end of a section.
 
     Args:

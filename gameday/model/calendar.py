@@ -49,7 +49,7 @@ class Weekday(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Period:
     """A stretch of time: ``begin`` is in it, ``end`` is not. Both aware, UTC."""
 
     begin: datetime
@@ -59,7 +59,7 @@ class Span:
         """Return whether this instant lies in the span."""
         return self.begin <= at < self.end
 
-    def meets(self, other: Span) -> bool:
+    def meets(self, other: Period) -> bool:
         """Return whether the spans have an instant in common."""
         return self.begin < other.end and other.begin < self.end
 
@@ -108,8 +108,8 @@ def occurrences(
     weekdays: Sequence[Weekday],
     hours: Hours,
     zone: ZoneInfo | None,
-    within: Span | None = None,
-) -> Iterator[Span]:
+    within: Period | None = None,
+) -> Iterator[Period]:
     """Yield the spans that recur, those that touch each other as one, in order.
 
     Args:
@@ -123,7 +123,7 @@ def occurrences(
     week = timedelta(days=8)
     day = (since - week).astimezone(zone or UTC).date()
     last = (until + week).astimezone(zone or UTC).date()
-    whole: Span | None = None
+    whole: Period | None = None
     while day <= last:
         part = None
         if not weekdays or Weekday.of(day) in weekdays:
@@ -132,7 +132,7 @@ def occurrences(
         if part is None:
             continue
         if whole is not None and part.begin <= whole.end:
-            whole = Span(whole.begin, max(whole.end, part.end))
+            whole = Period(whole.begin, max(whole.end, part.end))
             continue
         if whole is not None and whole.end > since and whole.begin < until:
             yield whole
@@ -141,18 +141,18 @@ def occurrences(
         yield whole
 
 
-def _on(day: date, hours: Hours, zone: ZoneInfo | None) -> Span:
+def _on(day: date, hours: Hours, zone: ZoneInfo | None) -> Period:
     midnight = datetime.combine(day, time())
-    return Span(
+    return Period(
         _utc(midnight + timedelta(minutes=hours.begin), zone, ends=False),
         _utc(midnight + timedelta(minutes=hours.end), zone, ends=True),
     )
 
 
-def _cut(span: Span, within: Span | None) -> Span | None:
+def _cut(span: Period, within: Period | None) -> Period | None:
     if within is None:
         return span
-    cut = Span(max(span.begin, within.begin), min(span.end, within.end))
+    cut = Period(max(span.begin, within.begin), min(span.end, within.end))
     return cut if cut.begin < cut.end else None
 
 

@@ -26,7 +26,7 @@ from gameday.model.calendar import (
     WHOLE_DAY,
     DayHours,
     Moment,
-    Span,
+    Period,
     Weekday,
     Zone,
     instant,
@@ -127,7 +127,7 @@ class Blackout(Noun):
         if self.daily == WHOLE_DAY:
             raise refusal("names all hours of the day", "leave daily out, or write fewer hours")
 
-    def _never_comes(self, span: Span) -> bool:
+    def _never_comes(self, span: Period) -> bool:
         until = min(span.end, span.begin + timedelta(days=9))
         return next(self.spans(span.begin, until), None) is None
 
@@ -142,16 +142,16 @@ class Blackout(Noun):
         return self.timezone or ZoneInfo("UTC")
 
     @property
-    def span(self) -> Span | None:
+    def span(self) -> Period | None:
         """Return the span from ``from`` to ``until``; None where it has none."""
         if self.from_ is None or self.until is None:
             return None
-        return Span(
+        return Period(
             instant(self.from_, self.timezone, ends=False),
             instant(self.until, self.timezone, ends=True),
         )
 
-    def spans(self, since: datetime, until: datetime) -> Iterator[Span]:
+    def spans(self, since: datetime, until: datetime) -> Iterator[Period]:
         """Yield when it is in force, in order, spans that touch as one.
 
         Args:

@@ -67,7 +67,7 @@ class Mitigation:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RunbookStep:
     """One list item under *First checks* or *Fixes*.
 
     Attributes:
@@ -83,7 +83,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class FixStep(Step):
+class FixStep(RunbookStep):
     """A step that mends. ``mitigation`` is None where only a person can do it."""
 
     mitigation: Mitigation | None = None
@@ -160,7 +160,7 @@ class Runbook:
     reviewed: date | None = None
     review_every: timedelta | None = None
     sections: Mapping[str, Section] = field(default_factory=dict)
-    first_checks: tuple[Step, ...] = ()
+    first_checks: tuple[RunbookStep, ...] = ()
     causes: tuple[Cause, ...] = ()
     fixes: tuple[FixStep, ...] = ()
 
@@ -170,9 +170,9 @@ class Runbook:
         section = self.sections.get("meaning")
         return section.body if section else ""
 
-    def step(self, id: str) -> Step | None:
+    def step(self, id: str) -> RunbookStep | None:
         """Return the check or fix with this id, or None."""
-        steps: Sequence[Step] = (*self.first_checks, *self.fixes)
+        steps: Sequence[RunbookStep] = (*self.first_checks, *self.fixes)
         return next((s for s in steps if s.id == id), None)
 
     def cause_for(self, service: str, downstream: str | None, kind: CauseKind) -> Cause | None:

@@ -19,7 +19,7 @@ Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PredictedFault:
     """One fault, and what theory says of it.
 
     Attributes:
@@ -33,7 +33,7 @@ class Case:
 
 
 def document(
-    slo: Slo, shape: str, cases: Sequence[Case], *, time_scale: float, timing: Timing
+    slo: Slo, shape: str, cases: Sequence[PredictedFault], *, time_scale: float, timing: Timing
 ) -> dict[str, Any]:
     """Return the cases as ``gameday slo predict --json`` prints them.
 
@@ -110,14 +110,14 @@ def title(slo: Slo, *, time_scale: float) -> str:
     return f"{slo.id}: {slo.objective.target_ratio * 100:.6g} % over {period:g} d{fast}"
 
 
-def fault_in_words(case: Case, shape: str, *, time_scale: float) -> str:
+def fault_in_words(case: PredictedFault, shape: str, *, time_scale: float) -> str:
     """Return the fault of a case: ``a constant fault of 5 % errors that lasts 10 min``."""
     kind = shape if "=" not in shape else "drawn"
     lasts = "" if case.duration is None else f" that lasts {_in_full(case.duration, time_scale)}"
     return f"a fault ({kind}) of {_percent(case.error_ratio)} errors{lasts}"
 
 
-def branches_table(slo: Slo, case: Case, *, time_scale: float) -> Table:
+def branches_table(slo: Slo, case: PredictedFault, *, time_scale: float) -> Table:
     """Return one row per branch, and one for the page as a whole."""
 
     def shown(duration: timedelta | None, empty: str) -> str:
@@ -164,10 +164,10 @@ def branches_table(slo: Slo, case: Case, *, time_scale: float) -> Table:
     ), [*rows, ("the page", "", "", *page)]
 
 
-def grid(cases: Sequence[Case]) -> Table:
+def grid(cases: Sequence[PredictedFault]) -> Table:
     """Return error ratios by durations; each cell says when the page fires and clears."""
     durations = dict.fromkeys(case.duration for case in cases)
-    by_ratio: dict[float, list[Case]] = {}
+    by_ratio: dict[float, list[PredictedFault]] = {}
     for case in cases:
         by_ratio.setdefault(case.error_ratio, []).append(case)
     heads = ("endless" if d is None else _brief(d) for d in durations)
@@ -195,7 +195,7 @@ def _never_seen(slo: Slo, time_scale: float) -> tuple[float | None, timedelta | 
     return lowest_ratio(objective, windows), shortest_fault(objective, windows)
 
 
-def _cell(case: Case) -> str:
+def _cell(case: PredictedFault) -> str:
     found = case.prediction
     detects, resets = found.page_detects_after, found.page_resets_after
     if detects is None:

@@ -176,7 +176,7 @@ class Bot:
 
     async def _wait_for_profile(
         self, source: ProfileSource, suspect: Suspect, revision: str | None, is_code: bool
-    ) -> stacks.Reading | None:
+    ) -> stacks.ProfileReading | None:
         ids = [t.trace_id for t in suspect.traces]
         ends = [t.root().started_at + t.root().duration for t in suspect.traces]
         since = suspect.first_at() - timedelta(seconds=5)

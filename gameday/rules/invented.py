@@ -25,7 +25,7 @@ class Counts(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class InventedSeries:
     """One series by name and labels."""
 
     metric: str
@@ -42,7 +42,7 @@ class Series:
         )
 
 
-def counters_for(ratio: Ratio) -> dict[Series, Counts] | None:
+def counters_for(ratio: Ratio) -> dict[InventedSeries, Counts] | None:
     """Return counters that a ratio of two selectors counts, and what each of them counts.
 
     None where none can be made up: a selector is no plain one, no value is found for a regular
@@ -64,7 +64,7 @@ def counters_for(ratio: Ratio) -> dict[Series, Counts] | None:
     return {counted: own, everything: Counts.ALL}
 
 
-def series_for(selector: Selector) -> Series | None:
+def series_for(selector: Selector) -> InventedSeries | None:
     """Return a series that a selector finds; None where no value is found for a label."""
     return next(_inside(selector, {}), None)
 
@@ -74,7 +74,7 @@ def example(pattern: str) -> str | None:
     return next(_matching(pattern), None)
 
 
-def _inside(selector: Selector, fixed: Mapping[str, str]) -> Iterator[Series]:
+def _inside(selector: Selector, fixed: Mapping[str, str]) -> Iterator[InventedSeries]:
     """Yield the series a selector finds whose labels hold these values, at most one."""
     labels = dict(fixed)
     for matcher in selector.matchers:
@@ -83,12 +83,12 @@ def _inside(selector: Selector, fixed: Mapping[str, str]) -> Iterator[Series]:
             if found is None:
                 return
             labels[matcher.label] = found
-    series = Series(selector.metric, _Labels(labels))
+    series = InventedSeries(selector.metric, _Labels(labels))
     if series.meets(selector):
         yield series
 
 
-def _outside(selector: Selector, other: Selector) -> Iterator[Series]:
+def _outside(selector: Selector, other: Selector) -> Iterator[InventedSeries]:
     """Yield series that the first selector finds and the other one does not."""
     for matcher in other.matchers:
         allowed = [m for m in selector.matchers if m.label == matcher.label]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gameday.model.slo import Ratio, Raw, Reading, Sli, Slices, Slo, Threshold, scaled
-from gameday.rules.invented import Counts, Series, counters_for, series_for
+from gameday.rules.invented import Counts, InventedSeries, counters_for, series_for
 from gameday.rules.recordings import (
     POINT_BAD,
     POINT_ERROR,
@@ -66,7 +66,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class RuleTest:
     """One test: series that were scraped, and what must follow."""
 
     name: str
@@ -139,7 +139,7 @@ class _Tests:
         self.interval = prometheus_duration(timedelta(milliseconds=self.step))
         self.source = _source(slo, self.recordings)
 
-    def cases(self) -> Iterator[Case]:
+    def cases(self) -> Iterator[RuleTest]:
         for branch in self.branches:
             if branch.burn_rate * self.slo.objective.budget_ratio >= 1:
                 yield self._too_high(branch)
@@ -161,24 +161,24 @@ class _Tests:
     def at(self, sample: int) -> str:
         return prometheus_duration(timedelta(milliseconds=self.step) * sample) if sample else "0s"
 
-    def _below(self, branch: BurnWindow) -> Case:
+    def _below(self, branch: BurnWindow) -> RuleTest:
         ratio = 0.9 * self._threshold(branch)
         length = math.ceil(2 * self.samples(branch.short))
-        return Case(
+        return RuleTest(
             f"{_title(branch)} stays silent at 0.9 of its threshold",
             self.source.series([Stretch(length, ratio)]),
             [Expected(self._firing(branch), n, 0) for n in (length // 2, length)],
         )
 
-    def _too_high(self, branch: BurnWindow) -> Case:
+    def _too_high(self, branch: BurnWindow) -> RuleTest:
         length = math.ceil(2 * self.samples(branch.short))
-        return Case(
+        return RuleTest(
             f"{_title(branch)} cannot fire: its threshold is more than everything",
             self.source.series([Stretch(length, 1.0)]),
             [Expected(self._firing(branch), length, 0)],
         )
 
-    def _outage(self, branch: BurnWindow) -> Case:
+    def _outage(self, branch: BurnWindow) -> RuleTest:
         ratio = min(1.0, 4 * self._threshold(branch))
         foreseen = predict(self.slo.objective, [branch], ratio).branches[0]
         assert foreseen.detects_after is not None and foreseen.resets_after is not None
@@ -196,7 +196,7 @@ class _Tests:
         if math.floor(resets) > SLACK:
             checks.append((end + math.floor(resets) - SLACK, 1))
         clear = math.ceil(resets) + 2 * SLACK
-        return Case(
+        return RuleTest(
             f"{_title(branch)} fires when {ratio:.4g} of everything is bad, and resets",
             self.source.series([Stretch(clean), Stretch(lasts, ratio), Stretch(clear)]),
             [Expected(self._firing(branch), n, value) for n, value in sorted(checks)],
@@ -207,24 +207,24 @@ class _Tests:
         asked = [n for n in (self.slo.min_events, self.slo.min_bad_events) if n]
         return min(asked) / 2 / self.time_scale if asked and self.source.fills else None
 
-    def _low_traffic(self, branch: BurnWindow) -> Case:
+    def _low_traffic(self, branch: BurnWindow) -> RuleTest:
         guard = self._guard()
         assert guard is not None
         window = self.samples(branch.long)
         length = math.ceil(window + self.samples(branch.for_)) + SLACK
-        return Case(
+        return RuleTest(
             f"{_title(branch)} stays silent while there are too few events",
             self.source.series([Stretch(length, 1.0, guard / window)]),
             [Expected(self._firing(branch), n, 0) for n in (length // 2, length)],
         )
 
-    def _silence(self, after: timedelta) -> Case:
+    def _silence(self, after: timedelta) -> RuleTest:
         window = self.samples(self.recordings.windows[0]) if self.source.fills else 0.0
         wait = self.samples(after)
         last = math.ceil(2 * window) or 3 * PER_SHORT
         labels = f'alertname="{self.slo.no_data_alert_name()}",alertstate="firing"'
         expr = f"count(ALERTS{{{labels}}}) or vector(0)"
-        return Case(
+        return RuleTest(
             "data that ends is told, and data that comes is not",
             self.source.series([Stretch(last, 0.0)]),
             [
@@ -271,7 +271,7 @@ class _Source(ABC):
 class _Counters(_Source):
     """Counters that the selectors of the SLI find."""
 
-    def __init__(self, counters: Mapping[Series, Counts]) -> None:
+    def __init__(self, counters: Mapping[InventedSeries, Counts]) -> None:
         self._counters = counters
 
     def series(self, stretches: Sequence[Stretch]) -> dict[str, str]:
@@ -352,7 +352,7 @@ def _source(slo: Slo, recordings: Recordings) -> _Source:
 # --- the recordings beneath the windows -----------------------------------------------------------
 
 
-def _base_cases(sli: Sli, recordings: Recordings) -> Iterator[Case]:
+def _base_cases(sli: Sli, recordings: Recordings) -> Iterator[RuleTest]:
     """Yield tests of what is recorded at each evaluation, where its events can be made up."""
     if isinstance(sli, Threshold):
         yield from _threshold_cases(sli, recordings)
@@ -370,14 +370,14 @@ def _base_cases(sli: Sli, recordings: Recordings) -> Iterator[Case]:
         allowed = 1 - sli.target_ratio
         cases = [(allowed / 2, 0.0), ((1 + allowed) / 2, 1.0)]
     for ratio, expected in cases:
-        yield Case(
+        yield RuleTest(
             f"a slice of which {ratio:.4g} is bad counts as {expected:g}",
             _Counters(counters).series([Stretch(60, ratio)]),
             [Expected(f"round({slice_}, 1e-6)", 60, expected)],
         )
 
 
-def _threshold_cases(sli: Threshold, recordings: Recordings) -> Iterator[Case]:
+def _threshold_cases(sli: Threshold, recordings: Recordings) -> Iterator[RuleTest]:
     found = _AGGREGATED.match(sli.query)
     selector = parsed_selector(found.group(1) if found else sli.query)
     series = series_for(selector) if selector is not None else None
@@ -386,7 +386,7 @@ def _threshold_cases(sli: Threshold, recordings: Recordings) -> Iterator[Case]:
     inside = {"<": -1, "<=": 0, ">": 1, ">=": 0}[sli.op]
     outside = {"<": 0, "<=": 1, ">": 0, ">=": -1}[sli.op]
     for value, expected in ((sli.value + inside, 0), (sli.value + outside, 1)):
-        yield Case(
+        yield RuleTest(
             f"a value of {number(value)} counts as {expected}",
             {str(series): _constant(value, 3)},
             [Expected(recordings.instant(POINT_ERROR), 2, expected)],
@@ -396,7 +396,7 @@ def _threshold_cases(sli: Threshold, recordings: Recordings) -> Iterator[Case]:
 # --- text -----------------------------------------------------------------------------------------
 
 
-def _written(case: Case, tests: _Tests) -> Iterator[str]:
+def _written(case: RuleTest, tests: _Tests) -> Iterator[str]:
     yield f"- name: {scalar(case.name)}"
     yield f"  interval: {tests.interval}"
     yield "  input_series:"

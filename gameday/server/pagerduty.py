@@ -13,8 +13,8 @@ from gameday.incidents.pagerduty_events import (
     ID_HEADER,
     LARGEST,
     SIGNATURE_HEADER,
+    NoEvent,
     PagerDutyEvent,
-    Refusal,
     parse,
     verify,
 )
@@ -48,8 +48,8 @@ def pagerduty_hook(app: FastAPI, engine: Engine, *, secrets: Sequence[str]) -> N
             raise Denied(
                 401, f"{SIGNATURE_HEADER} does not sign this body: is {SETTING} the right secret?"
             )
-        event: PagerDutyEvent | Refusal = parse(raw, webhook_id=request.headers.get(ID_HEADER))
-        if isinstance(event, Refusal):
+        event: PagerDutyEvent | NoEvent = parse(raw, webhook_id=request.headers.get(ID_HEADER))
+        if isinstance(event, NoEvent):
             raise UsageError(event.reason)
         return answer({"recorded": await engine.answered(event)})
 

@@ -40,7 +40,7 @@ class Visitor:
     name: str
 
 
-class Doors(Protocol):
+class Entrances(Protocol):
     """Who may come in."""
 
     async def enter(self, secret: str) -> Visitor | None:
@@ -75,7 +75,7 @@ class Sessions:
     """
 
     def __init__(
-        self, key: bytes, doors: Doors, *, now: Callable[[], datetime], secure: bool = False
+        self, key: bytes, doors: Entrances, *, now: Callable[[], datetime], secure: bool = False
     ) -> None:
         self._signed = {purpose: Signed(key, purpose) for purpose in ("session", "link")}
         self._csrf = Signed(key, "csrf")

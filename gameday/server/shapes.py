@@ -11,25 +11,25 @@ from gameday.model.page import Finding as Finding
 from gameday.model.severity import IncidentSeverity
 
 
-class Shape(BaseModel):
+class JsonObject(BaseModel):
     """A JSON object; keys that are not named here are ignored."""
 
     model_config = ConfigDict(extra="ignore", title=None)
 
 
-class Problem(Shape):
+class Problem(JsonObject):
     """Why it did not go."""
 
     error: str
 
 
-class Recorded(Shape):
+class Recorded(JsonObject):
     """How many facts were new; 0 where all was known already. They are on disk."""
 
     recorded: int
 
 
-class FactShape(Shape):
+class FactShape(JsonObject):
     """One thing on record."""
 
     id: str
@@ -42,7 +42,7 @@ class FactShape(Shape):
     version: int
 
 
-class Brief(Shape):
+class Brief(JsonObject):
     """An incident in a list, as of the last second."""
 
     id: str
@@ -54,13 +54,13 @@ class Brief(Shape):
     drill: str | None = Field(description="The run that made it on purpose; null: it is real.")
 
 
-class Incidents(Shape):
+class Incidents(JsonObject):
     """Incidents, newest first."""
 
     incidents: list[Brief]
 
 
-class IncidentShape(Shape):
+class IncidentShape(JsonObject):
     """An incident as it stands now."""
 
     id: str
@@ -90,7 +90,7 @@ class IncidentShape(Shape):
     deploys: list[FactShape]
 
 
-class AlertIn(Shape):
+class AlertIn(JsonObject):
     """One alert of a webhook."""
 
     model_config = ConfigDict(extra="allow")
@@ -103,14 +103,14 @@ class AlertIn(Shape):
     fingerprint: str = ""
 
 
-class WebhookIn(Shape):
+class WebhookIn(JsonObject):
     """Alertmanager's webhook, version 4."""
 
     model_config = ConfigDict(extra="allow")
     alerts: list[AlertIn]
 
 
-class PagerDutyEventIn(Shape):
+class PagerDutyEventIn(JsonObject):
     """What happened in PagerDuty."""
 
     model_config = ConfigDict(extra="allow")
@@ -121,14 +121,14 @@ class PagerDutyEventIn(Shape):
     data: dict[str, Any] = {}
 
 
-class PagerDutyIn(Shape):
+class PagerDutyIn(JsonObject):
     """PagerDuty's webhook, version 3."""
 
     model_config = ConfigDict(extra="allow")
     event: PagerDutyEventIn
 
 
-class DeployIn(Shape):
+class DeployIn(JsonObject):
     """Something went live."""
 
     service: str = Field(min_length=1)
@@ -138,20 +138,20 @@ class DeployIn(Shape):
     summary: str = ""
 
 
-class NoteIn(Shape):
+class NoteIn(JsonObject):
     """A sentence for the record."""
 
     text: str = Field(min_length=1, max_length=10_000)
 
 
-class ClosingIn(Shape):
+class ClosingIn(JsonObject):
     """Why it is over."""
 
     text: str = Field("", max_length=10_000)
     anyway: bool = Field(False, description="Also while alerts still fire.")
 
 
-class MitigationIn(Shape):
+class MitigationIn(JsonObject):
     """What was done to make users well again."""
 
     name: str = Field(min_length=1, max_length=200)
@@ -160,7 +160,7 @@ class MitigationIn(Shape):
     detail: str = Field("", max_length=10_000)
 
 
-class StepIn(Shape):
+class StepIn(JsonObject):
     """A step of the runbook."""
 
     step: str = Field(min_length=1, max_length=200)
@@ -168,7 +168,7 @@ class StepIn(Shape):
     note: str = Field("", max_length=10_000)
 
 
-class DeployShape(Shape):
+class DeployShape(JsonObject):
     """Something that went live."""
 
     service: str
@@ -178,30 +178,30 @@ class DeployShape(Shape):
     summary: str
 
 
-class Deploys(Shape):
+class Deploys(JsonObject):
     """What went live before and during an incident, oldest first."""
 
     deploys: list[DeployShape]
 
 
-class RoleIn(Shape):
+class RoleIn(JsonObject):
     """Who takes a role."""
 
     role: Literal["commander", "on-call", "scribe"]
     name: str = Field(min_length=1, max_length=200)
 
 
-class MergeIn(Shape):
+class MergeIn(JsonObject):
     """The incident that this one is a duplicate of."""
 
     into: str = Field(min_length=1, max_length=200)
 
 
-class PostmortemIn(Shape):
+class PostmortemIn(JsonObject):
     """Where the postmortem stands."""
 
     url: str = Field(min_length=1, max_length=2000)
 
 
-class NothingIn(Shape):
+class NothingIn(JsonObject):
     """No body is needed."""

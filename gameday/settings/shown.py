@@ -17,7 +17,7 @@ from gameday.settings.values import COVER, covered
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SettingRow:
     """One setting in force.
 
     Attributes:
@@ -45,11 +45,11 @@ class Row:
         }
 
 
-def rows(found: Found) -> Iterator[Row]:
+def rows(found: Found) -> Iterator[SettingRow]:
     """Yield every setting in force, in the order of the page."""
     for table, key in names():
         value = getattr(getattr(found.settings, table), key)
-        yield Row(
+        yield SettingRow(
             f"{table}.{key}",
             variable(table, key),
             fit_to_show(value),

@@ -20,8 +20,8 @@ from gameday.model.runbook import (
     FixStep,
     Mitigation,
     Runbook,
+    RunbookStep,
     Section,
-    Step,
 )
 from gameday.names import did_you_mean
 from gameday.spec.document import read_text
@@ -166,9 +166,9 @@ class _Parse:
     def _items(self, parts: Sequence[_Part], name: str) -> Sequence[Item]:
         return [i for p in parts if p.name == name for i in self._found if p.holds(i)]
 
-    def _step(self, item: Item) -> Step:
+    def _step(self, item: Item) -> RunbookStep:
         id, text = _named(item.paragraph)
-        return Step(id, text, item.line, item.end_line)
+        return RunbookStep(id, text, item.line, item.end_line)
 
     def _fix(self, item: Item) -> FixStep:
         id, text = _named(item.paragraph)
@@ -248,12 +248,12 @@ class _Parse:
         return tuple(ids)
 
     def _unique(
-        self, checks: tuple[Step, ...], fixes: tuple[FixStep, ...]
-    ) -> tuple[tuple[Step, ...], tuple[FixStep, ...]]:
+        self, checks: tuple[RunbookStep, ...], fixes: tuple[FixStep, ...]
+    ) -> tuple[tuple[RunbookStep, ...], tuple[FixStep, ...]]:
         """Return the steps with ids that are unique over both lists: ``x``, ``x-2``, ``x-3``."""
         taken: dict[str, int] = {}
 
-        def free(step: Step) -> str:
+        def free(step: RunbookStep) -> str:
             count = taken.get(step.id, 0) + 1
             while count > 1 and f"{step.id}-{count}" in taken:
                 count += 1
@@ -265,7 +265,7 @@ class _Parse:
             return f"{step.id}-{count}"
 
         new_fixes = tuple(FixStep(free(f), f.text, f.line, f.end_line, f.mitigation) for f in fixes)
-        new_checks = tuple(Step(free(s), s.text, s.line, s.end_line) for s in checks)
+        new_checks = tuple(RunbookStep(free(s), s.text, s.line, s.end_line) for s in checks)
         return new_checks, new_fixes
 
     def _check_fixes_exist(self, causes: tuple[Cause, ...], fixes: tuple[FixStep, ...]) -> None:

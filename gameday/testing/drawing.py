@@ -13,7 +13,7 @@ from gameday.testing.failures import DEADLY, KILLING, NEEDS_AWAIT, ORDERS, RAISI
 from gameday.testing.oncall import Character
 from gameday.testing.world import ROLLBACK, SHIELD
 
-__all__ = ["CALLS", "Drawn", "Moment", "draw", "possible"]
+__all__ = ["CALLS", "Drawn", "DrawnMoment", "draw", "possible"]
 
 RUN, SENTINEL, OPERATOR = "run", "sentinel", "operator"
 
@@ -80,7 +80,7 @@ LANDS_WITHIN = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class DrawnMoment:
     """Something that happens at an instant of its own, whatever is being called then.
 
     Attributes:
@@ -122,7 +122,7 @@ class Drawn:
     scenario: str
     character: Character
     failures: tuple[Failure, ...]
-    moments: tuple[Moment, ...]
+    moments: tuple[DrawnMoment, ...]
     theirs: float | None
     interrupts: int
     kills_in_vain: int
@@ -283,12 +283,12 @@ MOMENTS = (
 )
 
 
-def _moments(dice: random.Random) -> Sequence[Moment]:
+def _moments(dice: random.Random) -> Sequence[DrawnMoment]:
     if dice.random() > 0.2:
         return ()
     process = dice.choice([RUN, RUN, RUN, SENTINEL])
     way = dice.choice([w for w in MOMENTS if process == RUN or w in DEADLY])
-    return (Moment(round(dice.uniform(0, 60), 2), process, way, _lasts(dice, way)),)
+    return (DrawnMoment(round(dice.uniform(0, 60), 2), process, way, _lasts(dice, way)),)
 
 
 def _fits(way: Way, call: str, process: str) -> bool:

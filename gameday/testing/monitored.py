@@ -25,7 +25,7 @@ import yaml
 from gameday.errors import TemporaryDriverError
 from gameday.model.slo import Slo
 from gameday.sandbox.supervisor.monitoring import alertmanager_settings, program
-from scoring.detection import Shape
+from scoring.detection import ErrorShape
 from scoring.slo import BurnWindow, Objective
 
 __all__ = ["Cell", "ErrorSource", "Monitored", "monitored"]
@@ -46,7 +46,7 @@ class Cell:
     """
 
     slo: Slo
-    shape: Shape
+    shape: ErrorShape
     onset: datetime
     events_per_second: float = 100.0
 

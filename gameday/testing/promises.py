@@ -8,7 +8,7 @@ from datetime import timedelta
 from gameday.errors import RecoveryError
 from gameday.model.plan_record import recorded
 from gameday.ports import Undo
-from gameday.testing.drawing import Moment
+from gameday.testing.drawing import DrawnMoment
 from gameday.testing.failures import DEADLY, KILLING, Failure, Way
 from gameday.testing.machine import Machine
 from gameday.testing.memory import MemoryStore
@@ -112,7 +112,7 @@ class Promises:
             self.break_(f"{', '.join(sorted(open_undos))}: gone, still open, and nobody said so")
 
     def check_takeover(
-        self, happened: Iterable[tuple[float, Failure | Moment]], *, lease: timedelta
+        self, happened: Iterable[tuple[float, Failure | DrawnMoment]], *, lease: timedelta
     ) -> None:
         """Check that nothing was left of a run that was killed or frozen, one lease and 2 s later.
 
@@ -130,7 +130,9 @@ class Promises:
                     f"at {second:.2f} s ({failure})"
                 )
 
-    def check_watched(self, happened: tuple[float, Failure | Moment], *, lease: timedelta) -> None:
+    def check_watched(
+        self, happened: tuple[float, Failure | DrawnMoment], *, lease: timedelta
+    ) -> None:
         """Check that a run without its sentinel ends; to be asked where all else went well."""
         second, failure = happened
         is_killed = failure.way in KILLING
@@ -142,7 +144,7 @@ class Promises:
         if names := self.in_place_at(due):
             self.break_(f"{', '.join(names)}: in place at {due:.2f} s, and nobody watches over it")
 
-    def check_obeyed(self, happened: tuple[float, Failure | Moment], *, real: str) -> None:
+    def check_obeyed(self, happened: tuple[float, Failure | DrawnMoment], *, real: str) -> None:
         """Check that an order to end was obeyed in time; only to be asked where it was all.
 
         Args:

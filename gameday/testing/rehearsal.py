@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from gameday.conductor import Outcome, Recovery
+from gameday.conductor import Outcome, Recoverer
 from gameday.errors import GamedayError
 from gameday.governance.admission import Admitted
 from gameday.house.run.drill import Loom
@@ -36,7 +36,7 @@ from gameday.model.scenario import ResponderKind
 from gameday.ports import AlertSource, FaultDriver, Order, OrderKind, Store, Target, Undo, Undoer
 from gameday.settings import RunSettings, Settings, StoreSettings
 from gameday.testing.burning import SimulatedAlertmanager, SimulatedPrometheus
-from gameday.testing.drawing import LANDS_WITHIN, OPERATOR, RUN, SENTINEL, Drawn, Moment, draw
+from gameday.testing.drawing import LANDS_WITHIN, OPERATOR, RUN, SENTINEL, Drawn, DrawnMoment, draw
 from gameday.testing.failures import KILLING, ORDERS, Calls, Failure, Port, Way
 from gameday.testing.machine import Machine, MachineClock, StandsStill
 from gameday.testing.memory import MemoryStore
@@ -133,7 +133,7 @@ class Rehearsed:
     verdict: RunVerdict | None = None
     sentinel: str = "never started"
     by_hand: int = 0
-    happened: list[tuple[float, Failure | Moment]] = field(default_factory=list)
+    happened: list[tuple[float, Failure | DrawnMoment]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     timeline: str = ""
     seconds: float = 0.0
@@ -200,7 +200,7 @@ class _Scene:
         self.tokens = itertools.count(1)
         self.machine = Machine()
         self.clock = MachineClock(self.machine, self.machine.clock.now())
-        self.moments: list[tuple[float, Moment]] = []
+        self.moments: list[tuple[float, DrawnMoment]] = []
         self.world = World(self.machine)
         self.store = MemoryStore()
         self.promises = Promises(self.machine, self.world, self.store, run=RUN_ID)
@@ -302,7 +302,7 @@ class _Scene:
     def _order(self, kind: OrderKind, run: str | None) -> None:
         self.store.give(Order(kind, run, "enough", "operator", self.clock.now()))
 
-    def _moment(self, moment: Moment) -> None:
+    def _moment(self, moment: DrawnMoment) -> None:
         process = self.calls[moment.process].process
         if not process.is_alive or (self.main is not None and self.main.done()):
             return
@@ -323,8 +323,8 @@ class _Scene:
     def _page(self) -> None:
         self.alertmanager.page_of(REAL)
 
-    def _happened(self) -> list[tuple[float, Failure | Moment]]:
-        found: list[tuple[float, Failure | Moment]] = list(self.moments)
+    def _happened(self) -> list[tuple[float, Failure | DrawnMoment]]:
+        found: list[tuple[float, Failure | DrawnMoment]] = list(self.moments)
         for calls in self.calls.values():
             found += calls.happened
         return sorted(found, key=lambda h: h[0])
@@ -428,7 +428,7 @@ class _Scene:
         others = [h for _, h in happened if h.process != RUN]
         if not others and self.post.watching and not self.post.tried:
             self.promises.check_takeover(happened, lease=_settings().lease)
-        if len(happened) == 1 and isinstance(happened[0][1], Moment):
+        if len(happened) == 1 and isinstance(happened[0][1], DrawnMoment):
             self.promises.check_watched(happened[0], lease=_settings().lease)
         if len(happened) == 1 and happened[0][1].way in ORDERS:
             self.promises.check_obeyed(happened[0], real=REAL)
@@ -454,7 +454,7 @@ class _Scene:
 
     async def _recover(self) -> Sequence[tuple[Undo, str]]:
         """Recover what is open, as ``gameday recover`` does; return what is stuck."""
-        recovery = Recovery(
+        recovery = Recoverer(
             undoer=self._undoer(OPERATOR),
             store=self._store(OPERATOR),
             clock=self.clock,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gameday import plan
-from gameday.conductor import Conductor, Recovery
+from gameday.conductor import Conductor, Recoverer
 from gameday.conductor.deadlines import Deadlines
 from gameday.conductor.guard import Probe
 from gameday.conductor.mitigations import ReversibleMitigations
@@ -255,7 +255,7 @@ class Run:
 
     def conductor(self) -> Conductor:
         settings = Settings(store=StoreSettings(state=Path()))
-        recovery = Recovery(
+        recovery = Recoverer(
             undoer=self.world,
             store=self.store,
             clock=self.clock,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from gameday.conductor import Outcome, Recovery, Sentinel
+from gameday.conductor import Outcome, Recoverer, Sentinel
 from gameday.errors import StoreError, TemporaryDriverError
 from gameday.ports import Order, Undo
 from gameday.testing.machine import Machine
@@ -35,7 +35,7 @@ class Late:
             self.machine.after(second * SECOND, self.world.put, "gd-r1-1@0", 1.0)
 
     def recover(self, undoer: SimulatedUndoer, settle: timedelta) -> list[str]:
-        recovery = Recovery(
+        recovery = Recoverer(
             undoer=undoer,
             store=self.store,
             clock=self.machine.clock,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gameday.diagnosis import changes, red, stacks
-from gameday.diagnosis.exclusive import Place, deepest_failure, parts_of
+from gameday.diagnosis.exclusive import Hop, deepest_failure, parts_of
 from gameday.diagnosis.links import Dashboard, ProfileView, TraceSearch
 from gameday.diagnosis.remedy import check_of
 from gameday.diagnosis.suspicion import accuse
@@ -136,7 +136,7 @@ def test_what_is_slow_every_day_is_not_accused() -> None:
     suspect = accuse([bad] * 5, [quiet] * 5)
 
     assert suspect is not None
-    assert Place("a") == suspect.place
+    assert Hop("a") == suspect.place
     assert 1.0 == suspect.bulk_ratio
 
 

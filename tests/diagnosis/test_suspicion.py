@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from gameday.diagnosis.exclusive import Place
+from gameday.diagnosis.exclusive import Hop
 from gameday.diagnosis.suspicion import accuse
 from gameday.model.signals import Span, Trace
 
@@ -59,7 +59,7 @@ def test_requests_that_wait_while_another_keeps_the_process_busy_accuse_its_work
     suspect = accuse(bad, QUIET)
 
     assert suspect is not None
-    assert Place("inventory") == suspect.place
+    assert Hop("inventory") == suspect.place
 
 
 def test_a_wait_much_longer_than_the_work_beside_it_accuses_the_downstream() -> None:
@@ -69,7 +69,7 @@ def test_a_wait_much_longer_than_the_work_beside_it_accuses_the_downstream() -> 
     suspect = accuse(bad, QUIET)
 
     assert suspect is not None
-    assert Place("inventory", "db") == suspect.place
+    assert Hop("inventory", "db") == suspect.place
 
 
 def test_a_wait_that_overlaps_no_work_accuses_the_downstream() -> None:
@@ -81,4 +81,4 @@ def test_a_wait_that_overlaps_no_work_accuses_the_downstream() -> None:
     suspect = accuse(bad, QUIET)
 
     assert suspect is not None
-    assert Place("inventory", "db") == suspect.place
+    assert Hop("inventory", "db") == suspect.place

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from gameday.drivers.kubernetes import Cluster
-from gameday.drivers.kubernetes.cluster import Kind
-from gameday.drivers.kubernetes.evictions import Outcome, evict
+from gameday.drivers.kubernetes.cluster import WatchEventType
+from gameday.drivers.kubernetes.evictions import EvictionOutcome, evict
 from gameday.drivers.kubernetes.refusals import (
     AlreadyThere,
     Busy,
@@ -169,9 +169,10 @@ def test_a_watch_tells_what_is_there_and_then_what_changes(
     api.remove("pods", "a", "shop")
     second, third = next(watch), next(watch)
 
-    assert (Kind.LISTED, ["a"]) == (first.kind, [p["metadata"]["name"] for p in first.objects])
-    assert (Kind.ADDED, "b") == (second.kind, second.objects[0]["metadata"]["name"])
-    assert (Kind.DELETED, "a") == (third.kind, third.objects[0]["metadata"]["name"])
+    listed = [p["metadata"]["name"] for p in first.objects]
+    assert (WatchEventType.LISTED, ["a"]) == (first.kind, listed)
+    assert (WatchEventType.ADDED, "b") == (second.kind, second.objects[0]["metadata"]["name"])
+    assert (WatchEventType.DELETED, "a") == (third.kind, third.objects[0]["metadata"]["name"])
     stop.set()
     assert [] == list(watch)
 
@@ -189,7 +190,7 @@ def test_a_watch_with_a_gap_lists_afresh(
 
     change = next(watch)
 
-    assert (Kind.LISTED, 0) == (change.kind, len(change.objects))
+    assert (WatchEventType.LISTED, 0) == (change.kind, len(change.objects))
 
 
 def test_an_eviction_says_which_budget_stands_in_the_way(
@@ -207,15 +208,18 @@ def test_an_eviction_says_which_budget_stands_in_the_way(
     api.remove("poddisruptionbudgets", "keep-one", "shop")
     accepted = evict(cluster, pod)
 
-    assert (Outcome.BLOCKED, True) == (blocked.outcome, "keep-one" in blocked.reason)
-    assert (Outcome.ACCEPTED, Outcome.GONE) == (accepted.outcome, evict(cluster, pod).outcome)
+    assert (EvictionOutcome.BLOCKED, True) == (blocked.outcome, "keep-one" in blocked.reason)
+    assert (EvictionOutcome.ACCEPTED, EvictionOutcome.GONE) == (
+        accepted.outcome,
+        evict(cluster, pod).outcome,
+    )
 
 
 def test_a_busy_server_is_no_budget(api: SimulatedApi, cluster: Cluster) -> None:
     pod = api.pod("a")
     api.troubles.append(Trouble("POST .*/eviction", status(429, "too many requests")))
 
-    assert Outcome.ACCEPTED is evict(cluster, pod).outcome
+    assert EvictionOutcome.ACCEPTED is evict(cluster, pod).outcome
 
 
 def test_a_pod_that_was_replaced_is_not_evicted(api: SimulatedApi, cluster: Cluster) -> None:
@@ -223,7 +227,7 @@ def test_a_pod_that_was_replaced_is_not_evicted(api: SimulatedApi, cluster: Clus
     api.remove("pods", "db-0", "shop")
     api.pod("db-0")
 
-    assert Outcome.GONE is evict(cluster, old).outcome
+    assert EvictionOutcome.GONE is evict(cluster, old).outcome
     assert ["db-0"] == api.names("pods")
 
 
@@ -237,7 +241,7 @@ def test_a_pod_under_two_budgets_cannot_be_evicted(api: SimulatedApi, cluster: C
             spec={"minAvailable": 0, "selector": {"matchLabels": {"app": "shop"}}},
         )
 
-    assert Outcome.IMPOSSIBLE is evict(cluster, pod).outcome
+    assert EvictionOutcome.IMPOSSIBLE is evict(cluster, pod).outcome
 
 
 def test_what_goes_with_its_namespace_is_waited_for(api: SimulatedApi, cluster: Cluster) -> None:
@@ -245,4 +249,4 @@ def test_what_goes_with_its_namespace_is_waited_for(api: SimulatedApi, cluster: 
     ending = [{"reason": "NamespaceTerminating", "message": "it is being terminated"}]
     api.troubles.append(Trouble("POST .*/eviction", status(403, "forbidden", causes=ending)))
 
-    assert Outcome.BLOCKED is evict(cluster, pod).outcome
+    assert EvictionOutcome.BLOCKED is evict(cluster, pod).outcome

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gameday.drivers.kubernetes import Cluster, Fences
-from gameday.drivers.kubernetes.door import Door
+from gameday.drivers.kubernetes.door import ServiceDoor
 from gameday.drivers.kubernetes.transport import Answer, NoAnswer
 
 pytestmark = pytest.mark.served
@@ -47,13 +47,15 @@ def api() -> Recorded:
 
 
 @pytest.fixture
-def door(api: Recorded) -> Iterator[Door]:
+def door(api: Recorded) -> Iterator[ServiceDoor]:
     cluster = Cluster(api, context="sim", fences=Fences(("sim",), ("shop",)))
-    with Door(cluster, namespace="shop", service="prometheus", port=9090) as door:
+    with ServiceDoor(cluster, namespace="shop", service="prometheus", port=9090) as door:
         yield door
 
 
-def test_a_question_goes_to_the_service_with_path_and_query(api: Recorded, door: Door) -> None:
+def test_a_question_goes_to_the_service_with_path_and_query(
+    api: Recorded, door: ServiceDoor
+) -> None:
     answer = httpx.get(door.url + "/api/v1/query", params={"query": "up == 1"})
 
     assert ("GET", f"{PREFIX}/api/v1/query?query=up+%3D%3D+1", None, "application/json") == (
@@ -67,13 +69,13 @@ def test_a_question_goes_to_the_service_with_path_and_query(api: Recorded, door:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_a_body_goes_along_with_its_type(api: Recorded, door: Door, method: str) -> None:
+def test_a_body_goes_along_with_its_type(api: Recorded, door: ServiceDoor, method: str) -> None:
     httpx.request(method, door.url + "/x", content=b"a=b", headers={"content-type": "text/x"})
 
     assert [(method, f"{PREFIX}/x", b"a=b", "text/x")] == api.asked
 
 
-def test_a_no_of_the_service_is_passed_on(api: Recorded, door: Door) -> None:
+def test_a_no_of_the_service_is_passed_on(api: Recorded, door: ServiceDoor) -> None:
     api.answer = Answer(409, {"content-type": "application/json"}, b'{"error": "taken"}')
 
     answer = httpx.post(door.url + "/proxies", json={})
@@ -82,7 +84,7 @@ def test_a_no_of_the_service_is_passed_on(api: Recorded, door: Door) -> None:
 
 
 def test_a_cluster_that_does_not_answer_is_a_bad_gateway_in_words(
-    api: Recorded, door: Door
+    api: Recorded, door: ServiceDoor
 ) -> None:
     api.answer = None
 
@@ -92,7 +94,7 @@ def test_a_cluster_that_does_not_answer_is_a_bad_gateway_in_words(
     assert "does not answer" in json.loads(answer.text)["error"]
 
 
-def test_a_redirect_leads_back_through_the_door(api: Recorded, door: Door) -> None:
+def test_a_redirect_leads_back_through_the_door(api: Recorded, door: ServiceDoor) -> None:
     api.answer = Answer(302, {"location": f"{PREFIX}/graph"}, b"")
 
     answer = httpx.get(door.url)
@@ -102,7 +104,7 @@ def test_a_redirect_leads_back_through_the_door(api: Recorded, door: Door) -> No
 
 def test_a_closed_door_is_closed(api: Recorded) -> None:
     cluster = Cluster(api, context="sim", fences=Fences(("sim",), ("shop",)))
-    door = Door(cluster, namespace="shop", service="prometheus", port=9090)
+    door = ServiceDoor(cluster, namespace="shop", service="prometheus", port=9090)
     door.close()
 
     with pytest.raises(httpx.ConnectError):

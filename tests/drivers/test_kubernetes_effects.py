@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gameday.drivers.kubernetes.cluster import WATCH_SLICE, Change, Kind
+from gameday.drivers.kubernetes.cluster import WATCH_SLICE, WatchEvent, WatchEventType
 from gameday.drivers.kubernetes.draining import Drain, Rules, nodes_in
 from gameday.drivers.kubernetes.effects import UNHEARD, ClusterEffects
 from gameday.drivers.kubernetes.owners import owners_of
@@ -43,7 +43,7 @@ class Book:
         self.read(now)
 
     def read(self, now: float) -> None:
-        self.book.hear(Change(Kind.LISTED, self.cluster.list("pods", "shop")), now)
+        self.book.hear(WatchEvent(WatchEventType.LISTED, self.cluster.list("pods", "shop")), now)
 
     def one(self, now: float) -> OwnerEffects:
         (found,) = self.book.effects(now)

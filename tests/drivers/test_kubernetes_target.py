@@ -10,7 +10,7 @@ import pytest
 
 from gameday.drivers.kubernetes import rollouts
 from gameday.drivers.kubernetes.deploys import ReplicaSetDeploys
-from gameday.drivers.kubernetes.mitigations import Mitigations, mitigated_by
+from gameday.drivers.kubernetes.mitigations import ShopMitigations, mitigated_by
 from gameday.drivers.kubernetes.target import KubernetesTarget
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.testing.kubernetes import SimulatedApi
@@ -87,14 +87,14 @@ def target(api: SimulatedApi) -> KubernetesTarget:
 
 
 def test_a_failover_changes_one_region_and_nothing_else(api: SimulatedApi) -> None:
-    Mitigations(api.cluster(), "shop", run="r1").apply("failover-db", {"region": "region-a"})
+    ShopMitigations(api.cluster(), "shop", run="r1").apply("failover-db", {"region": "region-a"})
 
     assert {"SHOP_DATABASE": "standby", "OTHER": "kept"} == variables(api, "inventory-region-a")
     assert {"SHOP_DATABASE": "primary", "OTHER": "kept"} == variables(api, "inventory-region-b")
 
 
 def test_what_is_changed_bears_the_name_of_the_run(api: SimulatedApi) -> None:
-    Mitigations(api.cluster(), "shop", run="r1").apply("failover-db", {"region": "region-a"})
+    ShopMitigations(api.cluster(), "shop", run="r1").apply("failover-db", {"region": "region-a"})
 
     found = {n: api.find("deployments", n, "shop") for n in api.names("deployments")}
     assert {"inventory-region-a": "r1"} == {
@@ -103,13 +103,13 @@ def test_what_is_changed_bears_the_name_of_the_run(api: SimulatedApi) -> None:
 
 
 def test_draining_sends_a_region_no_visitors(api: SimulatedApi) -> None:
-    Mitigations(api.cluster(), "shop", run="r1").apply("drain-region", {"region": "region-a"})
+    ShopMitigations(api.cluster(), "shop", run="r1").apply("drain-region", {"region": "region-a"})
 
     assert "region-a" == variables(api, "edge")["SHOP_DRAINED"]
 
 
 def test_the_last_region_cannot_be_drained(api: SimulatedApi) -> None:
-    doing = Mitigations(api.cluster(), "shop", run="r1")
+    doing = ShopMitigations(api.cluster(), "shop", run="r1")
     doing.apply("drain-region", {"region": "region-a"})
 
     with pytest.raises(PermanentDriverError, match="at least one region"):
@@ -121,7 +121,9 @@ def test_a_rollback_brings_the_revision_before_back(api: SimulatedApi) -> None:
     replica_set(api, owner, 1, BEGIN, SHOP_REVISION="good")
     replica_set(api, owner, 2, BEGIN + timedelta(hours=1), SHOP_REVISION="bad")
 
-    Mitigations(api.cluster(), "shop", run="r1").apply("rollback-deploy", {"service": "checkout"})
+    ShopMitigations(api.cluster(), "shop", run="r1").apply(
+        "rollback-deploy", {"service": "checkout"}
+    )
 
     assert {"SHOP_REVISION": "good"} == variables(api, "checkout-region-a")
 
@@ -132,7 +134,9 @@ def test_a_rollback_passes_over_revisions_of_the_same_version(api: SimulatedApi)
     replica_set(api, owner, 2, BEGIN, SHOP_REVISION="bad", OTHER="1")
     replica_set(api, owner, 3, BEGIN, SHOP_REVISION="bad", OTHER="2")
 
-    Mitigations(api.cluster(), "shop", run="r1").apply("rollback-deploy", {"service": "checkout"})
+    ShopMitigations(api.cluster(), "shop", run="r1").apply(
+        "rollback-deploy", {"service": "checkout"}
+    )
 
     assert {"SHOP_REVISION": "good"} == variables(api, "checkout-region-a")
 
@@ -140,7 +144,7 @@ def test_a_rollback_passes_over_revisions_of_the_same_version(api: SimulatedApi)
 def test_scaling_asks_for_that_many_pods(api: SimulatedApi) -> None:
     # Nobody starts pods in this cluster.
     soon = timedelta(seconds=0.2)
-    doing = Mitigations(api.cluster(), "shop", run="r1", effect_within=soon)
+    doing = ShopMitigations(api.cluster(), "shop", run="r1", effect_within=soon)
 
     with pytest.raises(TemporaryDriverError, match=r"inventory-region-a \(1 of 4\)"):
         doing.apply("scale", {"service": "inventory", "region": "region-a", "replicas": "4"})
@@ -158,7 +162,7 @@ def test_uncordoning_opens_every_node_of_the_region(api: SimulatedApi) -> None:
             spec={"unschedulable": True},
         )
 
-    Mitigations(api.cluster(), "shop", run="r1").apply("uncordon", {"region": "region-a"})
+    ShopMitigations(api.cluster(), "shop", run="r1").apply("uncordon", {"region": "region-a"})
 
     nodes = [api.find("nodes", n) or {} for n in ("n1", "n2")]
     assert [None, True] == [n["spec"].get("unschedulable") for n in nodes]
@@ -181,7 +185,7 @@ def test_what_cannot_be_done_is_said(
     api: SimulatedApi, name: str, parameters: dict[str, str], said: str
 ) -> None:
     with pytest.raises(PermanentDriverError, match=said):
-        Mitigations(api.cluster(), "shop", run="r1").apply(name, parameters)
+        ShopMitigations(api.cluster(), "shop", run="r1").apply(name, parameters)
 
 
 async def test_the_undo_holds_how_things_were_and_survives_being_stored(

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gameday.conductor import Outcome, Recovery, Sentinel
+from gameday.conductor import Outcome, Recoverer, Sentinel
 from gameday.diagnosis.sampling import PATIENCE, Hunt, sample
 from gameday.drivers.clock import SteadyClock
 from gameday.drivers.webhook import Webhook
@@ -127,7 +127,7 @@ async def test_a_sentinel_takes_a_fault_back_when_its_time_is_over_and_ends_no_r
 async def test_a_recovery_is_tried_for_as_long_as_its_budget_says(step: timedelta) -> None:
     run = Watched()
     run.target.answers = False
-    recovery = Recovery(
+    recovery = Recoverer(
         undoer=run.target, store=run.store, clock=run.clock, budget=20 * SECOND, source="conductor"
     )
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from gameday.incidents.pagerduty_events import (
     LARGEST,
     EventKind,
+    NoEvent,
     PagerDutyEvent,
-    Refusal,
     parse,
     verify,
 )
@@ -305,7 +305,7 @@ def test_without_an_id_of_its_own_the_delivery_tells_an_event_apart() -> None:
 def test_what_is_not_an_event_is_refused_with_a_reason(body: bytes) -> None:
     refusal = parse(body)
 
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, NoEvent)
     assert refusal.reason
 
 
@@ -325,7 +325,7 @@ JSON = st.recursive(
 
 @given(st.binary(max_size=300))
 def test_no_bytes_are_an_error(body: bytes) -> None:
-    assert isinstance(parse(body), PagerDutyEvent | Refusal)
+    assert isinstance(parse(body), PagerDutyEvent | NoEvent)
 
 
 @given(st.sampled_from([*EventKind]), JSON, JSON, JSON)

@@ -13,7 +13,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos import networks, pods, pressure, regions, strays, workloads
 from gameday.drivers.kubernetes import Cluster
-from gameday.drivers.kubernetes.refusals import Request
+from gameday.drivers.kubernetes.refusals import ClusterRequest
 
 RBAC = Path(__file__).parents[2] / "deploy" / "rbac"
 PLURALS = {
@@ -57,7 +57,7 @@ def token(cluster: Cluster, namespace: str) -> str:
     """Return a token of the service account, as a pod would have it."""
     path = cluster.resource("serviceaccounts").path(namespace, "gameday", "token")
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    request = Request("create", "serviceaccounts/token", namespace, "gameday")
+    request = ClusterRequest("create", "serviceaccounts/token", namespace, "gameday")
     answer = cluster.send(request, "POST", path, body=body)
     assert answer.status < 300, answer.body
     return str(json.loads(answer.body)["status"]["token"])

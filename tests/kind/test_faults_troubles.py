@@ -15,7 +15,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos import networks, pods, pressure, regions, strays, workloads
 from gameday.drivers.kubernetes import access
-from gameday.drivers.kubernetes.transport import Connected
+from gameday.drivers.kubernetes.transport import NetworkTransport
 from gameday.testing.gate import Trouble, Troubled, kubeconfig, serving, status
 
 REGION = "topology.kubernetes.io/region"
@@ -39,7 +39,7 @@ def gate(
     live: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _settings: Mapping[str, str]
 ) -> Iterator[Gate]:
     client = access.client_of(live.kubeconfig, live.context)
-    troubled = Troubled(Connected(client), [])
+    troubled = Troubled(NetworkTransport(client), [])
     with serving(troubled) as url:
         path = kubeconfig(tmp_path, url, context="gated")
         monkeypatch.setenv("GAMEDAY_KUBE_CONTEXTS", f"{live.context},gated")

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gameday.model.calendar import WHOLE_DAY, Hours, Span, Weekday, instant, occurrences, zone_named
+from gameday.model.calendar import (
+    WHOLE_DAY,
+    Hours,
+    Period,
+    Weekday,
+    instant,
+    occurrences,
+    zone_named,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 KOLKATA = ZoneInfo("Asia/Kolkata")  # +05:30 all year: its clock never jumps
@@ -68,8 +76,8 @@ def test_days_that_touch_are_one_span() -> None:
     )
 
     assert [
-        Span(utc("2026-11-27T23:00"), utc("2026-11-29T23:00")),
-        Span(utc("2026-12-04T23:00"), utc("2026-12-06T23:00")),
+        Period(utc("2026-11-27T23:00"), utc("2026-11-29T23:00")),
+        Period(utc("2026-12-04T23:00"), utc("2026-12-06T23:00")),
     ] == list(found)
 
 
@@ -90,11 +98,11 @@ def test_hours_past_midnight_belong_to_the_day_they_begin_on() -> None:
         zone=ZoneInfo("UTC"),
     )
 
-    assert Span(utc("2026-11-27T22:00"), utc("2026-11-28T06:00")) == span
+    assert Period(utc("2026-11-27T22:00"), utc("2026-11-28T06:00")) == span
 
 
 def test_what_lies_outside_the_limits_is_cut_off() -> None:
-    within = Span(utc("2026-11-28T12:00"), utc("2026-12-05T12:00"))
+    within = Period(utc("2026-11-28T12:00"), utc("2026-12-05T12:00"))
 
     found = occurrences(
         utc("2026-11-01"),
@@ -106,8 +114,8 @@ def test_what_lies_outside_the_limits_is_cut_off() -> None:
     )
 
     assert [
-        Span(utc("2026-11-28T12:00"), utc("2026-11-30")),
-        Span(utc("2026-12-05"), utc("2026-12-05T12:00")),
+        Period(utc("2026-11-28T12:00"), utc("2026-11-30")),
+        Period(utc("2026-12-05"), utc("2026-12-05T12:00")),
     ] == list(found)
 
 

@@ -13,7 +13,7 @@ from gameday.model.scenario import Scenario
 from gameday.model.slo import Slo
 from gameday.ports import PlannedFault, Undo
 from scoring.alerting import Detection, detect
-from scoring.incident import Incident
+from scoring.run_facts import RunFacts
 from scoring.slo import Objective, workbook_windows
 from scoring.timeline import Fact, Kind, Timeline
 from scoring.timing import Timing
@@ -95,7 +95,7 @@ def judged(made: plan.Plan, fires_after: float) -> Detection:
         fact(Kind.ALERT_FIRED, fires_after, **alert),
         fact(Kind.MEASUREMENT, 3 * fires_after, **said),
     ]
-    return detect(Incident(Timeline.of(facts), expectation(made.scenario, SLO)))
+    return detect(RunFacts(Timeline.of(facts), expectation(made.scenario, SLO)))
 
 
 @pytest.mark.parametrize(("scale", "ratio", "timing", "within"), TABLE)
@@ -132,6 +132,6 @@ def test_an_alert_that_never_came_was_due_when_the_plan_said_where_no_counter_wa
             *(fact(Kind.PIPELINE_BEAT, second) for second in range(int(until))),
             fact(Kind.MEASUREMENT, until, what="alerts"),
         ]
-        return detect(Incident(Timeline.of(facts), expectation(made.scenario, SLO))).verdict
+        return detect(RunFacts(Timeline.of(facts), expectation(made.scenario, SLO))).verdict
 
     assert (Verdict.PENDING, Verdict.MISSED) == (silent(due - 0.5), silent(due + 0.5))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gameday.model.slo import Ratio
-from gameday.rules.invented import Counts, Series, counters_for, example, series_for
+from gameday.rules.invented import Counts, InventedSeries, counters_for, example, series_for
 from gameday.spec.openslo.promql import Matcher, Selector, parsed_selector
 
 
@@ -120,4 +120,4 @@ def test_a_series_is_written_as_promtool_reads_it() -> None:
     series = series_for(selector)
 
     assert 'x{a="q\\"\\\\\\n"}' == str(series)
-    assert not Series("y", {}).meets(Selector("x"))
+    assert not InventedSeries("y", {}).meets(Selector("x"))

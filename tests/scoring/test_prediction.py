@@ -7,8 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from scoring.detection import (
+    ErrorShape,
     Prediction,
-    Shape,
     Timing,
     limit,
     lowest_ratio,
@@ -197,14 +197,14 @@ windows = st.builds(
 
 
 @st.composite
-def faults(draw: st.DrawFn) -> Shape:
+def faults(draw: st.DrawFn) -> ErrorShape:
     """Return a fault of a few pieces that begins and ends at no errors at all."""
     steps = draw(st.lists(st.tuples(st.integers(1, 200), st.floats(0, 1)), min_size=1, max_size=5))
     points, at = [(timedelta(0), draw(st.floats(0, 1)))], 0
     for wait, ratio in steps:
         at += wait
         points.append((timedelta(seconds=at), ratio))
-    return Shape(tuple(points))
+    return ErrorShape(tuple(points))
 
 
 def close(left: timedelta | None, right: timedelta | None) -> bool:
@@ -242,7 +242,7 @@ def test_the_general_form_agrees_with_the_formula_for_a_constant_error_ratio(
         timing=timing,
         baseline_ratio=baseline,
     )
-    shape = Shape.constant(error_ratio, lasts * SECOND, baseline_ratio=baseline)
+    shape = ErrorShape.constant(error_ratio, lasts * SECOND, baseline_ratio=baseline)
     general = predict_shape(objective, [window], shape, timing=timing)
 
     (one,), (other,) = formula.branches, general.branches
@@ -257,7 +257,7 @@ def test_the_general_form_agrees_with_the_formula_for_a_constant_error_ratio(
 
 
 def test_a_fault_that_does_not_end_is_detected_and_never_resets() -> None:
-    found = predict_shape(NINES, [FAST, SLOW], Shape.constant(1.0))
+    found = predict_shape(NINES, [FAST, SLOW], ErrorShape.constant(1.0))
 
     assert (pytest.approx(51.84), None) == (
         seconds(found.page_detects_after),
@@ -266,7 +266,7 @@ def test_a_fault_that_does_not_end_is_detected_and_never_resets() -> None:
 
 
 def test_a_fault_that_is_better_than_the_baseline_ends_what_was_firing() -> None:
-    better = Shape.constant(0.0, timedelta(hours=2), baseline_ratio=0.5)
+    better = ErrorShape.constant(0.0, timedelta(hours=2), baseline_ratio=0.5)
 
     (found,) = predict_shape(NINES, [FAST], better).branches
 
@@ -281,7 +281,7 @@ def test_a_fault_that_is_better_than_the_baseline_ends_what_was_firing() -> None
 
 def test_a_ramp_is_detected_when_its_area_in_the_window_is_the_budget_share() -> None:
     # 0 to 60 % over 10 minutes: after t seconds t²/2000 of errors; 0.0144 × 3600 s = 51.84 s.
-    found = predict_shape(NINES, [FAST], Shape.ramp(0.6, timedelta(minutes=10)))
+    found = predict_shape(NINES, [FAST], ErrorShape.ramp(0.6, timedelta(minutes=10)))
 
     assert pytest.approx((51.84 * 2000) ** 0.5, abs=1e-3) == seconds(found.page_detects_after)
 
@@ -289,7 +289,7 @@ def test_a_ramp_is_detected_when_its_area_in_the_window_is_the_budget_share() ->
 def test_a_spike_whose_mean_never_rises_above_the_threshold_is_never_seen() -> None:
     # The area of the triangle is 0.5 × duration / 2: 51.84 s of errors take 207.36 s.
     missed, seen = (
-        predict_shape(NINES, [FAST], Shape.spike(0.5, timedelta(seconds=lasts)))
+        predict_shape(NINES, [FAST], ErrorShape.spike(0.5, timedelta(seconds=lasts)))
         for lasts in (207, 208)
     )
 
@@ -301,7 +301,7 @@ def test_a_spike_whose_mean_never_rises_above_the_threshold_is_never_seen() -> N
 
 
 def test_an_intermittent_fault_flaps_in_the_fast_branch_and_holds_in_the_slow_one() -> None:
-    shape = Shape.intermittent(
+    shape = ErrorShape.intermittent(
         1.0,
         on=timedelta(minutes=1),
         off=timedelta(minutes=9),
@@ -319,7 +319,7 @@ def test_an_intermittent_fault_flaps_in_the_fast_branch_and_holds_in_the_slow_on
 
 
 def test_a_page_fires_as_often_as_its_branches_leave_gaps() -> None:
-    pulses = Shape.intermittent(
+    pulses = ErrorShape.intermittent(
         1.0, on=timedelta(minutes=1), off=timedelta(minutes=9), duration=timedelta(hours=2)
     )
 
@@ -334,7 +334,7 @@ def test_a_page_fires_as_often_as_its_branches_leave_gaps() -> None:
 
 @given(shape=faults(), window=windows, timing=st.sampled_from(TIMINGS[:2]))
 def test_no_branch_fires_before_the_limit_of_its_budget(
-    shape: Shape, window: BurnWindow, timing: Timing | None
+    shape: ErrorShape, window: BurnWindow, timing: Timing | None
 ) -> None:
     (found,) = predict_shape(NINES, [window], shape, timing=timing).branches
 
@@ -352,7 +352,7 @@ def test_a_constant_fault_is_detected_at_the_limit_itself(error_ratio: float) ->
 
 def test_a_window_that_forgets_comes_later_than_the_limit() -> None:
     # A minute of outage every two hours: the budget goes, and an hour's window never knows.
-    rare = Shape.intermittent(
+    rare = ErrorShape.intermittent(
         1.0, on=30 * SECOND, off=timedelta(hours=2), duration=timedelta(hours=9)
     )
 
@@ -364,7 +364,7 @@ def test_a_window_that_forgets_comes_later_than_the_limit() -> None:
 
 @given(shape=faults(), window=windows)
 def test_both_windows_of_a_branch_never_fire_before_either_alone_whatever_the_shape(
-    shape: Shape, window: BurnWindow
+    shape: ErrorShape, window: BurnWindow
 ) -> None:
     def detects(long: timedelta, short: timedelta) -> float | None:
         alone = BurnWindow(long, short, window.burn_rate)
@@ -383,10 +383,10 @@ def test_both_windows_of_a_branch_never_fire_before_either_alone_whatever_the_sh
 
 @given(shape=faults(), window=windows, more=st.floats(1, 3))
 def test_a_fault_that_is_worse_all_along_is_never_detected_later(
-    shape: Shape, window: BurnWindow, more: float
+    shape: ErrorShape, window: BurnWindow, more: float
 ) -> None:
     hold = BurnWindow(window.long, window.short, window.burn_rate)
-    worse = Shape(tuple((at, min(1.0, ratio * more)) for at, ratio in shape.points))
+    worse = ErrorShape(tuple((at, min(1.0, ratio * more)) for at, ratio in shape.points))
 
     slow, quick = (
         seconds(predict_shape(NINES, [hold], s).page_detects_after) for s in (shape, worse)
@@ -397,9 +397,9 @@ def test_a_fault_that_is_worse_all_along_is_never_detected_later(
 
 @given(shape=faults(), window=windows, factor=st.sampled_from([0.25, 2, 60]))
 def test_scaling_time_scales_every_answer_of_the_bare_formula(
-    shape: Shape, window: BurnWindow, factor: float
+    shape: ErrorShape, window: BurnWindow, factor: float
 ) -> None:
-    slow_shape = Shape(tuple((at * factor, ratio) for at, ratio in shape.points))
+    slow_shape = ErrorShape(tuple((at * factor, ratio) for at, ratio in shape.points))
     slow_window, slow_objective = window.scaled(1 / factor), NINES.scaled(1 / factor)
 
     quick: Prediction = predict_shape(NINES, [window], shape)
@@ -424,7 +424,7 @@ def test_rounding_does_not_decide_on_which_piece_of_a_fault_the_window_begins() 
     short = timedelta(seconds=4, microseconds=20_833)
     window = BurnWindow(timedelta(seconds=48.25), short, 3.0)
     seconds_ratios = ((0, 1.0), (0.25, 0.0), (28, 0.0), (28.25, 1.0))
-    shape = Shape(tuple((timedelta(seconds=at), ratio) for at, ratio in seconds_ratios))
+    shape = ErrorShape(tuple((timedelta(seconds=at), ratio) for at, ratio in seconds_ratios))
 
     (branch,) = predict_shape(NINES, [window], shape).branches
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from drill_facts import SLOW_DB, fact, good_run, plus
 
-from scoring.incident import Incident
+from scoring.run_facts import RunFacts
 from scoring.timeline import UPCASTS, Fact, Kind, Timeline
 
 PAGES = json.loads((Path(__file__).parent / "golden" / "pages-v1.json").read_text("utf-8"))
@@ -55,7 +55,7 @@ def test_a_page_that_does_not_say_how_loud_it_is_counts_as_one() -> None:
     raw = fact(Kind.PAGE_RECEIVED, 18, "unsaid").to_json()
     unsaid = loaded(raw, version=1, subject=SLOW_DB.slo, data={})
 
-    incident = Incident(plus(good_run(), unsaid), SLOW_DB)
+    incident = RunFacts(plus(good_run(), unsaid), SLOW_DB)
 
     assert incident.page is not None
     assert "unsaid" == incident.page.id

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 
-from scoring.detection import Shape, predict, predict_shape
+from scoring.detection import ErrorShape, predict, predict_shape
 from scoring.slo import BurnWindow, Objective, Severity, burn_rate, workbook_windows
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=s) for s in (1, 60, 3600, 86400))
@@ -92,7 +92,7 @@ def test_a_branch_fires_and_resets_to_the_second(
     found = (
         predict(NINES, [alert], error_ratio, fault_duration=lasts)
         if form == "formula"
-        else predict_shape(NINES, [alert], Shape.constant(error_ratio, lasts))
+        else predict_shape(NINES, [alert], ErrorShape.constant(error_ratio, lasts))
     )
 
     assert pytest.approx(detects, abs=1e-3) == seconds(found.page_detects_after)
@@ -120,7 +120,7 @@ def test_the_page_clears_with_the_slowest_branch_that_had_fired(
     found = (
         predict(NINES, [FAST, SLOW], error_ratio, fault_duration=lasts)
         if form == "formula"
-        else predict_shape(NINES, [FAST, SLOW], Shape.constant(error_ratio, lasts))
+        else predict_shape(NINES, [FAST, SLOW], ErrorShape.constant(error_ratio, lasts))
     )
 
     assert pytest.approx(clears, abs=1e-3) == seconds(found.page_resets_after)
@@ -168,7 +168,7 @@ def test_a_budget_lasts_as_long_as_its_burn_rate_lets_it(
 
 
 def test_a_35x_burn_rate_spends_the_whole_budget_in_20_and_a_half_hours() -> None:
-    shape = Shape.constant(0.035)
+    shape = ErrorShape.constant(0.035)
 
     budget = shape.reaches(0.001 * MONTH.total_seconds())
 
@@ -179,7 +179,7 @@ def test_short_spikes_never_outlast_a_duration_clause_and_cost_a_third_of_the_bu
     # Section 3: spikes of 100 % every 10 minutes may never trigger an alert and yet consume 35 % of
     # the budget. It does not say how long they last; at 90 s each that much is gone after 100
     # minutes, and `for: 1h` keeps silent all day.
-    spikes = Shape.intermittent(1.0, on=1.5 * MINUTE, off=8.5 * MINUTE, duration=DAY)
+    spikes = ErrorShape.intermittent(1.0, on=1.5 * MINUTE, off=8.5 * MINUTE, duration=DAY)
 
     found = predict_shape(NINES, [single(MINUTE, 1, HOUR)], spikes)
 
@@ -188,7 +188,7 @@ def test_short_spikes_never_outlast_a_duration_clause_and_cost_a_third_of_the_bu
 
 
 def test_errors_of_ten_minutes_at_15_percent_show_in_each_window_as_the_chapter_tells() -> None:
-    shape = Shape.constant(0.15, 10 * MINUTE)
+    shape = ErrorShape.constant(0.15, 10 * MINUTE)
 
     ((fast_from, fast_to),) = shape.above(5 * MINUTE, 0.0144)
     ((slow_from, slow_to),) = shape.above(HOUR, 0.0144)

@@ -14,7 +14,7 @@ from gameday.errors import RecoveryError
 from gameday.house.run.play import play
 from gameday.model.plan_record import FaultRecord, PlanRecord
 from gameday.ports import Injection, PlannedFault, Undo
-from gameday.testing.drawing import RUN, Moment, draw
+from gameday.testing.drawing import RUN, DrawnMoment, draw
 from gameday.testing.failures import Failure, Way
 from gameday.testing.machine import Machine
 from gameday.testing.memory import MemoryStore
@@ -344,7 +344,7 @@ def test_a_short_standstill_is_no_takeover() -> None:
     judged = Judged()
     undo = judged.stored()
     judged.world.put(f"{undo.id}@0", 1.0)
-    short = Moment(0, RUN, Way.FROZEN_BEFORE, 3 * SECOND)
+    short = DrawnMoment(0, RUN, Way.FROZEN_BEFORE, 3 * SECOND)
 
     judged.promises.check_takeover([(0.0, short)], lease=5 * SECOND)
 

@@ -13,7 +13,16 @@ from typing import Any
 
 import pytest
 
-from gameday.testing.drawing import CALLS, OPERATOR, RUN, SENTINEL, STEPS, Moment, draw, possible
+from gameday.testing.drawing import (
+    CALLS,
+    OPERATOR,
+    RUN,
+    SENTINEL,
+    STEPS,
+    DrawnMoment,
+    draw,
+    possible,
+)
 from gameday.testing.failures import RAISING, Failure, Way
 from gameday.testing.oncall import Character
 from gameday.testing.rehearsal import Rehearsed, rehearse
@@ -71,7 +80,7 @@ def scenario(
     )
 
 
-def played(*failures: Failure, moments: tuple[Moment, ...] = (), **changes: Any) -> Rehearsed:
+def played(*failures: Failure, moments: tuple[DrawnMoment, ...] = (), **changes: Any) -> Rehearsed:
     """Play one rehearsal in which only this goes wrong, and check every promise."""
     text = changes.pop("scenario", scenario())
     drawn = replace(UNDISTURBED, scenario=text, failures=failures, moments=moments, **changes)
@@ -125,7 +134,7 @@ def test_a_run_takes_no_notice_of_a_wall_clock_that_is_set(step: timedelta) -> N
 def test_a_run_that_freezes_is_taken_over_in_time_whatever_its_clock_was_set_to(
     step: timedelta,
 ) -> None:
-    moment = Moment(20.0, RUN, Way.FROZEN_BEFORE, timedelta(seconds=40))
+    moment = DrawnMoment(20.0, RUN, Way.FROZEN_BEFORE, timedelta(seconds=40))
 
     report = played(moments=(moment,), steps=((21.0, step),))
 
@@ -138,7 +147,7 @@ def test_a_run_that_freezes_is_taken_over_in_time_whatever_its_clock_was_set_to(
 def test_a_run_whose_sentinel_is_killed_or_frozen_ends_and_recovers(
     way: Way, sentinel: str
 ) -> None:
-    moment = Moment(12.0, SENTINEL, way, timedelta(seconds=40))
+    moment = DrawnMoment(12.0, SENTINEL, way, timedelta(seconds=40))
 
     report = played(moments=(moment,))
 
@@ -283,7 +292,7 @@ def test_an_interruption_while_the_doors_close_does_not_hide_what_is_stuck() -> 
     stuck = failure("undoer.recover", Way.REFUSED, times=FOR_EVER)
     given_up_at = played(stuck).happened[-1][0]
 
-    report = played(stuck, moments=(Moment(given_up_at + 0.1, RUN, Way.INTERRUPTED, SOON),))
+    report = played(stuck, moments=(DrawnMoment(given_up_at + 0.1, RUN, Way.INTERRUPTED, SOON),))
 
     assert Way.INTERRUPTED is report.happened[-1][1].way
     assert ("failed", "RecoveryError") == (report.outcome, report.error)
@@ -321,7 +330,7 @@ def test_two_mitigations_at_once_are_both_taken_back() -> None:
 
 @pytest.mark.parametrize("way", [Way.ABORTED, Way.STOPPED, Way.PAGED])
 def test_an_order_or_a_real_page_ends_the_run(way: Way) -> None:
-    moment = Moment(20, RUN, way, timedelta(0))
+    moment = DrawnMoment(20, RUN, way, timedelta(0))
 
     report = played(moments=(moment,))
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from gameday.conductor import Outcome, Recovery, Sentinel
+from gameday.conductor import Outcome, Recoverer, Sentinel
 from gameday.ports import PlannedFault
 from gameday.testing.machine import Machine
 from gameday.testing.memory import MemoryStore
@@ -92,7 +92,7 @@ def test_a_sentinel_and_a_person_recover_without_harm(seed: int) -> None:
     sentinel = left.sentinel()
     watch = left.machine.process("sentinel").start(sentinel.watch())
     left.machine.after(SECOND, sentinel.lose, "its process is gone")
-    recovery = Recovery(
+    recovery = Recoverer(
         undoer=left.faults,
         store=left.store,
         clock=left.machine.clock,

@@ -14,7 +14,7 @@ may be used by several threads at once.
 from __future__ import annotations
 
 from gameday.drivers.kubernetes.access import connect
-from gameday.drivers.kubernetes.cluster import Change, Cluster, Listing
+from gameday.drivers.kubernetes.cluster import Cluster, Listing, WatchEvent
 from gameday.drivers.kubernetes.fences import PROTECTED, Fences
 
-__all__ = ["PROTECTED", "Change", "Cluster", "Fences", "Listing", "connect"]
+__all__ = ["PROTECTED", "WatchEvent", "Cluster", "Fences", "Listing", "connect"]

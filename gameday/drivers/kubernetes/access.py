@@ -9,7 +9,7 @@ from typing import Any
 
 from gameday.drivers.kubernetes.cluster import Cluster
 from gameday.drivers.kubernetes.fences import Fences
-from gameday.drivers.kubernetes.transport import Connected
+from gameday.drivers.kubernetes.transport import NetworkTransport
 from gameday.errors import PermanentDriverError
 from gameday.extras import Extra, require
 from gameday.settings import Settings
@@ -59,7 +59,7 @@ def connect(
         if is_fenced:
             fences.check_context(IN_CLUSTER)
         return Cluster(
-            Connected(_client(_load_inside, "the service account")),
+            NetworkTransport(_client(_load_inside, "the service account")),
             context=IN_CLUSTER,
             fences=fences,
         )
@@ -71,7 +71,7 @@ def connect(
     name = _context(joined, context)
     if is_fenced or context is None:
         fences.check_context(name)
-    return Cluster(Connected(client_of(joined, name)), context=name, fences=fences)
+    return Cluster(NetworkTransport(client_of(joined, name)), context=name, fences=fences)
 
 
 def client_of(files: str, context: str) -> Any:

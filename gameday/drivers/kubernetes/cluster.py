@@ -16,10 +16,10 @@ from urllib.parse import urlencode
 from gameday.drivers.kubernetes.fences import Fences
 from gameday.drivers.kubernetes.refusals import (
     Busy,
+    ClusterRequest,
     Conflict,
     Expired,
     NotFound,
-    Request,
     Unreachable,
     refusal,
 )
@@ -47,7 +47,7 @@ class Listing:
     version: str
 
 
-class Kind(Enum):
+class WatchEventType(Enum):
     """What happened to an object while it was watched."""
 
     LISTED = "LISTED"  # everything there is, told anew: whatever is not among it is gone
@@ -57,10 +57,10 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One thing seen by a watch: about one object, or with `Kind.LISTED` about all there are."""
+class WatchEvent:
+    """What a watch saw: of one object, or with `WatchEventType.LISTED` of all there are."""
 
-    kind: Kind
+    kind: WatchEventType
     objects: Sequence[Object]
 
 
@@ -146,7 +146,7 @@ class Cluster:
     def get(self, resource: str, name: str, namespace: str = "") -> Object | None:
         """Return an object, None where there is none of this name."""
         found = self.resource(resource)
-        request = Request("get", found.plural, namespace, name)
+        request = ClusterRequest("get", found.plural, namespace, name)
         try:
             return self._json(request, "GET", found.path(namespace, name))
         except NotFound:
@@ -163,7 +163,7 @@ class Cluster:
     ) -> Listing:
         """Return the same, with the version to watch from."""
         found = self.resource(resource)
-        request = Request("list", found.plural, namespace)
+        request = ClusterRequest("list", found.plural, namespace)
         query = _query(labelSelector=labels, fieldSelector=fields, limit=PAGE)
         items: list[Object] = []
         going_on = ""
@@ -192,11 +192,11 @@ class Cluster:
         since: Listing | None = None,
         accept: str = JSON,
         on_answer: Callable[[], None] = lambda: None,
-    ) -> Iterator[Change]:
+    ) -> Iterator[WatchEvent]:
         """Yield what happens to the objects, until told to stop.
 
         The first change, and the first after every gap in which something may have been missed
-        (410, connection lost), is a `Kind.LISTED`.
+        (410, connection lost), is a `WatchEventType.LISTED`.
 
         Args:
             stop: looked at between changes and at least every `WATCH_SLICE`.
@@ -212,7 +212,7 @@ class Cluster:
                 listing = self.listing(resource, namespace, labels=labels, fields=fields)
             if not version:
                 version = listing.version
-                yield Change(Kind.LISTED, listing.items)
+                yield WatchEvent(WatchEventType.LISTED, listing.items)
             query = _query(
                 watch="true",
                 labelSelector=labels,
@@ -221,14 +221,14 @@ class Cluster:
                 allowWatchBookmarks="true",
                 timeoutSeconds=round(WATCH_SLICE.total_seconds()),
             )
-            request = Request("watch", found.plural, namespace)
+            request = ClusterRequest("watch", found.plural, namespace)
             target = f"{found.path(namespace)}?{urlencode(query)}"
             try:
                 for event, thing in self._events(request, target, stop, accept):
                     on_answer()
                     version = str(thing["metadata"].get("resourceVersion", version))
                     if event != "BOOKMARK":
-                        yield Change(Kind(event), [thing])
+                        yield WatchEvent(WatchEventType(event), [thing])
                 on_answer()
             except TemporaryDriverError as problem:
                 # What happened meanwhile is not known: list afresh.
@@ -242,7 +242,7 @@ class Cluster:
         """Create an object; `AlreadyThere` where there is one of its name."""
         found = self.resource(resource)
         whole = {"apiVersion": found.api_version, "kind": found.kind, **body}
-        request = Request("create", found.plural, namespace, body["metadata"]["name"])
+        request = ClusterRequest("create", found.plural, namespace, body["metadata"]["name"])
         return self._json(request, "POST", found.path(namespace), body=whole)
 
     def patch(
@@ -260,7 +260,7 @@ class Cluster:
             manager: who is noted in the object's managed fields as owner of what changed.
         """
         found = self.resource(resource)
-        request = Request("patch", found.plural, namespace, name)
+        request = ClusterRequest("patch", found.plural, namespace, name)
         return self._json(
             request,
             "PATCH",
@@ -331,7 +331,7 @@ class Cluster:
             options["gracePeriodSeconds"] = grace_period_s
         if propagation:
             options["propagationPolicy"] = propagation
-        request = Request("delete", found.plural, namespace, name)
+        request = ClusterRequest("delete", found.plural, namespace, name)
         try:
             self._json(request, "DELETE", found.path(namespace, name), body=options)
         except NotFound:
@@ -377,13 +377,13 @@ class Cluster:
 
     def _read(self, path: str) -> Mapping[str, Any] | None:
         try:
-            return self._json(Request("get", path), "GET", path)
+            return self._json(ClusterRequest("get", path), "GET", path)
         except NotFound:
             return None
 
     def _json(
         self,
-        request: Request,
+        request: ClusterRequest,
         method: str,
         path: str,
         *,
@@ -398,7 +398,7 @@ class Cluster:
 
     def send(
         self,
-        request: Request,
+        request: ClusterRequest,
         method: str,
         path: str,
         *,
@@ -448,7 +448,7 @@ class Cluster:
             pause = min(pause * 2, timedelta(seconds=4))
 
     def _events(
-        self, request: Request, target: str, stop: Event, accept: str
+        self, request: ClusterRequest, target: str, stop: Event, accept: str
     ) -> Iterator[tuple[str, Object]]:
         silence = self._timeout + WATCH_SLICE
         try:
@@ -472,7 +472,7 @@ class Cluster:
         except NoAnswer as problem:
             raise self._unreachable(problem) from problem
 
-    def _parsed(self, body: bytes, request: Request) -> Object:
+    def _parsed(self, body: bytes, request: ClusterRequest) -> Object:
         try:
             said = json.loads(body)
         except ValueError as problem:
@@ -482,7 +482,7 @@ class Cluster:
             ) from problem
         return said if isinstance(said, dict) else {}
 
-    def refused(self, answer: Answer, request: Request) -> DriverError:
+    def refused(self, answer: Answer, request: ClusterRequest) -> DriverError:
         """Return the error that an answer stands for."""
         return refusal(
             answer.status, answer.headers, answer.body, request=request, cluster=self.context

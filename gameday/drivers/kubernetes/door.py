@@ -21,7 +21,7 @@ from typing import Any
 from gameday.drivers.kubernetes.cluster import Cluster
 from gameday.errors import DriverError
 
-__all__ = ["Door"]
+__all__ = ["ServiceDoor"]
 
 LONGEST_BODY = 32 * 1024 * 1024
 
@@ -29,7 +29,7 @@ PATIENCE = timedelta(seconds=40)
 """Longer than any question that is asked through a door; the caller gives up first."""
 
 
-class Door:
+class ServiceDoor:
     """One Service behind a free loopback port; open until `close`."""
 
     def __init__(self, cluster: Cluster, *, namespace: str, service: str, port: int | str) -> None:
@@ -42,7 +42,7 @@ class Door:
         )
         self._thread.start()
 
-    def __enter__(self) -> Door:
+    def __enter__(self) -> ServiceDoor:
         return self
 
     def __exit__(

@@ -16,8 +16,8 @@ from threading import Event, Thread
 from typing import Any
 
 from gameday.drivers.kubernetes import marks, pods, selectors
-from gameday.drivers.kubernetes.cluster import Change, Cluster, Kind, Object
-from gameday.drivers.kubernetes.evictions import Eviction, Outcome, evict
+from gameday.drivers.kubernetes.cluster import Cluster, Object, WatchEvent, WatchEventType
+from gameday.drivers.kubernetes.evictions import Eviction, EvictionOutcome, evict
 from gameday.drivers.kubernetes.refusals import Forbidden, NotFound
 from gameday.drivers.kubernetes.transport import METADATA
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
@@ -316,14 +316,14 @@ class Drain:
                 raise heard
             case (str() as uid, Eviction() as eviction):
                 self._answered(uid, eviction)
-            case (str() as namespace, Change() as change):
+            case (str() as namespace, WatchEvent() as change):
                 self._budgets_heard.add(namespace)
                 for budget in change.objects:
                     self._budget_moved(namespace, budget, pool)
-            case Change(Kind.DELETED, objects):
+            case WatchEvent(WatchEventType.DELETED, objects):
                 for pod in objects:
                     self._gone(str(pod["metadata"]["uid"]))
-            case Change(Kind.LISTED, objects):
+            case WatchEvent(WatchEventType.LISTED, objects):
                 there = {str(p["metadata"]["uid"]) for p in objects}
                 for uid in [u for u in self._waiting if u not in there]:
                     self._gone(uid)
@@ -360,21 +360,21 @@ class Drain:
             self._heard.put((uid, answer))
         except TemporaryDriverError as problem:
             # The server is busy, perhaps with us. Whether it is gone, the watch will know.
-            self._heard.put((uid, Eviction(Outcome.BLOCKED, str(problem))))
+            self._heard.put((uid, Eviction(EvictionOutcome.BLOCKED, str(problem))))
         except Exception as problem:  # noqa: BLE001 - it is raised where the drain waits
             self._heard.put(problem)
 
     def _answered(self, uid: str, eviction: Eviction) -> None:
         pod = self._seen[uid]
         match eviction.outcome:
-            case Outcome.ACCEPTED:
+            case EvictionOutcome.ACCEPTED:
                 self._blocked.pop(uid, None)
                 self._evicted.append(pods.full_name(pod))
-            case Outcome.GONE:
+            case EvictionOutcome.GONE:
                 self._gone(uid)
-            case Outcome.IMPOSSIBLE:
+            case EvictionOutcome.IMPOSSIBLE:
                 raise Undrained(f"{pods.full_name(pod)} cannot be evicted: {eviction.reason}")
-            case Outcome.BLOCKED if uid in self._waiting:
+            case EvictionOutcome.BLOCKED if uid in self._waiting:
                 before = self._blocked.get(uid)
                 pause = min(before.pause * 2, LONGEST_PAUSE) if before else FIRST_PAUSE
                 if pod["metadata"]["namespace"] in self._budgets_heard:
@@ -382,7 +382,7 @@ class Drain:
                 due = self._monotonic() + pause.total_seconds()
                 self._blocked[uid] = _Blocked(pod, eviction.reason, due, pause)
                 self._listen_to_budgets(pod["metadata"]["namespace"])
-            case Outcome.BLOCKED:
+            case EvictionOutcome.BLOCKED:
                 pass  # deleted meanwhile
 
     def _gone(self, uid: str) -> None:
@@ -409,7 +409,7 @@ class Drain:
         for blocked in meant[:allowed]:
             self._retry(blocked, pool)
 
-    def _listen(self, changes: Iterable[Change]) -> None:
+    def _listen(self, changes: Iterable[WatchEvent]) -> None:
         def listen() -> None:
             try:
                 for change in changes:

@@ -13,8 +13,8 @@ from contextlib import suppress
 from datetime import timedelta
 from threading import Event, Lock, Thread
 
-from gameday.drivers.kubernetes.cluster import Change, Cluster, Kind, Listing
-from gameday.drivers.kubernetes.owners import Owner, owners_of
+from gameday.drivers.kubernetes.cluster import Cluster, Listing, WatchEvent, WatchEventType
+from gameday.drivers.kubernetes.owners import PodOwner, owners_of
 from gameday.drivers.kubernetes.pod_book import PodBook
 from gameday.drivers.kubernetes.refusals import Forbidden
 from gameday.errors import DriverError, TemporaryDriverError
@@ -92,7 +92,7 @@ class ClusterEffects:
         except Forbidden:
             scope = self._namespace
             there = self._cluster.listing("pods", scope)
-        self._hear(Change(Kind.LISTED, there.items))
+        self._hear(WatchEvent(WatchEventType.LISTED, there.items))
         self._ask_owners({self._namespace})
         for name, work in (
             ("effects-pods", lambda: self._follow(scope, there)),
@@ -112,7 +112,7 @@ class ClusterEffects:
                 self._broken = problem
                 return
 
-    def _changes(self, scope: str, since: Listing | None) -> Iterator[Change]:
+    def _changes(self, scope: str, since: Listing | None) -> Iterator[WatchEvent]:
         """Yield what happens to pods; where they may not be watched, list them again and again."""
         try:
             yield from self._cluster.watch(
@@ -120,9 +120,9 @@ class ClusterEffects:
             )
         except Forbidden:
             while not self._stop.wait(POLL_EVERY.total_seconds()):
-                yield Change(Kind.LISTED, self._cluster.list("pods", scope))
+                yield WatchEvent(WatchEventType.LISTED, self._cluster.list("pods", scope))
 
-    def _hear(self, change: Change) -> None:
+    def _hear(self, change: WatchEvent) -> None:
         self._answered()
         with self._lock:
             self._book.hear(change, self._heard_at)
@@ -138,7 +138,7 @@ class ClusterEffects:
 
     def _ask_owners(self, namespaces: set[str]) -> None:
         for namespace in sorted(namespaces):
-            found: list[Owner] = []
+            found: list[PodOwner] = []
             # What may not be read, or is not answered now, is not known: it had what it had.
             with suppress(DriverError):
                 found = list(owners_of(self._cluster, namespace))

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from gameday.drivers.kubernetes.cluster import Cluster, Object
-from gameday.drivers.kubernetes.refusals import Request, is_ending, reason
+from gameday.drivers.kubernetes.refusals import ClusterRequest, is_ending, reason
 from gameday.drivers.kubernetes.transport import Answer
 from gameday.errors import PermanentDriverError
 
@@ -17,7 +17,7 @@ TIMEOUT = timedelta(seconds=30)
 """The server itself waits up to 10 s while evictions under one budget get in each other's way."""
 
 
-class Outcome(Enum):
+class EvictionOutcome(Enum):
     """What became of an eviction."""
 
     ACCEPTED = "accepted"
@@ -34,7 +34,7 @@ class Eviction:
         reason: why not; names the disruption budget where the server does.
     """
 
-    outcome: Outcome
+    outcome: EvictionOutcome
     reason: str = ""
 
 
@@ -58,30 +58,30 @@ def evict(cluster: Cluster, pod: Object, *, grace_period_s: int | None = None) -
         "metadata": {"name": name, "namespace": namespace},
         "deleteOptions": options,
     }
-    request = Request("create", "pods/eviction", namespace, name)
+    request = ClusterRequest("create", "pods/eviction", namespace, name)
     path = cluster.resource("pods").path(namespace, name, "eviction")
     answer = cluster.send(
         request, "POST", path, body=body, is_final=_is_about_budgets, timeout=TIMEOUT
     )
     if answer.status < 300:
-        return Eviction(Outcome.ACCEPTED)
+        return Eviction(EvictionOutcome.ACCEPTED)
     said = reason(answer.body)
     words = _budget_words(said)
     match answer.status:
         case 404:
-            return Eviction(Outcome.GONE)
+            return Eviction(EvictionOutcome.GONE)
         case 403 if is_ending(said):
             # No right is missing: the pod goes with its namespace, and nothing is made there.
-            return Eviction(Outcome.BLOCKED, "its namespace is being deleted")
+            return Eviction(EvictionOutcome.BLOCKED, "its namespace is being deleted")
         case 409:
             current = cluster.get("pods", name, namespace)
             if current is None or current["metadata"].get("uid") != uid:
-                return Eviction(Outcome.GONE)
-            return Eviction(Outcome.BLOCKED, words)
+                return Eviction(EvictionOutcome.GONE)
+            return Eviction(EvictionOutcome.BLOCKED, words)
         case 429:
-            return Eviction(Outcome.BLOCKED, words)
+            return Eviction(EvictionOutcome.BLOCKED, words)
         case 500:
-            return Eviction(Outcome.IMPOSSIBLE, words)
+            return Eviction(EvictionOutcome.IMPOSSIBLE, words)
     raise cluster.refused(answer, request)
 
 

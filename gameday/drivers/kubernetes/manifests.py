@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday.drivers.kubernetes.cluster import Cluster, Object
-from gameday.drivers.kubernetes.refusals import Request, refusal
+from gameday.drivers.kubernetes.refusals import ClusterRequest, refusal
 from gameday.errors import PermanentDriverError
 
 __all__ = ["apply", "plural_of", "read_manifests"]
@@ -97,7 +97,7 @@ def apply(cluster: Cluster, document: Object) -> Object:
         content_type="application/apply-patch+yaml",
     )
     if answer.status >= 300:
-        request = Request("patch", plural, namespace, name)
+        request = ClusterRequest("patch", plural, namespace, name)
         raise refusal(
             answer.status, answer.headers, answer.body, request=request, cluster=cluster.context
         )

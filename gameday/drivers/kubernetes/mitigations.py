@@ -20,7 +20,7 @@ from gameday.errors import PermanentDriverError
 from gameday.model.shop import REGION, SELECTOR, SERVICE
 from gameday.ports import Undo
 
-__all__ = ["ClusterMitigations", "Mitigations", "mitigated_by", "state_of", "unmitigated"]
+__all__ = ["ClusterMitigations", "ShopMitigations", "mitigated_by", "state_of", "unmitigated"]
 
 BY = "gameday.dev/mitigated-by"
 """Annotation of what a run's responder changed; its value is the run."""
@@ -44,7 +44,7 @@ def state_of(cluster: Cluster, namespace: str) -> dict[str, Any]:
     }
 
 
-class Mitigations:
+class ShopMitigations:
     """Everything a responder can start; blocks until it is live."""
 
     def __init__(

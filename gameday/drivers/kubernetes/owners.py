@@ -11,13 +11,13 @@ from gameday.drivers.kubernetes.cluster import Cluster
 from gameday.drivers.kubernetes.pods import controller
 from gameday.errors import PermanentDriverError
 
-__all__ = ["Owner", "owners_of", "stopped_by"]
+__all__ = ["PodOwner", "owners_of", "stopped_by"]
 
 SCALED = ("Deployment", "ReplicaSet", "ReplicationController", "StatefulSet")
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class PodOwner:
     """What makes pods.
 
     Attributes:
@@ -33,7 +33,7 @@ class Owner:
     wants: int
 
 
-def owners_of(cluster: Cluster, namespace: str) -> Iterator[Owner]:
+def owners_of(cluster: Cluster, namespace: str) -> Iterator[PodOwner]:
     """Yield the ReplicaSets and StatefulSets of a namespace, as far as they may be read.
 
     Raises:
@@ -43,7 +43,7 @@ def owners_of(cluster: Cluster, namespace: str) -> Iterator[Owner]:
         with suppress(PermanentDriverError):
             for found in cluster.list(resource, namespace):
                 name = str(found["metadata"]["name"])
-                yield Owner(kind, name, controller(found) or (kind, name), _wanted(found))
+                yield PodOwner(kind, name, controller(found) or (kind, name), _wanted(found))
 
 
 def _wanted(found: Mapping[str, Any]) -> int:

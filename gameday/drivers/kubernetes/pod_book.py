@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from gameday.drivers.kubernetes.cluster import Change, Kind, Object
-from gameday.drivers.kubernetes.owners import Owner, stopped_by
+from gameday.drivers.kubernetes.cluster import Object, WatchEvent, WatchEventType
+from gameday.drivers.kubernetes.owners import PodOwner, stopped_by
 from gameday.drivers.kubernetes.pods import controller
 from gameday.model.effects import MADE_WITHIN, OwnerEffects
 
@@ -87,23 +87,23 @@ class PodBook:
         """Open it; nothing is known yet."""
         self._pods: dict[str, _Pod] = {}
         self._touched: dict[str, _Pod] = {}
-        self._owners: dict[Key, Owner] = {}
+        self._owners: dict[Key, PodOwner] = {}
         self._makers: dict[tuple[str, str], str] = {}
         self._moving: set[str] = set()
         self._is_open = False
 
-    def hear(self, change: Change, now: float) -> None:
+    def hear(self, change: WatchEvent, now: float) -> None:
         """Note what a watch or a list tells."""
         for pod in change.objects:
-            self._note(pod, now, is_gone=change.kind is Kind.DELETED)
-        if change.kind is Kind.LISTED:
+            self._note(pod, now, is_gone=change.kind is WatchEventType.DELETED)
+        if change.kind is WatchEventType.LISTED:
             there = {str(pod["metadata"]["uid"]) for pod in change.objects}
             for uid, known in self._pods.items():
                 if uid not in there and not known.now.is_leaving:
                     self._become(uid, replace(known.now, is_leaving=True), now)
             self._is_open = True
 
-    def know(self, namespace: str, owners: Iterable[Owner]) -> None:
+    def know(self, namespace: str, owners: Iterable[PodOwner]) -> None:
         """Take over what the owners of a namespace want now."""
         for owner in owners:
             self._owners[(namespace, owner.kind, owner.name)] = owner

@@ -49,7 +49,7 @@ class Unreachable(TemporaryDriverError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ClusterRequest:
     """What was asked, in the words of RBAC.
 
     Attributes:
@@ -88,7 +88,7 @@ def pause_asked(headers: Mapping[str, str], status: Mapping[str, Any]) -> timede
 
 
 def refusal(
-    code: int, headers: Mapping[str, str], body: bytes, *, request: Request, cluster: str
+    code: int, headers: Mapping[str, str], body: bytes, *, request: ClusterRequest, cluster: str
 ) -> DriverError:
     """Return the error that an answer stands for: what was asked, where, what to do next."""
     status = reason(body)
@@ -132,7 +132,7 @@ def is_ending(status: Mapping[str, Any]) -> bool:
     )
 
 
-def _lacks(request: Request, said: str, where: str) -> str:
+def _lacks(request: ClusterRequest, said: str, where: str) -> str:
     if " cannot " not in said:
         return f"{where} forbids it: {request}: {said}"  # an admission rule, not a missing right
     who = re.search(r'User "([^"]+)"', said)

@@ -10,7 +10,7 @@ from typing import Any
 
 from gameday.drivers.kubernetes import rollouts
 from gameday.drivers.kubernetes.cluster import Cluster
-from gameday.drivers.kubernetes.mitigations import Mitigations, state_of
+from gameday.drivers.kubernetes.mitigations import ShopMitigations, state_of
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.model.shop import SELECTOR
 from gameday.ports import MITIGATIONS, Undo
@@ -81,8 +81,8 @@ class KubernetesTarget:
             )
 
     async def mitigate(self, name: str, parameters: Mapping[str, str]) -> str:
-        """Do what a responder asked for; return what was done. See `Mitigations.apply`."""
-        doing = Mitigations(self._cluster, self._namespace, run=self._run)
+        """Do what a responder asked for; return what was done. See `ShopMitigations.apply`."""
+        doing = ShopMitigations(self._cluster, self._namespace, run=self._run)
         return await asyncio.to_thread(doing.apply, name, dict(parameters))
 
     def undo_of_mitigations(self, run: str) -> Undo:

@@ -61,7 +61,7 @@ class Transport(Protocol):
         """Give back what connections hold."""
 
 
-class Connected:
+class NetworkTransport:
     """Over the network, through the client library's connection pool."""
 
     CONNECT_WITHIN_S = 5.0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday import plan
-from gameday.conductor import Conductor, Recovery
+from gameday.conductor import Conductor, Recoverer
 from gameday.conductor.deadlines import Deadlines
 from gameday.conductor.limit import limited
 from gameday.conductor.mitigations import ReversibleMitigations
@@ -210,7 +210,7 @@ async def play(
 def _undos(
     store: Store, ledger: Ledger, clock: Clock, settings: Settings, lease: Lease, undoer: Undoer
 ) -> Undos:
-    recovery = Recovery(
+    recovery = Recoverer(
         undoer=undoer, store=store, clock=clock, budget=settings.recovery_budget, lease=lease
     )
     return Undos(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from gameday.conductor import Recovery
+from gameday.conductor import Recoverer
 from gameday.drivers.clock import SystemClock
 from gameday.errors import GamedayError
 from gameday.house.processes.undoers import Undoers
@@ -43,7 +43,7 @@ def _recovered(store: WholeStore, settings: Settings, undos: list[Undo]) -> list
         notes[run_of[subject]].record(kind, source=source, subject=subject, data=data)
 
     async def recover() -> dict[str, str]:
-        recovery = Recovery(
+        recovery = Recoverer(
             undoer=Undoers(),
             store=store,
             clock=SystemClock(),

@@ -15,7 +15,7 @@ from gameday.ports import Injection, PlannedFault, Undo
 if TYPE_CHECKING:
     # The client library takes a moment to load, and most runs need none.
     from gameday.drivers.kubernetes import Cluster
-    from gameday.drivers.kubernetes.door import Door
+    from gameday.drivers.kubernetes.door import ServiceDoor
 
 PORTS = {"prometheus": 9090, "telemetry": 4318, "proxy": 8474, "mailbox": 9094}
 """The Services gameday talks to, and their ports."""
@@ -62,14 +62,14 @@ class Doors:
         """Open nothing yet."""
         self._cluster = cluster
         self._namespace = namespace
-        self._open: dict[str, Door] = {}
+        self._open: dict[str, ServiceDoor] = {}
 
     def url(self, service: str) -> str:
         """Return the address of a Service, opened at first use."""
-        from gameday.drivers.kubernetes.door import Door
+        from gameday.drivers.kubernetes.door import ServiceDoor
 
         if service not in self._open:
-            self._open[service] = Door(
+            self._open[service] = ServiceDoor(
                 self._cluster, namespace=self._namespace, service=service, port=PORTS[service]
             )
         return self._open[service].url

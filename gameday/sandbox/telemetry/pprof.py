@@ -53,7 +53,7 @@ _MESSAGES: dict[str, tuple[tuple[int, str, str], ...]] = {
 _PACKAGE = "gameday.sandbox.telemetry"
 
 
-class Place(NamedTuple):
+class StackFrame(NamedTuple):
     """One frame: where a stack was."""
 
     function: str
@@ -61,7 +61,7 @@ class Place(NamedTuple):
     line: int
 
 
-Frames = tuple[Place, ...]
+Frames = tuple[StackFrame, ...]
 """Root first."""
 
 
@@ -127,12 +127,12 @@ def stacks(
     places: dict[int, Frames] = {}
     for location in profile.location:
         # The first line is the innermost of inlined calls: leaf first, like location_id.
-        lines: list[Place] = []
+        lines: list[StackFrame] = []
         for line in location.line:
             function = functions.get(line.function_id)
             name = _text(strings, function.name) if function is not None else ""
             file = _text(strings, function.filename) if function is not None else ""
-            lines.append(Place(name or "?", file, line.line))
+            lines.append(StackFrame(name or "?", file, line.line))
         places[location.id] = tuple(lines)
     seen: dict[tuple[int, ...], Frames] = {}
     for sample in profile.sample:

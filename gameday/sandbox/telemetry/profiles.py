@@ -12,7 +12,7 @@ from typing import Any
 
 from gameday.sandbox.telemetry import pprof
 from gameday.sandbox.telemetry.intake import Refusal
-from gameday.sandbox.telemetry.pprof import Frames, Place
+from gameday.sandbox.telemetry.pprof import Frames, StackFrame
 from gameday.sandbox.telemetry.selector import Selector
 
 DEFAULT_TYPE = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
@@ -203,7 +203,7 @@ class _Node:
         self.total = total
         self.own = own
 
-    def add(self, frames: Sequence[Place], value: int) -> None:
+    def add(self, frames: Sequence[StackFrame], value: int) -> None:
         node = self
         node.total += value
         for frame in frames:
@@ -234,7 +234,7 @@ def to_pprof_json(merged: Merged, *, profile_type: str, since: int, until: int) 
 
     parts = [*profile_type.split(":"), "", "", "", "", ""]
     functions: dict[tuple[str, str], int] = {}
-    locations: dict[Place, int] = {}
+    locations: dict[StackFrame, int] = {}
     samples = []
     for frames, value in merged.items():
         ids = []

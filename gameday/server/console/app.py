@@ -21,7 +21,7 @@ from gameday.server.console import incident_pages, run_pages
 from gameday.server.console.forms import fields_of
 from gameday.server.console.guard import (
     BASE,
-    Guard,
+    SessionGuard,
     SignInFirst,
     headers,
     is_from_elsewhere,
@@ -74,7 +74,7 @@ def console_app(console: Console) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
-    guard = Guard(console.sessions, acting=console.incidents.acting)
+    guard = SessionGuard(console.sessions, acting=console.incidents.acting)
     renderer = Renderer(now=console.now)
     readings = Readings(console.instruments, now=console.now)
     _explain_errors(app, renderer)
@@ -85,7 +85,7 @@ def console_app(console: Console) -> FastAPI:
     return app
 
 
-def _doors(app: FastAPI, console: Console, guard: Guard, renderer: Renderer) -> None:
+def _doors(app: FastAPI, console: Console, guard: SessionGuard, renderer: Renderer) -> None:
     sessions = console.sessions
 
     @app.get("/")

@@ -24,7 +24,7 @@ NOTHING = "-"
 """What a choice sends for *none of these*."""
 
 
-class Fields:
+class FormFields:
     """The fields of one form."""
 
     def __init__(self, sent: Mapping[str, Sequence[str]]) -> None:
@@ -49,7 +49,7 @@ class Fields:
         return {n.removeprefix(prefix): self.one(n) for n in self._sent if n.startswith(prefix)}
 
 
-async def fields_of(request: Request) -> Fields:
+async def fields_of(request: Request) -> FormFields:
     """Return the fields of a form.
 
     Raises:
@@ -73,10 +73,10 @@ async def fields_of(request: Request) -> Fields:
         )
     except ValueError as error:
         raise UsageError("the form cannot be read") from error
-    return Fields(sent)
+    return FormFields(sent)
 
 
-def finding_of(step: Step, fields: Fields) -> Finding:
+def finding_of(step: Step, fields: FormFields) -> Finding:
     """Return the finding of a form.
 
     Raises:
@@ -96,7 +96,7 @@ def finding_of(step: Step, fields: Fields) -> Finding:
     return Finding(step=step, summary=fields.one("summary") or words, detail=detail)
 
 
-def _red(fields: Fields) -> tuple[dict[str, Any], str]:
+def _red(fields: FormFields) -> tuple[dict[str, Any], str]:
     moved = [m for m in ("rate", "errors", "duration") if m in fields.all("moved")]
     try:
         shape = RedShape(fields.one("shape") or "unknown")
@@ -114,7 +114,7 @@ def _red(fields: Fields) -> tuple[dict[str, Any], str]:
     return detail, f"{what} moved in {region or 'every region'}{form}"
 
 
-def _trace(fields: Fields) -> tuple[dict[str, Any], str]:
+def _trace(fields: FormFields) -> tuple[dict[str, Any], str]:
     service = fields.choice("service")
     if service is None:
         raise UsageError("which service holds the bulk of the time? Choose one")
@@ -134,7 +134,7 @@ def _trace(fields: Fields) -> tuple[dict[str, Any], str]:
     return detail, f"{place} {'fails' if errors else 'is slow'}{where}"
 
 
-def _profile(fields: Fields) -> tuple[dict[str, Any], str]:
+def _profile(fields: FormFields) -> tuple[dict[str, Any], str]:
     off_cpu = fields.one("where") == "off-cpu"
     function, waiting = fields.choice("function"), fields.choice("waiting_in")
     if off_cpu and not waiting:
@@ -156,7 +156,7 @@ def _profile(fields: Fields) -> tuple[dict[str, Any], str]:
     return detail, words
 
 
-def _blame(fields: Fields) -> tuple[dict[str, Any], str]:
+def _blame(fields: FormFields) -> tuple[dict[str, Any], str]:
     said = fields.one("explained")
     if said not in ("yes", "no"):
         raise UsageError("does a change explain it? Choose yes or no")
@@ -175,7 +175,7 @@ def _blame(fields: Fields) -> tuple[dict[str, Any], str]:
     return detail, f"commit {str(commit)[:7]} explains it"
 
 
-def _ratio(fields: Fields, name: str) -> float | None:
+def _ratio(fields: FormFields, name: str) -> float | None:
     try:
         value = float(fields.one(name))
     except ValueError:

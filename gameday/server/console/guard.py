@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from gameday.ports import Role
-from gameday.server.console.forms import Fields, fields_of
+from gameday.server.console.forms import FormFields, fields_of
 from gameday.server.gate import Denied
 from gameday.server.sessions import Session, Sessions
 
@@ -43,7 +43,7 @@ class SignInFirst(Exception):
     """A page is asked for without a session."""
 
 
-class Guard:
+class SessionGuard:
     """Lets requests with a session through.
 
     Args:
@@ -72,7 +72,7 @@ class Guard:
             raise Denied(403, "only a facilitator sees what a game day injects")
         return session
 
-    async def form(self, request: Request) -> tuple[Session, Fields]:
+    async def form(self, request: Request) -> tuple[Session, FormFields]:
         """Return the session and the fields of a form that one of its own pages sent.
 
         Raises:
@@ -88,7 +88,7 @@ class Guard:
             raise Denied(403, "this form was not sent from a page of this session; load it anew")
         return session, sent
 
-    async def act(self, request: Request) -> tuple[Session, Fields]:
+    async def act(self, request: Request) -> tuple[Session, FormFields]:
         """Return the same for a form that changes an incident."""
         session, sent = await self.form(request)
         if not self.may_act(session):

@@ -17,8 +17,8 @@ from gameday.incidents.state import ROLES
 from gameday.model.page import Finding, RedShape, Step
 from gameday.model.runbook import Runbook
 from gameday.server.console import pictures
-from gameday.server.console.forms import Fields, finding_of
-from gameday.server.console.guard import BASE, Guard, headers
+from gameday.server.console.forms import FormFields, finding_of
+from gameday.server.console.guard import BASE, SessionGuard, headers
 from gameday.server.console.incidents import EngineIncidents
 from gameday.server.console.live import Streams
 from gameday.server.console.readings import Readings, Unreadable
@@ -89,7 +89,7 @@ def next_step(view: View) -> NextStep | None:
 def routes(
     app: FastAPI,
     incidents: EngineIncidents,
-    guard: Guard,
+    guard: SessionGuard,
     renderer: Renderer,
     readings: Readings,
     streams: Streams,
@@ -401,7 +401,7 @@ def _runbook_values(view: View) -> dict[str, Any]:
     return {"fixes": fixes, "checks": checks, "cause": cause}
 
 
-def _mitigation(runbook: Runbook | None, sent: Fields) -> tuple[Finding, dict[str, str]]:
+def _mitigation(runbook: Runbook | None, sent: FormFields) -> tuple[Finding, dict[str, str]]:
     """Return the choice of a fix as a finding, and its parameters."""
     fix = next((f for f in runbook.fixes if f.id == sent.one("fix")), None) if runbook else None
     if fix is None or fix.mitigation is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from gameday.diagnosis.dashboard import Drawn
+from gameday.diagnosis.dashboard import DrawnDashboard
 from gameday.diagnosis.exclusive import children_of, downstream_of, region_of
 from gameday.diagnosis.red import ORDER, Signal
 from gameday.diagnosis.stacks import Leaf
@@ -209,7 +209,7 @@ def axis(
 # --- RED panels ---------------------------------------------------------------------------------
 
 
-def charts(found: Drawn, marks: Sequence[tuple[datetime, str]]) -> dict[str, Any]:
+def charts(found: DrawnDashboard, marks: Sequence[tuple[datetime, str]]) -> dict[str, Any]:
     """Return the RED panels as the script draws them."""
     return {
         "panels": [

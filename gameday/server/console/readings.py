@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 from gameday.diagnosis import findings, stacks
 from gameday.diagnosis.blame import explain
 from gameday.diagnosis.case import Case, repository_of, revision_of
-from gameday.diagnosis.dashboard import Drawn, drawn
+from gameday.diagnosis.dashboard import DrawnDashboard, drawn
 from gameday.diagnosis.instruments import Instruments
 from gameday.diagnosis.links import Dashboard
-from gameday.diagnosis.sampling import Hunt, Sample, look
+from gameday.diagnosis.sampling import Hunt, TraceSample, look
 from gameday.diagnosis.suspicion import accuse
 from gameday.errors import DriverError
 from gameday.incidents.deeplinks import red_queries
@@ -55,7 +55,7 @@ class Unreadable:
 class RedPanel:
     """The RED dashboard and what it shows."""
 
-    drawn: Drawn
+    drawn: DrawnDashboard
     finding: Finding
     onset: datetime | None
 
@@ -68,7 +68,7 @@ class TracePanel:
         bulk: per trace, the ids of the spans that are the accused place.
     """
 
-    sample: Sample
+    sample: TraceSample
     finding: Finding
     bulk: Mapping[str, frozenset[str]]
 

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from gameday.errors import UsageError
 from gameday.ports import Role
 from gameday.report.progress import PHASES, reached, sentence
-from gameday.server.console.guard import BASE, Guard, headers
+from gameday.server.console.guard import BASE, SessionGuard, headers
 from gameday.server.console.live import Streams
 from gameday.server.console.readings import Readings
 from gameday.server.console.rendering import Renderer
@@ -23,7 +23,7 @@ from scoring.timeline import Kind
 def routes(
     app: FastAPI,
     runs: Runs,
-    guard: Guard,
+    guard: SessionGuard,
     renderer: Renderer,
     readings: Readings,
     streams: Streams,

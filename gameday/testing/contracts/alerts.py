@@ -36,7 +36,7 @@ ALERTING_SLO = Cell.promised(
 
 
 @dataclass(frozen=True)
-class Said:
+class SourceSaid:
     """What the source said at one moment."""
 
     at: datetime
@@ -59,9 +59,9 @@ class Alerted:
 
     began: datetime
     onset: datetime
-    before: Said
-    during: Said
-    after: Said
+    before: SourceSaid
+    during: SourceSaid
+    after: SourceSaid
     of_another: Sequence[AlertState]
     early: Sequence[AlertState]
     timing: tuple[timedelta, timedelta]
@@ -90,9 +90,9 @@ async def alerted(
         turn: sets the share of events that are bad from now on.
     """
 
-    async def said() -> Said:
+    async def said() -> SourceSaid:
         at = now()
-        return Said(
+        return SourceSaid(
             at,
             await source.alerts(slo=ALERTING_SLO.id, since=began, until=at),
             await source.burn_rates(slo=ALERTING_SLO.id),

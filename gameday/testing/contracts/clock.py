@@ -18,7 +18,7 @@ MOMENT = timedelta(milliseconds=20)
 HOUR = timedelta(hours=1)
 
 
-class Runs(Protocol):
+class LetsRun(Protocol):
     """Lets work on a clock come to its end."""
 
     def __call__(self, work: Coroutine[Any, Any, T], /) -> T:
@@ -36,7 +36,7 @@ class RunningClock:
     """
 
     clock: Clock
-    run: Runs = asyncio.run
+    run: LetsRun = asyncio.run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from gameday.drivers.prometheus import Prometheus
 from gameday.house.slos.status import SloStatus, read_status
 from gameday.rules.slo_rules import prometheus_rules
 from gameday.testing.monitored import Cell, ErrorSource, monitored
-from scoring.detection import Shape
+from scoring.detection import ErrorShape
 from scoring.slo import BurnWindow, Objective
 
 pytestmark = pytest.mark.usefixtures("monitoring")
@@ -27,7 +27,9 @@ FAST = BurnWindow(timedelta(hours=2), timedelta(hours=2), 14.4)
 def test_a_real_prometheus_shows_the_rate_at_which_a_budget_goes(tmp_path: Path) -> None:
     onset = datetime.now(UTC)
     slos = {id: Cell.promised(id, Objective(0.9, PERIOD), (FAST,)) for id in ("burning", "unruled")}
-    source = ErrorSource({id: Cell(slo, Shape.constant(0.2), onset) for id, slo in slos.items()})
+    source = ErrorSource(
+        {id: Cell(slo, ErrorShape.constant(0.2), onset) for id, slo in slos.items()}
+    )
     rules = {"burning": prometheus_rules(slos["burning"], time_scale=SCALE)}
 
     async def asked(url: str) -> list[SloStatus]:

@@ -1,4 +1,4 @@
-"""One incident read out of a timeline: the facts that the judges ask for, found once.
+"""The facts of one run, read out of its timeline for its judges, found once.
 
 Which alert counts is decided here: those of the expected SLO and severity, from the injection on.
 """
@@ -24,7 +24,7 @@ three of them in a row are not lost by chance."""
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
+class RunFacts:
     """The facts of one run, as one expectation sees them."""
 
     timeline: Timeline
