@@ -189,10 +189,6 @@ class Timeline:
     def __len__(self) -> int:
         return len(self.facts)
 
-    def appended(self, fact: Fact) -> Timeline:
-        """Return a new timeline that ends with this fact."""
-        return Timeline((*self.facts, fact))
-
     def of_kind(self, *kinds: str) -> Sequence[Fact]:
         """Return the facts of these kinds, ordered by happened_at; may be empty."""
         wanted = set(kinds)

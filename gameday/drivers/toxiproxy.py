@@ -164,10 +164,6 @@ class Toxiproxy:
         shown = await self._ask("GET", _path(proxy, name), none_at=404)
         return None if shown is None else _toxic(shown)
 
-    async def extend_toxic(self, proxy: str, name: str, *, ttl: timedelta) -> None:
-        """Let a toxic remove itself only after this long from now (gameday's own proxy)."""
-        await self._update(_path(proxy, name), {"ttl": round(ttl / timedelta(milliseconds=1))})
-
     async def delete_toxic(self, proxy: str, name: str) -> bool:
         """Remove a toxic; False where it was not there."""
         return await self._ask("DELETE", _path(proxy, name), none_at=404) is not None

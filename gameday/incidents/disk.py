@@ -42,18 +42,3 @@ class Threads:
         """End the threads when what they do is done."""
         self._writer.shutdown()
         self._readers.shutdown()
-
-
-class Inline:
-    """Makes each call where it is asked for: for a store that does not block."""
-
-    async def write(self, call: Callable[[], T]) -> T:
-        """Return the outcome of a call."""
-        return call()
-
-    async def read(self, call: Callable[[], T]) -> T:
-        """Return the outcome of a call."""
-        return call()
-
-    def close(self) -> None:
-        """Do nothing: nothing is ever under way."""

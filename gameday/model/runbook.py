@@ -193,13 +193,3 @@ class Runbook:
         cause = self.cause_for(service, downstream, kind)
         known = {fix.id: fix for fix in self.fixes}
         return tuple(known[id] for id in (cause.fixes if cause else ()) if id in known)
-
-    def fix_for(self, service: str, downstream: str | None, kind: CauseKind) -> FixStep | None:
-        """Return the first fix for a cause, or None where the runbook gives none.
-
-        Args:
-            service: the service that is slow or failing.
-            downstream: what it waits for (a service or ``db``); None where it is the service.
-            kind: ``code`` where a deploy explains it, else ``downstream``.
-        """
-        return next(iter(self.fixes_for(service, downstream, kind)), None)

@@ -10,14 +10,9 @@ from __future__ import annotations
 from gameday.names import did_you_mean, nearest
 from gameday.spec.catalogue import (
     Catalogue,
-    find_experiment,
     find_programme,
-    find_rubric,
-    find_runbook,
-    find_scenario,
-    find_slo,
 )
-from gameday.spec.document import Document, read_document, read_documents
+from gameday.spec.document import Document, read_documents
 from gameday.spec.programme import read_programme
 from gameday.spec.runbook import check_runbook, parse_runbook, read_runbook
 from gameday.spec.scenario import read_scenario
@@ -31,15 +26,9 @@ __all__ = [
     "Document",
     "check_runbook",
     "did_you_mean",
-    "find_experiment",
     "find_programme",
-    "find_rubric",
-    "find_runbook",
-    "find_scenario",
-    "find_slo",
     "nearest",
     "parse_runbook",
-    "read_document",
     "read_documents",
     "read_programme",
     "read_runbook",

@@ -177,11 +177,6 @@ def shipped() -> Path:
     return inside if inside.is_dir() else package.parent
 
 
-def find_scenario(arg: str) -> Path:
-    """Return the file of the scenario a command line names; `UsageError` where there is none."""
-    return Catalogue.around().scenario(arg)
-
-
 def find_programme(scenario: Path | None = None) -> Path | None:
     """Return the programme in force, or None where there is none.
 
@@ -196,16 +191,6 @@ def find_programme(scenario: Path | None = None) -> Path | None:
             if _is_file(path) or path.is_symlink():
                 return path
     return None
-
-
-def find_experiment(name: str, *, scenario: Path | None = None) -> Path:
-    """Return the file of an experiment; `UsageError` where there is none."""
-    return Catalogue.around(scenario).experiment(name)
-
-
-def find_slo(id: str, *, scenario: Path | None = None) -> Slo:
-    """Return an SLO by its id; `UsageError` where there is none, `SpecError` where it is wrong."""
-    return Catalogue.around(scenario).slo(id)
 
 
 def slos_under(folder: Path) -> list[Slo]:
@@ -259,16 +244,6 @@ def _read(paths: Sequence[Path]) -> list[Slo]:
     if problems:
         raise SpecError(list(dict.fromkeys(problems))[:MAX_PROBLEMS])
     return found
-
-
-def find_runbook(name: str, *, scenario: Path | None = None) -> Path:
-    """Return the file of a runbook; `UsageError` where there is none."""
-    return Catalogue.around(scenario).runbook(name)
-
-
-def find_rubric(name: str, *, scenario: Path | None = None) -> Path:
-    """Return the file of a rubric; `UsageError` where there is none."""
-    return Catalogue.around(scenario).rubric(name)
 
 
 def _package_folder(package: str) -> Path:

@@ -158,16 +158,6 @@ def separated(documents: tuple[Document, ...]) -> tuple[Document, ...]:
     return tuple(result)
 
 
-def read_document(path: Path | str) -> Document:
-    """Return the one document of a file, a mapping.
-
-    Raises:
-        SpecError: the file cannot be read, is no YAML or JSON, or holds several documents or no
-            mapping.
-    """
-    return only(read_documents(path))
-
-
 def only(documents: tuple[Document, ...]) -> Document:
     """Return the single document, checked to be a mapping; `SpecError` otherwise."""
     document = documents[0]

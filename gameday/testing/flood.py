@@ -7,9 +7,9 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gameday.incidents.disk import Inline
 from gameday.incidents.engine import Engine
 from gameday.incidents.paging import Paging
+from gameday.testing.disk import Inline
 from gameday.testing.phones import NightStore, Phones, firing
 from gameday.testing.virtual import VirtualClock
 

@@ -30,12 +30,12 @@ from gameday.house.run.play import Surroundings, play
 from gameday.house.run.stories import Story, rubric_text
 from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents import deeplinks
-from gameday.incidents.disk import Inline
 from gameday.model.result import RunResult
 from gameday.model.scenario import ResponderKind
 from gameday.ports import AlertSource, FaultDriver, Order, OrderKind, Store, Target, Undo, Undoer
 from gameday.settings import RunSettings, Settings, StoreSettings
 from gameday.testing.burning import SimulatedAlertmanager, SimulatedPrometheus
+from gameday.testing.disk import Inline
 from gameday.testing.drawing import LANDS_WITHIN, OPERATOR, RUN, SENTINEL, Drawn, DrawnMoment, draw
 from gameday.testing.failures import KILLING, ORDERS, Calls, Failure, Port, Way
 from gameday.testing.machine import Machine, MachineClock, StandsStill

@@ -21,9 +21,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gameday.errors import GamedayError, Refused, StoreError
-from gameday.incidents.disk import Inline
 from gameday.incidents.engine import Engine
 from gameday.incidents.paging import Paging
+from gameday.testing.disk import Inline
 from gameday.testing.phones import NightStore, Phones, Wake, firing
 from gameday.testing.virtual import VirtualClock
 from scoring.timeline import Kind

@@ -41,6 +41,15 @@ def repository(_made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(_made, tmp_path / "repository"))
 
 
+def source_files() -> list[str]:
+    """Return the paths of the shop's files, sorted."""
+    return sorted(
+        path.relative_to(history.SOURCE).as_posix()
+        for path in history.SOURCE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+
+
 def test_the_past_has_a_dozen_commits_by_several_people_over_months(repository: Path) -> None:
     log = [line.split("|") for line in git(repository, "log", "--format=%an|%ct").splitlines()]
     dates = [datetime.fromtimestamp(int(at), UTC) for _, at in log]
@@ -53,7 +62,7 @@ def test_the_past_has_a_dozen_commits_by_several_people_over_months(repository: 
 
 
 def test_the_newest_tree_is_the_source(repository: Path) -> None:
-    expected = {path: (history.SOURCE / path).read_text() for path in history.source_files()}
+    expected = {path: (history.SOURCE / path).read_text() for path in source_files()}
 
     actual = {
         path: (repository / path).read_text() for path in git(repository, "ls-files").splitlines()
@@ -64,7 +73,7 @@ def test_the_newest_tree_is_the_source(repository: Path) -> None:
 
 def test_every_commit_of_the_past_compiles(repository: Path) -> None:
     for number in range(len(history.COMMITS)):
-        for path in history.source_files():
+        for path in source_files():
             text = history.text_at(path, number)
             if text is not None and path.endswith(".py"):
                 compile(text, path, "exec")

@@ -33,7 +33,7 @@ def test_a_fact_must_know_its_instant_in_utc(instant: datetime) -> None:
 
 def test_facts_of_a_kind_come_in_the_order_they_happened() -> None:
     late, early = fact(Kind.FINDING, 9, "late"), fact(Kind.FINDING, 3, "early")
-    timeline = Timeline.of([late]).appended(early)
+    timeline = Timeline.of([late, early])
 
     assert [early, late] == list(timeline.of_kind(Kind.FINDING))
     assert (early, late) == (timeline.first(Kind.FINDING), timeline.last(Kind.FINDING))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gameday.errors import SpecError, UsageError
-from gameday.spec import Catalogue, find_experiment, find_rubric, find_slo, read_scenario
+from gameday.spec import Catalogue, read_scenario
 
 HERE = Path(__file__).parent
 SLO = (HERE / "catalogue/slos/checkout.yaml").read_text(encoding="utf-8")
@@ -43,8 +43,8 @@ def test_what_a_scenario_refers_to_is_found_beside_it(project: Path) -> None:
     around = Catalogue.around(project / "scenarios/x.yaml")
 
     assert "mine" == around.slo(scenario.spec.slo).id
-    assert project / "experiments/own.yaml" == find_experiment("own", scenario=scenario.path)
-    assert project / "rubrics/strict.yaml" == find_rubric("strict", scenario=scenario.path)
+    assert project / "experiments/own.yaml" == Catalogue.around(scenario.path).experiment("own")
+    assert project / "rubrics/strict.yaml" == Catalogue.around(scenario.path).rubric("strict")
     assert {"own", "slow-downstream"} <= set(around.experiments())
     assert {"mine", "checkout-latency"} <= set(around.slos())
     assert {"x", "slow-db"} <= set(around.scenarios())
@@ -53,7 +53,7 @@ def test_what_a_scenario_refers_to_is_found_beside_it(project: Path) -> None:
 
 
 def test_an_slo_is_found_by_the_path_of_its_file_too(project: Path) -> None:
-    assert "mine" == find_slo(str(project / "slos/any-file-name.yaml")).id
+    assert "mine" == Catalogue.around().slo(str(project / "slos/any-file-name.yaml")).id
 
 
 def test_a_file_of_several_slos_asks_for_one_of_them(project: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_file_of_several_slos_asks_for_one_of_them(project: Path) -> None:
     path.write_text(SLO + "---\n" + SLO.replace("checkout-latency", "other"), encoding="utf-8")
 
     with pytest.raises(UsageError, match="holds 2 SLOs: name one of checkout-latency, other"):
-        find_slo(str(path))
+        Catalogue.around().slo(str(path))
 
 
 def test_a_broken_slo_file_is_mentioned_where_an_slo_is_missing(project: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.errors import SpecError
 from gameday.extras import Extra, is_there
-from gameday.spec import absent_here, read_document, validate_file
+from gameday.spec import absent_here, read_documents, validate_file
+from gameday.spec.document import only
 from gameday.spec.experiment.functions import Function, Module, _of_loaded, _of_source
 
 ACTION = {"type": "action", "name": "a", "provider": {"type": "process", "path": "true"}}
@@ -69,7 +70,7 @@ def test_yaml_is_read_as_chaos_toolkit_reads_it(tmp_path: Path) -> None:
 def test_json_says_what_it_says_in_every_kind_of_file(tmp_path: Path) -> None:
     path = written(tmp_path, '{\n\t"a": "NO",\n\t"b": [1.50, "12:30:00", null]\n}', "x.json")
 
-    document = read_document(path)
+    document = only(read_documents(path))
 
     assert {"a": "NO", "b": [1.5, "12:30:00", None]} == document.data
     assert [2, 3, 3] == [document.line(p) for p in (("a",), ("b",), ("b", 1))]
@@ -99,7 +100,7 @@ def test_what_is_no_json_is_refused_with_its_line(
     path = written(tmp_path, text, "x.json")
 
     with pytest.raises(SpecError) as caught:
-        document = read_document(path)
+        document = only(read_documents(path))
         raise SpecError(document.problems)
 
     assert (line, message) == (caught.value.problems[0].line, caught.value.problems[0].message)

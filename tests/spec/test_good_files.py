@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 
 from gameday.errors import UsageError
+from gameday.model.runbook import CauseKind, FixStep, Runbook
 from gameday.model.scenario import ResponderKind, Scenario
 from gameday.spec import (
     Catalogue,
-    find_runbook,
-    find_scenario,
-    find_slo,
     parse_runbook,
     read_runbook,
     read_scenario,
@@ -115,23 +113,28 @@ def test_a_cause_that_names_both_sides_beats_one_that_says_any() -> None:
     assert ["failover-db", "restart-db"] == [
         f.id for f in book.fixes_for("inventory", "db", "downstream")
     ]
-    named = book.fix_for("inventory", "db", "downstream")
-    any_hop = book.fix_for("storefront", "checkout", "downstream")
-    code = book.fix_for("checkout", None, "code")
+    named = fix_for(book, "inventory", "db", "downstream")
+    any_hop = fix_for(book, "storefront", "checkout", "downstream")
+    code = fix_for(book, "checkout", None, "code")
     assert named and any_hop and code
     assert ("failover-db", "drain-region", "rollback") == (named.id, any_hop.id, code.id)
+
+
+def fix_for(book: Runbook, service: str, downstream: str | None, kind: CauseKind) -> FixStep | None:
+    """Return the first fix for a cause, or None where the runbook gives none."""
+    return next(iter(book.fixes_for(service, downstream, kind)), None)
 
 
 def test_a_service_that_is_slow_by_itself_without_a_deploy_has_no_fix_here() -> None:
     book = read_runbook(HERE / "good/runbook.md")
 
-    assert book.fix_for("checkout", None, "downstream") is None
+    assert fix_for(book, "checkout", None, "downstream") is None
 
 
 def test_a_call_is_filled_with_what_was_found_and_not_with_guesses() -> None:
     book = read_runbook(HERE / "good/runbook.md")
-    failover = book.fix_for("inventory", "db", "downstream")
-    drain = book.fix_for("storefront", "checkout", "downstream")
+    failover = fix_for(book, "inventory", "db", "downstream")
+    drain = fix_for(book, "storefront", "checkout", "downstream")
     assert failover and failover.mitigation and drain and drain.mitigation
 
     assert {"region": "eu-west"} == failover.mitigation.filled({"region": "eu-west"})
@@ -149,14 +152,14 @@ def test_a_runbook_without_the_fix_offers_none_and_can_still_be_read() -> None:
 
     book = parse_runbook(without, "x.md")
 
-    assert book.fix_for("inventory", "db", "downstream") is None
+    assert fix_for(book, "inventory", "db", "downstream") is None
 
 
 def test_the_shipped_runbook_covers_what_it_says_and_no_more() -> None:
     book = read_runbook(ROOT / "runbooks/checkout-latency.md")
 
     def fix(service: str, downstream: str | None, kind: str) -> str | None:
-        found = book.fix_for(service, downstream, "code" if kind == "code" else "downstream")
+        found = fix_for(book, service, downstream, "code" if kind == "code" else "downstream")
         return found.mitigation.name if found and found.mitigation else None
 
     assert "failover-db" == fix("inventory", "db", "downstream")
@@ -171,10 +174,10 @@ def test_names_are_found_from_another_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert "slow-db.yaml" == find_scenario("slow-db").name
-    assert "slow-db.yaml" == find_scenario("scenarios/slow-db.yaml").name
-    assert "checkout-latency" == find_slo("checkout-latency").id
-    assert "checkout-latency.md" == find_runbook("runbooks/checkout-latency.md").name
+    assert "slow-db.yaml" == Catalogue.around().scenario("slow-db").name
+    assert "slow-db.yaml" == Catalogue.around().scenario("scenarios/slow-db.yaml").name
+    assert "checkout-latency" == Catalogue.around().slo("checkout-latency").id
+    assert "checkout-latency.md" == Catalogue.around().runbook("runbooks/checkout-latency.md").name
 
 
 def test_the_users_own_file_is_found_before_the_shipped_one(
@@ -185,12 +188,12 @@ def test_the_users_own_file_is_found_before_the_shipped_one(
     own.parent.mkdir()
     own.write_text("kind: Scenario")
 
-    assert Path("scenarios/slow-db.yaml") == find_scenario("slow-db")
+    assert Path("scenarios/slow-db.yaml") == Catalogue.around().scenario("slow-db")
 
 
 def test_a_name_that_leads_nowhere_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'slow-db'"):
-        find_scenario("slowdb2")
+        Catalogue.around().scenario("slowdb2")
 
 
 def test_schemas_are_json_and_know_the_fields_of_the_file() -> None:

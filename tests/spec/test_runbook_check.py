@@ -53,7 +53,7 @@ def test_a_responder_reads_it_nevertheless() -> None:
     book = parse_runbook(BAD_BODY, "x.md")
 
     assert ["failover-db", "failover-db-2"] == [f.id for f in book.fixes]
-    assert book.fix_for("inventory", "db", "downstream") is None
+    assert () == book.fixes_for("inventory", "db", "downstream")
 
 
 @pytest.mark.parametrize(

@@ -186,15 +186,6 @@ def text_at(path: str, commit: int) -> str | None:
     return "".join(line for number, line in enumerate(lines) if number not in gone)
 
 
-def source_files() -> list[str]:
-    """Return the paths of the shop's files, sorted."""
-    return sorted(
-        path.relative_to(SOURCE).as_posix()
-        for path in SOURCE.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    )
-
-
 def make(repository: Path, *, today: datetime | None = None) -> str:
     """Make the shop's repository and return its newest revision.
 
