@@ -21,7 +21,7 @@ from gameday.http.address import is_loopback
 from gameday.http.keys import COOKIE, PUSHING, READING, derived
 from gameday.http.proof import PATH, hash_of, proof_of
 
-__all__ = ["TOKEN", "Guard"]
+__all__ = ["TOKEN", "TokenGuard"]
 
 TOKEN = "GAMEDAY_SANDBOX_TOKEN"
 """Variable in which a component is given the token; one without it asks for none."""
@@ -32,7 +32,7 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plai
 _FAR = "this was sent by a page of another site"
 
 
-class Guard:
+class TokenGuard:
     """An ASGI application behind its token.
 
     Args:

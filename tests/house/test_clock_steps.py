@@ -15,7 +15,7 @@ from gameday.drivers.clock import SteadyClock
 from gameday.drivers.webhook import Webhook
 from gameday.errors import TemporaryDriverError
 from gameday.house.service.serve import follow_wall_clock
-from gameday.incidents.disk import Inline
+from gameday.testing.disk import Inline
 from gameday.incidents.engine import Engine
 from gameday.incidents.paging import Paging
 from gameday.incidents.state import State

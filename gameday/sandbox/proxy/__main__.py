@@ -18,7 +18,7 @@ from pathlib import Path
 
 import uvicorn
 
-from gameday.sandbox.guard import TOKEN, Guard
+from gameday.sandbox.guard import TOKEN, TokenGuard
 from gameday.sandbox.proxy.api import application
 from gameday.sandbox.proxy.registry import Registry
 from gameday.sandbox.proxy.toxic import ApiError, read_body
@@ -37,7 +37,7 @@ async def serve(*, host: str, port: int, populate: Path | None, seed: int) -> No
     """Serve until SIGTERM or SIGINT."""
     registry = Registry(seed=seed)
     config = uvicorn.Config(
-        Guard(application(registry), token=os.environ.get(TOKEN, "")),
+        TokenGuard(application(registry), token=os.environ.get(TOKEN, "")),
         lifespan="off",
         access_log=False,
         log_level="warning",

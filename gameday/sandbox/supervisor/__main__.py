@@ -23,10 +23,10 @@ from gameday import private
 from gameday.errors import GamedayError
 from gameday.process import ProcessId
 from gameday.sandbox import state
-from gameday.sandbox.guard import Guard
+from gameday.sandbox.guard import TokenGuard
 from gameday.sandbox.supervisor import ledger
 from gameday.sandbox.supervisor.control import create_app
-from gameday.sandbox.supervisor.gate import READS, Gate
+from gameday.sandbox.supervisor.gate import READS, ReadingGate
 from gameday.sandbox.supervisor.layout import Layout
 from gameday.sandbox.supervisor.plant import Plant
 
@@ -61,7 +61,7 @@ async def supervise(folder: Path, *, time_scale: float, rate: float) -> int:
         Path("/proc/self/autogroup").write_text("-5")
     plant = Plant(folder, rate=rate, progress=progress)
     where = plant.layout
-    gates = {n: Gate(where.url(n), password=where.tools_password) for n in TOOLS}
+    gates = {n: ReadingGate(where.url(n), password=where.tools_password) for n in TOOLS}
     servers = [_server(create_app(plant), where, "control", is_readable=False)]
     servers += [_server(gate.app(), where, f"{name}-gate") for name, gate in gates.items()]
     waiting = asyncio.create_task(told.wait())
@@ -96,7 +96,7 @@ def _server(app: Any, where: Layout, name: str, *, is_readable: bool = True) -> 
     """Return the server of one of the supervisor's own APIs."""
     return _Server(
         uvicorn.Config(
-            Guard(app, token=where.token, is_readable=is_readable, reads=READS),
+            TokenGuard(app, token=where.token, is_readable=is_readable, reads=READS),
             host="127.0.0.1",
             port=where.ports[name],
             lifespan="off",

@@ -32,7 +32,7 @@ _NOT_PASSED_BACK = {"connection", "keep-alive", "transfer-encoding", "content-le
 _NOT_PASSED_BACK |= {"access-control-allow-origin", "access-control-allow-methods"}
 
 
-class Gate:
+class ReadingGate:
     """A way in that only reads, to one tool.
 
     Args:

@@ -29,11 +29,11 @@ def main() -> None:
 
     import uvicorn
 
-    from gameday.sandbox.guard import TOKEN, Guard
+    from gameday.sandbox.guard import TOKEN, TokenGuard
     from gameday.sandbox.telemetry.app import create_app
 
     stores = create_app(retention=options.retention, memory_bytes=options.memory_mb * 1_000_000)
-    app = Guard(
+    app = TokenGuard(
         stores,
         token=os.environ.get(TOKEN, ""),
         is_readable=True,

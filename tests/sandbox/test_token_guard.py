@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from gameday.http.keys import COOKIE, PUSHING, READING, derived
 from gameday.http.proof import PATH, PROOF, hash_of, key_of
-from gameday.sandbox.guard import Guard
+from gameday.sandbox.guard import TokenGuard
 
 TOKEN = "t" * 32
 HOME = "http://127.0.0.1:18000"
@@ -34,7 +34,7 @@ def asked(
         return JSONResponse({"heard": request.method})
 
     app = Starlette(routes=[Route("/{path:path}", heard, methods=["GET", "POST", "PUT", "DELETE"])])
-    guard: Any = Guard(
+    guard: Any = TokenGuard(
         app, token=token, is_readable=True, reads=("/query",), pushes=("/v1/traces",)
     )
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from gameday.sandbox.supervisor.gate import Gate
+from gameday.sandbox.supervisor.gate import ReadingGate
 
 
 class Tool(ThreadingHTTPServer):
@@ -53,7 +53,7 @@ def tool() -> Iterator[Tool]:
 
 def through(tool: Tool, method: str, path: str, **more: str) -> httpx.Response:
     async def ask() -> httpx.Response:
-        gate = Gate(f"http://127.0.0.1:{tool.server_port}", password="secret")
+        gate = ReadingGate(f"http://127.0.0.1:{tool.server_port}", password="secret")
         app: Starlette = gate.app()
         try:
             async with httpx.AsyncClient(
