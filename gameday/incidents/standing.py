@@ -28,9 +28,11 @@ def standing(
     left_at = state.closed_at
     if whole is not None and state.id not in part_of:
         other = standing(memory, *whole, now=now, part_of=(*part_of, state.id))
-        if other.merged_into is not None or not (other.closed_at or other.cleared_at):
+        # Closed after it had cleared, it was over when it had cleared; that instant stays.
+        over_at = [at for at in (other.cleared_at, other.closed_at) if at is not None]
+        if other.merged_into is not None or not over_at:
             return state
-        left_at = other.closed_at or other.cleared_at
+        left_at = min(over_at)
     return state_of(found, group=group, now=now, left_at=left_at)
 
 

@@ -168,6 +168,22 @@ async def test_a_merged_incident_that_fires_on_when_the_other_is_over_wakes_some
     assert (1, 2) == (before, after)
 
 
+async def test_closing_what_was_over_wakes_nobody_about_what_had_been_merged_with_it(
+    house: House,
+) -> None:
+    async with house.engine().running() as engine:
+        part, whole = await two_made_one(house, engine)
+        await cleared(house, engine, "a", service="payments")
+        await house.after(engine, seconds=1)
+        await engine.say(part, Kind.ACKNOWLEDGED, {}, by="ann", source="responder")
+        await house.after(engine, seconds=30)
+        before = pages(house)
+        await engine.say(whole, Kind.RESOLVED, {"text": ""}, by="ann", source="responder")
+        await house.after(engine, seconds=1)
+
+    assert before == pages(house)
+
+
 async def test_a_drill_that_fires_again_pages_its_own_on_call_and_never_the_rota(
     house: House,
 ) -> None:
