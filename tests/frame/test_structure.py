@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,14 @@ def test_every_module_is_short() -> None:
     ]
 
     assert [] == long, "split it by noun"
+
+
+def test_no_two_files_of_tests_share_a_name() -> None:
+    """Pytest imports them by it, and collects neither where both are asked for."""
+    files = [path for path in python_files() if path.name.startswith("test_")]
+    seen = Counter(path.name for path in files)
+
+    assert [] == [name(path) for path in files if seen[path.name] > 1]
 
 
 def test_every_modules_name_says_something() -> None:
