@@ -15,7 +15,6 @@ from gameday.drivers.clock import SteadyClock
 from gameday.drivers.webhook import Webhook
 from gameday.errors import TemporaryDriverError
 from gameday.house.service.serve import follow_wall_clock
-from gameday.testing.disk import Inline
 from gameday.incidents.engine import Engine
 from gameday.incidents.paging import Paging
 from gameday.incidents.state import State
@@ -23,6 +22,7 @@ from gameday.model.notification import Action, Notification, Receipt
 from gameday.model.page import Links
 from gameday.model.signals import Trace
 from gameday.ports import Undo
+from gameday.testing.disk import Inline
 from gameday.testing.memory import MemoryStore
 from gameday.testing.virtual import START, VirtualClock
 from scoring.timeline import Kind
