@@ -45,9 +45,10 @@ def git(
     settings = [part for name, value in _SETTINGS for part in ("-c", f"{name}={value}")]
     try:
         done = subprocess.run(
-            ["git", *settings, *arguments],
+            # In bytes: names of authors are more than some locales can say.
+            [_bytes(part) for part in ("git", *settings, *arguments)],
             cwd=repository,
-            env=env,
+            env={_bytes(name): _bytes(value) for name, value in env.items()},
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -64,3 +65,7 @@ def git(
             f"git {arguments[0]} failed in {repository}: {error.stderr.strip()}"
         ) from error
     return done.stdout.rstrip("\n")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
