@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from gameday.incidents.alert_group import Incident
 from gameday.incidents.memory import Memory
-from gameday.incidents.state import IncidentState, state_of
+from gameday.incidents.state import IncidentState, State, state_of
 
 KEPT = timedelta(hours=1)
 """How long a closed incident stays in memory, for the news that come late."""
@@ -28,6 +28,8 @@ def standing(
     left_at = state.closed_at
     if whole is not None and state.id not in part_of:
         other = standing(memory, *whole, now=now, part_of=(*part_of, state.id))
+        if other.state is State.FALSE_ALARM:
+            return state  # what was said to be the same is one, too
         # Closed after it had cleared, it was over when it had cleared; that instant stays.
         over_at = [at for at in (other.cleared_at, other.closed_at) if at is not None]
         if other.merged_into is not None or not over_at:

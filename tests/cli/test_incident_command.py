@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from gameday.cli.app import run
 from gameday.house.run.announcement import announced
+from gameday.http.proof import PATH, hash_of, proof_of
 from gameday.settings import Settings
 
 pytestmark = pytest.mark.served
@@ -47,15 +49,25 @@ class Desk(BaseHTTPRequestHandler):
             self._answer(200, {"kind": "said", "data": {"ok": True, "detail": "done"}})
 
     def do_GET(self) -> None:
-        if self.path.endswith("?open=true"):
+        url = urlsplit(self.path)
+        if url.path == PATH:
+            host, port = self.connection.getsockname()[:2]
+            asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+            proof = proof_of(asked, [hash_of("gd_x")], (host, port))
+            self._answer(200, {}, headers=proof or {})
+        elif self.path.endswith("?open=true"):
             rows = [{"id": "I", "drill": run} for run in RUNS] if self.has_page else []
             self._answer(200, {"incidents": rows})
         else:
             self._answer(200, SHOWN)
 
-    def _answer(self, status: int, said: dict[str, Any]) -> None:
+    def _answer(
+        self, status: int, said: dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> None:
         raw = json.dumps(said).encode()
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("content-length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)

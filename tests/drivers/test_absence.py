@@ -297,7 +297,11 @@ method:
       type: python
       module: gameday.chaos.downstream
       func: slow_downstream
-      arguments: {toxiproxy_url: "${toxiproxy_url}", toxic_name: "${toxic_name}"}
+      arguments:
+        service: inventory
+        downstream: db
+        toxiproxy_url: "${toxiproxy_url}"
+        toxic_name: "${toxic_name}"
 """
 
 

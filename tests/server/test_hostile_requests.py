@@ -13,8 +13,8 @@ Firing = Callable[..., dict[str, Any]]
 
 pytestmark = pytest.mark.served
 
-OPEN = {"/healthz", "/readyz"}
-"""Whether it lives is for everybody."""
+OPEN = {"/healthz", "/readyz", "/proof"}
+"""Whether it lives is for everybody, and whether it is the one that they are about to trust."""
 
 
 def routes(app: Any) -> Iterator[tuple[str, str]]:
