@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from gameday.conductor.aftermath import aftermath
@@ -225,6 +225,7 @@ class Conductor:
         fault = await self._pinned(fault)
         await self._undos.keep(fault.undo, at_most=fault.duration + within + GRACE)
         self._undos.asked(fault.undo)
+        asked_at = self._clock.now()
         try:
             injection = await self._limited(
                 self._faults.inject(fault), f"the target of {fault.experiment}", within
@@ -247,7 +248,7 @@ class Conductor:
             source="chaostoolkit",
             subject=fault.undo.id,
             data={"fault": fault.experiment, "undo": fault.undo.id, **injection.detail},
-            happened_at=injection.injected_at,
+            happened_at=_believed(injection.injected_at, since=asked_at, now=self._clock.now()),
         )
         await self._undos.answered(fault.undo, at_most=fault.duration + GRACE)
         await self._clock.sleep(fault.duration)
@@ -380,6 +381,11 @@ class Conductor:
         self, call: Coroutine[Any, Any, T], what: str, within: timedelta = CALL
     ) -> T:
         return await limited(self._clock, call, what, within)
+
+
+def _believed(said: datetime, *, since: datetime, now: datetime) -> datetime:
+    """Return when something was, by whoever reads a clock of their own: it may have been set."""
+    return said if since <= said <= now else now
 
 
 def _root(group: BaseExceptionGroup[BaseException]) -> BaseException:

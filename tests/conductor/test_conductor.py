@@ -80,6 +80,7 @@ class World:
         self.fires_after: timedelta | None = 18 * SECOND
         self.resets_after = 5 * SECOND
         self.injected_at: datetime | None = None
+        self.drivers_clock = timedelta(0)
         self.mitigated_at: datetime | None = None
         self.burn: float | None = 0.1
         self.blind = False
@@ -122,7 +123,7 @@ class World:
             raise self.inject_error
         self.present.add(fault.undo.id)
         self.injected_at = self.clock.now()
-        return Injection(self.injected_at)
+        return Injection(self.injected_at + self.drivers_clock)
 
     async def is_present(self, undo: Undo) -> bool:
         return undo.id in self.present
@@ -757,3 +758,17 @@ async def test_a_fault_that_ran_out_is_not_read_as_in_place(tmp_path: Path) -> N
     reads = run.ledger.timeline.of_kind(Kind.FAULT_READ)
     assert [f.data["present"] for f in reads] == [True]
     assert run.ledger.timeline.of_kind(Kind.FAULT_RECOVERED)[0].data["by"] == "expired"
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)], ids=["on", "back"])
+async def test_a_drivers_clock_that_was_set_moves_no_injection(
+    tmp_path: Path, ahead: timedelta
+) -> None:
+    run = Run(tmp_path)
+    run.world.drivers_clock = ahead
+
+    await run.play()
+
+    injected = run.ledger.timeline.first(Kind.FAULT_INJECTED)
+    assert injected is not None
+    assert run.world.injected_at == injected.happened_at
