@@ -33,6 +33,10 @@ __all__ = [
 ]
 
 
+AS_HERE = {"strategy": "always"}
+"""How the rollbacks of a runtime read that wants what gameday does."""
+
+
 def is_experiment(document: Document) -> bool:
     """Return whether this document looks like a Chaos Toolkit experiment."""
     data = document.data
@@ -65,9 +69,12 @@ def notices_of(document: Document) -> list[str]:
             " `abort` in the scenario"
         )
     runtime = data.get("runtime")
-    if isinstance(runtime, dict) and runtime:
+    differs = {**runtime} if isinstance(runtime, dict) else {}
+    if differs.get("rollbacks") == AS_HERE:
+        del differs["rollbacks"]
+    if differs:
         said.append(
-            f"its runtime ({', '.join(map(str, runtime))}) is not followed: gameday asks for the"
+            f"its runtime ({', '.join(map(str, differs))}) is not followed: gameday asks for the"
             " steady state before the fault, and always takes the fault back"
         )
     said += [str(absence) for absence in absences(document)]

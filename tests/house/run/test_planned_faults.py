@@ -218,6 +218,20 @@ def test_a_plan_says_what_of_an_experiment_is_not_followed_and_not_there(tmp_pat
     assert "this machine has no Python module 'no_such.module'" in absence
 
 
+def test_a_runtime_that_asks_for_what_is_done_anyway_is_no_news(tmp_path: Path) -> None:
+    always = {"rollbacks": {"strategy": "always"}}
+    rest = {"hypothesis": {"strategy": "continuously"}}
+    waits = action("time", "sleep")
+
+    as_here = theirs(tmp_path, method=[waits], runtime=always)
+    assert () == tuple(experiment_notices(story_of(as_here)))
+
+    (notice,) = experiment_notices(
+        story_of(theirs(tmp_path, method=[waits], runtime=always | rest))
+    )
+    assert notice.startswith("theirs: its runtime (hypothesis) is not followed")
+
+
 def test_a_fault_without_an_action_is_refused_before_anything_is_played(tmp_path: Path) -> None:
     probe = {**action("os", "getcwd"), "type": "probe"}
 
