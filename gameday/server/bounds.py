@@ -109,10 +109,16 @@ class BoundedConnection(HttpToolsProtocol):
         if not self.transport.is_closing():
             super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body in; what was refused has none."""
+        if not self.transport.is_closing():
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
         """End the request: it has arrived."""
         self.arriving.end(self)
-        super().on_message_complete()
+        if not self.transport.is_closing():
+            super().on_message_complete()
 
     def too_slow(self) -> None:
         """End a connection whose request did not arrive in time."""

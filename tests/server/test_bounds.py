@@ -33,7 +33,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 @asynccontextmanager
 async def serving(arriving: Arriving) -> AsyncIterator[int]:
     listener = free_port()
-    config = uvicorn.Config(app, http=bounded(arriving), lifespan="off", log_level="error")
+    config = uvicorn.Config(
+        app, http=bounded(arriving), lifespan="off", log_level="warning", log_config=None
+    )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server._serve(sockets=[listener]))
@@ -77,6 +79,18 @@ async def test_a_head_that_is_too_large_is_refused_before_it_has_ended(pieces: l
 
         assert answer.startswith(b"HTTP/1.1 431 ") or answer == b"reset"
         assert b" 200 " in await sent(port, WHOLE)
+
+
+async def test_what_follows_a_refused_head_in_the_same_piece_breaks_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    head = b"POST / HTTP/1.1\r\ncontent-length: 4\r\n" + (b"x: " + b"a" * 1000 + b"\r\n") * 80
+    async with serving(Arriving()) as port:
+        answer = await sent(port, head + b"\r\nbody" + WHOLE)
+
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert 1 == answer.count(b"HTTP/1.1 ")
+    assert [] == [record.message for record in caplog.records if record.levelname != "DEBUG"]
 
 
 async def test_a_head_within_the_bound_and_a_large_body_are_taken() -> None:
