@@ -44,9 +44,9 @@ def foretold(plan: Plan, rates: Mapping[str, float | None], *, forgets: bool) ->
         forgets: whether an earlier drill's bad minutes are forgotten first.
     """
     wanted = plan.scenario.spec.steady_state
-    high = {long: r for long, r in rates.items() if r is not None and r >= wanted.burn_rate_below}
+    high = _too_high(plan, rates)
     unknown = [long for long, rate in rates.items() if rate is None]
-    shown = ", ".join(f"{rate:.1f} over {long}" for long, rate in high.items())
+    shown = _shown(high)
     if high and forgets:
         return (
             f"the burn rate of {plan.slo.id!r} is {shown}: what was measured so far is forgotten "
@@ -59,6 +59,15 @@ def foretold(plan: Plan, rates: Mapping[str, float | None], *, forgets: bool) ->
     if unknown:
         return (f"no burn rate of {plan.slo.id!r} over {', '.join(unknown)} is known yet: {waits}",)
     return ()
+
+
+def _too_high(plan: Plan, rates: Mapping[str, float | None]) -> Mapping[str, float]:
+    limit = plan.scenario.spec.steady_state.burn_rate_below
+    return {long: rate for long, rate in rates.items() if rate is not None and rate >= limit}
+
+
+def _shown(rates: Mapping[str, float]) -> str:
+    return ", ".join(f"{rate:.1f} over {long}" for long, rate in rates.items())
 
 
 class SteadyStateCheck:
@@ -98,8 +107,7 @@ class SteadyStateCheck:
         if self._forget is None:
             return
         rates = await self._rates()
-        limit = self._plan.scenario.spec.steady_state.burn_rate_below
-        if not any(rate is not None and rate >= limit for rate in rates.values()):
+        if not _too_high(self._plan, rates):
             return
         await limited(self._clock, self._forget(), "the target", FORGETTING)
         self._forgotten_at = self._clock.elapsed()
@@ -180,8 +188,7 @@ class SteadyStateCheck:
                 f"over {', '.join(missing)}",
                 "see that its rules are loaded and that there is traffic",
             )
-        high = {long: rate for long, rate in rates.items() if rate is not None and rate >= limit}
-        shown = ", ".join(f"{rate:.1f} over {long}" for long, rate in high.items())
+        shown = _shown(_too_high(self._plan, rates))
         longest = max(w.long for w in self._plan.page_windows)
         return Refusal(
             Ground.STEADY_STATE,
