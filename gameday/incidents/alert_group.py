@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gameday.incidents.alerts import Alert, firing_id_of
-from gameday.incidents.episodes import Episode, episodes_of
 from gameday.incidents.severity import severity_of
+from gameday.incidents.whole_firings import WholeFiring, whole_firings
 from gameday.model.severity import IncidentSeverity
 from scoring.timeline import Fact, Kind
 
@@ -288,13 +288,13 @@ class AlertGroup:
     def _fires(self, fingerprint: str, at: datetime) -> bool:
         """Return whether an alert fires now, and did so then."""
         return any(
-            e.firing.ends_at is None and e.firing.told.received_at <= at
-            for e in self._episodes(fingerprint)
+            whole.firing.ends_at is None and whole.firing.told.received_at <= at
+            for whole in self._wholes(fingerprint)
         )
 
-    def _episodes(self, fingerprint: str) -> Sequence[Episode]:
+    def _wholes(self, fingerprint: str) -> Sequence[WholeFiring]:
         ids = self._ids_of.get(fingerprint, ())
-        return episodes_of([self._firings[id] for id in ids])
+        return whole_firings([self._firings[id] for id in ids])
 
     def add(self, fact: Fact) -> None:
         """Take one fact in; hearing it again changes nothing."""
@@ -373,15 +373,15 @@ class AlertGroup:
 
         clusters: list[_Cluster] = []
         of_drill: dict[str | None, _Cluster] = {}
-        episodes = [e for alert in self._ids_of for e in self._episodes(alert)]
-        for episode in sorted(episodes, key=lambda e: _began(e.firing)):
-            firing = episode.firing
+        wholes = [whole for alert in self._ids_of for whole in self._wholes(alert)]
+        for whole in sorted(wholes, key=lambda whole: _began(whole.firing)):
+            firing = whole.firing
             cluster = of_drill.get(firing.told.drill)
             if cluster is None or not cluster.takes(firing):
                 cluster = of_drill[firing.told.drill] = _Cluster()
                 clusters.append(cluster)
             cluster.add(firing)
-            for incident in (i for key in sorted(episode.ids) for i in ids_of.get(key, ())):
+            for incident in (i for key in sorted(whole.ids) for i in ids_of.get(key, ())):
                 cluster.ids.append(incident)
                 for word in events_of.get(incident, ()):
                     if word.kind in CLOSING:

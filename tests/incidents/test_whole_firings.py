@@ -210,12 +210,12 @@ STORIES: Mapping[str, tuple[Sequence[Alert], Sequence[tuple[float, float | None]
 }
 
 
-@pytest.mark.parametrize(("alerts", "episodes"), STORIES.values(), ids=STORIES.keys())
+@pytest.mark.parametrize(("alerts", "firings"), STORIES.values(), ids=STORIES.keys())
 def test_an_alerts_state_belongs_to_its_fingerprint_however_it_is_told(
-    alerts: Sequence[Alert], episodes: Sequence[tuple[float, float | None]]
+    alerts: Sequence[Alert], firings: Sequence[tuple[float, float | None]]
 ) -> None:
     rng = random.Random(len(alerts))
-    wanted = [(at(starts), None if ends is None else at(ends)) for starts, ends in episodes]
+    wanted = [(at(starts), None if ends is None else at(ends)) for starts, ends in firings]
     for _ in range(10):
         shuffled = rng.sample(alerts, len(alerts))
 
@@ -225,7 +225,7 @@ def test_an_alerts_state_belongs_to_its_fingerprint_however_it_is_told(
         assert wanted == sorted(found, key=lambda one: one[0])
 
 
-def test_what_a_drill_explains_is_no_episode_of_what_it_does_not() -> None:
+def test_what_a_drill_explains_is_no_firing_of_what_it_does_not() -> None:
     from dataclasses import replace
 
     drill = replace(firing(10, 0), drill="run")

@@ -1,15 +1,15 @@
-"""The episodes of one alert: when it fired and cleared, out of all that was said of it. Pure.
+"""The firings of one alert, each whole: when it fired and cleared, out of all that was said. Pure.
 
 An alert's state belongs to its fingerprint. Several senders tell the same story differently: two
 Alertmanagers of one cluster date a beginning a moment apart, Grafana says of an alert that is over
 that it began when it ended, others leave dates out. So beginnings within `TOGETHER` are one, and an
-end is the end of every episode that began at or before it::
+end is the end of every firing that began at or before it::
 
     said        begins  begins          over  over    begins        begins   over
                   ├───────┴──────────────┴─────┤        ├─────────────┼───────┤
-    episodes      1                                     2             3
+    firings       1                                     2             3
 
-A beginning long after the last, of whose end nobody told, is another episode: in between it must
+A beginning long after the last, of whose end nobody told, is another firing: in between it must
 have cleared, and whoever has the first may be asleep.
 
 What a drill explains and what it does not stay apart, for in doubt an alert is real.
@@ -31,7 +31,7 @@ TOGETHER = timedelta(minutes=2)
 
 
 @dataclass(slots=True)
-class Episode:
+class WholeFiring:
     """One stretch in which the alert fired.
 
     Attributes:
@@ -72,16 +72,16 @@ class Episode:
         return is_dated and told.told.earliest > begun.earliest + TOGETHER
 
 
-def episodes_of(told: Collection[Firing]) -> Sequence[Episode]:
-    """Return the episodes of one alert, oldest first, whatever the order in which it was told of.
+def whole_firings(told: Collection[Firing]) -> Sequence[WholeFiring]:
+    """Return the firings of one alert, oldest first, whatever the order in which it was told of.
 
     Args:
         told: of one fingerprint, one of each `Alert.firing_id`.
     """
-    ends = [_Word(f.ends_at, True, f) for f in told if f.ends_at is not None]
-    begins = [_Word(_begin(f, ends), False, f) for f in told if f.told.ends_at is None]
-    found: list[Episode] = []
-    fires: dict[str | None, Episode] = {}
+    ends = [_Told(f.ends_at, True, f) for f in told if f.ends_at is not None]
+    begins = [_Told(_begin(f, ends), False, f) for f in told if f.told.ends_at is None]
+    found: list[WholeFiring] = []
+    fires: dict[str | None, WholeFiring] = {}
     for word in sorted((*begins, *ends), key=lambda w: (w.at, w.is_end, w.firing.told.firing_id)):
         drill = word.firing.told.drill
         if not word.is_end:
@@ -89,21 +89,21 @@ def episodes_of(told: Collection[Firing]) -> Sequence[Episode]:
             if known is not None and known.is_another(word.firing):
                 known.give_way(word.firing)
             if known is None or known.firing.ends_at is not None:
-                fires[drill] = Episode(word.firing)
+                fires[drill] = WholeFiring(word.firing)
                 found.append(fires[drill])
             fires[drill].begin(word.firing)
         elif fires:
-            for episode in fires.values():
-                episode.end(word.firing, at=word.at)
+            for whole in fires.values():
+                whole.end(word.firing, at=word.at)
             fires.clear()
         elif found and word.firing.told.earliest <= (found[-1].firing.ends_at or word.at):
             found[-1].end(word.firing, at=word.at)  # told once more, by another sender
         else:
-            found.append(Episode(word.firing, {word.firing.told.firing_id}))
+            found.append(WholeFiring(word.firing, {word.firing.told.firing_id}))
     return found
 
 
-def _begin(firing: Firing, ends: Sequence[_Word]) -> datetime:
+def _begin(firing: Firing, ends: Sequence[_Told]) -> datetime:
     """Return when it began at the latest: before every end that was heard later."""
     told = firing.told
     if told.is_dated:
@@ -113,7 +113,7 @@ def _begin(firing: Firing, ends: Sequence[_Word]) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
+class _Told:
     """That it began, or that it was over."""
 
     at: datetime
