@@ -111,7 +111,7 @@ class Incident:
     drill_until: datetime | None = None
     _refired_at: datetime | None = None
     _is_swept: bool = False
-    _fires: frozenset[str] = frozenset()
+    _fires: set[str] = field(default_factory=set)
     _first: Firing | None = None
     _paged_at: datetime | None = None
     _last_starts_at: datetime | None = None
@@ -141,9 +141,11 @@ class Incident:
         self._last_ends_at = _later(self._last_ends_at, firing.ends_at)
         self.firing += firing.ends_at is None
         if firing.wakes:
-            if firing.ends_at is not None or not self._fires - {told.fingerprint}:
+            # Sets of thousands in a storm: nothing here may copy one.
+            others = len(self._fires) - (told.fingerprint in self._fires)
+            if firing.ends_at is not None or not others:
                 self._is_swept = False
-            self._fires |= {told.fingerprint}
+            self._fires.add(told.fingerprint)
             self.wakes = True
             self.waking += firing.ends_at is None
             self._last_waking_ends_at = _later(self._last_waking_ends_at, firing.ends_at)
@@ -214,7 +216,7 @@ class Incident:
         return self._refired_at
 
 
-def _began_to_fire(firings: Iterable[Firing]) -> tuple[Sequence[datetime], frozenset[str]]:
+def _began_to_fire(firings: Iterable[Firing]) -> tuple[Sequence[datetime], set[str]]:
     """Return (when one of these was heard to fire while none was known to, oldest first; which
     alerts still fire).
     """
@@ -237,10 +239,10 @@ def _began_to_fire(firings: Iterable[Firing]) -> tuple[Sequence[datetime], froze
             continue  # it was over before it was heard of
         elif known is None or known.starts_at < firing.starts_at:
             # An alert that fires anew has cleared in between, whether that was told or not.
-            if not fires.keys() - {alert}:
+            if len(fires) == (alert in fires):
                 began.append(at)
             fires[alert] = firing
-    return began, frozenset(fires)
+    return began, set(fires)
 
 
 def _later(known: datetime | None, other: datetime | None) -> datetime | None:

@@ -78,6 +78,10 @@ def whole_firings(told: Collection[Firing]) -> Sequence[WholeFiring]:
     Args:
         told: of one fingerprint, one of each `Alert.firing_id`.
     """
+    if len(told) == 1:
+        (only,) = told
+        if only.ends_at is None:  # most of a storm
+            return [WholeFiring(only, {only.told.firing_id})]
     ends = [_Told(f.ends_at, True, f) for f in told if f.ends_at is not None]
     begins = [_Told(_begin(f, ends), False, f) for f in told if f.told.ends_at is None]
     found: list[WholeFiring] = []
