@@ -1,6 +1,6 @@
 # The two commands: `make demo` plays a whole game day, `make test` runs the checks and the tests.
 
-.PHONY: help setup demo test test-kind test-long constraints check unit faults format clean
+.PHONY: help setup demo test test-rows test-kind test-long constraints check unit faults format clean
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -8,6 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:
 	@echo "make demo       set up, then play scenarios/slow-db.yaml on the sandbox"
 	@echo "make test       set up, then all checks and tests (under ten minutes)"
+	@echo "make test-rows  set up, then one row of each long table, and what else takes minutes"
 	@echo "make test-kind  set up, then the tests on a real Kubernetes cluster, where there is one"
 	@echo "make test-long  set up, then the long tables (resumable; hours)"
 	@echo "make check      format, lint, types, floors and unit tests (quick; also the commit hook)"
@@ -23,12 +24,17 @@ demo: setup
 	@$(BIN)/gameday run scenarios/slow-db.yaml
 
 # These start servers, so they run after the quick ones have passed: whole game days on a sandbox in
-# one process, which mostly wait, and everything else beside them, with another sandbox. Real alerts
-# have real deadlines, and a machine that is busy with something else may miss one: what fails here
-# is played once more, and the summary names it.
+# one process, which mostly wait, what else needs a sandbox in a second one, everything else beside
+# them. Real alerts have real deadlines, and a machine that is busy with something else may miss one:
+# what fails here is played once more, and the summary names it.
+SERVED := $(BIN)/pytest -n 3 --dist loadgroup --reruns 1 -rR
 test: setup
 	@$(MAKE) --no-print-directory check
-	$(BIN)/pytest -n 2 --dist loadgroup --reruns 1 -rR -m "(served or sandbox) and not long"
+	$(SERVED) -m "(served or sandbox) and not long"
+
+# What proves one thing more and takes a minute for it: CI plays it after `make test`.
+test-rows: setup
+	$(SERVED) --long -m row
 
 # On the cluster of TEST_KUBECONFIG=…, on ../shared/cluster, or on one that kind makes; one after
 # another, because nodes are drained. Not on KUBECONFIG's: that may be anybody's.

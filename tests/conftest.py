@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist looks for groups at the same call
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    long = pytest.mark.skip(reason="a long table: `make test-long` or `pytest --long`")
+    long = pytest.mark.skip(reason="long: `make test-long`, `make test-rows`, or `pytest --long`")
     claimed = []
     for item in items:
         if _MONITORED & set(item.fixturenames):
@@ -69,6 +69,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             # needs a running one shares another. More than two would make alerts late on two cores.
             where = "drills" if item.path.name == "test_drills.py" else "others"
             item.add_marker(pytest.mark.xdist_group(f"sandbox-{where}"))
+        if item.get_closest_marker("row"):
+            item.add_marker(pytest.mark.long)
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(long)
     if claimed:

@@ -113,7 +113,7 @@ def verdict(shell: Shell) -> str | None:
     "how",
     [
         "killed",
-        "frozen",
+        pytest.param("frozen", marks=pytest.mark.row),
         pytest.param("killed while the store is locked", marks=pytest.mark.long),
     ],
 )

@@ -16,7 +16,7 @@ from gameday.testing.pagerduty import ROUTING_KEY, SECRET, FakePagerDuty, fake_p
 
 __all__ = ["any_shell", "shell"]
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.row]
 
 REAL = "https://pager.invalid/real"
 

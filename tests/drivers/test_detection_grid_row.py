@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 # In one worker: both mostly wait for alerts, and do so at the same time.
-pytestmark = [pytest.mark.usefixtures("monitoring"), pytest.mark.xdist_group("bench-rows")]
+pytestmark = [
+    pytest.mark.row,
+    pytest.mark.usefixtures("monitoring"),
+    pytest.mark.xdist_group("bench-rows"),
+]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMANDS = {

@@ -24,7 +24,7 @@ from gameday.errors import ExitCode
 from gameday.testing.proxy import running_proxy
 
 # One worker makes it and plays all of them.
-pytestmark = [pytest.mark.served, pytest.mark.xdist_group("wheel")]
+pytestmark = [pytest.mark.served, pytest.mark.row, pytest.mark.xdist_group("wheel")]
 
 REPOSITORY_ROOT = Path(__file__).parents[2]
 COPIED = ("scenarios", "slos", "experiments", "runbooks", "programme.yaml")

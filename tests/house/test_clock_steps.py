@@ -34,10 +34,10 @@ UNDO = Undo("u1", "experiment", "run", "u1 is taken back", "gameday recover run"
 pytestmark = pytest.mark.parametrize(
     "step",
     [
-        pytest.param(timedelta(hours=-1), id="an hour back"),
+        pytest.param(timedelta(hours=-1), id="an hour back", marks=pytest.mark.row),
         pytest.param(timedelta(seconds=-120), id="two minutes back"),
-        pytest.param(timedelta(seconds=-40), id="forty seconds back"),
-        pytest.param(timedelta(hours=1), id="an hour ahead"),
+        pytest.param(timedelta(seconds=-40), id="forty seconds back", marks=pytest.mark.row),
+        pytest.param(timedelta(hours=1), id="an hour ahead", marks=pytest.mark.row),
         pytest.param(timedelta(days=1), id="a day ahead"),
     ],
 )
