@@ -11,7 +11,8 @@ from gameday.cli.output import counted, print_json, say
 
 def validate(
     paths: list[Path] = typer.Argument(
-        help="Files or folders: scenarios, programmes, OpenSLO documents, runbooks, experiments."
+        help="Files or folders: scenarios, systems, programmes, OpenSLO documents, runbooks,"
+        " experiments."
     ),
     json: bool = typer.Option(False, "--json", help="Print the problems as JSON."),
 ) -> int:
@@ -41,7 +42,7 @@ def validate(
 
 
 def schema(
-    kind: str = typer.Argument(help="scenario, programme, runbook, result, plan or task"),
+    kind: str = typer.Argument(help="scenario, system, programme, runbook, result, plan or task"),
 ) -> None:
     """Print the JSON Schema of a kind of file, or of what `run` and `plan` print as JSON."""
     from gameday.spec import schema as schema_of

@@ -18,6 +18,7 @@ from gameday.spec.runbook import check_runbook, parse_runbook, read_runbook
 from gameday.spec.scenario import read_scenario
 from gameday.spec.schemas import schema
 from gameday.spec.slo import read_slos
+from gameday.spec.system import read_system
 from gameday.spec.validation import absent_here, validate_file
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "read_runbook",
     "read_scenario",
     "read_slos",
+    "read_system",
     "schema",
     "validate_file",
 ]

@@ -89,7 +89,7 @@ def _translated(
     document: Document, model: type[BaseModel], detail: Any, examples: Mapping[str, str]
 ) -> Problem | None:
     kind: str = detail["type"]
-    path = _real_path(document, detail["loc"])
+    path = _real_path(document, detail["loc"], lacks_last=kind == "missing")
     context: Mapping[str, Any] = detail.get("ctx") or {}
     value = detail.get("input")
     if kind == "extra_forbidden":
@@ -167,11 +167,13 @@ def _parent_name(path: FieldPath) -> str:
 # --- where in the file, where in the noun --------------------------------------------------------
 
 
-def _real_path(document: Document, loc: tuple[int | str, ...]) -> FieldPath:
+def _real_path(document: Document, loc: tuple[int | str, ...], *, lacks_last: bool) -> FieldPath:
     """Return the part of pydantic's location that exists in the file.
 
-    A union adds the name of the member it tried; such a part names nothing in the data, unless it
-    is the last: then it is a field that is missing.
+    A union adds the name of the member it tried; such a part names nothing in the data.
+
+    Args:
+        lacks_last: whether the last part is a field that is missing.
     """
     path: list[str | int] = []
     here = document.data
@@ -179,7 +181,7 @@ def _real_path(document: Document, loc: tuple[int | str, ...]) -> FieldPath:
         is_last = number == len(loc) - 1
         if _holds(here, part):
             here = here[part]
-        elif part == _KEY or not (is_last and isinstance(here, dict)):
+        elif part == _KEY or not (is_last and lacks_last and isinstance(here, dict)):
             continue
         path.append(part)
     return tuple(path)

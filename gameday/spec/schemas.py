@@ -11,9 +11,10 @@ from gameday.model.plan_record import PLAN
 from gameday.model.programme import Programme
 from gameday.model.result import RESULT, TASK
 from gameday.model.scenario import Noun, Scenario
+from gameday.model.system import System
 from gameday.names import did_you_mean
 
-KINDS = ("scenario", "programme", "runbook", "result", "plan", "task")
+KINDS = ("scenario", "system", "programme", "runbook", "result", "plan", "task")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PRINTED: Mapping[str, JsonForm[Any]] = {"result": RESULT, "plan": PLAN, "task": TASK}
 
@@ -26,6 +27,8 @@ def schema(kind: str) -> dict[str, Any]:
     """
     if kind == "scenario":
         return _scenario()
+    if kind == "system":
+        return _written(System)
     if kind == "programme":
         return _programme()
     if kind == "runbook":

@@ -18,16 +18,17 @@ from gameday.spec.programme import read_programme
 from gameday.spec.runbook import check_runbook
 from gameday.spec.scenario import read_scenario
 from gameday.spec.slo import is_openslo, openslo_problems
+from gameday.spec.system import read_system
 from gameday.spec.tree import quoted
 
-_KINDS = ("Scenario", "Programme", "SLO")
+_KINDS = ("Scenario", "System", "Programme", "SLO")
 
 
 def validate_file(path: Path | str, *, catalogue: Catalogue | None = None) -> list[Problem]:
     """Return every problem of one file, ordered by line; empty where it is fine.
 
-    What the file is, it says itself: a scenario, a programme, an OpenSLO document, a Chaos Toolkit
-    experiment; Markdown is read as a runbook. Never raises for what a file holds.
+    What the file is, it says itself: a scenario, a system, a programme, an OpenSLO document, a
+    Chaos Toolkit experiment; Markdown is read as a runbook. Never raises for what a file holds.
 
     Args:
         catalogue: where a scenario's references are looked for; the usual places by default.
@@ -70,6 +71,9 @@ def _problems(path: Path, catalogue: Catalogue | None) -> list[Problem]:
     if _is_programme(first, path):
         read_programme(path)
         return []
+    if _is_system(first):
+        read_system(path)
+        return []
     if _is_scenario(first):
         read_scenario(path, catalogue=catalogue)
         return []
@@ -93,6 +97,11 @@ def _is_programme(document: Document, path: Path) -> bool:
     return kind == "Programme" or (path.name in PROGRAMME_FILES and kind != "Scenario")
 
 
+def _is_system(document: Document) -> bool:
+    data = document.data
+    return isinstance(data, dict) and data.get("kind") == "System"
+
+
 def _is_scenario(document: Document) -> bool:
     data = document.data
     if not isinstance(data, dict):
@@ -114,7 +123,7 @@ def _unknown(document: Document) -> Problem:
         )
     return document.problem(
         (),
-        "is neither a scenario, nor a programme, nor an OpenSLO document, nor a Chaos Toolkit "
-        "experiment",
+        "is neither a scenario, nor a system, nor a programme, nor an OpenSLO document, nor a"
+        " Chaos Toolkit experiment",
         "a scenario starts with 'apiVersion: gameday/v1' and 'kind: Scenario'",
     )

@@ -1,0 +1,127 @@
+"""A file under ``systems/`` → `gameday.model.system.System`, or every reason why not.
+
+What a system may say and no driver can do yet is refused here, with its line: a field that is
+passed over would be found out in the middle of a drill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gameday.errors import Problem, SpecError
+from gameday.model.system import (
+    Access,
+    Call,
+    RedPreset,
+    RuleAuthor,
+    SecretRef,
+    System,
+    SystemSpec,
+)
+from gameday.spec.document import Document, only, read_documents
+from gameday.spec.fields import noun_of
+from gameday.spec.tree import FieldPath
+
+_EXAMPLES = {
+    "metrics": "write metrics: {prometheus: {url: http://HOST:9090}}",
+    "alerts": "write alerts: {page: {alertname: NAME}}",
+    "pages": "write pages: {alertmanager: {url: http://HOST:9093}}",
+    "red": "write red: {preset: haproxy}, or rate, errors and duration",
+    "mitigations": "write '- name: …' below it",
+    "run": "write run: [PROGRAM, ARGUMENT, …]",
+}
+
+PRESETS = frozenset({RedPreset.HAPROXY, RedPreset.PROMETHEUS})
+"""The RED presets there are queries for."""
+
+_LATER = "is not supported yet"
+
+
+def read_system(path: Path | str) -> System:
+    """Return the system of a file.
+
+    Raises:
+        SpecError: every problem found, with file, line, field and what to write instead.
+    """
+    path = Path(path)
+    system, problems = system_of(only(read_documents(path)))
+    if problems or system is None:
+        raise SpecError(sorted(problems, key=lambda p: p.line))
+    return system.model_copy(update={"path": path})
+
+
+def system_of(document: Document) -> tuple[System | None, list[Problem]]:
+    """Return the system a document declares, and every problem of it."""
+    system, problems = noun_of(document, System, examples=_EXAMPLES)
+    if system is not None:
+        problems += [
+            document.problem(("spec", *path), _LATER, hint) for path, hint in _later(system.spec)
+        ]
+    return (None if problems else system), problems
+
+
+def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
+    """Yield what no driver of this gameday can do, each with what can be done instead."""
+    prometheus = spec.metrics.prometheus
+    if prometheus.service is not None:
+        yield ("metrics", "prometheus", "service"), "write url; `kubectl port-forward` gives one"
+    if prometheus.grafana is not None:
+        yield ("metrics", "prometheus", "grafana"), "write url: that of the Prometheus behind it"
+    if spec.alerts.rules not in (None, RuleAuthor.GAMEDAY):
+        yield ("alerts", "rules"), "name the alert that pages: page: {alertname: NAME}"
+    if spec.alerts.ticket is not None:
+        yield (
+            ("alerts", "ticket"),
+            "leave it out: a ticket wakes nobody, and no drill waits for one",
+        )
+    for way in ("webhook", "pagerduty"):
+        if getattr(spec.pages, way) is not None:
+            yield ("pages", way), "write alertmanager: {url: …}; its API is polled"
+    if spec.red.preset is not None and spec.red.preset not in PRESETS:
+        yield (
+            ("red", "preset"),
+            f"there are {', '.join(sorted(PRESETS))}; else write rate, errors and duration",
+        )
+    absent = "leave it out: the steps that need it do not apply then"
+    for name in ("kubernetes", "regions", "graph", "traces", "profiles"):
+        if getattr(spec, name) is not None:
+            yield (name,), absent
+    for name in ("deploys", "code", "links"):
+        if getattr(spec, name):
+            yield (name,), absent
+    for number, mitigation in enumerate(spec.mitigations):
+        for kind in ("kubernetes", "chaostoolkit"):
+            if getattr(mitigation, kind) is not None:
+                yield ("mitigations", number, kind), "write a command or an http call that does it"
+    for path, secret in _secrets(spec):
+        if secret.kubernetes is not None:
+            yield (*path, "kubernetes"), "write {env: NAME} or {file: PATH}"
+
+
+def _secrets(spec: SystemSpec) -> Iterator[tuple[FieldPath, SecretRef]]:
+    reached: list[tuple[FieldPath, Access | None]] = [
+        (("metrics", "prometheus"), spec.metrics.prometheus),
+        (("pages", "alertmanager"), spec.pages.alertmanager),
+        (("toxiproxy",), spec.toxiproxy),
+    ]
+    for path, access in reached:
+        if access is None:
+            continue
+        if access.bearer_token is not None:
+            yield (*path, "bearerToken"), access.bearer_token
+        if access.basic is not None:
+            yield (*path, "basic", "password"), access.basic.password
+        for name, value in access.headers.items():
+            if isinstance(value, SecretRef):
+                yield (*path, "headers", name), value
+    for number, mitigation in enumerate(spec.mitigations):
+        for field, call in (("http", mitigation.http), ("undo", mitigation.undo)):
+            if not isinstance(call, Call):
+                continue
+            place: FieldPath = ("mitigations", number, field)
+            if call.token is not None:
+                yield (*place, "token"), call.token
+            for name, value in call.headers.items():
+                if isinstance(value, SecretRef):
+                    yield (*place, "headers", name), value

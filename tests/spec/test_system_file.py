@@ -1,0 +1,75 @@
+"""What a system's file means, and that it never tells a secret."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+from gameday.errors import SpecError
+from gameday.model.system import Call, Command, SecretRef
+from gameday.spec import read_documents, read_system, schema
+
+GOOD = Path(__file__).parent / "good/system.yaml"
+
+
+def test_a_system_is_read_with_how_it_is_reached_and_what_may_be_done_to_it() -> None:
+    system = read_system(GOOD)
+
+    prometheus = system.spec.metrics.prometheus
+    assert SecretRef(env="PROMETHEUS_TOKEN") == prometheus.bearer_token
+    assert {"X-Scope-OrgID": "books", "X-Api-Key": SecretRef(file="/run/secrets/key")} == (
+        prometheus.headers
+    )
+    assert {"alertname": "BookshopDown", "severity": "critical"} == system.spec.alerts.page
+    shed, take_out, restart = system.spec.mitigations
+    assert isinstance(shed.undo, Call)
+    assert {"on": False} == shed.undo.json_
+    assert Command(run=("take-in", "{server}"), within=timedelta(seconds=30)) == take_out.undo
+    assert "none" == restart.undo
+    assert GOOD == system.path
+
+
+def test_the_published_schema_takes_what_is_read() -> None:
+    (document,) = read_documents(GOOD)
+
+    jsonschema_rs.validate(schema("system"), document.data)
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ("metrics: {prometheus: {url: 'http://a', bearerToken: HUNTER2}}", "bearerToken"),
+        ("metrics: {prometheus: {url: 'http://a', bearerToken: [HUNTER2]}}", "bearerToken"),
+        ("metrics: {prometheus: {url: 'http://a', headers: {Authorization: HUNTER2}}}", "header"),
+        ("metrics: {prometheus: {url: 'http://u:HUNTER2@a'}}", "url"),
+        (
+            "metrics: {prometheus: {url: 'http://a', basic: {username: u, password: HUNTER2}}}",
+            "password",
+        ),
+        (
+            "mitigations: [{name: a, http: {post: 'http://a', token: HUNTER2}, undo: none}]",
+            "token",
+        ),
+        (
+            "mitigations: [{name: a, command: {run: [x]},"
+            " undo: {post: 'http://a', token: HUNTER2}}]",
+            "token",
+        ),
+    ],
+)
+def test_a_secret_written_into_the_file_is_refused_and_not_repeated(
+    tmp_path: Path, line: str, secret: str
+) -> None:
+    path = tmp_path / "x.yaml"
+    head = "apiVersion: gameday/v1\nkind: System\nmetadata: {name: x}\nspec:\n  "
+    path.write_text(f"{head}{line}\n")
+
+    with pytest.raises(SpecError) as caught:
+        read_system(path)
+
+    assert "HUNTER2" not in str(caught.value)
+    said = [p for p in caught.value.problems if secret in str(p)]
+    assert any("{env: " in p.hint for p in said)
