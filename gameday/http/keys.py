@@ -1,5 +1,7 @@
 """Which servers of this machine ask for a token, and which one: the keys of the running sandbox.
 
+Those of doors into a cluster beside them, which only the process that opened the door knows.
+
 A sandbox draws its token when it starts and keeps it, with the addresses it is for, in its state
 file, which is its owner's alone. The token goes to those addresses and nowhere else, so that it
 needs to stand in no URL, no experiment, no undo and no message.
@@ -15,13 +17,13 @@ import hmac
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from gameday.http.address import is_loopback
-from gameday.http.proof import Bearer
+
+if TYPE_CHECKING:
+    import httpx  # what is imported here delays every fault
 
 __all__ = [
     "COOKIE",
@@ -29,6 +31,7 @@ __all__ = [
     "READING",
     "auth_for",
     "derived",
+    "known",
     "learn",
     "reading",
     "reading_for",
@@ -63,6 +66,11 @@ def told(state: Mapping[str, Any]) -> Mapping[str, str]:
     return dict.fromkeys(urls, token) if token else {}
 
 
+def known() -> Mapping[str, str]:
+    """Return the tokens this process knows, by origin: for a child that acts in its place."""
+    return dict(_known)
+
+
 def reading() -> Mapping[str, str]:
     """Return the tokens that read what this process knows the tokens of, by origin."""
     return {url: derived(token, READING) for url, token in _known.items()}
@@ -76,7 +84,11 @@ def reading_for(url: str) -> str:
 def auth_for(url: str) -> httpx.Auth | None:
     """Return how to prove to the server at this address who asks; None where it needs nothing."""
     token = _token_for(url)
-    return Bearer(token) if token else None
+    if not token:
+        return None
+    from gameday.http.proof import Bearer
+
+    return Bearer(token)
 
 
 def _token_for(url: str) -> str:

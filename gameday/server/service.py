@@ -38,6 +38,7 @@ from gameday.server.answers import (
 )
 from gameday.server.body import HOOK_LIMIT, json_body
 from gameday.server.console import Console, console_app
+from gameday.server.embedding import NotTakenIn
 from gameday.server.gate import Denied, Gate
 from gameday.server.measures import Measures
 from gameday.server.pagerduty import pagerduty_hook
@@ -105,6 +106,7 @@ def service_app(
         redirect_slashes=False,
     )
     explain_errors(app)
+    app.add_middleware(NotTakenIn)
 
     def need(role: Role) -> Any:
         async def admitted(request: Request) -> Token:

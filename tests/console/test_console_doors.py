@@ -202,6 +202,51 @@ async def test_a_link_from_a_chat_counts_by_the_lax_cookie_alone(desk: Desk) -> 
     assert desk.links_opened() == [("red", "on-call")]
 
 
+@pytest.mark.parametrize(
+    ("headers", "counts"),
+    [
+        ({"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate"}, True),
+        ({"referer": "http://here/console/"}, True),
+        ({"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate"}, False),
+        ({}, False),
+    ],
+)
+async def test_a_view_counts_as_opened_only_where_a_page_of_ours_led_to_it(
+    desk: Desk, headers: dict[str, str], counts: bool
+) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    answer = await http.get(f"/console/incidents/{desk.id}/open/red", headers=headers)
+
+    assert f"/console/incidents/{desk.id}/red" == answer.headers["location"]
+    assert ([("red", "on-call")] if counts else []) == desk.links_opened()
+
+
+async def test_no_page_of_another_site_takes_anything_in(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+    asked = [path for method, path in routes_of(desk) if method == "GET"]
+    asked += [desk.link("red"), "/api/incidents", "/healthz"]
+    image = {"sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+    frame = image | {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}
+
+    said = {(await http.get(p, headers=h)).status_code for p in asked for h in (image, frame)}
+
+    assert ({403}, []) == (said, desk.links_opened())
+
+
+async def test_nothing_may_be_framed(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+    asked = [f"/console/incidents/{desk.id}", "/console/sign-in", "/api/incidents", "/go/x"]
+
+    said = [await http.get(path) for path in asked]
+
+    assert ["DENY"] * 4 == [a.headers["x-frame-options"] for a in said]
+    assert all("frame-ancestors 'none'" in a.headers["content-security-policy"] for a in said)
+
+
 @pytest.mark.parametrize("role", [None, Role.OBSERVER, Role.FACILITATOR])
 async def test_a_link_opened_by_nobody_who_answers_redirects_and_counts_for_nobody(
     desk: Desk, role: Role | None

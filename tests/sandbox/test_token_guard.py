@@ -95,6 +95,11 @@ def test_a_link_leads_to_no_other_site() -> None:
         {"origin": "null"},
         {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
         {"sec-fetch-site": "same-site", "sec-fetch-mode": "cors"},
+        {
+            "sec-fetch-site": "same-site",
+            "sec-fetch-mode": "navigate",
+            "sec-fetch-dest": "iframe",
+        },
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -102,6 +107,26 @@ def test_a_page_of_another_site_is_refused_even_with_the_token(
     headers: dict[str, str], method: str
 ) -> None:
     assert 403 == asked(method, "/x", bearer(TOKEN) | headers).status_code
+
+
+def test_nothing_it_answers_may_be_framed_or_taken_in_by_another_site() -> None:
+    for answer in (asked("GET", "/x", bearer(TOKEN)), asked("GET", "/x")):
+        assert "SAMEORIGIN" == answer.headers["x-frame-options"]
+        assert "same-origin" == answer.headers["cross-origin-resource-policy"]
+
+
+def test_a_web_socket_is_closed_before_the_application_hears_of_it() -> None:
+    sent: list[Any] = []
+
+    async def app(*_: Any) -> None:
+        raise AssertionError("it is not asked")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(TokenGuard(app, token=TOKEN)({"type": "websocket"}, None, send))
+
+    assert ["websocket.close"] == [message["type"] for message in sent]
 
 
 def test_its_own_pages_and_a_link_from_elsewhere_are_served() -> None:

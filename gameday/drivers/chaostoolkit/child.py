@@ -1,8 +1,8 @@
 """The process in which an experiment runs: ``python -m gameday.drivers.chaostoolkit.child MODE``.
 
 MODE is ``inject`` (hypothesis and method), ``recover`` (rollbacks) or ``check`` (hypothesis).
-It reads one line of JSON, ``{"experiment": {…}, "configuration": {…}}``, and writes one line of
-JSON per event:
+It reads one line of JSON, ``{"experiment": {…}, "configuration": {…}, "keys": {…}}``, and writes
+one line of JSON per event:
 
     {"event": "activity", "section": …, "type": …, "name": …, "status": …, "end": …, "error": …}
     {"event": "hypothesis", "met": …, "probe": …, "error": …}
@@ -23,6 +23,7 @@ import threading
 from typing import IO, Any
 
 from gameday.drivers.chaostoolkit import experiment as experiments
+from gameday.http import keys
 
 NICENESS = 5
 LONGEST = 2000
@@ -123,6 +124,7 @@ def main() -> None:
     """Read the request and play it."""
     mode = sys.argv[1]
     request = _read_request()
+    keys.learn(request.get("keys", {}))  # of what it reaches in its parent's place
     if mode == "inject":
         threading.Thread(target=_end_with_parent, daemon=True).start()
     if mode != "recover":

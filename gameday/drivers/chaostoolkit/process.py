@@ -15,6 +15,7 @@ from typing import IO, Any, Literal
 
 from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.errors import DriverError
+from gameday.http import keys
 
 Mode = Literal["inject", "recover", "check"]
 Event = Mapping[str, Any]
@@ -67,7 +68,11 @@ async def play(
             )
         finally:
             os.close(its)
-        request = {**experiments.carried(experiment), "configuration": configuration}
+        request = {
+            **experiments.carried(experiment),
+            "configuration": configuration,
+            "keys": dict(keys.known()),
+        }
         has_ended = False
         try:
             async with asyncio.timeout(within.total_seconds()):

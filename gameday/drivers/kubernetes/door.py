@@ -7,6 +7,10 @@ that whoever may use the cluster needs no ingress, no port-forward and no creden
 
 A door lasts as long as its process. What must outlive it (an undo) names the Service instead, and
 has a door of its own opened where it is used.
+
+Everybody on this machine reaches a door, and so does every page in a browser; what passes through
+it bears the operator's credentials. So a door asks for a token (`gameday.http.guard`), which only
+the process that opened it knows, and whom that tells it (`gameday.http.keys`).
 """
 
 from __future__ import annotations
@@ -17,9 +21,12 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from gameday.drivers.kubernetes.cluster import Cluster
 from gameday.errors import DriverError
+from gameday.http import keys
+from gameday.http.guard import HEADERS, LoopbackGuard, RequestHead
 
 __all__ = ["ServiceDoor"]
 
@@ -30,13 +37,32 @@ PATIENCE = timedelta(seconds=40)
 
 
 class ServiceDoor:
-    """One Service behind a free loopback port; open until `close`."""
+    """One Service behind a free loopback port; open until `close`.
 
-    def __init__(self, cluster: Cluster, *, namespace: str, service: str, port: int | str) -> None:
+    Args:
+        token: that it asks for; this process bears it from now on.
+        reads: POSTs that only read, as the beginning of their paths.
+        is_readable: whether the key that only reads opens what only reads, for the responder and
+            a browser.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        namespace: str,
+        service: str,
+        port: int | str,
+        token: str,
+        reads: tuple[str, ...] = (),
+        is_readable: bool = False,
+    ) -> None:
         """Open it; nothing is asked of the cluster yet."""
         self.prefix = f"/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy"
-        self._server = _Server(("127.0.0.1", 0), _handler(cluster, self.prefix))
+        guard = LoopbackGuard(token, reads=reads, is_readable=is_readable)
+        self._server = _Server(("127.0.0.1", 0), _handler(cluster, self.prefix, guard))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        keys.learn({self.url: token})
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True
         )
@@ -69,12 +95,29 @@ class _Server(ThreadingHTTPServer):
         """Say nothing: a caller that hung up is no error of ours."""
 
 
-def _handler(cluster: Cluster, prefix: str) -> type[BaseHTTPRequestHandler]:
+def _handler(cluster: Cluster, prefix: str, guard: LoopbackGuard) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def _pass_on(self) -> None:
+            said = urlsplit(self.path)
+            asked = RequestHead(
+                method=self.command,
+                path=unquote(said.path),
+                query=said.query,
+                headers={name.lower(): value for name, value in self.headers.items()},
+                server=self.request.getsockname()[:2],
+            )
+            reply = guard.reply(asked)
+            if reply is not None:
+                self.close_connection = True  # what else it says is not read
+                self._answer(reply.status, reply.body, dict(reply.headers))
+                return
+            if _leaves(self.path):
+                self.close_connection = True
+                self._answer(400, b'{"error": "such a path leads out of the Service"}', {})
+                return
             length = int(self.headers.get("Content-Length") or 0)
             if length > LONGEST_BODY:
                 self._answer(413, b'{"error": "the body is too large"}', {})
@@ -102,7 +145,7 @@ def _handler(cluster: Cluster, prefix: str) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             self.send_response(status)
-            for name, value in {"content-type": "application/json", **headers}.items():
+            for name, value in {"content-type": "application/json", **HEADERS, **headers}.items():
                 self.send_header(name, value)
             if status != 204:
                 self.send_header("content-length", str(len(body)))
@@ -113,3 +156,9 @@ def _handler(cluster: Cluster, prefix: str) -> type[BaseHTTPRequestHandler]:
             """Requests are not logged."""
 
     return Handler
+
+
+def _leaves(path: str) -> bool:
+    """Return whether a path could lead elsewhere than below a prefix it is put behind."""
+    named = unquote(path.partition("?")[0]).replace("\\", "/")
+    return not named.startswith("/") or any(p in (".", "..") for p in named.split("/"))

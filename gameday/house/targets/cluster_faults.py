@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -63,14 +64,25 @@ class Doors:
         self._cluster = cluster
         self._namespace = namespace
         self._open: dict[str, ServiceDoor] = {}
+        # One for all of them: a browser keeps one for the whole host, whatever the port.
+        self._token = secrets.token_hex(32)
 
     def url(self, service: str) -> str:
         """Return the address of a Service, opened at first use."""
         from gameday.drivers.kubernetes.door import ServiceDoor
+        from gameday.http.guard import PROMETHEUS_READS, PYROSCOPE_READS
 
+        # What the responder and a browser may read, and how it is asked beside GET.
+        readable = {"prometheus": PROMETHEUS_READS, "telemetry": PYROSCOPE_READS}
         if service not in self._open:
             self._open[service] = ServiceDoor(
-                self._cluster, namespace=self._namespace, service=service, port=PORTS[service]
+                self._cluster,
+                namespace=self._namespace,
+                service=service,
+                port=PORTS[service],
+                token=self._token,
+                reads=readable.get(service, ()),
+                is_readable=service in readable,
             )
         return self._open[service].url
 

@@ -21,12 +21,13 @@ import uvicorn
 
 from gameday import private
 from gameday.errors import GamedayError
+from gameday.http.guard import PROMETHEUS_READS
 from gameday.process import ProcessId
 from gameday.sandbox import state
 from gameday.sandbox.guard import TokenGuard
 from gameday.sandbox.supervisor import ledger
 from gameday.sandbox.supervisor.control import create_app
-from gameday.sandbox.supervisor.gate import READS, ReadingGate
+from gameday.sandbox.supervisor.gate import ReadingGate
 from gameday.sandbox.supervisor.layout import Layout
 from gameday.sandbox.supervisor.plant import Plant
 
@@ -96,7 +97,7 @@ def _server(app: Any, where: Layout, name: str, *, is_readable: bool = True) -> 
     """Return the server of one of the supervisor's own APIs."""
     return _Server(
         uvicorn.Config(
-            TokenGuard(app, token=where.token, is_readable=is_readable, reads=READS),
+            TokenGuard(app, token=where.token, is_readable=is_readable, reads=PROMETHEUS_READS),
             host="127.0.0.1",
             port=where.ports[name],
             lifespan="off",

@@ -29,6 +29,7 @@ def main() -> None:
 
     import uvicorn
 
+    from gameday.http.guard import PYROSCOPE_READS
     from gameday.sandbox.guard import TOKEN, TokenGuard
     from gameday.sandbox.telemetry.app import create_app
 
@@ -37,8 +38,7 @@ def main() -> None:
         stores,
         token=os.environ.get(TOKEN, ""),
         is_readable=True,
-        # How Pyroscope is asked.
-        reads=("/querier.v1.QuerierService/",),
+        reads=PYROSCOPE_READS,
         pushes=("/v1/traces", "/push.v1.PusherService/"),
     )
     uvicorn.run(

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from gameday.diagnosis.instruments import Instruments
 from gameday.errors import GamedayError, Refused, UsageError
+from gameday.http.origin import is_from_elsewhere
 from gameday.incidents.engine import NoSuchIncident
 from gameday.ports import Role
 from gameday.server.body import TooLarge
@@ -24,7 +25,6 @@ from gameday.server.console.guard import (
     SessionGuard,
     SignInFirst,
     headers,
-    is_from_elsewhere,
     own_path,
     to_sign_in,
     with_cookies,
@@ -108,7 +108,7 @@ def _doors(app: FastAPI, console: Console, guard: SessionGuard, renderer: Render
 
     @app.post("/sign-in")
     async def sign_in(request: Request) -> Response:
-        if is_from_elsewhere(request):
+        if is_from_elsewhere(request.headers):
             raise Denied(403, "sign in from this server's own page")
         sent = await fields_of(request)
         found = await sessions.begin(sent.one("token"))

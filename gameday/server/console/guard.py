@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
+from gameday.http.origin import is_from_elsewhere
 from gameday.ports import Role
 from gameday.server.console.forms import FormFields, fields_of
 from gameday.server.gate import Denied
@@ -81,7 +82,7 @@ class SessionGuard:
         session = await self._sessions.of(request.cookies)
         if session is None:
             raise Denied(401, "sign in first")
-        if is_from_elsewhere(request):
+        if is_from_elsewhere(request.headers):
             raise Denied(403, "this form was sent by a page of another site")
         sent = await fields_of(request)
         if not session.has_sent(sent.one("csrf")):
@@ -119,17 +120,3 @@ def with_cookies(response: Response, cookies: list[str]) -> Response:
     for cookie in cookies:
         response.headers.append("set-cookie", cookie)
     return response
-
-
-def is_from_elsewhere(request: Request) -> bool:
-    """Return whether the browser says that another site sent this.
-
-    Not every browser names the site, and none does where a page came without a certificate; who
-    sent a form stands in its origin then.
-    """
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site not in ("none", "same-origin")
-    origin = request.headers.get("origin")
-    # By host and port: behind a proxy that takes TLS off, only the scheme is another.
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
 from gameday.diagnosis.remedy import check_of
 from gameday.errors import DriverError, UsageError
+from gameday.http.origin import is_from_own_page
 from gameday.incidents.engine import NoSuchIncident
 from gameday.incidents.state import ROLES
 from gameday.model.page import Finding, RedShape, Step
@@ -151,7 +152,8 @@ def routes(
         session = await guard.session(request)
         if name not in VIEWS:
             raise UsageError(f"there is no view {name!r}")
-        if guard.may_act(session):
+        # A page of another site may lead here, and whoever it leads here has not done so.
+        if guard.may_act(session) and is_from_own_page(request.headers):
             await incidents.opened(incident, name, session.visitor)
         return to(incident, name)
 
