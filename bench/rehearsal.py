@@ -159,7 +159,8 @@ def told(report: Rehearsed, verbose: bool) -> str:
             drawn.scenario,
             f"on call: {drawn.character}; somebody else's fault: {drawn.theirs}; "
             f"Ctrl-C: {drawn.interrupts}; kills in vain: {drawn.kills_in_vain}; "
-            f"by hand after: {drawn.hand_after}; pager out: {drawn.pager_is_out}",
+            f"by hand after: {drawn.hand_after}; pager out: {drawn.pager_is_out}; "
+            f"elsewhere: {drawn.elsewhere}",
             "",
         ]
         for line in report.timeline.splitlines():

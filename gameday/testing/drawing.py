@@ -117,6 +117,8 @@ class Drawn:
         pager_is_out: whether no page ever comes through.
         steps: (second, by how much) the wall clock of the operator's machine is set; the target's
             stays right.
+        elsewhere: from which second on, and for how long, another target answers at the address of
+            the one that is played on; None: never.
     """
 
     scenario: str
@@ -129,6 +131,7 @@ class Drawn:
     hand_after: float | None
     pager_is_out: bool
     steps: tuple[tuple[float, timedelta], ...] = ()
+    elsewhere: tuple[float, float] | None = None
 
 
 def draw(seed: int) -> Drawn:
@@ -148,6 +151,7 @@ def draw(seed: int) -> Drawn:
         hand_after=dice.uniform(0, 6) if dice.random() < 0.2 else None,
         pager_is_out=dice.random() < 0.05,
         steps=tuple(_steps(dice)),
+        elsewhere=_elsewhere(dice),
     )
 
 
@@ -160,6 +164,12 @@ def _steps(dice: random.Random) -> Sequence[tuple[float, timedelta]]:
     return [
         (round(dice.uniform(0, 60), 2), dice.choice(STEPS)) for _ in range(dice.choice([1, 1, 2]))
     ]
+
+
+def _elsewhere(dice: random.Random) -> tuple[float, float] | None:
+    if dice.random() > 0.1:
+        return None
+    return round(dice.uniform(0, 60), 2), dice.choice([0.1, 2.0, 10.0, 45.0])
 
 
 # --- the scenario -------------------------------------------------------------------------------

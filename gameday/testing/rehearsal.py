@@ -380,6 +380,7 @@ class _Scene:
             self.machine.after(timedelta(seconds=second), self.clock.step, by)
         for moment in self.drawn.moments:
             self.machine.after(timedelta(seconds=moment.second), self._moment, moment)
+        self.world.will_lead_elsewhere(self.drawn.elsewhere)
         if self.drawn.hand_after is not None:
             wait = timedelta(seconds=self.drawn.hand_after)
             self.run.on_death.append(lambda: self.machine.after(wait, self._by_hand))
@@ -476,6 +477,7 @@ class _Scene:
         self._recover_again()
 
     def _recover_again(self) -> None:
+        self.machine.rest(self.world.until_back(self.drawn.elsewhere))
         before = self.world.state()
         undoer = self.parts.undoer(self.world)
         for undo in self.store.undos():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,9 @@ ROLLBACK = "rollback-deploy"
 
 MARK = "gd-"
 """What the name of everything a run puts in place begins with."""
+
+HERE = "here"
+"""What tells the world from any other that may answer at its address."""
 
 ONE_STEP = timedelta(milliseconds=40)
 """How long the target takes to do one thing."""
@@ -55,6 +58,8 @@ class World:
         on_put: called with the name of everything that is put in place, before it is.
         on_change: called after every change.
         webhook: where pages are sent; None: nowhere yet.
+        is_elsewhere: whether another world answers at its address: one where nothing is wrong, and
+            where what is asked for changes nothing here.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -65,9 +70,30 @@ class World:
         self.on_put: list[Callable[[str], None]] = []
         self.on_change: list[Callable[[], None]] = []
         self.webhook: str | None = None
+        self.is_elsewhere = False
         self._times = [0.0]
         self._ratios = [0.0]
         self._sums = [0.0]
+
+    def lead_elsewhere(self) -> None:
+        """Let another world answer at its address from now on."""
+        self.is_elsewhere = True
+
+    def lead_back(self) -> None:
+        """Let this one answer again."""
+        self.is_elsewhere = False
+
+    def will_lead_elsewhere(self, when: tuple[float, float] | None) -> None:
+        """Let another world answer from a second on, for so many seconds; None: never."""
+        if when is not None:
+            since, lasts = (timedelta(seconds=s) for s in when)
+            self.machine.after(since, self.lead_elsewhere)
+            self.machine.after(since + lasts, self.lead_back)
+
+    def until_back(self, when: tuple[float, float] | None) -> timedelta:
+        """Return how long it is until this world answers for good."""
+        ends = sum(when) if when is not None else 0.0
+        return timedelta(seconds=max(0.0, ends - self.machine.time()))
 
     # --- changing it -------------------------------------------------------------------------
 
@@ -156,17 +182,26 @@ class SimulatedUndoer:
     async def is_present(self, undo: Undo) -> bool:
         """Return whether anything of it is there."""
         await self._world.machine.clock.sleep(ONE_STEP)
-        return bool(self._world.present(undo))
+        self._answers(undo)
+        return not self._world.is_elsewhere and bool(self._world.present(undo))
 
     async def recover(self, undo: Undo) -> None:
         """Take it back, one thing after the other."""
         await self._world.machine.clock.sleep(ONE_STEP)
+        self._answers(undo)
+        if self._world.is_elsewhere:
+            return
         if undo.kind == MITIGATIONS:
             self._world.restore()
             return
         for name in self._world.present(undo):
             self._world.remove(name)
             await self._world.machine.clock.sleep(ONE_STEP)
+
+    def _answers(self, undo: Undo) -> None:
+        """Return where the very world answers that an undo is pinned to."""
+        if undo.data.get("world") is not None and self._world.is_elsewhere:
+            raise TemporaryDriverError("another world answers than the one that is meant")
 
 
 class SimulatedFaults(SimulatedUndoer):
@@ -193,8 +228,11 @@ class SimulatedFaults(SimulatedUndoer):
         return PlannedFault(fault, path, dict(configuration), at, duration, undo)
 
     async def pinned(self, undo: Undo) -> Undo:
-        """Return the undo as it is: there is one world."""
-        return undo
+        """Return the undo with the world it is for."""
+        await self._world.machine.clock.sleep(ONE_STEP)
+        if self._world.is_elsewhere:
+            raise TemporaryDriverError("another world answers than the one that is meant")
+        return replace(undo, data={**undo.data, "world": HERE})
 
     async def inject(self, fault: PlannedFault) -> Injection:
         """Put the fault in place."""
@@ -203,7 +241,9 @@ class SimulatedFaults(SimulatedUndoer):
         ttl = fault.duration if fault.configuration.get("ttl", True) else None
         for place in range(int(fault.configuration.get("places", 1))):
             await world.machine.clock.sleep(ONE_STEP)
-            world.put(f"{fault.undo.id}@{place}", ratio, ttl=ttl)
+            if not world.is_elsewhere:
+                world.put(f"{fault.undo.id}@{place}", ratio, ttl=ttl)
+        self._answers(fault.undo)
         return Injection(world.machine.clock.now(), {"actions": [fault.experiment]})
 
     async def steady(self, path: str) -> bool:
@@ -214,6 +254,8 @@ class SimulatedFaults(SimulatedUndoer):
     async def strays(self) -> Sequence[Undo]:
         """Return what takes back everything that bears the mark of some run."""
         await self._world.machine.clock.sleep(ONE_STEP)
+        if self._world.is_elsewhere:
+            return []
         marked = sorted({n.partition("@")[0] for n in self._world.faults if n.startswith(MARK)})
         return [_undo(name, name.removeprefix(MARK).rpartition("-")[0], name) for name in marked]
 
@@ -242,6 +284,8 @@ class SimulatedTarget:
         await self._world.machine.clock.sleep(ONE_STEP)
         if name not in (SHIELD, ROLLBACK):
             raise PermanentDriverError(f"the world knows no mitigation {name!r}")
+        if self._world.is_elsewhere:
+            raise unreachable("the world that is meant")
         self._world.mitigate(name)
         return f"{name} is in force"
 
@@ -258,6 +302,7 @@ class SimulatedTarget:
             run=run,
             description="mitigations in the world",
             command=f"gameday recover {run}",
+            data={"world": HERE},
         )
 
 

@@ -36,7 +36,12 @@ SCENARIO = next(
 )
 
 
-def broken_by(parts: Parts, *failures: Failure, theirs: float | None = 0.0) -> str:
+def broken_by(
+    parts: Parts,
+    *failures: Failure,
+    theirs: float | None = 0.0,
+    elsewhere: tuple[float, float] | None = None,
+) -> str:
     """Play with these parts and return what was noticed."""
     drawn = replace(
         draw(0),
@@ -48,6 +53,7 @@ def broken_by(parts: Parts, *failures: Failure, theirs: float | None = 0.0) -> s
         hand_after=None,
         kills_in_vain=0,
         pager_is_out=False,
+        elsewhere=elsewhere,
     )
     report: Rehearsed = rehearse(-1, drawn=drawn, parts=parts)
     return "\n".join(report.violations)
@@ -201,6 +207,18 @@ class _Late(SimulatedFaults):
 )
 def test_an_undoer_that_breaks_a_promise_is_caught(parts: Parts, noticed: str) -> None:
     assert noticed in broken_by(parts)
+
+
+def test_a_proof_out_of_another_world_is_caught() -> None:
+    class Believing(SimulatedFaults):
+        async def pinned(self, undo: Undo) -> Undo:
+            return undo  # any world is believed then
+
+    ever_since = (8.0, 10_000.0)
+
+    noticed = broken_by(Parts(faults=Believing), elsewhere=ever_since)
+
+    assert "no open undo in the store knows of it" in noticed
 
 
 def test_a_sentinel_that_recovers_too_late_is_caught() -> None:

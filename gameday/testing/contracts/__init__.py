@@ -22,7 +22,12 @@ from gameday.testing.contracts.clock import (
     SettableClockContract,
 )
 from gameday.testing.contracts.contract import Broken, check, promises
-from gameday.testing.contracts.faults import FaultDriverContract, FaultyPlace
+from gameday.testing.contracts.faults import (
+    FaultDriverContract,
+    FaultyPlace,
+    MovablePlace,
+    PinnedFaultsContract,
+)
 from gameday.testing.contracts.incidents import (
     IncidentStoreContract,
     OpensSharedStore,
@@ -45,10 +50,12 @@ __all__ = [
     "IncidentStoreContract",
     "LeaseContract",
     "MakesPager",
+    "MovablePlace",
     "OpensSharedStore",
     "OpensStore",
     "PagedTool",
     "PagerContract",
+    "PinnedFaultsContract",
     "PlaysLease",
     "ProfileSourceContract",
     "ProfiledService",

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from gameday.errors import DriverError
 from gameday.ports import FaultDriver, PlannedFault, Undo
+from gameday.testing.contracts.contract import case, refused
 
-__all__ = ["FaultDriverContract", "FaultyPlace"]
+__all__ = ["FaultDriverContract", "FaultyPlace", "MovablePlace", "PinnedFaultsContract"]
 
 T = TypeVar("T")
 
@@ -52,6 +53,22 @@ class FaultyPlace(ABC):
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what a call returns."""
         return asyncio.run(work)
+
+
+class MovablePlace(FaultyPlace):
+    """A system to whose address another one may come to answer, in which nothing is wrong."""
+
+    @abstractmethod
+    def lead_elsewhere(self) -> None:
+        """Let another system of the same kind answer at the address, with the same names in it."""
+
+    @abstractmethod
+    def lead_back(self) -> None:
+        """Let the first one answer again."""
+
+    @abstractmethod
+    def state_elsewhere(self) -> object:
+        """Return all that is in place in the other one."""
 
 
 class FaultDriverContract:
@@ -151,6 +168,56 @@ class FaultDriverContract:
         assert subject.do(subject.driver().is_present(fault.undo))
         subject.do(subject.driver().recover(fault.undo))
         assert before == subject.state()
+
+
+class PinnedFaultsContract:
+    """For a `gameday.ports.FaultDriver` that tells its system from another one at its address."""
+
+    def test_what_another_system_does_not_show_is_not_gone(self, subject: MovablePlace) -> None:
+        fault = self._pinned(subject)
+        subject.do(subject.driver().inject(fault))
+        before = subject.state()
+
+        subject.lead_elsewhere()
+
+        for reading in ("is_present", "recover"):
+            with case(reading), refused(DriverError, "another"):
+                subject.do(getattr(subject.driver(), reading)(_sent(fault.undo)))
+        assert before == subject.state()
+
+    def test_nothing_is_taken_back_or_changed_in_another_system(
+        self, subject: MovablePlace
+    ) -> None:
+        fault = self._pinned(subject)
+        subject.do(subject.driver().inject(fault))
+        subject.lead_elsewhere()
+        before = subject.state_elsewhere()
+
+        with refused(DriverError, "another"):
+            subject.do(subject.driver().recover(_sent(fault.undo)))
+
+        assert before == subject.state_elsewhere()
+
+    def test_once_the_system_answers_again_its_fault_is_recovered(
+        self, subject: MovablePlace
+    ) -> None:
+        before = subject.state()
+        fault = self._pinned(subject)
+        subject.do(subject.driver().inject(fault))
+        subject.lead_elsewhere()
+        with refused(DriverError, "another"):
+            subject.do(subject.driver().recover(_sent(fault.undo)))
+
+        subject.lead_back()
+
+        assert subject.do(subject.driver().is_present(_sent(fault.undo)))
+        subject.do(subject.driver().recover(_sent(fault.undo)))
+        assert not subject.do(subject.driver().is_present(_sent(fault.undo)))
+        assert before == subject.state()
+
+    def _pinned(self, subject: MovablePlace) -> PlannedFault:
+        fault = subject.prepare()
+        return replace(fault, undo=subject.do(subject.driver().pinned(fault.undo)))
 
 
 def _sent(undo: Undo) -> Undo:
