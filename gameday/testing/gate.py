@@ -58,6 +58,7 @@ class Troubled:
 
     def __post_init__(self) -> None:
         self.server = self.inner.server
+        self.authority = self.inner.authority
         self._lock = threading.Lock()
 
     def ask(
@@ -101,6 +102,32 @@ class Troubled:
                     trouble.times -= 1
                     return trouble
         return None
+
+
+class Address:
+    """An address behind which another server may come to answer; fulfils `Transport`."""
+
+    def __init__(self, leads_to: Transport) -> None:
+        self.leads_to = leads_to
+        self.server = leads_to.server
+        self.authority = leads_to.authority
+
+    def ask(
+        self, method: str, target: str, *, body: bytes | None, content_type: str, timeout_s: float
+    ) -> Answer:
+        """See `Transport`."""
+        return self.leads_to.ask(
+            method, target, body=body, content_type=content_type, timeout_s=timeout_s
+        )
+
+    def stream(
+        self, target: str, *, timeout_s: float, accept: str
+    ) -> tuple[Answer, Iterator[bytes]]:
+        """See `Transport`."""
+        return self.leads_to.stream(target, timeout_s=timeout_s, accept=accept)
+
+    def close(self) -> None:
+        """See `Transport`."""
 
 
 @contextmanager

@@ -46,12 +46,18 @@ _PATH = re.compile(
 
 @dataclass
 class SimulatedApi:
-    """The server; fulfils the driver's `Transport`."""
+    """The server; fulfils the driver's `Transport`.
+
+    Attributes:
+        uid: of its kube-system: its identity; empty: it has none.
+    """
 
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: KINDS)
     server: str = "https://simulated:6443"
     troubles: list[Trouble] = field(default_factory=list)
     on_evicted: Callable[[Object], None] | None = None
+    uid: str = "uid-of-sim"
+    authority: str = ""
 
     def __post_init__(self) -> None:
         self._versions = count(1)
@@ -59,6 +65,8 @@ class SimulatedApi:
         self._past: list[tuple[int, str, str, Object]] = []
         self._moved = threading.Condition()
         self._first_kept = 0
+        if self.uid:
+            self.put("namespaces", "kube-system", metadata={"uid": self.uid})
 
     def cluster(
         self,

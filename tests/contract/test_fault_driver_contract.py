@@ -12,11 +12,19 @@ import httpx
 import pytest
 
 from gameday.drivers.chaostoolkit import ChaosToolkit
+from gameday.drivers.kubernetes import connect
+from gameday.drivers.kubernetes.identity import identity_of
+from gameday.house.targets.cluster_faults import ClusterFaults, Place
 from gameday.ports import FaultDriver, PlannedFault, Undo
-from gameday.testing.contracts import FaultDriverContract, FaultyPlace
+from gameday.testing.contracts import (
+    FaultDriverContract,
+    FaultyPlace,
+    MovablePlace,
+    PinnedFaultsContract,
+)
 from gameday.testing.control import ControlApi, controlling
 from gameday.testing.failures import Calls, Failure, Port, Way
-from gameday.testing.gate import kubeconfig, serving
+from gameday.testing.gate import Address, kubeconfig, serving
 from gameday.testing.kubernetes import SimulatedApi
 from gameday.testing.machine import Machine
 from gameday.testing.proxy import running_proxy
@@ -29,7 +37,7 @@ PROXIES = ("inventory-db-eu-west", "inventory-db-us-east")
 MINUTE = timedelta(minutes=1)
 
 
-class Simulated(FaultyPlace):
+class Simulated(MovablePlace):
     """The driver of rehearsals."""
 
     def __init__(self) -> None:
@@ -58,6 +66,15 @@ class Simulated(FaultyPlace):
 
     def state(self) -> object:
         return self.world.state()
+
+    def lead_elsewhere(self) -> None:
+        self.world.lead_elsewhere()
+
+    def lead_back(self) -> None:
+        self.world.lead_back()
+
+    def state_elsewhere(self) -> object:
+        return ()
 
     def disturb(self) -> None:
         self.world.put("theirs@0", 0.0)
@@ -117,6 +134,9 @@ class OnACluster(FaultyPlace):
         self.nowhere = kubeconfig(folder, "http://127.0.0.1:1", context="nowhere")
 
     def driver(self) -> FaultDriver:
+        return self.toolkit()
+
+    def toolkit(self) -> ChaosToolkit:
         return ChaosToolkit(context="sim", kubeconfig=self.kubeconfig)
 
     def unreachable(self) -> FaultDriver:
@@ -141,6 +161,30 @@ class OnACluster(FaultyPlace):
 
     def disturb(self) -> None:
         self.api.put("networkpolicies", "theirs", "shop")
+
+
+class OnAClusterByAddress(OnACluster, MovablePlace):
+    """The same as a run has it: with the cluster noted, at an address that may lead elsewhere."""
+
+    def __init__(self, folder: Path, url: str, api: SimulatedApi, address: Address) -> None:
+        super().__init__(folder, url, api)
+        self.address = address
+        self.another = SimulatedApi(uid="uid-of-another")
+        self.another.pod("p1", "a1")
+
+    def driver(self) -> FaultDriver:
+        place = Place("sim", "shop", self.kubeconfig)
+        cluster = connect("sim", kubeconfig=self.kubeconfig)
+        return ClusterFaults(self.toolkit(), place, cluster, identity=identity_of(cluster))
+
+    def lead_elsewhere(self) -> None:
+        self.address.leads_to = self.another
+
+    def lead_back(self) -> None:
+        self.address.leads_to = self.api
+
+    def state_elsewhere(self) -> object:
+        return self.another.names("networkpolicies")
 
 
 class OnTheSandbox(FaultyPlace):
@@ -224,6 +268,28 @@ class TestChaosToolkitOnACluster(FaultDriverContract):
         api.pod("p1", "a1")
         with serving(api) as url:
             yield OnACluster(tmp_path, url, api)
+
+
+class TestWhichWorldTheSimulatedFaultsAreIn(PinnedFaultsContract):
+    @pytest.fixture
+    def subject(self) -> Iterator[Simulated]:
+        simulated = Simulated()
+        yield simulated
+        simulated.machine.close()
+
+
+@pytest.mark.served
+class TestWhichClusterTheFaultsAreIn(PinnedFaultsContract):
+    @pytest.fixture
+    def subject(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[OnAClusterByAddress]:
+        monkeypatch.setenv("GAMEDAY_KUBE_CONTEXTS", "sim,nowhere")
+        api = SimulatedApi()
+        api.pod("p1", "a1")
+        address = Address(api)
+        with serving(address) as url:
+            yield OnAClusterByAddress(tmp_path, url, api, address)
 
 
 @pytest.mark.served

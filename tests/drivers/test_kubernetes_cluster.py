@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gameday.drivers.kubernetes import Cluster
-from gameday.drivers.kubernetes.cluster import WatchEventType
+from gameday.drivers.kubernetes.changes import WatchEventType
 from gameday.drivers.kubernetes.evictions import EvictionOutcome, evict
 from gameday.drivers.kubernetes.refusals import (
     AlreadyThere,

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from gameday.drivers.kubernetes.cluster import WATCH_SLICE, WatchEvent, WatchEventType
+from gameday.drivers.kubernetes.changes import WatchEvent, WatchEventType
+from gameday.drivers.kubernetes.cluster import WATCH_SLICE
 from gameday.drivers.kubernetes.draining import Drain, Rules, nodes_in
 from gameday.drivers.kubernetes.effects import UNHEARD, ClusterEffects
 from gameday.drivers.kubernetes.owners import owners_of

@@ -10,6 +10,7 @@ import pytest
 
 from gameday.drivers.kubernetes import rollouts
 from gameday.drivers.kubernetes.deploys import ReplicaSetDeploys
+from gameday.drivers.kubernetes.identity import identity_of
 from gameday.drivers.kubernetes.mitigations import ShopMitigations, mitigated_by
 from gameday.drivers.kubernetes.target import KubernetesTarget
 from gameday.errors import PermanentDriverError, TemporaryDriverError
@@ -78,8 +79,14 @@ def variables(api: SimulatedApi, name: str) -> dict[str, str]:
 
 
 def target(api: SimulatedApi) -> KubernetesTarget:
+    cluster = api.cluster()
     return KubernetesTarget(
-        api.cluster(), "shop", time_scale=60, mailbox_url="http://127.0.0.1:1", kubeconfig="k"
+        cluster,
+        "shop",
+        time_scale=60,
+        mailbox_url="http://127.0.0.1:1",
+        identity=identity_of(cluster),
+        kubeconfig="k",
     )
 
 
@@ -197,6 +204,7 @@ async def test_the_undo_holds_how_things_were_and_survives_being_stored(
 
     assert json.loads(json.dumps(dict(undo.data))) == undo.data
     assert "primary" == undo.data["before"]["inventory-region-a"]["variables"]["SHOP_DATABASE"]
+    assert "uid-of-sim" == undo.data["identity"]["uid"]
     assert "kubernetes/sim" == playing.name
 
 

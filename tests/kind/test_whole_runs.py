@@ -51,7 +51,7 @@ def account(
     apply(cluster, "identity.yaml", namespace)
     made = [
         thing
-        for file in ("faults.yaml", "target.yaml", "drain.yaml")
+        for file in ("cluster.yaml", "faults.yaml", "target.yaml", "drain.yaml")
         for thing in apply(cluster, file, "shop", of=namespace)
     ]
     yield Shell(environment(live, tmp_path, token=token(cluster, namespace)))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum
 from threading import Event
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode
 
+from gameday.drivers.kubernetes.changes import Listing, WatchEvent, WatchEventType
 from gameday.drivers.kubernetes.fences import Fences
 from gameday.drivers.kubernetes.refusals import (
     Busy,
@@ -37,31 +36,6 @@ PAGE = 500
 
 WATCH_SLICE = timedelta(seconds=10)
 """How long the server lets one watch last; how long a watch that nobody needs lives on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Objects, and the version of the whole from which a watch may go on."""
-
-    items: Sequence[Object]
-    version: str
-
-
-class WatchEventType(Enum):
-    """What happened to an object while it was watched."""
-
-    LISTED = "LISTED"  # everything there is, told anew: whatever is not among it is gone
-    ADDED = "ADDED"
-    MODIFIED = "MODIFIED"
-    DELETED = "DELETED"
-
-
-@dataclass(frozen=True, slots=True)
-class WatchEvent:
-    """What a watch saw: of one object, or with `WatchEventType.LISTED` of all there are."""
-
-    kind: WatchEventType
-    objects: Sequence[Object]
 
 
 class Cluster:
@@ -116,6 +90,11 @@ class Cluster:
     def server(self) -> str:
         """Return the URL of the API server."""
         return self._transport.server
+
+    @property
+    def authority(self) -> str:
+        """Return the fingerprint of who vouches for the server; empty where nobody of its own."""
+        return self._transport.authority
 
     # --- what is offered ----------------------------------------------------------------------
 

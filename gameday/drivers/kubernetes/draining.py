@@ -16,7 +16,8 @@ from threading import Event, Thread
 from typing import Any
 
 from gameday.drivers.kubernetes import marks, pods, selectors
-from gameday.drivers.kubernetes.cluster import Cluster, Object, WatchEvent, WatchEventType
+from gameday.drivers.kubernetes.changes import WatchEvent, WatchEventType
+from gameday.drivers.kubernetes.cluster import Cluster, Object
 from gameday.drivers.kubernetes.evictions import Eviction, EvictionOutcome, evict
 from gameday.drivers.kubernetes.refusals import Forbidden, NotFound
 from gameday.drivers.kubernetes.transport import METADATA

@@ -13,7 +13,8 @@ from contextlib import suppress
 from datetime import timedelta
 from threading import Event, Lock, Thread
 
-from gameday.drivers.kubernetes.cluster import Cluster, Listing, WatchEvent, WatchEventType
+from gameday.drivers.kubernetes.changes import Listing, WatchEvent, WatchEventType
+from gameday.drivers.kubernetes.cluster import Cluster
 from gameday.drivers.kubernetes.owners import PodOwner, owners_of
 from gameday.drivers.kubernetes.pod_book import PodBook
 from gameday.drivers.kubernetes.refusals import Forbidden

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from gameday.drivers.kubernetes import draining, rollouts
 from gameday.drivers.kubernetes.access import connect
 from gameday.drivers.kubernetes.cluster import Cluster, Object
+from gameday.drivers.kubernetes.identity import check_identity
 from gameday.errors import PermanentDriverError
 from gameday.model.shop import REGION, SELECTOR, SERVICE
 from gameday.ports import Undo
@@ -36,6 +38,7 @@ def state_of(cluster: Cluster, namespace: str) -> dict[str, Any]:
     """Return what mitigations can change, as it is now: by Deployment, JSON-shaped."""
     return {
         d["metadata"]["name"]: {
+            "uid": d["metadata"]["uid"],
             "replicas": d["spec"].get("replicas", 1),
             "image": d["spec"]["template"]["spec"]["containers"][0].get("image", ""),
             "variables": {k: v for k, v in rollouts.variables(d).items() if k in VARIABLES},
@@ -194,29 +197,61 @@ class ClusterMitigations:
 
     def _is_present(self, undo: Undo) -> bool:
         with _opened(undo) as cluster:
-            return bool(_changed(cluster, undo))
+            changed = _changed(cluster, undo)
+            _check_no_copy(changed, undo)
+            if not changed:
+                check_identity(cluster, undo.data.get("identity"))
+            return bool(changed)
 
     def _recover(self, undo: Undo) -> None:
         namespace = str(undo.data["namespace"])
         with _opened(undo) as cluster:
             changed = _changed(cluster, undo)
-            for found in changed:
+            ours = [d for d in changed if not _is_copy(d, undo)]
+            for found in ours:
                 before = undo.data["before"].get(found["metadata"]["name"], {})
                 make = functools.partial(_back, before=before, run=undo.run)
                 cluster.change("deployments", found["metadata"]["name"], namespace, make)
-            names = [d["metadata"]["name"] for d in changed]
+            names = [d["metadata"]["name"] for d in ours]
             rollouts.until_through(cluster, namespace, names, within=BACK_WITHIN)
+            _check_no_copy(changed, undo)
 
 
-def _opened(undo: Undo) -> Cluster:
-    return connect(
-        str(undo.data["context"]), kubeconfig=undo.data.get("kubeconfig"), is_fenced=False
-    )
+@contextmanager
+def _opened(undo: Undo) -> Iterator[Cluster]:
+    """Yield the cluster an undo is for, and no other that answers at its address."""
+    where = str(undo.data["context"])
+    with connect(where, kubeconfig=undo.data.get("kubeconfig"), is_fenced=False) as cluster:
+        check_identity(cluster, undo.data.get("identity"))
+        yield cluster
 
 
 def _changed(cluster: Cluster, undo: Undo) -> list[Object]:
     found = cluster.list("deployments", str(undo.data["namespace"]), labels=SELECTOR)
     return [d for d in found if mitigated_by(d) == undo.run]
+
+
+def _is_copy(deployment: Object, undo: Undo) -> bool:
+    """Return whether it is another object than the one of its name before the run."""
+    meta = deployment["metadata"]
+    before = undo.data["before"].get(meta["name"]) or {}
+    return bool(before.get("uid", meta["uid"]) != meta["uid"])
+
+
+def _check_no_copy(changed: Sequence[Object], undo: Undo) -> None:
+    """Return where every Deployment that bears the run's name is the one that was changed.
+
+    Raises:
+        PermanentDriverError: one is not: what its namesake was is not what it should be.
+    """
+    copies = [str(d["metadata"]["name"]) for d in changed if _is_copy(d, undo)]
+    if copies:
+        where, name = undo.data["namespace"], copies[0]
+        raise PermanentDriverError(
+            f"in {where!r} bear the name of the run {undo.run} and are other objects than those it"
+            f" changed, made anew from a copy: {_listed(copies)}; put them right by hand, then"
+            f" `kubectl -n {where} annotate deployment/{name} {BY}-`"
+        )
 
 
 def unmitigated() -> Object:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from gameday.drivers.kubernetes.cluster import Object, WatchEvent, WatchEventType
+from gameday.drivers.kubernetes.changes import WatchEvent, WatchEventType
+from gameday.drivers.kubernetes.cluster import Object
 from gameday.drivers.kubernetes.owners import PodOwner, stopped_by
 from gameday.drivers.kubernetes.pods import controller
 from gameday.model.effects import MADE_WITHIN, OwnerEffects

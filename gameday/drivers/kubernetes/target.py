@@ -10,6 +10,7 @@ from typing import Any
 
 from gameday.drivers.kubernetes import rollouts
 from gameday.drivers.kubernetes.cluster import Cluster
+from gameday.drivers.kubernetes.identity import ClusterIdentity
 from gameday.drivers.kubernetes.mitigations import ShopMitigations, state_of
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.model.shop import SELECTOR
@@ -37,12 +38,14 @@ class KubernetesTarget:
         *,
         time_scale: float,
         mailbox_url: str,
+        identity: ClusterIdentity,
         kubeconfig: str | None = None,
     ) -> None:
         """Note how the shop is now.
 
         Args:
             mailbox_url: where pages wait, as this machine reaches it.
+            identity: of the cluster that is meant.
             kubeconfig: what the cluster was opened with, for an undo to do the same.
 
         Raises:
@@ -54,6 +57,7 @@ class KubernetesTarget:
         self._namespace = namespace
         self._mailbox = mailbox_url
         self._kubeconfig = kubeconfig
+        self._identity = identity
         self._before = state_of(cluster, namespace)
         self._run = ""
         self._forwarding: asyncio.Task[None] | None = None
@@ -98,6 +102,7 @@ class KubernetesTarget:
                 "context": self._cluster.context,
                 "kubeconfig": self._kubeconfig,
                 "namespace": self._namespace,
+                "identity": self._identity.to_json(),
                 "before": self._before,
             },
         )

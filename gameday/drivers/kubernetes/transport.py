@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, Protocol
 
 from gameday import __version__
@@ -11,6 +15,8 @@ from gameday import __version__
 JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """Objects without what they are asked to be and what became of it: a tenth of the size."""
+
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class NoAnswer(Exception):
@@ -31,6 +37,10 @@ class Transport(Protocol):
 
     server: str
     """URL of the server, for messages."""
+
+    authority: str
+    """Fingerprint of the certificates that the server's own is checked against; empty where it is
+    checked against none but the machine's, or not at all."""
 
     def ask(
         self,
@@ -71,6 +81,7 @@ class NetworkTransport:
         self._client = client
         self._settings = client.configuration
         self.server = str(self._settings.host).rstrip("/")
+        self.authority = _authority(self._settings) if self.server.startswith("https:") else ""
 
     def ask(
         self,
@@ -150,6 +161,19 @@ class NetworkTransport:
 
 def _lower(headers: Mapping[str, str]) -> Mapping[str, str]:
     return {name.lower(): value for name, value in headers.items()}
+
+
+def _authority(settings: Any) -> str:
+    if not settings.verify_ssl or not settings.ssl_ca_cert:
+        return ""
+    try:
+        text = Path(settings.ssl_ca_cert).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""  # no request will come through either, and it says why
+    found = {sha256(ssl.PEM_cert_to_DER_cert(c)).hexdigest() for c in _CERTIFICATE.findall(text)}
+    if len(found) > 1:
+        return sha256("".join(sorted(found)).encode()).hexdigest()
+    return next(iter(found), "")
 
 
 def _words(problem: Exception) -> str:

@@ -170,6 +170,7 @@ async def _looked_at(
         plan=None if isinstance(made, PlanRefused) else made,
         notices=(
             *(() if is_ours else given.notices),
+            *system.notices,
             *routing,
             *windows,
             *experiment_notices(story),

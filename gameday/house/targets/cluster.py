@@ -11,6 +11,7 @@ from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.kubernetes import Cluster, connect, rollouts
 from gameday.drivers.kubernetes.deploys import ReplicaSetDeploys
 from gameday.drivers.kubernetes.effects import ClusterEffects
+from gameday.drivers.kubernetes.identity import identity_of
 from gameday.drivers.kubernetes.target import KubernetesTarget
 from gameday.drivers.prometheus import Prometheus
 from gameday.errors import Ground, PermanentDriverError, PlanRefused, Refusal
@@ -85,6 +86,7 @@ def cluster_system(place: Place, *, programme: Programme | None, settings: Setti
     """
     cluster = connect(place.context, kubeconfig=place.kubeconfig)
     cluster.fences.check_namespaces([place.namespace])
+    identity = identity_of(cluster)
     time_scale = _time_scale(cluster, place)
     check_scale(place, time_scale, programme=programme, settings=settings)
     doors = Doors(cluster, place.namespace)
@@ -96,6 +98,7 @@ def cluster_system(place: Place, *, programme: Programme | None, settings: Setti
             place.namespace,
             time_scale=time_scale,
             mailbox_url=doors.url("mailbox"),
+            identity=identity,
             kubeconfig=place.kubeconfig,
         ),
         alerts=Prometheus(prometheus),
@@ -106,6 +109,8 @@ def cluster_system(place: Place, *, programme: Programme | None, settings: Setti
                 kubeconfig=place.kubeconfig,
             ),
             place,
+            cluster,
+            identity=identity,
             pods_back=_pods_back(cluster, place.namespace),
         ),
         deploys=ReplicaSetDeploys(
@@ -121,6 +126,7 @@ def cluster_system(place: Place, *, programme: Programme | None, settings: Setti
         group_wait=timedelta(0),
         count=reach,
         effects=ClusterEffects(cluster, place.namespace),
+        notices=tuple(filter(None, [identity.doubt(f"{cluster.server} ({place.target})")])),
     )
 
 
@@ -134,7 +140,7 @@ def cluster_faults(place: Place) -> ClusterFaults:
     has_proxy = bool(cluster.list("pods", place.namespace, labels=f"{SERVICE}=proxy"))
     proxy = Doors(cluster, place.namespace).url("proxy") if has_proxy else None
     inner = ChaosToolkit(toxiproxy_url=proxy, context=place.context, kubeconfig=place.kubeconfig)
-    return ClusterFaults(inner, place)
+    return ClusterFaults(inner, place, cluster, identity=identity_of(cluster))
 
 
 def _time_scale(cluster: Cluster, place: Place) -> float:

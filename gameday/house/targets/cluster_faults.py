@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     # The client library takes a moment to load, and most runs need none.
     from gameday.drivers.kubernetes import Cluster
     from gameday.drivers.kubernetes.door import ServiceDoor
+    from gameday.drivers.kubernetes.identity import ClusterIdentity
 
 PORTS = {"prometheus": 9090, "telemetry": 4318, "proxy": 8474, "mailbox": 9094}
 """The Services gameday talks to, and their ports."""
@@ -103,17 +104,23 @@ class ClusterFaults:
         self,
         inner: ChaosToolkit,
         place: Place,
+        cluster: Cluster,
         *,
+        identity: ClusterIdentity,
         pods_back: Callable[[timedelta], bool] = lambda _: True,
     ) -> None:
-        """Remember both.
+        """Remember them.
 
         Args:
+            cluster: of the place, for asking which one it is that answers.
+            identity: of the one that is meant.
             pods_back: waits at most this long, and returns whether as many pods are ready as were
                 when the run began.
         """
         self._inner = inner
         self._place = place
+        self._cluster = cluster
+        self._identity = identity.to_json()
         self._pods_back = pods_back
 
     def prepare(
@@ -140,12 +147,18 @@ class ClusterFaults:
         return replace(planned, undo=self._placed(planned.undo))
 
     async def pinned(self, undo: Undo) -> Undo:
-        """Return the undo with what tells the place it changes from any other."""
+        """Return the undo with what tells the place it changes from any other.
+
+        Its cluster is noted since it was planned, and must still be the one that answers.
+        """
+        await _is_there(self._cluster, undo)
         return await self._inner.pinned(undo)
 
     async def inject(self, fault: PlannedFault) -> Injection:
         """Put the fault in place."""
-        return await self._inner.inject(fault)
+        injection = await self._inner.inject(fault)
+        await _is_there(self._cluster, fault.undo)
+        return injection
 
     async def steady(self, path: str) -> bool:
         """Return whether the steady-state hypothesis of an experiment holds now."""
@@ -156,12 +169,17 @@ class ClusterFaults:
 
         Of a fault that took pods away, that they are missing is a part.
         """
-        if await self._inner.is_present(undo):
-            return True
-        return _takes_pods(undo) and not await asyncio.to_thread(self._pods_back, timedelta(0))
+        await _is_there(self._cluster, undo)
+        is_present = await self._inner.is_present(undo)
+        if not is_present and _takes_pods(undo):
+            is_present = not await asyncio.to_thread(self._pods_back, timedelta(0))
+        if not is_present:
+            await _is_there(self._cluster, undo)
+        return is_present
 
     async def recover(self, undo: Undo) -> None:
         """Take it back, and wait for the pods it took away; idempotent."""
+        await _is_there(self._cluster, undo)
         await self._inner.recover(undo)
         if _takes_pods(undo):
             await asyncio.to_thread(self._pods_back, PODS_BACK_WITHIN)
@@ -169,11 +187,25 @@ class ClusterFaults:
     async def strays(self) -> Sequence[Undo]:
         """Return what takes back everything in the cluster that bears the mark of some run."""
         command = f"gameday recover --strays --context {self._place.context}"
+        await _answers(self._cluster, self._identity)
         found = await self._inner.strays()
+        await _answers(self._cluster, self._identity)
         return [replace(self._placed(undo), command=command) for undo in found]
 
     def _placed(self, undo: Undo) -> Undo:
-        return replace(undo, data={**undo.data, "cluster": self._place.to_json()})
+        where = {"cluster": self._place.to_json(), "identity": self._identity}
+        return replace(undo, data={**undo.data, **where})
+
+
+async def _is_there(cluster: Cluster, undo: Undo) -> None:
+    """Return where the very cluster answers that an undo is for."""
+    await _answers(cluster, undo.data.get("identity"))
+
+
+async def _answers(cluster: Cluster, identity: Mapping[str, Any] | None) -> None:
+    from gameday.drivers.kubernetes.identity import check_identity
+
+    await asyncio.to_thread(check_identity, cluster, identity)
 
 
 def _takes_pods(undo: Undo) -> bool:
@@ -191,14 +223,37 @@ class PlacedExperiments:
 
     async def is_present(self, undo: Undo) -> bool:
         """Return whether anything this undo takes back is still there."""
+        cluster = self._cluster(undo)
+        if cluster is not None:
+            await _is_there(cluster, undo)
         inner, moved = self._reached(undo)
-        return moved is not None and await inner.is_present(moved)
+        is_present = moved is not None and await inner.is_present(moved)
+        if cluster is not None and not is_present:
+            await _is_there(cluster, undo)
+        return is_present
 
     async def recover(self, undo: Undo) -> None:
         """Take it back; idempotent."""
+        cluster = self._cluster(undo)
+        if cluster is not None:
+            await _is_there(cluster, undo)
         inner, moved = self._reached(undo)
         if moved is not None:
             await inner.recover(moved)
+
+    def _cluster(self, undo: Undo) -> Cluster | None:
+        """Return the cluster at the place of an undo, whichever it is; None where it has none."""
+        said = undo.data.get("cluster")
+        return self._at(Place(**said))[0] if said else None
+
+    def _at(self, place: Place) -> tuple[Cluster, Doors, ChaosToolkit]:
+        if place not in self._known:
+            from gameday.drivers.kubernetes import connect
+
+            cluster = connect(place.context, kubeconfig=place.kubeconfig, is_fenced=False)
+            inner = ChaosToolkit(context=place.context, kubeconfig=place.kubeconfig)
+            self._known[place] = (cluster, Doors(cluster, place.namespace), inner)
+        return self._known[place]
 
     def _reached(self, undo: Undo) -> tuple[ChaosToolkit, Undo | None]:
         """Return who takes it back, and the undo with addresses that lead somewhere now.
@@ -208,14 +263,8 @@ class PlacedExperiments:
         said = undo.data.get("cluster")
         if not said:
             return self._local, undo
-        from gameday.drivers.kubernetes import connect
-
         place = Place(**said)
-        if place not in self._known:
-            cluster = connect(place.context, kubeconfig=place.kubeconfig, is_fenced=False)
-            inner = ChaosToolkit(context=place.context, kubeconfig=place.kubeconfig)
-            self._known[place] = (cluster, Doors(cluster, place.namespace), inner)
-        cluster, doors, inner = self._known[place]
+        cluster, doors, inner = self._at(place)
         configuration = dict(undo.data["configuration"])
         through = undo.data.get("toxiproxy_url") or configuration.get("toxiproxy_url")
         if not through:

@@ -31,6 +31,7 @@ class OpenSystem:
         effects: tells what a drill sets off; None where nothing does.
         forget: makes it forget what its Prometheus has measured so far, so that the bad minutes of
             an earlier drill do not count; None where that may not be.
+        notices: what should be known of it before it is played on.
     """
 
     target: Target
@@ -43,6 +44,7 @@ class OpenSystem:
     count: Callable[[PlannedFault], plan.Reach | None] | None = None
     effects: EffectSource | None = None
     forget: Callable[[], Coroutine[Any, Any, None]] | None = None
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

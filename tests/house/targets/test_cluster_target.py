@@ -13,6 +13,7 @@ import pytest
 
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.chaostoolkit import experiment as experiments
+from gameday.drivers.kubernetes.identity import identity_of
 from gameday.errors import PermanentDriverError, PlanRefused
 from gameday.house.processes.undoers import Undoers
 from gameday.house.run.judgement import overridden
@@ -24,6 +25,7 @@ from gameday.model.programme import Programme
 from gameday.ports import MITIGATIONS, Undo
 from gameday.settings import Settings
 from gameday.spec import Catalogue
+from gameday.testing.kubernetes import SimulatedApi
 
 PLACE = Place("kind-gameday", "shop", "/a/kubeconfig")
 
@@ -83,7 +85,13 @@ def test_time_runs_faster_only_where_nobody_depends_on_it() -> None:
 
 
 def prepared() -> Undo:
-    faults = ClusterFaults(ChaosToolkit(toxiproxy_url="http://127.0.0.1:9"), PLACE)
+    cluster = SimulatedApi().cluster()
+    faults = ClusterFaults(
+        ChaosToolkit(toxiproxy_url="http://127.0.0.1:9"),
+        PLACE,
+        cluster,
+        identity=identity_of(cluster),
+    )
     return faults.prepare(
         "slow-downstream",
         path=str(Catalogue.around().experiment("slow-downstream")),
@@ -96,7 +104,9 @@ def prepared() -> Undo:
 
 
 def test_a_fault_in_a_cluster_knows_its_cluster() -> None:
-    assert PLACE.to_json() == prepared().data["cluster"]
+    known = prepared().data
+
+    assert (PLACE.to_json(), "uid-of-sim") == (known["cluster"], known["identity"]["uid"])
 
 
 async def test_a_door_that_is_gone_is_no_proof_that_its_toxics_are(tmp_path: Path) -> None:
@@ -139,7 +149,10 @@ async def test_a_fault_that_took_pods_is_over_when_they_are_back(
         return False
 
     undo = Undo("u", "experiment", "r", "d", "c", {"configuration": configuration})
-    faults = ClusterFaults(Gone(), PLACE, pods_back=pods_back)
+    cluster = SimulatedApi().cluster()
+    faults = ClusterFaults(
+        Gone(), PLACE, cluster, identity=identity_of(cluster), pods_back=pods_back
+    )
     await faults.recover(undo)
 
     assert still == await faults.is_present(undo)
