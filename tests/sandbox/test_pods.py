@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from gameday.errors import PermanentDriverError
-from gameday.sandbox.pods import discovery, mailbox, releases, service
+from gameday.sandbox.pods import database, discovery, mailbox, releases, service
 
 BAD_RELEASE = Path(__file__).parents[2] / "scenarios" / "bad-release.yaml"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -25,6 +25,33 @@ def held(folder: Path, *revisions: str) -> Path:
         (folder / "releases" / revision).mkdir(parents=True)
     (folder / "releases.json").write_text(json.dumps({"versions": {"main": revisions[0]}}))
     return folder
+
+
+# --- the database ---------------------------------------------------------------------------------
+
+
+def test_a_database_that_was_begun_and_not_finished_is_made_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "stock"
+    made: list[str] = []
+
+    def make(home: Path, names: tuple[str, ...], *, password: str) -> tuple[Path, ...]:
+        (home / names[0]).mkdir()
+        made.append(names[0])
+        if len(made) == 1:
+            raise PermanentDriverError("initdb took too long")
+        (home / names[0] / "PG_VERSION").write_text("18")
+        return (home / names[0],)
+
+    with pytest.raises(PermanentDriverError):
+        database.ensure(folder, make=make)
+    assert not folder.exists()
+
+    for _ in range(2):  # the next container, and one after it
+        database.ensure(folder, make=make)
+
+    assert ["stock"] == [p.name for p in tmp_path.iterdir()]
+    assert ["PG_VERSION"] == [p.name for p in folder.iterdir()]
+    assert 2 == len(made)
 
 
 # --- releases -------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gameday.sandbox.supervisor import database
@@ -24,8 +25,24 @@ def main(options: Sequence[str]) -> None:
     parser.add_argument("--folder", type=Path, default=Path("/data/stock"))
     parser.add_argument("--port", type=int, default=5432)
     chosen = parser.parse_args(options)
-    if not chosen.folder.exists():
-        database.make(chosen.folder.parent, (chosen.folder.name,), password="")
+    ensure(chosen.folder)
     server = database.server("database", chosen.folder, chosen.port, host="*")
     os.chdir(chosen.folder)
     os.execv(server.argv[0], server.argv)
+
+
+def ensure(folder: Path, *, make: Callable[..., Sequence[Path]] = database.make) -> None:
+    """Make a data folder where there is none; what has its name is whole.
+
+    The volume outlives a container that is ended while it makes one, or whose initdb takes too
+    long: with half of one, no later container would ever start.
+
+    Raises:
+        PermanentDriverError: PostgreSQL is missing, or refuses.
+    """
+    if folder.exists():
+        return
+    begun = folder.with_name(f"{folder.name}.begun")
+    shutil.rmtree(begun, ignore_errors=True)
+    (made,) = make(begun.parent, (begun.name,), password="")
+    made.rename(folder)
