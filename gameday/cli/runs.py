@@ -138,12 +138,22 @@ def recover(
     context: str | None = typer.Option(
         None, "--context", help="With --strays: in the cluster of this kubeconfig context instead."
     ),
+    gone: str | None = typer.Option(
+        None,
+        "--gone",
+        metavar="WHY",
+        help="Close what of RUN still cannot be proven: its cluster or server is gone for good.",
+    ),
     json: bool = typer.Option(False, "--json", help="Print what was recovered as JSON."),
 ) -> int:
     """Take back faults that a crashed run left open, and prove it. Harmless when repeated.
 
     A run whose process is gone and that nobody has ended is recorded as aborted.
     """
+    from gameday.errors import UsageError
+
+    if gone is not None and (run is None or not gone.strip()):
+        raise UsageError("--gone closes what one run left, on your word: name the run and say why")
     from gameday.house.run.endings import end_left_behind
     from gameday.house.run.opening import open_store
     from gameday.house.run.recover import recover_open
@@ -153,6 +163,10 @@ def recover(
     with open_store(settings) as store:
         wanted = store.find(run) if run else None
         outcomes = recover_open(store, settings, wanted)
+        if gone is not None and wanted is not None:
+            from gameday.house.run.recover import give_up
+
+            outcomes = give_up(store, settings, wanted, gone, outcomes)
         if strays:
             from gameday.house.run.recover import recover_strays
 
@@ -167,7 +181,7 @@ def recover(
             [(o["description"], o["error"] or "recovered, proven gone") for o in outcomes],
             empty="nothing is open: no fault is left in place",
         )
-    return 5 if any(o["error"] for o in outcomes) else 0
+    return 5 if any(o["error"] and not o.get("given_up") for o in outcomes) else 0
 
 
 def say_ended(left_behind: Sequence[str]) -> None:

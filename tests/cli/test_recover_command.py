@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from gameday.cli.app import run
+from gameday.errors import TemporaryDriverError
 from gameday.house.run import recover
 from gameday.house.run.announcement import announced
 from gameday.house.run.opening import only_run, open_store
@@ -175,6 +176,41 @@ def test_what_cannot_be_taken_back_stays_open(
 
     assert left["undo"] == faulty
     assert "still shows it" in left["error"]
+
+
+@pytest.mark.usefixtures("gone")
+def test_what_nobody_can_prove_any_more_is_closed_on_somebodys_word(
+    faulty: str, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def another(*_: object) -> None:
+        raise TemporaryDriverError("another cluster answers")
+
+    monkeypatch.setattr(recover.Undoers, "recover", another)
+    (closed,) = command("recover", RUN, "--gone", "the cluster was deleted")
+
+    assert (faulty, True) == (closed["undo"], closed["given_up"])
+    assert [] == command("recover")
+    shown = command("show", RUN)
+    assert ("aborted", {"open": 1}) == (shown["verdict"], shown["recovery"])
+    stuck = [f["data"]["error"] for f in shown["facts"] if f["kind"] == Kind.RECOVERY_STUCK]
+    assert ["another cluster answers", "given up without a proof: the cluster was deleted"] == stuck
+
+
+@pytest.mark.usefixtures("gone")
+def test_what_can_be_proven_is_not_given_up(faulty: str, command: Command) -> None:
+    (proven,) = command("recover", RUN, "--gone", "the cluster was deleted")
+
+    assert (faulty, "") == (proven["undo"], proven["error"])
+    assert {"open": 0} == command("show", RUN)["recovery"]
+
+
+@pytest.mark.parametrize("arguments", [["--gone", "why"], [RUN, "--gone", " "]])
+@pytest.mark.usefixtures("faulty")
+def test_giving_up_needs_a_run_and_a_reason(
+    arguments: list[str], command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["recover", *arguments]) == 2
+    assert "name the run and say why" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("gone", "faulty")

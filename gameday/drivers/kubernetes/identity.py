@@ -121,5 +121,6 @@ def check_identity(cluster: Cluster, noted: Mapping[str, Any] | None) -> None:
         raise AnotherCluster(
             f"another cluster answers at {where} than the one that is meant: {found} is there, and"
             f" meant is {meant}; what became of what was put into that one is not known, and"
-            " nothing is taken back here. Let the context lead to it again"
+            " nothing is taken back here. Let the context lead to it again; if it is gone for good,"
+            " `gameday recover RUN --gone WHY` closes what it held"
         )

@@ -9,11 +9,12 @@ from typing import Any
 
 from gameday.conductor import Recoverer
 from gameday.drivers.clock import SystemClock
-from gameday.errors import GamedayError
+from gameday.errors import GamedayError, UsageError
 from gameday.house.processes.undoers import Undoers
 from gameday.house.run.endings import Notes, write_down
 from gameday.ports import FaultDriver, Undo, WholeStore
 from gameday.settings import Settings
+from scoring.timeline import Kind
 
 
 def recover_strays(
@@ -33,6 +34,36 @@ def recover_open(store: WholeStore, settings: Settings, run: str | None) -> list
     What was done is written into the timelines of the runs.
     """
     return _recovered(store, settings, list(reversed(store.open_undos(run))))
+
+
+def give_up(
+    store: WholeStore,
+    settings: Settings,
+    run: str,
+    why: str,
+    outcomes: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Close what of a run is stuck, unproven, because its place is gone for good.
+
+    That is somebody's word and no proof: the run's result goes on saying what it left.
+
+    Args:
+        outcomes: of `recover_open`; those without an error stay as they are.
+    """
+    notes = Notes()
+    told: list[dict[str, Any]] = []
+    for outcome in outcomes:
+        if not outcome["error"]:
+            told.append(dict(outcome))
+            continue
+        said = f"given up without a proof: {why}"
+        data = {"undo": outcome["undo"], "error": said, "command": outcome["command"]}
+        notes.record(Kind.RECOVERY_STUCK, source="operator", subject=outcome["undo"], data=data)
+        store.close_undo(outcome["undo"], proven_at=SystemClock().now())
+        told.append({**outcome, "error": said, "given_up": True})
+    with suppress(UsageError):  # the store knows its undo and no longer the run
+        write_down(store, settings, run, notes)
+    return told
 
 
 def _recovered(store: WholeStore, settings: Settings, undos: list[Undo]) -> list[dict[str, Any]]:
