@@ -3,6 +3,7 @@
     GamedayError                      1  something gameday knows how to explain
     ├── SpecError                     2  a file is wrong: file, line, field, what to write instead
     ├── UsageError                    2  the command line asks for something that does not exist
+    │   └── Pruned                       it was there until the retention said so
     ├── Refused                       3  a rule, or how things stand, says no: every reason
     │   └── PlanRefused                  to a run: on what ground, and what to do about it
     ├── RunAborted                    4  stopped on purpose; everything was recovered
@@ -26,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import ClassVar
 
@@ -124,6 +125,22 @@ class UsageError(GamedayError):
     """The command line names something that does not exist or does not fit together."""
 
     exit_code = ExitCode.USAGE
+
+
+class Pruned(UsageError):
+    """What is asked for was there, and was deleted when the retention said so.
+
+    Args:
+        what: with its article: ``run 2026…``, ``incident 2026…``.
+        after: how long such things were kept then.
+    """
+
+    def __init__(self, what: str, *, at: datetime, after: timedelta) -> None:
+        days = f"{after / timedelta(days=1):g} days"
+        super().__init__(
+            f"{what} was pruned on {at:%Y-%m-%d} by the retention of {days}; its line in the list "
+            "is what is left of it"
+        )
 
 
 class Refused(GamedayError):

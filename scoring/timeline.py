@@ -68,6 +68,9 @@ class Kind(StrEnum):
     UNACKNOWLEDGED = "incident.unacked"  # whoever had it has it no more
     PAGER_SAID = "pager.said"  # said: what the pager told of that changes nothing here, text
     DEPLOYED = "deploy.marked"  # service, revision, region, summary; of no incident
+    # What the retention deleted of a group so far, all in all: incidents, facts, since, until (when
+    # the oldest and the newest of it began), after_seconds (how long such things were kept).
+    PRUNED = "group.pruned"
 
 
 UPCASTS: Mapping[tuple[str, int], Callable[[Mapping[str, Any], str], dict[str, Any]]] = {

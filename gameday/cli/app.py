@@ -15,6 +15,7 @@ from gameday.cli.doctor import doctor
 from gameday.cli.output import Unwritable, lasting_streams
 from gameday.cli.plan import plan_command
 from gameday.cli.play import run_command
+from gameday.cli.prune import prune
 from gameday.cli.serve import serve
 from gameday.cli.settings import settings
 from gameday.cli.verdicts import EXIT_CODES
@@ -51,6 +52,7 @@ app.command("abort")(orders.abort)
 app.command("stop")(orders.stop)
 app.command("mitigate")(incident.mitigate)
 app.command("serve")(serve)
+app.command("prune")(prune)
 app.command("settings")(settings)
 app.command("doctor")(doctor)
 app.add_typer(incident.app, name="incident")

@@ -133,6 +133,7 @@ def list_(
                     "state": r.state,
                     "opened_at": r.opened_at.isoformat(),
                     "drill": r.drill,
+                    "pruned_at": r.pruned_at.isoformat() if r.pruned_at else None,
                 }
                 for r in rows
             ]
@@ -141,7 +142,10 @@ def list_(
     print_table(
         ("id", "severity", "state", "service", "SLO", "opened (UTC)", "drill"),
         [
-            (r.id, r.severity, r.state, r.service, r.slo, f"{r.opened_at:%m-%d %H:%M:%S}", r.drill)
+            (
+                *(r.id, r.severity, f"{r.state}{', pruned' if r.pruned_at else ''}"),
+                *(r.service, r.slo, f"{r.opened_at:%m-%d %H:%M:%S}", r.drill),
+            )
             for r in rows
         ],
         empty="no incident" if all_ else "no incident is open; --all shows the closed ones",

@@ -36,6 +36,7 @@ def runs(
                     "ended_at": r.ended_at.isoformat() if r.ended_at else None,
                     "verdict": r.verdict,
                     "percent": r.percent,
+                    "pruned_at": r.pruned_at.isoformat() if r.pruned_at else None,
                 }
                 for r in found
             ]
@@ -47,7 +48,7 @@ def runs(
             r.scenario,
             r.target,
             r.started_at.strftime("%Y-%m-%d %H:%M"),
-            r.verdict or "not ended",
+            f"{r.verdict or 'not ended'}{', pruned' if r.pruned_at else ''}",
             percent(r.percent),
         )
         for r in found

@@ -16,7 +16,7 @@ have answered a real one by it. So a group has one open incident at most per dri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -274,7 +274,7 @@ class AlertGroup:
     def knows(self, fact: Fact) -> bool:
         """Return whether this fact would add nothing: it was heard before."""
         if fact.kind not in (Kind.PAGE_RECEIVED, Kind.PAGE_RESOLVED):
-            return fact.id in self._events
+            return fact.id in self._events or fact.kind == Kind.PRUNED
         # Most facts of a storm are new, and need no reading for that.
         known = self._firings.get(firing_id_of(fact))
         if known is None:
@@ -302,7 +302,7 @@ class AlertGroup:
         """Take one fact in; hearing it again changes nothing."""
         if fact.kind in (Kind.PAGE_RECEIVED, Kind.PAGE_RESOLVED):
             self._hear(Alert.from_fact(fact))
-        elif fact.id not in self._events:
+        elif fact.kind != Kind.PRUNED and fact.id not in self._events:
             self._events[fact.id] = fact
             if fact.kind == Kind.INCIDENT_OPENED:
                 self._anchors[str(fact.data["incident"])] = str(fact.data["anchor"])
@@ -363,6 +363,17 @@ class AlertGroup:
     def incident_of(self, incident: str) -> Incident | None:
         """Return the incident that has this id, or None."""
         return next((s for s in self.incidents() if incident in s.ids), None)
+
+    def firing_ids_of(self, incident: Incident) -> Collection[str]:
+        """Return every `Alert.firing_id` by which the firings of an incident were told of."""
+        wanted = {(f.told.firing_id, f.starts_at) for f in incident.firings}
+        return {
+            id
+            for alert in {f.told.fingerprint for f in incident.firings}
+            for whole in self._wholes(alert)
+            if (whole.firing.told.firing_id, whole.firing.starts_at) in wanted
+            for id in whole.ids
+        }
 
     def _sweep(self) -> list[Incident]:
         ids_of: dict[str, list[str]] = {}

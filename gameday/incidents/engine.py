@@ -402,7 +402,8 @@ class Engine:
             raise NoSuchIncident(f"there is no incident {incident!r}; `gameday incident list`")
         found = (await self._memory.group(name)).incident_of(incident)
         if found is None:
-            raise gone(incident)
+            row = await self._disk.read(partial(self._store.incident, incident))
+            raise gone(incident, row)
         return standing(self._memory, name, found, now=self.now())
 
     async def listed(self, *, limit: int, only_open: bool) -> Sequence[IncidentRow]:
@@ -484,9 +485,9 @@ class Engine:
         self._let_go(now)
 
     def _let_go(self, now: datetime) -> None:
-        """Forget groups that have been over for a while; the store has them."""
+        """Forget groups that have been over for a while, and what is pruned; the store has it."""
         for name, group in list(self._memory.groups.items()):
             if all(is_done(found, now) for found in group.incidents()):
                 self._memory.forget(name)
-                for id in [i for i, row in self._rows.items() if row.group == name]:
-                    del self._rows[id]
+        for id in [id for id in self._rows if not self._memory.holds(id)]:
+            del self._rows[id]

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
-from gameday.errors import StoreError
+from gameday.errors import GamedayError, Pruned, StoreError
 from gameday.incidents.alert_group import AlertGroup, Incident
 from gameday.incidents.alerts import text
 from gameday.incidents.answers import is_about
 from gameday.incidents.disk import Disk
-from gameday.ports import GroupFact, IncidentStore, Written
-from scoring.timeline import Kind
+from gameday.ports import GroupFact, IncidentRow, IncidentStore, Written
+from scoring.timeline import Fact, Kind
 
 AT_ONCE = 5_000
 """Facts of one look at what others wrote."""
@@ -64,7 +64,9 @@ class Memory:
 
     async def load(self, name: str) -> AlertGroup:
         """Hold a group as the store has it."""
-        facts = await self._disk.write(partial(self._store.group_facts, name))
+        return self._hold(name, await self._disk.write(partial(self._store.group_facts, name)))
+
+    def _hold(self, name: str, facts: Sequence[Fact]) -> AlertGroup:
         group = self.groups.setdefault(name, AlertGroup(name, facts))
         for found in group.incidents():
             for incident in found.ids:
@@ -84,6 +86,10 @@ class Memory:
         group = self.groups.get(name)
         found = None if group is None else group.incident_of(incident)
         return None if found is None else (name, found)
+
+    def holds(self, incident: str) -> bool:
+        """Return whether this incident is held at present."""
+        return self._group_of.get(incident) in self.groups
 
     def tied_to(self, pager_incident: str) -> str | None:
         """Return the incident that a pager knows by an id of its own, if it ever said which."""
@@ -140,7 +146,11 @@ class Memory:
             for one in found:
                 # What a run recorded about itself is of no group.
                 name = one.group
-                group = None if name is None else await self.group(name)
+                group = None
+                if name is not None and one.fact.kind == Kind.PRUNED:
+                    await self._shed(name)
+                elif name is not None:
+                    group = await self.group(name)
                 if one.number <= self.seen:
                     continue
                 self.seen = one.number
@@ -158,9 +168,20 @@ class Memory:
         for listener in self._listeners:
             listener(said)
 
+    async def _shed(self, name: str) -> None:
+        """Hold a group without what was deleted of it; one that is not held stays where it is."""
+        if name not in self.groups:
+            return
+        facts = await self._disk.write(partial(self._store.group_facts, name))
+        if name in self.groups:
+            self.forget(name)
+            self._hold(name, facts)
+
     def forget(self, name: str) -> None:
         """Let go of a group; the store has it."""
-        del self.groups[name]
+        for found in self.groups.pop(name).incidents():
+            for incident in found.ids:
+                self._group_of.pop(incident, None)
 
 
 def unheard(
@@ -178,6 +199,9 @@ def unheard(
     return new, counts
 
 
-def gone(incident: str) -> StoreError:
+def gone(incident: str, row: IncidentRow | None) -> GamedayError:
     """Return the error for an incident whose facts are not in the store any more."""
+    if row is not None and row.pruned_at is not None:
+        kept = row.pruned_after or timedelta(0)
+        return Pruned(f"incident {incident}", at=row.pruned_at, after=kept)
     return StoreError(f"the facts of incident {incident!r} are gone from the store")

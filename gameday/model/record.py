@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gameday.model.severity import IncidentSeverity
@@ -87,6 +87,8 @@ class IncidentRow:
         group: service and SLO, as `gameday.incidents` writes them in one.
         drill: the run it was made by on purpose; None: it is real.
         merged_into: the incident that took this one in, or None.
+        pruned_at: when all but this line was deleted, by the retention; None: it is there.
+        pruned_after: how long incidents were kept then.
     """
 
     id: str
@@ -98,6 +100,8 @@ class IncidentRow:
     state: str
     drill: str | None = None
     merged_into: str | None = None
+    pruned_at: datetime | None = None
+    pruned_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

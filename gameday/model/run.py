@@ -11,7 +11,11 @@ from scoring.verdict import RunVerdict
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run in the store's list."""
+    """One run in the store's list.
+
+    Attributes:
+        pruned_at: when all but this line was deleted, by the retention; None: it is there.
+    """
 
     id: str
     scenario: str
@@ -20,6 +24,7 @@ class RunRecord:
     ended_at: datetime | None
     verdict: RunVerdict | None
     percent: float | None
+    pruned_at: datetime | None = None
 
 
 class OrderKind(StrEnum):

@@ -25,6 +25,7 @@ from gameday.ports.faults import FaultDriver, Lease, Undoer
 from gameday.ports.incidents import IncidentStore
 from gameday.ports.pager import Pager
 from gameday.ports.people import IncidentDesk, Responder
+from gameday.ports.retention import RetentionStore
 from gameday.ports.runs import Store, WholeStore
 from gameday.ports.target import Target
 from gameday.ports.telemetry import ProfileSource, SignalSource, TraceSource
@@ -54,6 +55,7 @@ __all__ = [
     "ProfileSource",
     "Recorded",
     "Responder",
+    "RetentionStore",
     "Role",
     "RunRecord",
     "SignalSource",

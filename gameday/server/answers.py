@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from gameday.errors import GamedayError, Refused, UsageError
+from gameday.errors import GamedayError, Pruned, Refused, UsageError
 from gameday.incidents.engine import NoSuchIncident
 from gameday.incidents.links import LinkRefused
 from gameday.server import shapes
@@ -22,6 +22,7 @@ _STATUS: Sequence[tuple[type[GamedayError], int]] = (
     (NoSuchIncident, 404),
     (LinkRefused, 403),
     (TooLarge, 413),
+    (Pruned, 410),
     (UsageError, 400),
     (Refused, 409),
 )
@@ -33,6 +34,7 @@ _WORDS = {
     403: "The token does not open this.",
     404: "There is no such incident.",
     409: "It cannot be done as the incident stands.",
+    410: "Its facts were deleted by the retention.",
     413: "The body is too large.",
     503: "It could not be written down; send it again.",
 }

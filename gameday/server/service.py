@@ -181,7 +181,7 @@ def service_app(
     @app.get(
         "/api/incidents/{incident}",
         summary="Show an incident as it stands now",
-        **documented(shapes.IncidentShape, 400, 401, 403, 404, 503),
+        **documented(shapes.IncidentShape, 400, 401, 403, 404, 410, 503),
     )
     async def incident(incident: _IncidentId, _by: Token = need(Role.OBSERVER)) -> Response:
         state = await engine.state(incident)
@@ -196,7 +196,7 @@ def service_app(
     @app.get(
         "/api/incidents/{incident}/deploys",
         summary="Show what went live before and during it",
-        **documented(shapes.Deploys, 400, 401, 403, 404, 503),
+        **documented(shapes.Deploys, 400, 401, 403, 404, 410, 503),
     )
     async def deploys(incident: _IncidentId, _by: Token = need(Role.OBSERVER)) -> Response:
         found = await lookup.deploys(await engine.state(incident))
@@ -219,7 +219,7 @@ def service_app(
         "/api/incidents/{incident}/runbook",
         summary="Show the text of its runbook",
         response_class=Response,
-        responses=problems(400, 401, 403, 404, 503)
+        responses=problems(400, 401, 403, 404, 410, 503)
         | {200: {"description": "As its file has it.", "content": {"text/markdown": {}}}},
     )
     async def runbook(incident: _IncidentId, _by: Token = need(Role.OBSERVER)) -> Response:
@@ -243,7 +243,7 @@ def service_app(
             f"/api/incidents/{{incident}}/{path}",
             summary=summary,
             operation_id=f"{path.replace('-', '_')}_incident",
-            **documented(shapes.FactShape, 400, 401, 403, 404, 409, 413, 503, body=shape),
+            **documented(shapes.FactShape, 400, 401, 403, 404, 409, 410, 413, 503, body=shape),
         )
         async def said(
             incident: _IncidentId, request: Request, by: Token = need(Role.RESPONDER)
@@ -271,7 +271,9 @@ def service_app(
         "/api/incidents/{incident}/mitigation",
         summary="Have a drill's mitigation done, or say what was done about a real incident",
         operation_id="mitigation_incident",
-        **documented(shapes.FactShape, 400, 401, 403, 404, 409, 413, 503, body=shapes.MitigationIn),
+        **documented(
+            shapes.FactShape, 400, 401, 403, 404, 409, 410, 413, 503, body=shapes.MitigationIn
+        ),
     )
     async def mitigation(
         incident: _IncidentId, request: Request, by: Token = need(Role.RESPONDER)
@@ -308,7 +310,7 @@ def service_app(
         summary="Follow a deeplink of a page",
         status_code=302,
         response_class=Response,
-        responses=problems(400, 403, 404, 503) | {302: {"description": "Where it leads."}},
+        responses=problems(400, 403, 404, 410, 503) | {302: {"description": "Where it leads."}},
     )
     async def go(token: str, request: Request) -> Response:
         found, view = signer.read(token, now=engine.now())

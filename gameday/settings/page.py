@@ -25,6 +25,7 @@ from gameday.settings.values import (
     Template,
     Text,
     WebAddress,
+    at_least_or_for_ever,
     between,
 )
 
@@ -36,6 +37,10 @@ MILLISECOND = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+Kept = Annotated[timedelta | None, PlainValidator(at_least_or_for_ever(DAY))]
+"""How long something is kept; None: for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,36 @@ class StoreSettings:
 
     Default: none, and that is SQLite in the state folder: one machine needs no server. Several
     ``gameday serve`` and runs on several machines need a PostgreSQL to share.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSettings:
+    """How long the store keeps what is over: durations of at least 1d, or ``none`` for ever.
+
+    What is open, under way, or not proven taken back is kept whatever stands here. ``gameday
+    serve`` goes by it; where none runs, ``gameday prune`` does when it is called.
+    """
+
+    incidents: Kept = 400 * DAY
+    """How long everything that was said about a real incident is kept after the last word of it,
+    and the deploys that were told.
+
+    Default: 400d, a year and a month: what happens once a year is there to compare with.
+    """
+
+    runs: Kept = 400 * DAY
+    """How long the timeline, the documents and the result of a run are kept after its end, with
+    the incidents of its drill.
+
+    Default: 400d, likewise: a game day is compared with the one of a year ago.
+    """
+
+    lines: Kept = 1830 * DAY
+    """How long the line stays in the list that says of an incident or a run what it was, how it
+    ended and when it was pruned; counted from its beginning, and never shorter than the above.
+
+    Default: 1830d, five years: a line is two hundred bytes, and trends are made of lines.
     """
 
 
@@ -292,6 +327,7 @@ class Settings:
     """Everything an operator may choose for one gameday process."""
 
     store: StoreSettings
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     run: RunSettings = field(default_factory=RunSettings)
     kube: KubeSettings = field(default_factory=KubeSettings)
     tools: ToolSettings = field(default_factory=ToolSettings)

@@ -38,7 +38,7 @@ PLUMBING: Mapping[str, str] = {
 }
 """Variables between processes of ours; nobody sets them by hand, and they are no settings."""
 
-_TABLE_PREFIX = {"run": "RUN_", "kube": "KUBE_", "links": "LINK_"} | {
+_TABLE_PREFIX = {"retention": "RETENTION_", "run": "RUN_", "kube": "KUBE_", "links": "LINK_"} | {
     "drill_pager": "DRILL_",
     "drill": "DRILL_",
 }
@@ -123,6 +123,8 @@ def handed_down(settings: Settings) -> dict[str, str]:
 def as_text(value: object) -> str:
     """Return a value as the environment writes it, secrets included."""
     match value:
+        case None:
+            return "none"
         case SecretStr():
             return value.get_secret_value()
         case bool():

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, SecretStr
 
-from gameday.quantity import Duration, QuantityError, duration, refusal, shown, written
+from gameday.quantity import LONGEST, Duration, QuantityError, duration, refusal, shown, written
 
 COVER = "•••"
 """Stands where a secret would."""
@@ -176,6 +176,18 @@ def between(least: timedelta, most: timedelta) -> Callable[[Any], timedelta]:
     return read
 
 
+def at_least_or_for_ever(least: timedelta) -> Callable[[Any], timedelta | None]:
+    """Return what reads a duration of at least this; None, for ever, of ``none`` and 0."""
+    bounded = between(least, LONGEST)
+
+    def read(value: Any) -> timedelta | None:
+        if value is None or str(value).strip().lower() in ("none", "0", "0d", "0s"):
+            return None
+        return bounded(value)
+
+    return read
+
+
 Folder = Annotated[Path, PlainValidator(_folder)]
 """A folder; ``~`` is expanded, and a relative one counts from the working directory or the file."""
 
@@ -215,6 +227,7 @@ __all__ = [
     "Template",
     "Text",
     "WebAddress",
+    "at_least_or_for_ever",
     "between",
     "covered",
 ]

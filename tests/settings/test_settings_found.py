@@ -172,7 +172,7 @@ recovery_budget = "2h"
         ("[pagers]", "did you mean [pager]?"),
         (
             "zebra = 1",
-            "tables: store, run, kube, tools, service, links, pager, drill_pager, drill, client",
+            "tables: store, retention, run, kube, tools, service, links, pager, drill_pager, drill",
         ),
     ],
 )

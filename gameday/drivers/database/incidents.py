@@ -16,6 +16,7 @@ from gameday.drivers.database.facts import FactTable
 from gameday.model.record import CLOSED
 from gameday.model.severity import IncidentSeverity
 from gameday.ports import AuditEntry, GroupFact, IncidentRow, Written
+from gameday.quantity import duration
 from scoring.timeline import Kind
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ class IncidentTables(FactTable):
         known = sa.select(rows.group)
         queries = (
             sa.select(rows.group).where(
-                rows.state.not_in(CLOSED) | (rows.opened_at >= since.isoformat())
+                rows.state.not_in(CLOSED) | (rows.opened_at >= since.isoformat()),
+                rows.pruned_at.is_(None),
             ),
             sa.select(facts.group).where(
                 facts.group.is_not(None),
@@ -118,14 +120,14 @@ class IncidentTables(FactTable):
         query = query.order_by(columns.opened_at.desc(), columns.id).limit(limit)
         with self._reading() as connection:
             rows = connection.execute(query).all()
-        return tuple(_row(r) for r in rows)
+        return tuple(row_of(r) for r in rows)
 
     def incident(self, id: str) -> IncidentRow | None:
         """Return one incident, or None where there is none of this id."""
         query = self._sa.select(self._tables.incidents).where(self._tables.incidents.c.id == id)
         with self._reading() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else _row(row)
+        return None if row is None else row_of(row)
 
     # --- claims ------------------------------------------------------------------------------
 
@@ -163,7 +165,8 @@ def _exact(instant: datetime) -> str:
     return instant.isoformat(timespec="microseconds")
 
 
-def _row(r: Any) -> IncidentRow:
+def row_of(r: Any) -> IncidentRow:
+    """Return what a row of the table says."""
     return IncidentRow(
         id=r.id,
         group=r.group,
@@ -174,4 +177,6 @@ def _row(r: Any) -> IncidentRow:
         state=r.state,
         drill=r.drill,
         merged_into=r.merged_into,
+        pruned_at=datetime.fromisoformat(r.pruned_at) if r.pruned_at else None,
+        pruned_after=duration(r.pruned_after) if r.pruned_after else None,
     )

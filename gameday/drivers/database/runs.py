@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gameday.drivers.database.facts import FactTable
-from gameday.errors import StoreError, UsageError
+from gameday.errors import Pruned, StoreError, UsageError
 from gameday.model.result import RunResult
 from gameday.ports import Order, OrderKind, RunRecord, Undo
+from gameday.quantity import duration
 from scoring.verdict import RunVerdict
 
 
@@ -162,29 +163,30 @@ class RunTables(FactTable):
             raise StoreError(f"run {run}: {error}; {again}") from error
 
     def _column(self, run: str, column: Any) -> Any:
-        query = self._sa.select(column).where(self._tables.runs.c.id == run)
+        runs = self._tables.runs.c
+        query = self._sa.select(column, runs.pruned_at, runs.pruned_after).where(runs.id == run)
         with self._reading() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise UsageError(f"there is no run {run!r}; `gameday runs` lists them")
+        if row.pruned_at is not None:
+            at, after = datetime.fromisoformat(row.pruned_at), duration(row.pruned_after)
+            raise Pruned(f"run {run}", at=at, after=after)
         return row[0]
 
     def runs(self, *, limit: int = 50) -> Sequence[RunRecord]:
         """Return runs, newest first."""
         runs = self._tables.runs.c
-        query = (
-            self._sa.select(
-                runs.id,
-                runs.scenario,
-                runs.target,
-                runs.started_at,
-                runs.ended_at,
-                runs.verdict,
-                runs.percent,
-            )
-            .order_by(runs.started_at.desc(), runs.id.desc())
-            .limit(limit)
-        )
+        newest = self._select_runs().order_by(runs.started_at.desc(), runs.id.desc())
+        return self._records(newest.limit(limit))
+
+    def _select_runs(self) -> Any:
+        """Return a query for lines of the list; `_records` reads what it finds."""
+        runs = self._tables.runs.c
+        line = (runs.id, runs.scenario, runs.target, runs.started_at, runs.ended_at)
+        return self._sa.select(*line, runs.verdict, runs.percent, runs.pruned_at)
+
+    def _records(self, query: Any) -> Sequence[RunRecord]:
         with self._reading() as connection:
             rows = connection.execute(query).all()
         return tuple(
@@ -196,6 +198,7 @@ class RunTables(FactTable):
                 datetime.fromisoformat(r.ended_at) if r.ended_at else None,
                 RunVerdict(r.verdict) if r.verdict else None,
                 r.percent,
+                datetime.fromisoformat(r.pruned_at) if r.pruned_at else None,
             )
             for r in rows
         )

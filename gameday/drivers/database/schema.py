@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from gameday.settings.values import covered
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision; a test holds it against the migrations."""
 
 TABLE = "gameday_schema"
@@ -39,6 +39,9 @@ on a machine that is busy with other things, has taken two seconds."""
 
 _BUSY_MS = 3000
 """How long SQLite itself waits for a locked file: less long than a run's heartbeat may be late."""
+
+_LOG_BYTES = 16 * 1024 * 1024
+"""Of a SQLite file's log, when nothing is left in it to write: a storm's is four."""
 
 BORNE = {
     "lock_timeout": timedelta(seconds=4),
@@ -124,6 +127,8 @@ def _opened(url: str, where: str, *, is_sqlite: bool) -> Engine:
             found = _revision(connection)
         if found != HEAD:
             _upgrade(engine, where)
+            if is_sqlite and found is not None:
+                _make_shrinking(engine)
     except BaseException:
         engine.dispose()
         raise
@@ -148,6 +153,19 @@ def _upgrade(engine: Engine, where: str) -> None:
             )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _make_shrinking(engine: Engine) -> None:
+    """Have the file of an older gameday give back what is deleted, where nobody else holds it now.
+
+    It is written anew for that, once. Where it cannot be, what is deleted is filled again instead.
+    """
+    import sqlalchemy as sa
+
+    with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
+        if not connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one():
+            # As autocommit, for it may be in no transaction.
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM")
 
 
 def _revision(connection: Connection) -> str | None:
@@ -183,11 +201,16 @@ def _make_durable(connection: Any, _record: object) -> None:
     try:
         # First, so that what follows waits for others too.
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        # What is deleted is given back to the disk; of a file that has tables already this changes
+        # nothing, see `_make_shrinking`. Before WAL, which writes the file's first page.
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         # WAL lets `gameday show` read while a run writes; FULL makes a commit survive the loss of
         # power, which is what "durable before acknowledged" means. The switch to WAL takes the
         # whole file, and SQLite does not wait for that whatever the timeout: `open_database` does.
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        # The log of a large transaction is cut again once it is in the file.
+        connection.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
     except BaseException:
         # The pool of SQLAlchemy 2.0 leaves a connection open whose listener failed.
         connection.close()

@@ -5,6 +5,7 @@
     facts      everything that happened, numbered in the order of the commits
       run?         ── runs        a game day that was played, with its undos and orders
       alert_group? ── incidents   what was derived last from a group's facts, for lists
+                      (of runs and incidents the line outlives the facts: pruned_at, pruned_after)
     claims     who does a duty now          tokens, audit   who may come in, and who changed what
 """
 
@@ -50,6 +51,8 @@ class Tables:
             column("percent", sa.Float, nullable=True),
             column("documents", sa.Text),
             column("result", sa.Text, nullable=True),
+            column("pruned_at", nullable=True),
+            column("pruned_after", nullable=True),
         )
         self.undos = sa.Table(
             "undos",
@@ -86,6 +89,8 @@ class Tables:
             column("state"),
             column("drill", nullable=True),
             column("merged_into", nullable=True),
+            column("pruned_at", nullable=True),
+            column("pruned_after", nullable=True),
         )
         self.claims = sa.Table(
             "claims",

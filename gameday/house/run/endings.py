@@ -114,7 +114,7 @@ def end_left_behind(store: WholeStore, settings: Settings, run: str | None = Non
     Returns:
         the runs that got their end now.
     """
-    targets = {r.id: r.target for r in store.runs(limit=MOST_RUNS)}
+    targets = {r.id: r.target for r in store.runs(limit=MOST_RUNS) if r.pruned_at is None}
     ended = []
     for name in left_behind(settings):
         if run not in (None, name) or name not in targets or store.result(name) is not None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from secrets import token_hex
 
 from gameday.diagnosis.instruments import Instruments
 from gameday.drivers.clock import SteadyClock
@@ -18,6 +19,7 @@ from gameday.house.run.drills import drills_of
 from gameday.house.run.opening import open_store
 from gameday.house.service.documents import IncidentDocuments
 from gameday.house.service.key import server_key
+from gameday.house.service.pruning import prune_for_ever
 from gameday.house.service.rollouts import Following, rollouts_of
 from gameday.house.targets.instruments import instruments_of_settings
 from gameday.incidents.deploys import told_deploys
@@ -152,6 +154,8 @@ async def service(
         try:
             async with engine.running(tick=tick):
                 watching.append(asyncio.create_task(follow_wall_clock(clock, engine)))
+                pruning = prune_for_ever(store, settings, clock=clock, holder=token_hex(8))
+                watching.append(asyncio.create_task(pruning))
                 if rollouts is not None:
                     tell = partial(engine.deploy, by=chosen.deploys_from)
                     following = Following(rollouts, tell, clock=clock)

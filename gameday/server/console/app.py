@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from gameday.diagnosis.instruments import Instruments
-from gameday.errors import GamedayError, Refused, UsageError
+from gameday.errors import GamedayError, Pruned, Refused, UsageError
 from gameday.http.origin import is_from_elsewhere
 from gameday.incidents.engine import NoSuchIncident
 from gameday.ports import Role
@@ -42,6 +42,7 @@ WEEK = 7 * 86400
 
 _STATUS = (
     (NoSuchIncident, 404),
+    (Pruned, 410),
     (TooLarge, 413),
     (UsageError, 400),
     (Refused, 409),
