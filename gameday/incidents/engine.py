@@ -199,7 +199,7 @@ class Engine:
         drills = terms.drills()
         alerts = [routed(a, drills) for a in found] if drills else found
         facts = [GroupFact(a.group, a.to_fact(), a.drill) for a in alerts if terms.keeps(a)]
-        new = await self._writer.commit(facts) if facts else 0
+        new = await self._writer.commit(facts, is_resent=True) if facts else 0
         if terms.heard is not None:
             for alert in alerts:
                 if alert.drill != terms.run:

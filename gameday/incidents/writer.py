@@ -29,6 +29,10 @@ are kept together."""
 WAITING = 2_000
 """Requests that may wait for the writer; above that senders are told to come back."""
 
+PATIENCE = 0.75
+"""Seconds that one write may take before a sender of alerts is told to come back: it keeps what it
+has to say, and says it again; a write that takes longer waits for somebody who is stuck."""
+
 STUCK = 5.0
 """Seconds that one write may take before the store counts as stuck; it takes milliseconds."""
 
@@ -82,10 +86,10 @@ class Writer:
 
     def trouble(self) -> str:
         """Return why the store takes nothing at present, in words; empty where it does."""
-        now = time.monotonic()
-        if self._writing_since is not None and now - self._writing_since > STUCK:
-            return f"the store has been taking a write for {now - self._writing_since:.0f} s"
-        if self._failed_at is not None and now - self._failed_at < SORE:
+        lasts = self._is_writing_for()
+        if lasts > STUCK:
+            return f"the store has been taking a write for {lasts:.0f} s"
+        if self._failed_at is not None and time.monotonic() - self._failed_at < SORE:
             return f"the last write failed: {self._failure}"
         return ""
 
@@ -95,8 +99,14 @@ class Writer:
         *,
         audit: Sequence[AuditEntry] = (),
         is_urgent: bool = False,
+        is_resent: bool = False,
     ) -> int:
         """Return how many of the facts were new to this process, once they are on disk.
+
+        Args:
+            is_urgent: people's, who go first.
+            is_resent: whoever is told no says the very same again: it waits for no write that is
+                stuck. It may be written all the same.
 
         Raises:
             StoreError: they could not be written down, and nobody has heard them.
@@ -107,7 +117,20 @@ class Writer:
         job = _Job(facts, audit, asyncio.get_running_loop().create_future())
         waiting.append(job)
         self._has_work.set()
-        return await job.done
+        if not is_resent:
+            return await job.done
+        while True:
+            found, _ = await asyncio.wait({job.done}, timeout=PATIENCE)
+            if found:
+                return job.done.result()
+            # In a storm one waits longer, while writes go on; nobody is told to come back for that.
+            if self._is_writing_for() > PATIENCE:
+                job.done.cancel()
+                raise StoreError("the store is taking a write and does not end; send it again")
+
+    def _is_writing_for(self) -> float:
+        """Return for how long the write under way has lasted, in seconds; 0 where there is none."""
+        return 0.0 if self._writing_since is None else time.monotonic() - self._writing_since
 
     async def write_for_ever(self) -> None:
         """Write until cancelled; whoever waits then is told that it was in vain."""
@@ -140,8 +163,10 @@ class Writer:
         jobs: list[_Job] = []
         size = 0
         while waiting and (not jobs or size + len(waiting[0].facts) <= BATCH):
-            jobs.append(waiting.popleft())
-            size += len(jobs[-1].facts)
+            job = waiting.popleft()
+            if not job.done.cancelled():  # whoever does not wait any more will say it again
+                jobs.append(job)
+                size += len(job.facts)
         return jobs
 
     async def _write(self, jobs: Sequence[_Job]) -> None:

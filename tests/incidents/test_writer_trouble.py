@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
+from test_incident_engine import NOON, webhook
 
+from gameday.drivers.database import Database
 from gameday.errors import StoreError
 from gameday.incidents import writer as writing
+from gameday.incidents.disk import Threads
+from gameday.incidents.engine import Engine
 from gameday.incidents.writer import Writer
+from gameday.testing.virtual import VirtualClock
+
+T = TypeVar("T")
 
 
 class Held:
@@ -63,3 +72,40 @@ async def test_a_write_that_failed_is_trouble_for_a_while_or_until_one_succeeds(
     disk.error = None
     await writer._written(lambda: 7)
     assert "" == writer.trouble()
+
+
+class Stuck(Threads):
+    """A disk whose writes wait while it is told so, as behind a session that is stuck."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def write(self, call: Callable[[], T]) -> T:
+        await self.free.wait()
+        return await super().write(call)
+
+
+async def test_whoever_sends_alerts_is_told_to_come_back_while_a_write_is_stuck(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Stuck()
+    with closing(Database(f"sqlite:///{tmp_path / 'gameday.db'}")) as store:
+        engine = Engine(store, clock=VirtualClock(NOON), disk=disk)
+        async with engine.running():
+            await engine.hook(webhook("first"))
+            disk.free.clear()
+            monkeypatch.setattr(writing, "PATIENCE", 0.05)
+            for _ in range(3):
+                with pytest.raises(StoreError, match="send it again"):
+                    await engine.hook(webhook("second"))
+            monkeypatch.setattr(writing, "PATIENCE", 60.0)
+            disk.free.set()
+
+            await engine.hook(webhook("second"))
+
+        facts = store.group_facts("storefront/checkout-latency")
+    assert ["first", "second"] == [
+        f.data["fingerprint"] for f in facts if f.kind == "page.received"
+    ]
