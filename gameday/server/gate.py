@@ -19,7 +19,8 @@ class Denied(Exception):
     """A request may not do what it asks for.
 
     Attributes:
-        status: 401 where nobody known asks, 403 where somebody asks who may not.
+        status: 401 where nobody known asks, 403 where somebody asks who may not; 429 and 503 where
+            they have, or all have, as much of it as there may be.
     """
 
     def __init__(self, status: int, message: str) -> None:

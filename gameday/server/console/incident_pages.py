@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
 from gameday.diagnosis.remedy import check_of
-from gameday.errors import DriverError, UsageError
+from gameday.errors import UsageError
 from gameday.http.origin import is_from_own_page
 from gameday.incidents.engine import NoSuchIncident
 from gameday.incidents.state import ROLES
@@ -128,13 +128,16 @@ def routes(
 
     @app.get("/incidents/events")
     async def list_events(request: Request) -> Response:
-        await guard.session(request)
+        session = await guard.session(request)
 
-        async def pulse() -> str:
+        async def look() -> str:
             found = await incidents.listed(limit=MOST_ROWS, only_open=True)
             return repr([(r.id, r.state) for r in found])
 
-        return stream(request, pulse, None)
+        async def pulse() -> str:
+            return await streams.pulse("the list", look)
+
+        return stream(request, session, pulse, None)
 
     @app.get("/incidents/{incident}")
     async def overview(incident: str, request: Request) -> Response:
@@ -166,7 +169,7 @@ def routes(
 
     @app.get("/incidents/{incident}/events")
     async def events(incident: str, request: Request) -> Response:
-        await guard.session(request)
+        session = await guard.session(request)
         view = await incidents.view(incident)
 
         async def burn() -> Mapping[str, Any]:
@@ -176,7 +179,7 @@ def routes(
         async def pulse() -> str:
             return await streams.pulse(incident, lambda: incidents.pulse(incident))
 
-        return stream(request, pulse, burn)
+        return stream(request, session, pulse, burn)
 
     @app.get("/incidents/{incident}/red.json")
     async def red_json(incident: str, request: Request) -> Response:
@@ -327,14 +330,13 @@ def routes(
             **more,
         )
 
-    def stream(request: Request, pulse: Any, burn: Any) -> Response:
-        if streams.is_full:
-            raise DriverError("too many pages are open; this one does not update by itself")
+    def stream(request: Request, session: Session, pulse: Any, burn: Any) -> Response:
+        streams.refuse_if_full(session.visitor.id)
 
         async def allowed() -> bool:
             return await guard.is_in(request)
 
-        events = streams.events(pulse, burn, allowed=allowed)
+        events = streams.events(pulse, burn, whom=session.visitor.id, allowed=allowed)
         return StreamingResponse(events, media_type="text/event-stream", headers=headers())
 
 

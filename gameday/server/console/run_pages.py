@@ -66,15 +66,16 @@ def routes(
     @app.get("/runs/{run}/events")
     async def events(run: str, request: Request) -> Response:
         session = await guard.facilitator(request)
+        streams.refuse_if_full(session.visitor.id)
         await seen(session, run)
 
         async def pulse() -> str:
-            return await runs.pulse(run)
+            return await streams.pulse(f"run/{run}", lambda: runs.pulse(run))
 
         async def allowed() -> bool:
             return await guard.is_in(request)
 
-        found = streams.events(pulse, None, allowed=allowed)
+        found = streams.events(pulse, None, whom=session.visitor.id, allowed=allowed)
         return StreamingResponse(found, media_type="text/event-stream", headers=headers())
 
     @app.post("/runs/{run}/abort")
