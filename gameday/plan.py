@@ -31,12 +31,14 @@ class TargetProfile:
         time_scale: how many times faster its windows run; 1 in production.
         regions: every region it has; empty where regions mean nothing.
         timing: scrape and evaluation intervals and group_wait, real time.
+        absent: the steps of the funnel that it has no instrument for.
     """
 
     name: str
     time_scale: float
     regions: tuple[str, ...]
     timing: Timing
+    absent: tuple[str, ...] = ()
 
 
 class Reach(Protocol):
@@ -131,6 +133,7 @@ class Plan:
             slo=self.slo.id,
             service=self.slo.service,
             responder=str(self.scenario.spec.responder),
+            absent=self.target.absent,
             error_ratio=self.error_ratio,
             faults=tuple(
                 FaultRecord(

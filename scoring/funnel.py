@@ -119,6 +119,10 @@ class _Clock:
             return self._by_fact(name, incident.timeline.first(Kind.POSTMORTEM_DRAFTED))
         if not incident.has_responder:
             return self._without(name, Verdict.NOT_APPLICABLE, "nobody was to answer the page")
+        if name in incident.absent:
+            return self._without(
+                name, Verdict.NOT_APPLICABLE, "the target has no instrument for it"
+            )
         match name:
             case "acked":
                 return self._by_fact(name, self._after_page(Kind.ACKNOWLEDGED))

@@ -62,6 +62,13 @@ class RunFacts:
         return len(faults) if isinstance(faults, Sequence) else None
 
     @property
+    def absent(self) -> frozenset[str]:
+        """Return the steps that the target has no instrument for, by the plan."""
+        plan = self.timeline.last(Kind.PLAN_MADE)
+        steps = plan.data.get("absent") if plan else None
+        return frozenset(map(str, steps)) if isinstance(steps, Sequence) else frozenset()
+
+    @property
     def cut_short_at(self) -> datetime | None:
         """Return when the run was aborted; None where it ran to its end."""
         aborted = self.timeline.first(Kind.RUN_ABORTED)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # All the set-up there is: a virtual environment with the package and its tools, Prometheus,
-# Alertmanager and git; and Chromium, which only the tests of the console's pages need. Run again, it finds everything there and does nothing.
+# Alertmanager and git; Chromium, which only the tests of the console's pages need; HAProxy and
+# httpbin, which are the stranger's system that one test drills. Run again, it finds everything there and does nothing.
 #
 # Asks nothing, starts no service and leaves none enabled, and never touches a Prometheus or an
 # Alertmanager that was installed before.
@@ -82,7 +83,7 @@ restore_policy() {
 }
 
 # Debian starts a service as soon as its package is unpacked, unless this script says no. Ours says
-# no to the two services only, asks the machine's own script about all others, and goes away again.
+# no to these services only, asks the machine's own script about all others, and goes away again.
 forbid_services() {
     trap restore_policy EXIT
     trap 'exit 130' INT
@@ -96,7 +97,8 @@ forbid_services() {
 #!/bin/sh
 for word in "\$@"; do
     case "\$word" in
-        prometheus | prometheus.service | prometheus-alertmanager | prometheus-alertmanager.service)
+        prometheus | prometheus.service | prometheus-alertmanager | prometheus-alertmanager.service | \
+            haproxy | haproxy.service)
             exit 101 ;;
     esac
 done
@@ -203,6 +205,25 @@ if ! have chromium && have apt-get; then
     fi
 fi
 
+if ! have haproxy && have apt-get; then
+    if [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; then
+        become_root haproxy
+        [ -n "$(apt-cache --quiet madison haproxy 2>/dev/null)" ] || apt_update
+        if apt_has haproxy; then
+            did=yes
+            say "installing haproxy (for the drill on a stranger's system)"
+            forbid_services
+            if quietly $as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a \
+                apt-get -qq -y --no-install-recommends install haproxy; then
+                disable_service haproxy
+            else
+                say "haproxy could not be installed; the drill on a stranger's system will be skipped"
+            fi
+            restore_policy
+        fi
+    fi
+fi
+
 wanted=$(cat pyproject.toml constraints.txt | cksum)
 stamp=.venv/gameday-setup
 if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] &&
@@ -228,6 +249,19 @@ else
         .venv/bin/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt >&2 ||
         die "pip could not install the package; its own words stand above."
     printf '%s\n' "$wanted" >"$stamp"
+fi
+
+# An environment of its own: httpbin wants a greenlet that our tools do not bear.
+foreign=.venv/foreign
+if [ ! -x "$foreign/bin/gunicorn" ]; then
+    did=yes
+    say "installing httpbin and gunicorn into $foreign (for the drill on a stranger's system)"
+    .venv/bin/python -m venv "$foreign" &&
+        PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 \
+            quietly "$foreign/bin/python" -m pip install --quiet 'httpbin==0.10.4' 'gunicorn>=23' || {
+        rm -rf "$foreign"
+        say "httpbin could not be installed; the drill on a stranger's system will be skipped"
+    }
 fi
 
 if [ -n "$did" ]; then

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from gameday.conductor.undos import Undos
 from gameday.errors import PermanentDriverError
-from gameday.ports import Target, Undo
+from gameday.ports import Target
 
 
 class ReversibleMitigations:
@@ -25,7 +25,7 @@ class ReversibleMitigations:
         self._run = run
         self._undos = undos
         self._at_most = at_most
-        self._undo: Undo | None = None
+        self._kept: set[str] = set()
         self._preparing = asyncio.Lock()
         self._is_closed = False
 
@@ -39,13 +39,13 @@ class ReversibleMitigations:
         """
         async with self._preparing:
             self._refuse_if_closed()
-            if self._undo is None:
-                undo = self._target.undo_of_mitigations(self._run)
-                await self._undos.keep(undo, at_most=self._at_most())
-                self._undo = undo
-            else:
+            undo = self._target.undo_of_mitigation(self._run, name, parameters)
+            if undo.id in self._kept:
                 # Not for granted: a sentinel that took the run over takes nothing more.
-                await self._undos.hold(self._undo, at_most=self._at_most())
+                await self._undos.hold(undo, at_most=self._at_most())
+            else:
+                await self._undos.keep(undo, at_most=self._at_most())
+                self._kept.add(undo.id)
             self._refuse_if_closed()
         return await self._target.mitigate(name, parameters)
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gameday.diagnosis.conventions import SHOP, Convention
 from gameday.ports import AlertSource, CodeHistory, ProfileSource, SignalSource, TraceSource
 
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """What can be read; None: nobody said where it is."""
+    """What can be read; None: nobody said where it is.
+
+    Attributes:
+        red: how rate, errors and duration are asked for.
+    """
 
     metrics: SignalSource | None = None
     alerts: AlertSource | None = None
     traces: TraceSource | None = None
     profiles: ProfileSource | None = None
     code: CodeHistory | None = None
+    red: Convention = SHOP

@@ -41,7 +41,7 @@ class Signal(StrEnum):
 def signal_of(expression: str) -> Signal:
     """Return what a PromQL expression of a RED dashboard draws, by how it is written."""
     text = re.sub(r'"[^"]*"', '""', expression)
-    if "histogram_quantile" in text or "_sum" in text or "_bucket" in text:
+    if re.search(r"histogram_quantile|_sum|_bucket|_seconds\b", text):
         return Signal.DURATION
     return Signal.ERRORS if "/" in text else Signal.RATE
 

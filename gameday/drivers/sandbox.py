@@ -107,7 +107,7 @@ class SandboxTarget:
         body = {"url": hook, "token": last} if last.startswith(_TOKENS) else {"url": url}
         await self._call("PUT", "/pages", body)
 
-    def undo_of_mitigations(self, run: str) -> Undo:
+    def undo_of_mitigation(self, run: str, name: str, parameters: Mapping[str, str]) -> Undo:
         """Return what takes back every mitigation of a run; needs nothing but the control API."""
         return Undo(
             id=f"gd-{run}-mitigations",

@@ -17,6 +17,7 @@ import httpx
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.http.address import is_loopback
+from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.http.keys import auth_for
 from gameday.http.proof import NotProven
 
@@ -72,6 +73,7 @@ class HttpTool:
         tries: int = 3,
         pause: timedelta = timedelta(milliseconds=200),
         headers: Mapping[str, str] | None = None,
+        credentials: Credentials = NO_CREDENTIALS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Remember where the tool is; nothing is opened until the first question.
@@ -83,6 +85,7 @@ class HttpTool:
             tries: how often to ask before giving up on a tool that does not answer.
             pause: before the second try; doubled before each further one.
             headers: sent with every request; may hold a secret, never shown.
+            credentials: what is shown, where a system's document says; before our own headers.
             transport: another way than the network, for tests.
         """
         self.name = name
@@ -90,7 +93,8 @@ class HttpTool:
         self._timeout = timeout.total_seconds()
         self._tries = max(1, tries)
         self._pause = pause.total_seconds()
-        self._headers = dict(headers or {})
+        self._headers = {**(headers or {}), **credentials.headers}
+        self._credentials = credentials
         self._transport = transport
         self._kept: httpx.AsyncClient | None = None
         self._holders = 0
@@ -183,8 +187,7 @@ class HttpTool:
             auth=None if self._transport else auth_for(self.url),
             # A proxy of the environment is not to be asked for this machine's own loopback.
             trust_env=not is_loopback(self.url),
-            # Certificates take 30 ms to load; without https there is nothing to verify.
-            verify=self.url.startswith("https:"),
+            verify=self._credentials.verify(self.url),
         )
 
     async def _tried(

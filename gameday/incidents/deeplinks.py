@@ -11,23 +11,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
+from gameday.diagnosis.conventions import SHOP, Convention
 from gameday.incidents.state import IncidentState
 from gameday.model.slo import Slo
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Base URLs of the tools behind the links, without a trailing slash.
+    """Base URLs of the tools behind the links, without a trailing slash; empty: there is none.
 
     Attributes:
         code: where this machine has the repositories that traces name, by that name; one that is
             missing is looked for under its own name.
+        red: how rate, errors and duration are asked for.
     """
 
     prometheus: str
-    traces: str
-    profiles: str
+    traces: str = ""
+    profiles: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
+    red: Convention = SHOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +72,13 @@ class ToolLinks:
             case "red":
                 window = self.rate_window
                 return red(self.tools, self.slo, since=since, until=until, window=window)
-            case "traces":
+            case "traces" if self.tools.traces:
                 slower = self.slower or timedelta(0)
                 return traces(self.tools, self.slo, since=since, until=until, slower=slower)
-            case "profile":
+            case "profile" if self.tools.profiles:
                 return profile(self.tools, self.slo, since=since, until=until)
             case _:
                 return None
-
-
-def red_queries(service: str, *, window: timedelta) -> tuple[str, ...]:
-    """Return the RED dashboard of a service as PromQL: rate, error ratio, duration; per region."""
-    metric = "http_server_request_duration_seconds"
-    of = f'{{service="{_quoted(service)}"}}'
-    failed = f'{{service="{_quoted(service)}",code=~"5.."}}'
-    span = f"[{max(1, round(window.total_seconds()))}s]"
-    rate = f"sum by (service, region, code) (rate({metric}_count{of}{span}))"
-    errors = (
-        f"sum by (service, region) (rate({metric}_count{failed}{span})) / "
-        f"sum by (service, region) (rate({metric}_count{of}{span}))"
-    )
-    duration = (
-        f"histogram_quantile(0.9, sum by (service, region, le) (rate({metric}_bucket{of}{span})))"
-    )
-    return rate, errors, duration
 
 
 def red(tools: Tools, slo: Slo, *, since: datetime, until: datetime, window: timedelta) -> str:
@@ -100,7 +86,7 @@ def red(tools: Tools, slo: Slo, *, since: datetime, until: datetime, window: tim
     span = max(1, round((until - since).total_seconds()))
     end = until.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     parameters: dict[str, str] = {}
-    for number, query in enumerate(red_queries(slo.service, window=window)):
+    for number, query in enumerate(tools.red.of(slo.service, window=window)):
         parameters |= {
             f"g{number}.expr": query,
             f"g{number}.tab": "0",

@@ -99,6 +99,7 @@ class PlanRecord:
         evaluation_seconds: the evaluation interval of its rules; None: not known.
         group_wait_seconds: how long its Alertmanager holds a page back; None: not known.
         branches: of the SLO's alert.
+        absent: the steps of the funnel that the target has no instrument for.
         notices: what should be known before it is played, and forbids nothing.
         refusals: every reason why it may not be played now, with what to do about it.
     """
@@ -119,6 +120,7 @@ class PlanRecord:
     evaluation_seconds: float | None = None
     group_wait_seconds: float | None = None
     branches: tuple[BranchRecord, ...] = ()
+    absent: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
 

@@ -38,6 +38,9 @@ from gameday.quantity import Ratio, refusal, shown
 KINDS = tuple(str(kind) for kind in TargetKind)
 """What a target's name may start with."""
 
+NAMED_FURTHER = (TargetKind.KUBERNETES, TargetKind.SYSTEM)
+"""Kinds of which there may be several."""
+
 
 def _target_name(value: str) -> str:
     kind, slash, context = value.partition("/")
@@ -45,10 +48,11 @@ def _target_name(value: str) -> str:
         near = difflib.get_close_matches(kind[:60].lower(), KINDS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"targets: {', '.join(KINDS)}"
         raise refusal(f"there is no target '{shown(value)}'", hint)
-    if slash and (kind != TargetKind.KUBERNETES or not context):
+    if slash and (kind not in NAMED_FURTHER or not context):
         raise refusal(
             f"'{shown(value)}' is no target",
-            "only a cluster is named further: kubernetes/CONTEXT, as kubectl calls it",
+            "only a cluster (kubernetes/CONTEXT, as kubectl calls it) and a system (system/NAME) "
+            "are named further",
         )
     return value
 
@@ -56,9 +60,11 @@ def _target_name(value: str) -> str:
 TargetName = Annotated[
     str,
     AfterValidator(_target_name),
-    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(KINDS)})$|^kubernetes/.+$"}),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^({'|'.join(KINDS)})$|^({'|'.join(NAMED_FURTHER)})/.+$"}
+    ),
 ]
-"""``sandbox``, ``kubernetes``, ``none``, or one cluster: ``kubernetes/prod-eu``."""
+"""``sandbox``, ``kubernetes``, ``system``, ``none``, or one of them: ``kubernetes/prod-eu``."""
 
 
 def covers(name: str, target: str) -> bool:

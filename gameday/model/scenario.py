@@ -41,6 +41,7 @@ class TargetKind(StrEnum):
 
     SANDBOX = "sandbox"
     KUBERNETES = "kubernetes"
+    SYSTEM = "system"  # one of somebody's own, which a document describes
     NONE = "none"  # the experiment brings its own target
 
 
@@ -211,10 +212,19 @@ class Expect(Noun):
     recovered: Recovered = Recovered()
 
 
+def kind_of(system: object) -> TargetKind:
+    """Return which kind of target a system's name means: one of the shops, or a document's."""
+    shops = (TargetKind.SANDBOX, TargetKind.KUBERNETES)
+    return next((kind for kind in shops if kind == system), TargetKind.SYSTEM)
+
+
 class ScenarioSpec(Noun):
     """The body of a scenario file."""
 
+    system: Name | None = None
+    """The system it is played on: a document under ``systems/``, or one of the two shops."""
     target: TargetKind = TargetKind.SANDBOX
+    """Short form of ``system`` for the two shops; filled in where a system is named."""
     regions: tuple[str, ...] = ()
     slo: Text
     steady_state: SteadyState = SteadyState()
@@ -225,6 +235,23 @@ class ScenarioSpec(Noun):
     responder: ResponderKind = ResponderKind.BOT
     runbook: str | None = None
     rubric: str = "default"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plays_in_one_place(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("system") is None:
+            if isinstance(data, dict) and data.get("target") == TargetKind.SYSTEM:
+                raise PydanticCustomError(
+                    "place", "does not say which system", {"hint": "write system: NAME"}
+                )
+            return data
+        if data.get("target") is not None:
+            raise PydanticCustomError(
+                "place",
+                "names a system and a target",
+                {"hint": "keep system; target is the short form for sandbox and kubernetes"},
+            )
+        return {**data, "target": kind_of(data["system"])}
 
     @property
     def limits(self) -> Limits:

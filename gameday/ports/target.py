@@ -23,5 +23,9 @@ class Target(Protocol):
     async def route_pages(self, url: str) -> None:
         """Have the target's Alertmanager send its pages to this webhook."""
 
-    def undo_of_mitigations(self, run: str) -> Undo:
-        """Return what takes back every mitigation of a run, so that all is as it was before."""
+    def undo_of_mitigation(self, run: str, name: str, parameters: Mapping[str, str]) -> Undo:
+        """Return what takes this mitigation back, so that all is as it was before the run.
+
+        Mitigations that are taken back together have one undo, with one id. Unknown names may
+        raise.
+        """

@@ -58,6 +58,10 @@ class Catalogue:
         """Return the file of a runbook (``runbooks/x.md`` or ``x``); `UsageError` otherwise."""
         return self._find(name, "runbooks", (".md",), "runbook")
 
+    def system(self, name: str) -> Path:
+        """Return the file of a system, by path or name; `UsageError` where there is none."""
+        return self._find(name, "systems", _YAML, "system")
+
     def rubric(self, name: str) -> Path:
         """Return the file of a rubric; shipped ones are known by name (``default``)."""
         return self._find(name, "rubrics", _YAML, "rubric")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday.errors import Problem, SpecError, UsageError
-from gameday.model.scenario import Scenario
+from gameday.model.scenario import Scenario, TargetKind, kind_of
 from gameday.names import did_you_mean
 from gameday.spec.catalogue import Catalogue
 from gameday.spec.document import Document, only, read_documents
@@ -18,6 +18,7 @@ from gameday.spec.experiment import (
 )
 from gameday.spec.fields import noun_of
 from gameday.spec.runbook import read_runbook
+from gameday.spec.system import read_system
 from gameday.spec.tree import FieldPath, quoted
 
 _EXAMPLES = {
@@ -65,6 +66,7 @@ def _reference_problems(document: Document, catalogue: Catalogue) -> list[Proble
         ("slo", catalogue.slo),
         ("runbook", lambda name: read_runbook(catalogue.runbook(name))),
         ("rubric", catalogue.rubric),
+        ("system", lambda name: _system(name, catalogue)),
     ):
         value = spec.get(name)
         if isinstance(value, str) and value:
@@ -80,6 +82,11 @@ def _reference_problems(document: Document, catalogue: Catalogue) -> list[Proble
             path = ("spec", "abort", number, "probe")
             problems += _lookup_problems(document, path, catalogue.experiment, probe)
     return problems
+
+
+def _system(name: str, catalogue: Catalogue) -> None:
+    if kind_of(name) is TargetKind.SYSTEM:
+        read_system(catalogue.system(name))
 
 
 def _lookup_problems(

@@ -10,15 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gameday.errors import Problem, SpecError
-from gameday.model.system import (
-    Access,
-    Call,
-    RedPreset,
-    RuleAuthor,
-    SecretRef,
-    System,
-    SystemSpec,
-)
+from gameday.model.access import Access, SecretRef
+from gameday.model.mitigation import Call
+from gameday.model.system import RedPreset, RuleAuthor, System, SystemSpec
 from gameday.spec.document import Document, only, read_documents
 from gameday.spec.fields import noun_of
 from gameday.spec.tree import FieldPath

@@ -294,7 +294,7 @@ class SimulatedTarget:
         await self._world.machine.clock.sleep(ONE_STEP)
         self._world.webhook = url
 
-    def undo_of_mitigations(self, run: str) -> Undo:
+    def undo_of_mitigation(self, run: str, name: str, parameters: Mapping[str, str]) -> Undo:
         """Return what takes the mitigations of a run back."""
         return Undo(
             id=f"{MARK}{run}-mitigations",

@@ -105,7 +105,7 @@ class World:
     async def route_pages(self, url: str) -> None:
         self.calls.append(f"route {url}")
 
-    def undo_of_mitigations(self, run: str) -> Undo:
+    def undo_of_mitigation(self, run: str, *_: object) -> Undo:
         return Undo("m1", MITIGATIONS, run, "mitigations", "gameday sandbox reset")
 
     # faults

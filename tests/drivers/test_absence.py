@@ -199,7 +199,7 @@ class Address:
 async def test_a_sandbox_is_gone_when_its_process_is_and_not_when_nobody_answers() -> None:
     own = ProcessId.own()
     undos = [
-        SandboxTarget(Address(process)).undo_of_mitigations("r")
+        SandboxTarget(Address(process)).undo_of_mitigation("r", "failover-db", {})
         for process in (None, own, ProcessId(own.pid, "before"))
     ]
 

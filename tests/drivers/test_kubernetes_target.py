@@ -200,7 +200,7 @@ async def test_the_undo_holds_how_things_were_and_survives_being_stored(
 ) -> None:
     playing = target(api)
 
-    undo = playing.undo_of_mitigations("r1")
+    undo = playing.undo_of_mitigation("r1", "rollback-deploy", {})
 
     assert json.loads(json.dumps(dict(undo.data))) == undo.data
     assert "primary" == undo.data["before"]["inventory-region-a"]["variables"]["SHOP_DATABASE"]

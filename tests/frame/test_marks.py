@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 README = (TESTS / "README.md").read_text(encoding="utf-8")
 
-ABOUT_NO_SINGLE_ROOM = {"console", "contract", "drills", "frame", "kind", "simulation"}
+ABOUT_NO_SINGLE_ROOM = {"console", "contract", "drills", "foreign", "frame", "kind", "simulation"}
 WITHOUT_TESTS_OF_THEIR_OWN = {"ports"}
 """Rooms without code that does anything: what ports name is promised in `contract`."""
 

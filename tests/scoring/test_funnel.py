@@ -117,6 +117,19 @@ def test_where_silence_is_expected_no_phase_applies() -> None:
     assert {Verdict.NOT_APPLICABLE} == set(verdicts(good_run(), silent).values())
 
 
+def test_a_step_that_the_target_has_no_instrument_for_does_not_apply() -> None:
+    blind = plus(good_run(), fact(Kind.PLAN_MADE, -11, absent=["trace", "profile"]))
+
+    found = phases(blind, SLOW_DB)
+
+    assert {name for name, p in found.items() if p.verdict is Verdict.NOT_APPLICABLE} == {
+        "trace",
+        "profile",
+    }
+    assert "the target has no instrument for it" == step_of(blind, "trace").reason
+    assert Verdict.MET == found["mitigated"].verdict
+
+
 def test_without_a_responder_only_the_page_is_judged() -> None:
     alone = changed(good_run(), "run.started@-12", responder="none")
 

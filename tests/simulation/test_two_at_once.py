@@ -30,7 +30,9 @@ class Left:
         self.undos = [self.planned(n).undo for n in (1, 2)]
         for number in (1, 2):
             self.machine.run(self.faults.inject(self.planned(number)), within=MINUTE)
-        self.undos.append(SimulatedTarget(self.world, time_scale=1).undo_of_mitigations("r1"))
+        self.undos.append(
+            SimulatedTarget(self.world, time_scale=1).undo_of_mitigation("r1", "failover-db", {})
+        )
         self.world.mitigate(SHIELD)
         for undo in self.undos:
             self.store.save_undo(undo)

@@ -9,7 +9,8 @@ import jsonschema_rs
 import pytest
 
 from gameday.errors import SpecError
-from gameday.model.system import Call, Command, SecretRef
+from gameday.model.access import SecretRef
+from gameday.model.mitigation import Call, Command
 from gameday.spec import read_documents, read_system, schema
 
 GOOD = Path(__file__).parent / "good/system.yaml"

@@ -89,7 +89,7 @@ class KubernetesTarget:
         doing = ShopMitigations(self._cluster, self._namespace, run=self._run)
         return await asyncio.to_thread(doing.apply, name, dict(parameters))
 
-    def undo_of_mitigations(self, run: str) -> Undo:
+    def undo_of_mitigation(self, run: str, name: str, parameters: Mapping[str, str]) -> Undo:
         """Return what takes back every mitigation of a run; needs nothing but the API server."""
         self._run = run
         return Undo(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gameday.drivers.chaostoolkit import ChaosToolkit
+from gameday.drivers.declared import DeclaredMitigations
 from gameday.drivers.sandbox import SandboxMitigations
 from gameday.errors import PermanentDriverError
 from gameday.house.targets.cluster_faults import PlacedExperiments
@@ -41,14 +42,18 @@ class Undoers:
 class _Mitigations:
     """Takes mitigations back, where the undo says they were made."""
 
+    def __init__(self) -> None:
+        self._declared = DeclaredMitigations()
+
     async def is_present(self, undo: Undo) -> bool:
         return await self._of(undo).is_present(undo)
 
     async def recover(self, undo: Undo) -> None:
         await self._of(undo).recover(undo)
 
-    @staticmethod
-    def _of(undo: Undo) -> Undoer:
+    def _of(self, undo: Undo) -> Undoer:
+        if "declared" in undo.data:
+            return self._declared
         if "context" not in undo.data:
             return SandboxMitigations()
         # Late: the client library takes a moment to load, and most runs need none.

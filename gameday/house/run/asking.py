@@ -62,6 +62,8 @@ def ask_for(
     story = read_story(scenario, target=target, responder=responder, regions=regions)
     chosen = choose_target(
         story.scenario,
+        story.slo,
+        story.system,
         context=context,
         settings=settings,
         programme=programme_in_force(story.scenario.path),

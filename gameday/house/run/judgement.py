@@ -43,6 +43,8 @@ class Documents:
     rubric: str
     overrides: str = "{}"
     """JSON object of the scenario fields that the command line replaced."""
+    system: str = ""
+    system_path: str = ""
 
     def to_mapping(self) -> dict[str, str]:
         """Return the documents as the store keeps them."""
@@ -92,7 +94,11 @@ def overridden(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
     update: dict[str, Any] = {}
     try:
         if "target" in changes:
-            update["target"] = TargetKind(changes["target"])
+            target = TargetKind(changes["target"])
+            if target is not scenario.spec.target:
+                update |= {"target": target, "system": None}
+            if target is TargetKind.SYSTEM and scenario.spec.system is None:
+                raise UsageError("a system is named in the scenario: `system: NAME`")
         if "responder" in changes:
             update["responder"] = ResponderKind(changes["responder"])
     except ValueError as error:

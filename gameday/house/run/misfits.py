@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.errors import Ground, Refusal
 from gameday.house.run.stories import Story
-from gameday.model.scenario import TargetKind
+from gameday.model.scenario import ResponderKind, TargetKind
+from gameday.names import did_you_mean
 from gameday.spec.experiment import actions_of, experiment_document, notices_of
+from scoring.slo import Severity
 
 if TYPE_CHECKING:
     from gameday.chaos.radius import MethodAction
@@ -49,6 +51,7 @@ def _misfits(story: Story) -> Iterator[Refusal]:
             f" {TargetKind.KUBERNETES}, and not on {target}",
             "take them out, for an abort rule that nobody can read is none",
         )
+    yield from _undeclared(story)
     for fault, path in zip(story.scenario.spec.faults, story.experiments, strict=True):
         document = experiments.read(str(path))
         if not actions_of(document):
@@ -62,6 +65,35 @@ def _misfits(story: Story) -> Iterator[Refusal]:
         yield from _misplaced(what, document, actions, target)
         for wrong in _misread(actions):
             yield Refusal(Ground.MISFIT, f"{what}: {wrong}", "change it under `with`")
+
+
+def _undeclared(story: Story) -> Iterator[Refusal]:
+    """Yield what a scenario asks of a declared system that the system does not declare."""
+    if story.system is None:
+        return
+    spec, name = story.scenario.spec, story.scenario.metadata.name
+    if spec.responder is ResponderKind.BOT:
+        yield Refusal(
+            Ground.MISFIT,
+            f"{name}: the bot finds a cause in traces, and {story.system.metadata.name} has none",
+            "let somebody answer (`responder: human`), or nobody (`responder: none`)",
+        )
+    known = [m.name for m in story.system.spec.mitigations]
+    for wanted in spec.expect.mitigation:
+        if wanted not in known:
+            yield Refusal(
+                Ground.MISFIT,
+                f"{name}: {story.system.metadata.name} has no mitigation {wanted!r}",
+                did_you_mean(wanted, known, what="it has"),
+            )
+    pages = [w for w in story.slo.windows if w.severity is Severity.PAGE]
+    if story.system.spec.alerts.page is not None and len(pages) != 1:
+        yield Refusal(
+            Ground.MISFIT,
+            f"{name}: one alert pages for {story.slo.id!r}, and the SLO has {len(pages)} branches"
+            " that page",
+            "give it alertPolicies of its own, with the alert's windows and threshold",
+        )
 
 
 def experiment_notices(story: Story) -> tuple[str, ...]:

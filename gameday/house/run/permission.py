@@ -79,7 +79,9 @@ async def permission(
         approved_by=approved_by,
     )
     counted = Counted(
-        signals or Prometheus(system.tools.prometheus, timeout=PATIENCE), system.target.time_scale
+        signals
+        or Prometheus(system.tools.prometheus, timeout=PATIENCE, credentials=system.credentials),
+        system.target.time_scale,
     )
     return await ask(programme_in_force(story.scenario.path), start, [story.slo], counted=counted)
 

@@ -34,6 +34,7 @@ async def make_plan(
         time_scale=system.target.time_scale,
         regions=system.regions,
         timing=Timing(scrape=scrape, evaluation=evaluation, group_wait=system.group_wait),
+        absent=system.absent,
     )
     faults = _prepare(story, system, run)
     reasons: list[Refusal] = []

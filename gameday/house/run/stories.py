@@ -9,9 +9,10 @@ from pathlib import Path
 
 from gameday.errors import Problem, SpecError
 from gameday.house.run.judgement import Documents, overridden
-from gameday.model.scenario import Scenario
+from gameday.model.scenario import Scenario, TargetKind
 from gameday.model.slo import Slo
-from gameday.spec import Catalogue, read_scenario
+from gameday.model.system import System
+from gameday.spec import Catalogue, read_scenario, read_system
 from gameday.spec.slo import whole_text
 
 
@@ -24,6 +25,7 @@ class Story:
         documents: the texts the run is planned from; kept with the run, so that it can be judged
             again when the files have changed.
         probes: path of the experiment behind each probe that an abort rule names.
+        system: what it is played on, where a document describes that; None: one of the shops.
     """
 
     scenario: Scenario
@@ -31,6 +33,7 @@ class Story:
     experiments: tuple[Path, ...]
     documents: Documents
     probes: Mapping[str, Path] = field(default_factory=dict)
+    system: System | None = None
 
 
 def read_story(
@@ -55,9 +58,11 @@ def read_story(
     changes = {name: value for name, value in asked.items() if value}
     if not changes:
         return told
+    scenario = overridden(told.scenario, changes)
     return replace(
         told,
-        scenario=overridden(told.scenario, changes),
+        scenario=scenario,
+        system=told.system if scenario.spec.target is TargetKind.SYSTEM else None,
         documents=replace(told.documents, overrides=json.dumps(changes)),
     )
 
@@ -71,6 +76,8 @@ def _told(argument: str) -> Story:
     slo = around.slo(spec.slo)
     runbook = _runbook_path(scenario, slo, around)
     rubric = around.rubric(spec.rubric)
+    is_declared = spec.target is TargetKind.SYSTEM
+    system = around.system(str(spec.system)) if is_declared else None
     return Story(
         scenario=scenario,
         slo=slo,
@@ -83,7 +90,10 @@ def _told(argument: str) -> Story:
             runbook=_text(runbook) if runbook else "",
             runbook_path=str(runbook or ""),
             rubric=_text(rubric),
+            system=_text(system) if system else "",
+            system_path=str(system or ""),
         ),
+        system=read_system(system) if system is not None else None,
         probes={r.probe: around.experiment(r.probe) for r in spec.abort if r.probe},
     )
 

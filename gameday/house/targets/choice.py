@@ -10,11 +10,15 @@ from gameday.errors import UsageError
 from gameday.house.targets.open_system import NamedTarget, OpenSystem
 from gameday.model.programme import Programme
 from gameday.model.scenario import Scenario, TargetKind
+from gameday.model.slo import Slo
+from gameday.model.system import System
 from gameday.settings import Settings
 
 
 def choose_target(
     scenario: Scenario,
+    slo: Slo,
+    system: System | None,
     *,
     context: str | None,
     settings: Settings,
@@ -24,6 +28,8 @@ def choose_target(
     """Return the system a scenario is played on; it is not opened yet.
 
     Args:
+        slo: whose page is awaited.
+        system: what its document says; None: it is one of the shops.
         context: of the kubeconfig, for a cluster; None: the one in force.
         programme: says which clusters are disposable.
         on_progress: told in a few words what opening it waits for.
@@ -35,11 +41,25 @@ def choose_target(
     kind = scenario.spec.target
     if kind is TargetKind.KUBERNETES:
         return _cluster(scenario, context, settings, programme)
-    if kind is not TargetKind.SANDBOX:
-        raise UsageError(f"target {str(kind)!r} is not supported yet; use sandbox or kubernetes")
     if context is not None:
         raise UsageError("--context is for the target kubernetes; add `--target kubernetes`")
+    if system is not None:
+        return _declared(system, slo)
+    if kind is not TargetKind.SANDBOX:
+        raise UsageError(
+            f"target {str(kind)!r} is not supported yet; use sandbox or kubernetes, or name a"
+            " `system`"
+        )
     return _sandbox(on_progress)
+
+
+def _declared(system: System, slo: Slo) -> NamedTarget:
+    from gameday.house.targets.declared_system import declared_system, name_of
+
+    async def open_it() -> OpenSystem:
+        return declared_system(system, slo)
+
+    return NamedTarget(name_of(system), open_it)
 
 
 def _sandbox(on_progress: Callable[[str], None]) -> NamedTarget:

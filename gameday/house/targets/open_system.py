@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from gameday import plan
+from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.incidents import deeplinks
 from gameday.ports import (
     AlertSource,
@@ -29,6 +30,8 @@ class OpenSystem:
         count: counts how far a fault would reach now, in pods, and says what it cannot count;
             blocks while it asks.
         effects: tells what a drill sets off; None where nothing does.
+        credentials: how its Prometheus is asked.
+        absent: the steps of the funnel that it has no instrument for.
         forget: makes it forget what its Prometheus has measured so far, so that the bad minutes of
             an earlier drill do not count; None where that may not be.
         notices: what should be known of it before it is played on.
@@ -44,6 +47,8 @@ class OpenSystem:
     count: Callable[[PlannedFault], plan.Reach | None] | None = None
     effects: EffectSource | None = None
     forget: Callable[[], Coroutine[Any, Any, None]] | None = None
+    credentials: Credentials = NO_CREDENTIALS
+    absent: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
 

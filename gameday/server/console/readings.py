@@ -23,7 +23,6 @@ from gameday.diagnosis.links import Dashboard
 from gameday.diagnosis.sampling import Hunt, TraceSample, look
 from gameday.diagnosis.suspicion import accuse
 from gameday.errors import DriverError
-from gameday.incidents.deeplinks import red_queries
 from gameday.model.page import Finding, Links, Page, Step
 from gameday.model.signals import Blame, Deploy, Profile, Series
 from gameday.server.console.subject import View
@@ -195,7 +194,7 @@ class Readings:
         window = max(view.paged_at - view.burn_since, timedelta(seconds=12))
         found = await drawn(
             draw,
-            Dashboard("", red_queries(view.service, window=view.short)),
+            Dashboard("", self._of.red.of(view.service, window=view.short)),
             since=view.burn_since - window / 2,
             until=self._now(),
             window=window,

@@ -180,7 +180,7 @@ class QuietShop:
     async def mitigate(self, name: str, parameters: Mapping[str, str]) -> str:
         raise AssertionError("nobody is there to mitigate")
 
-    def undo_of_mitigations(self, run: str) -> Undo:
+    def undo_of_mitigation(self, run: str, *_: object) -> Undo:
         return Undo(f"gd-{run}-m", MITIGATIONS, run, "mitigations", "gameday recover")
 
 

@@ -16,11 +16,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
+from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.http.tool import Answer, HttpTool, Parameters
 from gameday.model.signals import AlertState, Sample, Series
 from gameday.ports import Counters
 
-__all__ = ["Prometheus"]
+__all__ = ["Prometheus", "instant", "quoted"]
 
 # Series an SLO's recording rules write at every evaluation, whatever the traffic: their samples
 # tell at which instants Prometheus did evaluate.
@@ -45,16 +46,25 @@ class Prometheus:
     `PermanentDriverError` where it refuses the question.
     """
 
-    def __init__(self, url: str, *, timeout: timedelta = timedelta(seconds=5)) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: timedelta = timedelta(seconds=5),
+        credentials: Credentials = NO_CREDENTIALS,
+    ) -> None:
         """Name the server; nothing is opened until the first question.
 
         Args:
             url: base URL, with the path prefix if it has one.
             timeout: of one question.
+            credentials: how it is asked.
         """
         # Once more where a connection breaks, and no oftener: who asks knows better how long an
         # answer is worth waiting for.
-        self._tool = HttpTool("Prometheus", url, timeout=timeout, tries=2, pause=AGAIN_AFTER)
+        self._tool = HttpTool(
+            "Prometheus", url, timeout=timeout, tries=2, pause=AGAIN_AFTER, credentials=credentials
+        )
         self.url = self._tool.url
         self._configured: dict[str, Any] | None = None
 
@@ -80,7 +90,7 @@ class Prometheus:
         if not states:
             return ()
         activations = await self._raw(
-            f"ALERTS_FOR_STATE{{slo={_quoted(slo)}}}", since=since, until=until
+            f"ALERTS_FOR_STATE{{{self._selector(slo)}}}", since=since, until=until
         )
         earliest = min(
             (s.value for series in activations for s in series.samples if s.value > 0),
@@ -102,10 +112,14 @@ class Prometheus:
         is read after it. The other way round, an alert whose evaluation takes its time looks
         resolved.
         """
-        selector = f'{{__name__=~"{_EVALUATED}",slo={_quoted(slo)}}}'
+        selector = f'{{__name__=~"{_EVALUATED}",slo={quoted(slo)}}}'
         recorded = await self._raw(selector, since=since, until=until)
         grid = sorted({s.at for series in recorded for s in series.samples})
-        return grid, await self._raw(f"ALERTS{{slo={_quoted(slo)}}}", since=since, until=until)
+        return grid, await self._raw(f"ALERTS{{{self._selector(slo)}}}", since=since, until=until)
+
+    def _selector(self, slo: str) -> str:
+        """Return the labels that the alerts of an SLO bear."""
+        return f"slo={quoted(slo)}"
 
     async def counters(
         self, *, good_query: str, total_query: str, since: datetime, until: datetime
@@ -122,7 +136,7 @@ class Prometheus:
 
         None where the window holds no events; an empty mapping where nothing is recorded.
         """
-        ratios = await self._instant(f'{{__name__=~"{_ERROR_RATIO}.+",slo={_quoted(slo)}}}')
+        ratios = await self._instant(f'{{__name__=~"{_ERROR_RATIO}.+",slo={quoted(slo)}}}')
         if not ratios:
             return {}
         budget = await self._budget(slo)
@@ -142,10 +156,9 @@ class Prometheus:
         interval of the configuration is returned.
         """
         evaluation = await self._evaluation_interval(slo)
-        service = await self._service(slo)
         data = await self._get("/api/v1/targets", [("state", "active")])
         targets = list(data.get("activeTargets", []))
-        own = [t for t in targets if service and t.get("labels", {}).get("service") == service]
+        own = await self._scraped(slo, targets)
         scrapes = [_seconds(t["scrapeInterval"]) for t in own or targets if "scrapeInterval" in t]
         if not scrapes:
             raise PermanentDriverError(
@@ -175,14 +188,14 @@ class Prometheus:
         nothing of the time between: such a run is not to be scored.
         """
         stamp = (await self._get("/api/v1/status/runtimeinfo")).get("startTime")
-        return _instant(stamp)
+        return instant(stamp)
 
     async def time_scale(self, *, slo: str) -> float | None:
         """Return how many times faster time runs by the labels of the SLO's recordings.
 
         None where nothing is recorded, or by rules that do not say.
         """
-        found = await self._instant(f"slo:objective:ratio{{slo={_quoted(slo)}}}")
+        found = await self._instant(f"slo:objective:ratio{{slo={quoted(slo)}}}")
         for series in found:
             try:
                 return float(series.labels["time_scale"])
@@ -289,14 +302,21 @@ class Prometheus:
         found = (yaml.safe_load(text) or {}).get("global")
         return found if isinstance(found, dict) else {}
 
+    async def _scraped(
+        self, slo: str, targets: Sequence[dict[str, Any]]
+    ) -> Sequence[dict[str, Any]]:
+        """Return which of these targets count for the SLO; none: nobody can tell."""
+        service = await self._service(slo)
+        return [t for t in targets if service and t.get("labels", {}).get("service") == service]
+
     async def _service(self, slo: str) -> str | None:
-        found = await self._instant(f'{{__name__=~"{_ERROR_RATIO}.+",slo={_quoted(slo)}}}')
+        found = await self._instant(f'{{__name__=~"{_ERROR_RATIO}.+",slo={quoted(slo)}}}')
         return next((s.labels["service"] for s in found if "service" in s.labels), None)
 
     async def _budget(self, slo: str) -> float | None:
         for query in (
-            f"slo:error_budget:ratio{{slo={_quoted(slo)}}}",
-            f"1 - slo:objective:ratio{{slo={_quoted(slo)}}}",
+            f"slo:error_budget:ratio{{slo={quoted(slo)}}}",
+            f"1 - slo:objective:ratio{{slo={quoted(slo)}}}",
         ):
             found = await self._instant(query)
             if found and found[0].samples[-1].value > 0:
@@ -367,7 +387,7 @@ def _moved(state: AlertState, offset: timedelta) -> AlertState:
     )
 
 
-def _instant(stamp: object) -> datetime | None:
+def instant(stamp: object) -> datetime | None:
     """Return an RFC 3339 instant (Go writes nanoseconds); None where it is none."""
     if not isinstance(stamp, str):
         return None
@@ -427,7 +447,7 @@ def _series(result: Any, url: str) -> list[Series]:
         raise _not_prometheus(url) from error
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 

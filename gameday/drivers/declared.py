@@ -1,0 +1,218 @@
+"""A system that its document declares, as a target: what a responder may do to it, and its undo.
+
+A mitigation is a command of the operator's list, run without a shell, or an HTTP call. Its undo is
+written down, with every parameter filled in and every secret only named, before it acts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import shlex
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
+from gameday.http.credentials import Credentials, secret_of, told_headers
+from gameday.http.tool import HttpTool
+from gameday.model.mitigation import Call, Command, DeclaredMitigation, filled
+from gameday.names import did_you_mean
+from gameday.ports import MITIGATIONS, Undo
+
+__all__ = ["DeclaredMitigations", "DeclaredTarget"]
+
+Ask = Callable[[], Awaitable[object]]
+
+LAST_WORDS = 300
+"""Characters of what a command says that are kept."""
+
+
+class DeclaredTarget:
+    """A system of a document; fulfils `gameday.ports.Target`.
+
+    Args:
+        name: what stores, locks and programmes call it.
+        answers: each returns when one of its tools answers, and raises where it does not.
+        carry: begins to hand pages to a webhook.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        time_scale: float,
+        mitigations: Sequence[DeclaredMitigation],
+        answers: Sequence[Ask],
+        carry: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self.name = name
+        self.time_scale = time_scale
+        self._mitigations = {m.name: m for m in mitigations}
+        self._answers = answers
+        self._carry = carry
+
+    async def check(self) -> None:
+        """Return when everything answers.
+
+        Raises:
+            DriverError: names the first that does not.
+        """
+        await asyncio.gather(*(ask() for ask in self._answers))
+
+    async def mitigate(self, name: str, parameters: Mapping[str, str]) -> str:
+        """Do what a responder asked for; return what was done.
+
+        Raises:
+            PermanentDriverError: there is no such mitigation, a parameter is missing, or it failed.
+            TemporaryDriverError: it did not end in time, or nobody answered.
+        """
+        doing = self._meant(name, parameters)
+        act = doing.command or doing.http
+        assert act is not None  # what else a document may say is refused when it is read
+        return await _done(_with(act, parameters), Path.cwd())
+
+    async def route_pages(self, url: str) -> None:
+        """Hand the pages to this webhook, from now on."""
+        await self._carry(url)
+
+    def undo_of_mitigation(self, run: str, name: str, parameters: Mapping[str, str]) -> Undo:
+        """Return what takes this mitigation back; with other parameters it is another one.
+
+        Raises:
+            PermanentDriverError: there is no such mitigation, or a parameter is missing.
+        """
+        meant = self._meant(name, parameters)
+        given = {p: parameters[p] for p in meant.parameters}
+        undo = meant.undo if isinstance(meant.undo, Command | Call) else None
+        act = None if undo is None else _with(undo, given)
+        with_what = "".join(f" {key}={value}" for key, value in given.items())
+        told = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:8]
+        is_typed = isinstance(act, Command)
+        return Undo(
+            id=f"gd-{run}-{name}" + (f"-{told}" if given else ""),
+            kind=MITIGATIONS,
+            run=run,
+            description=f"{name}{with_what} on {self.name}",
+            command=shlex.join(act.run) if isinstance(act, Command) else f"gameday recover {run}",
+            data={
+                "declared": None if act is None else act.model_dump(mode="json", by_alias=True),
+                "is_command": is_typed,
+                "folder": str(Path.cwd()),
+            },
+        )
+
+    def _meant(self, name: str, parameters: Mapping[str, str]) -> DeclaredMitigation:
+        meant = self._mitigations.get(name)
+        if meant is None:
+            hint = did_you_mean(name, self._mitigations, what="it has")
+            raise PermanentDriverError(f"{self.name} has no mitigation {name[:60]!r} ({hint})")
+        missing = [p for p in meant.parameters if not parameters.get(p)]
+        if missing:
+            raise PermanentDriverError(f"{name} needs {', '.join(missing)}, which is not given")
+        return meant
+
+
+class DeclaredMitigations:
+    """Takes declared mitigations back, from the undo alone; fulfils `gameday.ports.Undoer`.
+
+    Nothing tells from outside whether a command's work is still in place: until its undo has ended
+    well in this process it counts as that. So an undo may run again, and has to bear it.
+    """
+
+    def __init__(self) -> None:
+        self._recovered: set[str] = set()
+
+    async def is_present(self, undo: Undo) -> bool:
+        """Return whether there is something to take back that was not taken back yet."""
+        return undo.data["declared"] is not None and undo.id not in self._recovered
+
+    async def recover(self, undo: Undo) -> None:
+        """Do what takes it back.
+
+        Raises:
+            DriverError: it failed, did not end in time, or nobody answered.
+        """
+        said = undo.data["declared"]
+        if said is not None:
+            act = (Command if undo.data["is_command"] else Call).model_validate(said)
+            await _done(act, Path(undo.data["folder"]))
+        self._recovered.add(undo.id)
+
+
+def _with(act: Command | Call, parameters: Mapping[str, str]) -> Command | Call:
+    """Return what is done with every parameter filled in; secrets stay named."""
+    if isinstance(act, Command):
+        return act.model_copy(update={"run": tuple(filled(a, parameters) for a in act.run)})
+    return act.model_copy(
+        update={
+            act.method: filled(act.url, parameters),
+            "json_": _filled_in(act.json_, parameters),
+        }
+    )
+
+
+def _filled_in(value: Any, parameters: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return filled(value, parameters)
+    if isinstance(value, dict):
+        return {key: _filled_in(entry, parameters) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_filled_in(entry, parameters) for entry in value]
+    return value
+
+
+async def _done(act: Command | Call, folder: Path) -> str:
+    return await (_ran(act, folder) if isinstance(act, Command) else _called(act))
+
+
+async def _ran(command: Command, folder: Path) -> str:
+    shown = shlex.join(command.run)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command.run,
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,  # what ends it ends all that it started
+        )
+    except (OSError, ValueError) as error:
+        raise PermanentDriverError(
+            f"{shown} cannot be run: {error}; see that it is there, with its whole path"
+        ) from error
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), command.within.total_seconds())
+    except TimeoutError as error:
+        raise TemporaryDriverError(
+            f"{shown} did not end within {command.within.total_seconds():g} s and was killed:"
+            " give it longer (`within`), or see what it waits for"
+        ) from error
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    words = said.decode(errors="replace").strip()[-LAST_WORDS:]
+    if process.returncode:
+        raise PermanentDriverError(f"{shown} ended with {process.returncode}: {words or 'no word'}")
+    return f"{shown}{f': {words}' if words else ''}"
+
+
+async def _called(call: Call) -> str:
+    headers = told_headers(call.headers)
+    if call.token is not None:
+        headers["Authorization"] = f"Bearer {secret_of(call.token)}"
+    tool = HttpTool(
+        "what mitigates", call.url, timeout=call.within, credentials=Credentials(headers)
+    )
+    shown = f"{call.method.upper()} {call.url}"
+    try:
+        answer = await tool.ask(call.method.upper(), "", body=call.json_, tries=1)
+    except DriverError as error:
+        raise type(error)(f"{shown}: {error}") from error
+    return f"{shown} answered {answer.status}"

@@ -1,0 +1,8 @@
+"""Prometheus, and what speaks its API: whoever wrote the rules that are loaded there."""
+
+from __future__ import annotations
+
+from gameday.drivers.prometheus.named import NamedAlert, NamedAlerts
+from gameday.drivers.prometheus.server import Prometheus
+
+__all__ = ["NamedAlert", "NamedAlerts", "Prometheus"]

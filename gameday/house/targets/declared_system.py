@@ -1,0 +1,96 @@
+"""A system that a document declares, as a system to play on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from gameday.diagnosis.conventions import PRESETS, Convention
+from gameday.drivers.alertmanager import POLL, PolledPages
+from gameday.drivers.chaostoolkit import ChaosToolkit
+from gameday.drivers.declared import DeclaredTarget
+from gameday.drivers.prometheus import NamedAlert, NamedAlerts, Prometheus
+from gameday.house.targets.open_system import OpenSystem
+from gameday.house.targets.reach import reach
+from gameday.http.credentials import credentials_of
+from gameday.incidents import deeplinks
+from gameday.model.scenario import TargetKind
+from gameday.model.slo import Slo
+from gameday.model.system import RedReadBy, System
+
+ABSENT = ("trace", "profile", "blame")
+"""The steps of the funnel whose instruments a document cannot name yet."""
+
+
+def name_of(system: System) -> str:
+    """Return what stores, locks and programmes call a system: ``system/bookshop``."""
+    return f"{TargetKind.SYSTEM}/{system.metadata.name}"
+
+
+def declared_system(system: System, slo: Slo) -> OpenSystem:
+    """Return a declared system as one to play on; nothing is asked of it yet.
+
+    Args:
+        slo: whose page is awaited.
+
+    Raises:
+        PermanentDriverError: a secret is not where the document says.
+    """
+    spec = system.spec
+    asked = credentials_of(spec.metrics.prometheus)
+    url = str(spec.metrics.prometheus.url).rstrip("/")
+    prometheus = Prometheus(url, credentials=asked)
+    named = None
+    if spec.alerts.page is not None:
+        named = NamedAlert(spec.alerts.page, slo, spec.time_scale)
+        prometheus = NamedAlerts(url, named, credentials=asked)
+    assert spec.pages.alertmanager is not None  # other ways are refused when it is read
+    pages = PolledPages(
+        spec.pages.alertmanager.url,
+        lambda labels: _told(labels, named, slo),
+        credentials=credentials_of(spec.pages.alertmanager),
+    )
+
+    async def answers() -> None:
+        await prometheus.values("vector(1)")  # as it will be asked: with the tenant, and the token
+
+    return OpenSystem(
+        target=DeclaredTarget(
+            name_of(system),
+            time_scale=spec.time_scale,
+            mitigations=spec.mitigations,
+            answers=(answers, pages.alive),
+            carry=pages.carry,
+        ),
+        alerts=prometheus,
+        faults=ChaosToolkit(
+            toxiproxy_url=spec.toxiproxy.url if spec.toxiproxy is not None else None
+        ),
+        deploys=None,
+        tools=deeplinks.Tools(
+            prometheus=url, red=convention_of(spec.red, spec.metrics.service_label)
+        ),
+        regions=(),
+        count=reach,
+        credentials=asked,
+        absent=ABSENT,
+        notices=(
+            f"pages are polled: one may have come up to {POLL.total_seconds():g} s before it is"
+            " seen",
+        ),
+    )
+
+
+def convention_of(red: RedReadBy, label: str | None) -> Convention:
+    """Return how a system's rate, errors and duration are asked for."""
+    if red.preset is None:
+        return Convention(red.rate or "", red.errors or "", red.duration or "", label or "service")
+    found = PRESETS[red.preset]
+    return found if label is None else replace(found, label=label)
+
+
+def _told(labels: Mapping[str, str], named: NamedAlert | None, slo: Slo) -> dict[str, str] | None:
+    """Return the labels of an alert of the SLO as gameday goes by them; None: it is another's."""
+    if named is not None:
+        return named.told(labels) if named.is_meant(labels) else None
+    return dict(labels) if labels.get("slo") == slo.id else None

@@ -1,0 +1,133 @@
+"""How an address of a system is asked, as a document says it: secrets are named, never written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+from gameday.model.scenario import Noun, Text
+
+__all__ = [
+    "SECRET_HEADERS",
+    "Access",
+    "Basic",
+    "Header",
+    "Reached",
+    "Secret",
+    "SecretRef",
+    "Url",
+    "one_of",
+    "wrong",
+]
+
+SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+"""Headers whose values are secrets, whatever they hold."""
+
+
+def wrong(message: str, hint: str) -> PydanticCustomError:
+    """Return what is wrong with a part of a system, and what to write instead."""
+    return PydanticCustomError("system", message, {"hint": hint})
+
+
+def one_of(noun: Noun, names: Mapping[str, str], hint: str) -> None:
+    """Refuse a noun that states none, or several, of these fields (name here → name in a file)."""
+    stated = [shown for name, shown in names.items() if getattr(noun, name) is not None]
+    if not stated:
+        raise wrong(f"states none of {', '.join(names.values())}", hint)
+    if len(stated) > 1:
+        raise wrong(f"states {' and '.join(stated)}: only one of them can hold", hint)
+
+
+def _no_plain_secret(value: Any) -> Any:
+    # Never quoted: what stands here is the secret itself.
+    if value is not None and not isinstance(value, dict | SecretRef):
+        raise wrong("holds a secret itself", "write where it is found: {env: NAME} or {file: PATH}")
+    return value
+
+
+def _url(value: Any) -> Any:
+    if isinstance(value, str) and not value.startswith(("http://", "https://")):
+        raise wrong("is no address", "write http://HOST:PORT or https://HOST")
+    if isinstance(value, str) and "@" in value.partition("://")[2].partition("/")[0]:
+        raise wrong("holds a user and a password", "write basic: {username: …, password: {env: …}}")
+    return value
+
+
+Url = Annotated[str, BeforeValidator(_url)]
+"""A base URL, with the path prefix if it has one, and without a secret."""
+
+
+class SecretRef(Noun):
+    """Where a secret is found; the secret itself stands in no file of ours."""
+
+    env: Text | None = None
+    """A variable of the environment."""
+    file: Text | None = None
+    """A file that holds it and nothing else; from the working directory."""
+    kubernetes: Text | None = None
+    """A Secret of the cluster and its key: ``namespace/name/key``."""
+
+    @model_validator(mode="after")
+    def _names_one_place(self) -> SecretRef:
+        places = {"env": "env", "file": "file", "kubernetes": "kubernetes"}
+        one_of(self, places, "write {env: NAME} or {file: PATH}")
+        return self
+
+
+Secret = Annotated[SecretRef, BeforeValidator(_no_plain_secret)]
+
+
+def _kind_of_header(value: Any) -> str:
+    return "as-secret" if isinstance(value, dict | SecretRef) else "as-text"
+
+
+Header = Annotated[
+    Annotated[Text, Tag("as-text")] | Annotated[SecretRef, Tag("as-secret")],
+    Discriminator(_kind_of_header),
+]
+"""What a header says: a text, or where it is found."""
+
+
+class Basic(Noun):
+    """A user's name and password, as HTTP has them."""
+
+    username: Text
+    password: Secret
+
+
+class Access(Noun):
+    """How an address is asked: who asks, and whom to believe."""
+
+    headers: dict[str, Header] = Field(default_factory=dict)
+    """Sent with every request, such as a tenant: ``X-Scope-OrgID: books``."""
+    bearer_token: Secret | None = None
+    basic: Basic | None = None
+    ca: Text | None = None
+    """A file of the authorities that are believed, in PEM; else the machine's own."""
+    cert: Text | None = None
+    """A file of the client's certificate, in PEM."""
+    key: Text | None = None
+    """The key of that certificate."""
+
+    @model_validator(mode="after")
+    def _is_asked_one_way(self) -> Access:
+        if self.bearer_token is not None and self.basic is not None:
+            raise wrong("states bearerToken and basic", "one way to say who asks: keep one")
+        if self.key is not None and self.cert is None:
+            raise wrong("has a key and no cert", "add cert: PATH, the certificate it belongs to")
+        for name, value in self.headers.items():
+            if name.lower() in SECRET_HEADERS and isinstance(value, str):
+                raise wrong(
+                    f"the header '{name[:60]}' holds a secret itself",
+                    "write where it is found: {env: NAME} or {file: PATH}; or use bearerToken",
+                )
+        return self
+
+
+class Reached(Access):
+    """An address and how it is asked."""
+
+    url: Url

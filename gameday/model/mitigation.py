@@ -1,0 +1,142 @@
+"""What a system's document lets a responder do to it, and how each is taken back."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from gameday.model.access import SECRET_HEADERS, Header, Secret, Url, one_of, wrong
+from gameday.model.scenario import Name, Noun, PositiveDuration, Text
+
+__all__ = ["Call", "Command", "DeclaredMitigation", "filled"]
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+WITHIN = timedelta(seconds=30)
+"""How long what a responder starts may take, where nobody says: longer than a restart, and shorter
+than anybody waits with users down."""
+
+
+class Command(Noun):
+    """A program of the operator's list, run without a shell on the machine gameday runs on."""
+
+    run: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """The program and its arguments; ``{region}`` and its like stand for parameters."""
+    within: PositiveDuration = WITHIN
+
+
+class Call(Noun):
+    """One HTTP request."""
+
+    get: Url | None = None
+    post: Url | None = None
+    put: Url | None = None
+    patch: Url | None = None
+    delete: Url | None = None
+    json_: dict[str, Any] | None = Field(default=None, alias="json")
+    headers: dict[str, Header] = Field(default_factory=dict)
+    token: Secret | None = None
+    """Sent as a bearer token."""
+    within: PositiveDuration = WITHIN
+
+    @model_validator(mode="after")
+    def _is_one_request(self) -> Call:
+        one_of(self, dict(zip(METHODS, METHODS, strict=True)), "write post: https://HOST/PATH")
+        for name, value in self.headers.items():
+            if name.lower() in SECRET_HEADERS and isinstance(value, str):
+                raise wrong(
+                    f"the header '{name[:60]}' holds a secret itself", "use token: {env: NAME}"
+                )
+        return self
+
+    @property
+    def method(self) -> str:
+        """Return the method, in small letters."""
+        return next(m for m in METHODS if getattr(self, m) is not None)
+
+    @property
+    def url(self) -> str:
+        """Return where it goes, with its placeholders."""
+        return str(getattr(self, self.method))
+
+
+def _kind_of_undo(value: Any) -> str:
+    if isinstance(value, Command) or (isinstance(value, dict) and "run" in value):
+        return "as-command"
+    return "as-call" if isinstance(value, dict | Call) else "as-word"
+
+
+Undone = Annotated[
+    Annotated[Literal["none"], Tag("as-word")]
+    | Annotated[Command, Tag("as-command")]
+    | Annotated[Call, Tag("as-call")],
+    Discriminator(_kind_of_undo),
+]
+"""How something is taken back: ``none``, a command, or an HTTP call."""
+
+
+class DeclaredMitigation(Noun):
+    """Something a responder may do to the system, and how it is taken back."""
+
+    name: Name
+    command: Command | None = None
+    http: Call | None = None
+    kubernetes: dict[str, Any] | None = None
+    chaostoolkit: dict[str, Any] | None = None
+    undo: Undone | None = None
+    """``none`` where nothing is to be taken back; the plan says so."""
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> DeclaredMitigation:
+        kinds = ("command", "http", "kubernetes", "chaostoolkit")
+        one_of(self, dict(zip(kinds, kinds, strict=True)), "write command: {run: [PROGRAM, …]}")
+        if (self.command or self.http) and self.undo is None:
+            raise wrong(
+                f"'{self.name}' has no undo",
+                "write how it is taken back when the drill is over, or undo: none",
+            )
+        return self
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Return the names of the parameters it takes: those its own texts hold, in order."""
+        return tuple(dict.fromkeys(p for text in self._texts() for p in placeholders(text)))
+
+    def _texts(self) -> Iterator[str]:
+        for one in (self.command, self.http, self.undo):
+            if isinstance(one, Command):
+                yield from one.run
+            elif isinstance(one, Call):
+                yield one.url
+                yield from _texts_in(one.json_)
+
+
+def placeholders(text: str) -> Iterator[str]:
+    """Yield the names that stand in braces in a text; braces that name nothing are just braces."""
+    try:
+        found = [name for _, name, _, _ in string.Formatter().parse(text) if name]
+    except ValueError:
+        return
+    yield from (name for name in found if name.isidentifier())
+
+
+def filled(text: str, parameters: Mapping[str, str]) -> str:
+    """Return a text with each parameter's value for its name in braces, and all else as it is."""
+    for name, value in parameters.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for entry in value.values():
+            yield from _texts_in(entry)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _texts_in(entry)

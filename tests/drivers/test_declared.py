@@ -1,0 +1,132 @@
+"""What a system's document lets a responder do: done as it says, and taken back as it says."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gameday.drivers.declared import DeclaredMitigations, DeclaredTarget
+from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
+from gameday.model.access import SecretRef
+from gameday.model.mitigation import Call, Command, DeclaredMitigation
+
+pytestmark = pytest.mark.served
+
+
+async def nothing(*_: object) -> None:
+    """Do nothing."""
+
+
+def target(*mitigations: DeclaredMitigation) -> DeclaredTarget:
+    return DeclaredTarget(
+        "system/pages", time_scale=1, mitigations=mitigations, answers=(), carry=nothing
+    )
+
+
+def noting(word: str) -> Command:
+    return Command(run=("sh", "-c", f"echo {word} $0 >>log", "{server}"))
+
+
+TAKE_OUT = DeclaredMitigation(name="take-out", command=noting("out"), undo=noting("in"))
+
+
+async def test_a_command_is_run_and_taken_back_with_its_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = target(TAKE_OUT)
+    undoer = DeclaredMitigations()
+
+    undo = one.undo_of_mitigation("r1", "take-out", {"server": "one"})
+    done = await one.mitigate("take-out", {"server": "one"})
+    was_present = await undoer.is_present(undo)
+    monkeypatch.chdir("/")
+    await undoer.recover(undo)
+
+    assert "out one\nin one\n" == (tmp_path / "log").read_text()
+    assert "sh -c 'echo out $0 >>log' one" == done
+    assert "sh -c 'echo in $0 >>log' one" == undo.command
+    assert (True, False) == (was_present, await undoer.is_present(undo))
+
+
+def test_other_parameters_are_another_mitigation_and_the_same_ones_the_same() -> None:
+    one = target(TAKE_OUT)
+
+    ids = [one.undo_of_mitigation("r1", "take-out", {"server": s}).id for s in ("a", "b", "a")]
+
+    assert ids[0] == ids[2] != ids[1]
+
+
+def test_a_parameter_is_one_argument_whatever_it_holds() -> None:
+    undo = target(TAKE_OUT).undo_of_mitigation("r1", "take-out", {"server": "; rm -rf {server}"})
+
+    assert "; rm -rf {server}" == undo.data["declared"]["run"][-1]
+
+
+async def test_what_needs_no_undo_is_never_in_place() -> None:
+    restart = DeclaredMitigation(name="restart", command=Command(run=("true",)), undo="none")
+    undo = target(restart).undo_of_mitigation("r1", "restart", {})
+
+    assert not await DeclaredMitigations().is_present(undo)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "said"),
+    [
+        ("take-oat", {"server": "one"}, "has no mitigation 'take-oat' (did you mean 'take-out'?)"),
+        ("take-out", {}, "take-out needs server, which is not given"),
+    ],
+)
+async def test_what_is_not_declared_is_not_done(
+    name: str, parameters: dict[str, str], said: str
+) -> None:
+    one = target(TAKE_OUT)
+
+    with pytest.raises(PermanentDriverError) as caught:
+        await one.mitigate(name, parameters)
+    with pytest.raises(PermanentDriverError):
+        one.undo_of_mitigation("r1", name, parameters)
+
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("run", "error", "said"),
+    [
+        (("sh", "-c", "echo no; exit 3"), PermanentDriverError, "ended with 3: no"),
+        (("/no/such/program",), PermanentDriverError, "cannot be run"),
+        (("sleep", "60"), TemporaryDriverError, "did not end within 0.1 s and was killed"),
+    ],
+)
+async def test_a_command_that_fails_says_how(
+    run: tuple[str, ...], error: type[DriverError], said: str
+) -> None:
+    command = Command(run=run, within=timedelta(milliseconds=100 if run[0] == "sleep" else 30_000))
+    one = target(DeclaredMitigation(name="a", command=command, undo="none"))
+
+    with pytest.raises(error, match=said):
+        await one.mitigate("a", {})
+
+
+def test_the_undo_of_a_call_names_its_secret_and_does_not_hold_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FLAGS_TOKEN", "HUNTER2")
+    call = Call(
+        post="http://127.0.0.1:9/{flag}",
+        json={"on": ["{flag}"]},
+        token=SecretRef(env="FLAGS_TOKEN"),
+    )
+    one = target(DeclaredMitigation(name="shed", http=call, undo=call))
+
+    undo = one.undo_of_mitigation("r1", "shed", {"flag": "cart"})
+
+    assert "HUNTER2" not in json.dumps(dict(undo.data))
+    assert ("http://127.0.0.1:9/cart", {"on": ["cart"]}, "FLAGS_TOKEN") == (
+        undo.data["declared"]["post"],
+        undo.data["declared"]["json"],
+        undo.data["declared"]["token"]["env"],
+    )

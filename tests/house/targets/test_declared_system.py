@@ -1,0 +1,146 @@
+"""A scenario that names a system of somebody's own: read, refused where it does not fit, opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gameday.errors import SpecError, UsageError
+from gameday.house.run.judgement import Documents
+from gameday.house.run.misfits import misfits
+from gameday.house.run.stories import Story, read_story
+from gameday.house.targets.choice import choose_target
+from gameday.house.targets.declared_system import declared_system
+from gameday.model.scenario import TargetKind
+from gameday.settings import Settings
+
+SYSTEM = """
+apiVersion: gameday/v1
+kind: System
+metadata: {name: pages}
+spec:
+  metrics: {prometheus: {url: "http://127.0.0.1:9", bearerToken: {env: PROMETHEUS_TOKEN}}}
+  alerts: {page: {alertname: PagesFailing}}
+  pages: {alertmanager: {url: "http://127.0.0.1:9"}}
+  red: {preset: haproxy}
+  mitigations: [{name: take-out, command: {run: ["true"]}, undo: none}]
+"""
+
+EXPERIMENT = """
+title: t
+description: d
+method: [{type: action, name: a, provider: {type: process, path: "true"}}]
+"""
+
+SCENARIO = """
+apiVersion: gameday/v1
+kind: Scenario
+metadata: {name: hang}
+spec:
+  system: pages
+  slo: checkout-latency
+  faults: [{experiment: hang, duration: 5m}]
+  expect: {mitigation: [take-out]}
+  responder: human
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    texts = {"systems/pages": SYSTEM, "experiments/hang": EXPERIMENT, "scenarios/hang": SCENARIO}
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def written(folder: Path, old: str, new: str) -> Story:
+    path = folder / "scenarios/hang.yaml"
+    path.write_text(SCENARIO.replace(old, new))
+    return read_story("hang")
+
+
+def opened(story: Story) -> str:
+    return choose_target(
+        story.scenario,
+        story.slo,
+        story.system,
+        context=None,
+        settings=Settings.from_environment(),
+        programme=None,
+    ).name
+
+
+def test_a_system_is_known_by_its_name_and_kept_with_the_run() -> None:
+    story = read_story("hang")
+
+    assert "system/pages" == opened(story)
+    assert TargetKind.SYSTEM == story.scenario.spec.target
+    assert SYSTEM == story.documents.system
+    assert story.documents == Documents.of(story.documents.to_mapping())
+    assert story.scenario.spec == story.documents.read_scenario().spec
+
+
+def test_the_shops_are_systems_that_need_no_document(folder: Path) -> None:
+    story = written(folder, "system: pages", "system: sandbox")
+
+    assert ("sandbox", None) == (opened(story), story.system)
+
+
+def test_another_target_takes_the_place_of_the_system() -> None:
+    story = read_story("hang", target="sandbox")
+
+    assert ("sandbox", None) == (opened(story), story.system)
+
+
+def test_a_target_that_is_a_system_has_to_say_which() -> None:
+    with pytest.raises(UsageError, match="named in the scenario"):
+        read_story("slow-db", target="system")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("system: pages", "system: pagse", "there is no system 'pagse' (did you mean 'pages'?)"),
+        ("  system: pages", "  system: pages\n  target: none", "names a system and a target"),
+        ("system: pages", "target: system", "does not say which system (write system: NAME)"),
+    ],
+)
+def test_a_place_that_is_none_is_refused_with_its_line(
+    folder: Path, old: str, new: str, said: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        written(folder, old, new)
+
+    assert said in str(caught.value)
+
+
+def test_what_the_system_does_not_have_speaks_against_the_run(folder: Path) -> None:
+    reasons = [str(refusal) for refusal in misfits(written(folder, "take-out", "take-in"))]
+
+    assert "hang: pages has no mitigation 'take-in'; did you mean 'take-out'?" in reasons
+    # Ours has the Workbook's branches, and theirs is one alert.
+    assert any("the SLO has 2 branches that page" in reason for reason in reasons)
+
+
+def test_the_bot_is_not_sent_where_there_are_no_traces(folder: Path) -> None:
+    story = written(folder, "responder: human", "responder: bot")
+
+    assert any("the bot finds a cause in traces" in r.reason for r in misfits(story))
+
+
+def test_an_open_system_says_what_it_has_no_instrument_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_TOKEN", "HUNTER2")
+    story = read_story("hang")
+    assert story.system is not None
+
+    system = declared_system(story.system, story.slo)
+
+    assert ("trace", "profile", "blame") == system.absent
+    assert "Bearer HUNTER2" == system.credentials.headers["Authorization"]
+    assert ("system/pages", 1.0) == (system.target.name, system.target.time_scale)
+    assert "HUNTER2" not in repr(system.tools)
