@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import yaml
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos import networks, pods, pressure, regions, strays, workloads
-from gameday.drivers.kubernetes import Cluster
+from gameday.drivers.kubernetes import Cluster, connect
+from gameday.drivers.kubernetes.identity import identity_of
 from gameday.drivers.kubernetes.refusals import ClusterRequest
 
 RBAC = Path(__file__).parents[2] / "deploy" / "rbac"
@@ -79,6 +80,18 @@ class Account:
         path.write_text(json.dumps(document))
         self.where = {"context": "account", "kubeconfig": str(path)}
 
+    def may(self, verb: str, resource: str, namespace: str = "", name: str = "") -> bool:
+        """Return whether the server grants it a right now."""
+        plural, _, group = resource.partition(".")
+        asked = {"verb": verb, "group": group, "resource": plural, "namespace": namespace}
+        review = {"spec": {"resourceAttributes": {**asked, "name": name}}}
+        with connect(**self.where) as own:
+            path = own.resource("selfsubjectaccessreviews").path()
+            request = ClusterRequest("create", "selfsubjectaccessreviews")
+            kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+            answer = own.send(request, "POST", path, body={**kind, **review})
+        return bool(json.loads(answer.body)["status"]["allowed"])
+
 
 @pytest.fixture
 def account(
@@ -95,14 +108,17 @@ def account(
 
 
 @pytest.fixture
-def may_play(account: Account) -> Account:
+def may_play(account: Account, wait: Callable[..., None]) -> Account:
     apply(account.cluster, "faults.yaml", account.namespace)
+    # The server grants a right a moment after it has been told of it.
+    wait(lambda: account.may("list", "jobs.batch", account.namespace), "the rights are in force")
     return account
 
 
 @pytest.fixture
-def may_drain(may_play: Account) -> Iterator[Account]:
+def may_drain(may_play: Account, wait: Callable[..., None]) -> Iterator[Account]:
     made = apply(may_play.cluster, "drain.yaml", may_play.namespace)
+    wait(lambda: may_play.may("patch", "nodes"), "the rights are in force")
     yield may_play
     for resource, name, where in made:
         may_play.cluster.delete(resource, name, where)
@@ -128,6 +144,27 @@ def test_every_fault_of_a_namespace_can_be_played_and_recovered(
     assert pressure.recover_pressure(at, mark="gd-rights-4", **where)
     pods.kill_pods(at, owner="deployment/shop", **where)
     wait(lambda: pods.pods_are_ready(at, owner="deployment/shop", **where), "both are back")
+
+
+def test_which_cluster_it_is_takes_one_right_and_without_it_the_authority_stands_for_it(
+    account: Account, cluster: Cluster, wait: Callable[..., None]
+) -> None:
+    system = cluster.get("namespaces", "kube-system")
+    assert system is not None
+    with connect(**account.where) as own:
+        doubted = identity_of(own)
+        made = apply(cluster, "cluster.yaml", account.namespace)
+        try:
+            granted = ("get", "namespaces", "kube-system", "kube-system")
+            wait(lambda: account.may(*granted), "the right is in force")
+            known = identity_of(own)
+        finally:
+            for resource, name, where in made:
+                cluster.delete(resource, name, where)
+
+    assert ("", 64) == (doubted.uid, len(doubted.authority))
+    assert "deploy/rbac/cluster.yaml" in doubted.doubt("there")
+    assert (system["metadata"]["uid"], doubted.authority) == (known.uid, known.authority)
 
 
 def test_a_region_can_be_drained_and_recovered(
