@@ -64,6 +64,7 @@ def image_on(live: Any, folder: Path) -> Iterator[None]:
     if live.bin is not None:
         tree = folder / "tree"
         run([str(REPOSITORY / "deploy" / "shop" / "tree"), str(tree)])
+        assert any((tree / "app" / "gameday").rglob("*.pyc")), "each pod would compile it anew"
         settings = ("PYTHONPATH=/app", "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1")
         extra = [part for one in settings for part in ("--env", one)]
         base = ["--from", "python:3.11-slim"]

@@ -189,3 +189,12 @@ def test_kind_makes_the_regions_that_the_manifests_want() -> None:
     regions = [n["labels"]["topology.kubernetes.io/region"] for n in made if "labels" in n]
 
     assert ["region-a", "region-b", "region-c"] == regions
+
+
+def test_the_code_in_the_image_is_compiled_beside_its_sources() -> None:
+    # Wherever its maker keeps bytecode, as these tests do: a pod finds it nowhere else.
+    script = (REPOSITORY / "deploy" / "shop" / "tree").read_text(encoding="utf-8")
+    before, compiling, _ = script.partition("-m compileall")
+
+    assert compiling
+    assert "\nunset PYTHONPYCACHEPREFIX\n" in before
