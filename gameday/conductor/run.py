@@ -177,6 +177,8 @@ class Conductor:
 
     async def _drill(self, webhook: str) -> None:
         await self._limited(self._target.check(), "the target")
+        if self._responder is not None:
+            await self._responder.stand_by()
         steady = SteadyStateCheck(
             self._plan,
             ledger=self._ledger,

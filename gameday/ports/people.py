@@ -41,6 +41,9 @@ class Responder(Pager, Protocol):
     The first page begins the work; another one changes nothing of it, whatever its key.
     """
 
+    async def stand_by(self) -> None:
+        """Be where one can be reached before anything happens. Never raises."""
+
     async def ended(self) -> tuple[int, str]:
         """Return (exit code, last words) once the responder stops working."""
 

@@ -1,7 +1,8 @@
-"""The bot's process: ``python -m gameday.cli.bot`` with a page on standard input.
+"""The bot's process: ``python -m gameday.cli.bot`` waits for a page on standard input.
 
-What it knows is the page, and beside it the token that lets it speak for the on-call, and those
-that let it read where the links lead; everything else it finds by following the page's links.
+It has brought along what it works with before it is paged. What it knows is the page, and beside
+it the token that lets it speak for the on-call, and those that let it read where the links lead;
+everything else it finds by following the page's links.
 """
 
 from __future__ import annotations
@@ -10,17 +11,27 @@ import asyncio
 import json
 import sys
 
+from pydantic import ValidationError
+
+from gameday.drivers.clock import SteadyClock
+from gameday.drivers.desk import HttpDesk
+from gameday.drivers.git import GitHistory
+from gameday.drivers.jaeger import JaegerTraces
+from gameday.drivers.prometheus import Prometheus
+from gameday.drivers.pyroscope import PyroscopeProfiles
 from gameday.errors import GamedayError
 from gameday.http.keys import learn
 from gameday.model.page import Page
+from gameday.responder.bot import Bot
 
 
 def main() -> int:
     """Answer one page; return 0 when the work is done, 1 with one sentence when it cannot be."""
-    from pydantic import ValidationError
-
     try:
-        said = json.loads(sys.stdin.buffer.read(1_000_000))
+        text = sys.stdin.buffer.read(1_000_000)
+        if not text:
+            return 0  # a game day without a page
+        said = json.loads(text)
         page, token = Page.model_validate(said["page"]), str(said["token"])
         learn({str(url): str(key) for url, key in dict(said.get("keys") or {}).items()})
     except ValidationError as error:
@@ -40,14 +51,6 @@ def main() -> int:
 
 
 async def _answer(page: Page, token: str) -> None:
-    from gameday.drivers.clock import SteadyClock
-    from gameday.drivers.desk import HttpDesk
-    from gameday.drivers.git import GitHistory
-    from gameday.drivers.jaeger import JaegerTraces
-    from gameday.drivers.prometheus import Prometheus
-    from gameday.drivers.pyroscope import PyroscopeProfiles
-    from gameday.responder.bot import Bot
-
     bot = Bot(
         desk=HttpDesk(page.incident, token=token),
         open_metrics=Prometheus,

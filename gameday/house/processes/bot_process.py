@@ -24,7 +24,10 @@ LAST_WORDS = 2000
 
 
 class BotProcess(Silent):
-    """A `gameday.ports.Responder` that starts the bot on its first page, in an empty folder.
+    """A `gameday.ports.Responder` that hands its first page to the bot, in an empty folder.
+
+    The bot's process waits for it from `stand_by` on, so that its start is not taken for the time
+    the responder needs.
 
     Args:
         token: lets the bot speak for the on-call; it travels beside the page.
@@ -39,20 +42,30 @@ class BotProcess(Silent):
         self._at_home = at_home
         self._process: asyncio.subprocess.Process | None = None
         self._words: asyncio.Task[bytes] | None = None
-        self._started = asyncio.Event()
-        self._starting = asyncio.Lock()
+        self._paged = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
         self._has_left = False
 
+    async def stand_by(self) -> None:
+        """Start the bot's process, which waits for its page; one that cannot start does later."""
+        async with self._one_at_a_time:
+            if self._process is None and not self._has_left:
+                with suppress(OSError):
+                    await self._start()
+
     async def page(self, notification: Notification) -> Receipt:
-        """Start the bot with this page on its standard input; a second page changes nothing."""
-        async with self._starting:
+        """Give the bot this page on its standard input; a second page changes nothing."""
+        async with self._one_at_a_time:
             if self._has_left:
                 raise PermanentDriverError("the game day is over: nobody answers any more")
-            if self._process is None and notification.page is not None:
-                await self._start(self._at_home(notification.page))
+            if not self._paged.is_set() and notification.page is not None:
+                page = self._at_home(notification.page)
+                if self._process is None or not await self._told(self._process, page):
+                    await self._told(await self._start(), page)
+                self._paged.set()
         return self.receipt(Action.PAGE, notification)
 
-    async def _start(self, page: Page) -> None:
+    async def _start(self) -> asyncio.subprocess.Process:
         environment = {k: os.environ[k] for k in KEPT_VARIABLES if k in os.environ}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -70,17 +83,23 @@ class BotProcess(Silent):
         self._process = process
         if process.stderr is not None:
             self._words = asyncio.create_task(process.stderr.read())
-        self._started.set()
+        return process
+
+    async def _told(self, process: asyncio.subprocess.Process, page: Page) -> bool:
+        """Return whether there was somebody to take the page."""
         said = {"page": page.model_dump(mode="json"), "token": self._token, "keys": dict(reading())}
         assert process.stdin is not None
-        with suppress(BrokenPipeError, ConnectionResetError):
+        try:
             process.stdin.write(json.dumps(said).encode())
             await process.stdin.drain()
-            process.stdin.close()
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        process.stdin.close()
+        return process.returncode is None
 
     async def ended(self) -> tuple[int, str]:
         """Return the bot's exit code and its last words."""
-        await self._started.wait()
+        await self._paged.wait()
         assert self._process is not None
         words = await asyncio.shield(self._words) if self._words else b""
         code = await self._process.wait()
@@ -88,7 +107,7 @@ class BotProcess(Silent):
 
     async def leave(self) -> None:
         """End the bot if it still works; returns once its process is gone."""
-        async with self._starting:
+        async with self._one_at_a_time:
             self._has_left = True
             process = self._process
             if process is None:

@@ -7,12 +7,15 @@ from gameday.ports import Clock
 
 
 class Silent:
-    """The half of a `gameday.ports.Pager` that a responder has no use for."""
+    """The half of a `gameday.ports.Responder` that most of them have no use for."""
 
     name = "the responder"
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+
+    async def stand_by(self) -> None:
+        """Be there already."""
 
     async def acknowledge(self, notification: Notification) -> Receipt:
         """Take notice."""
