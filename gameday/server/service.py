@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from gameday.errors import Refused
+from gameday.http.address import is_loopback
 from gameday.http.keys import COOKIE, reading_for
 from gameday.http.proof import PATH
 from gameday.incidents.engine import Engine, NoSuchIncident
@@ -329,10 +330,15 @@ def service_app(
                 url = f"/console/incidents/{quote(state.id, safe='')}/{view}"
             elif url is None and view == "runbook" and tools.is_open:
                 return runbook_of(state)
-        where = url or f"/api/incidents/{quote(state.id)}"
+        where, key = url or f"/api/incidents/{quote(state.id)}", reading_for(url) if url else ""
+        asked_as = request.url.hostname or ""
+        # A cookie belongs to a host, whatever the port: with it the tool lets the browser read.
+        # Where this machine was asked by another of its names, the address takes the key there.
+        is_by_address = is_loopback(asked_as) and asked_as != urlsplit(where).hostname
+        if key and is_by_address:
+            where += f"{'&' if '?' in where else '?'}key={key}"
         answered = Response(status_code=302, headers={"location": where, **HEADERS})
-        if url and (key := reading_for(url)):
-            # A cookie belongs to a host, whatever the port: with it the tool lets the browser read.
+        if key and not is_by_address:
             answered.set_cookie(COOKIE, key, httponly=True, samesite="lax")
         return answered
 

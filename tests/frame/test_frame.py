@@ -47,3 +47,27 @@ def test_links_between_our_documents_lead_somewhere(name: str) -> None:
     ]
 
     assert [] == broken
+
+
+def test_what_ci_uses_of_others_is_pinned_by_its_hash() -> None:
+    used = [
+        found
+        for path in sorted((ROOT / ".github/workflows").iterdir())
+        for found in re.findall(r"uses:\s*(\S+)", path.read_text(encoding="utf-8"))
+    ]
+
+    assert used
+    assert [] == [found for found in used if not re.fullmatch(r"\S+@[0-9a-f]{40}", found)]
+
+
+def test_nobody_is_trusted_whatever_certificate_they_show() -> None:
+    found = [
+        str(path.relative_to(ROOT))
+        for room in ("gameday", "scoring")
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if re.search(
+            r"verify=False|CERT_NONE|_create_unverified_context", path.read_text(encoding="utf-8")
+        )
+    ]
+
+    assert [] == found

@@ -12,6 +12,7 @@ import pytest
 from opened_service import NOON, Opening, Service
 
 from gameday.errors import StoreError
+from gameday.http import keys
 from gameday.incidents.previews import RECORDED
 
 Firing = Callable[..., dict[str, Any]]
@@ -392,6 +393,24 @@ async def test_a_deeplink_redirects_and_its_opening_is_on_record(
     shown = (await service.get(f"/api/incidents/{row['id']}")).json()
     opened = [f["data"]["by"] for f in shown["timeline"] if f["kind"] == "link.opened"]
     assert [None, "the responder", None] == opened
+
+
+async def test_a_tool_that_asks_for_a_key_gets_it_by_whatever_name_this_machine_was_asked(
+    service: Service, firing: Firing
+) -> None:
+    url = "http://127.0.0.1:19/runbook?x=1"
+    keys.learn({"http://127.0.0.1:19": "a token"})
+    key = keys.reading_for(url)
+    link = await linked(service, firing, "runbook", annotations={"runbook_url": url})
+
+    same = await service.http.get(link, headers={"host": "127.0.0.1:8080"})
+    other = await service.http.get(link, headers={"host": "localhost:8080"})
+
+    assert (url, True) == (same.headers["location"], key in same.headers["set-cookie"])
+    assert (f"{url}&key={key}", False) == (
+        other.headers["location"],
+        "set-cookie" in other.headers,
+    )
 
 
 async def test_openings_by_nobody_known_do_not_fill_the_record(
