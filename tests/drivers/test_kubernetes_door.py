@@ -148,6 +148,17 @@ def test_nobody_else_of_this_machine_and_no_page_gets_through(
     answer = httpx.request(method, door.url + "/-/quit", content=b"x", headers=headers)
 
     assert (status, []) == (answer.status_code, api.asked)
+    # What else came on this connection was not read, and must not be taken for a request.
+    assert "close" == answer.headers["connection"]
+
+
+def test_a_connection_is_kept_from_the_proof_to_the_last_question(
+    api: Recorded, door: ServiceDoor
+) -> None:
+    with httpx.Client(auth=auth_for(door.url)) as http:
+        said = [http.post(door.url + "/x", content=b"y").status_code for _ in range(20)]
+
+    assert ([200] * 20, 20) == (said, len(api.asked))
 
 
 def test_the_key_that_only_reads_only_reads(api: Recorded, door: ServiceDoor) -> None:

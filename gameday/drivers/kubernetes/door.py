@@ -111,11 +111,11 @@ def _handler(cluster: Cluster, prefix: str, guard: LoopbackGuard) -> type[BaseHT
             )
             reply = guard.reply(asked)
             if reply is not None:
-                self.close_connection = True  # what else it says is not read
+                self._refuse_rest()
                 self._answer(reply.status, reply.body, dict(reply.headers))
                 return
             if _leaves(self.path):
-                self.close_connection = True
+                self._refuse_rest()
                 self._answer(400, b'{"error": "such a path leads out of the Service"}', {})
                 return
             length = int(self.headers.get("Content-Length") or 0)
@@ -143,10 +143,17 @@ def _handler(cluster: Cluster, prefix: str, guard: LoopbackGuard) -> type[BaseHT
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass_on
 
+        def _refuse_rest(self) -> None:
+            # A body is not read: where one comes, the connection ends, and who sent it is told so.
+            has_body = self.headers.get("Content-Length", "0") != "0"
+            self.close_connection = has_body or "Transfer-Encoding" in self.headers
+
         def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             self.send_response(status)
             for name, value in {"content-type": "application/json", **HEADERS, **headers}.items():
                 self.send_header(name, value)
+            if self.close_connection:
+                self.send_header("connection", "close")
             if status != 204:
                 self.send_header("content-length", str(len(body)))
             self.end_headers()
