@@ -83,8 +83,11 @@ class ToolLinks:
 
 def red(tools: Tools, slo: Slo, *, since: datetime, until: datetime, window: timedelta) -> str:
     """Return Prometheus' graph page with the service's RED queries over the burn window."""
+    # To the end of its minute: Prometheus' older page, which Debian has, leaves seconds away, and
+    # of a span in compressed time that would be all there is to see.
+    until = until.astimezone(UTC) + timedelta(seconds=-until.timestamp() % 60)
     span = max(1, round((until - since).total_seconds()))
-    end = until.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    end = until.strftime("%Y-%m-%d %H:%M:%S")
     parameters: dict[str, str] = {}
     for number, query in enumerate(tools.red.of(slo.service, window=window)):
         parameters |= {
