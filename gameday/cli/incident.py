@@ -72,7 +72,13 @@ def show(
     if json:
         print_json(said)
         return
-    print(f"{said['summary']}: {said['severity']}, {said['state']}\n")
+    print(f"{said['summary']}: {said['severity']}, {said['state']}")
+    for page in said.get("shared_pages", ()):
+        print(
+            f"paged {page['to']} in one page about {page['incidents']} incidents, named after "
+            f"{page['lead']}; an answer to one answers that page"
+        )
+    print()
     print_table(("link", "leads to"), list(said["links"].items()), empty="")
     print()
     print_table(

@@ -34,6 +34,18 @@ class Answer:
     happened_at: datetime
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    def to_fact(self, state: IncidentState, *, now: datetime) -> Fact:
+        """Return it as it goes on the incident's record."""
+        return Fact(
+            id=self.id,
+            kind=self.kind,
+            happened_at=self.happened_at,
+            recorded_at=now,
+            source="pagerduty",
+            subject=state.slo,
+            data={**self.data, "by": self.by, "incident": state.id},
+        )
+
 
 def incident_of(event: PagerDutyEvent) -> str:
     """Return the incident whose page this is about, by the key it was paged with; may be empty."""
@@ -41,10 +53,15 @@ def incident_of(event: PagerDutyEvent) -> str:
     return event.key.partition("/")[0]
 
 
-def answer_of(event: PagerDutyEvent, state: IncidentState, *, now: datetime) -> Answer:
+def answer_of(
+    event: PagerDutyEvent, state: IncidentState, *, now: datetime, is_lead: bool = True
+) -> Answer:
     """Return what an event of PagerDuty's means to the incident.
 
     What changes nothing here stands on record all the same, as `Kind.PAGER_SAID`.
+
+    Args:
+        is_lead: whether the page bears its name; else it told of the incident beside another one.
     """
     by = event.agent.name or event.agent.id if event.agent else ""
     said: dict[str, Any] = {
@@ -58,8 +75,9 @@ def answer_of(event: PagerDutyEvent, state: IncidentState, *, now: datetime) -> 
     if event.occurred_at is None:
         said["timed_by"] = "arrival"
     kind, more = _meaning(event, state)
+    id = f"pagerduty/{event.id or event.webhook_id}"
     return Answer(
-        id=f"pagerduty/{event.id or event.webhook_id}",
+        id=id if is_lead else f"{id}/{state.id}",
         kind=str(kind),
         by=by or f"{TOOL}'s automation",
         happened_at=min(event.occurred_at or now, now),

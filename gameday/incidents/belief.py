@@ -36,6 +36,7 @@ class HeldPage:
         level: from 1.
         since: since when somebody was asked to acknowledge the incident when it was sent.
         accepted_at: when it was.
+        is_shared: it told of other incidents, too, see `gameday.incidents.calls`.
     """
 
     key: str
@@ -43,6 +44,7 @@ class HeldPage:
     level: int
     since: datetime
     accepted_at: datetime
+    is_shared: bool = False
     stands: Stands = Stands.OPEN
 
 
@@ -93,4 +95,5 @@ def _page(fact: Fact, duty: str) -> HeldPage | None:
     # As older facts, which do not say, were sent.
     key = incident if level <= 1 else f"{incident}/{level}"
     to = str(fact.data.get("to"))
-    return HeldPage(str(fact.data.get("key") or key), to, level, since, fact.happened_at)
+    is_shared = bool(fact.data.get("shared"))
+    return HeldPage(str(fact.data.get("key") or key), to, level, since, fact.happened_at, is_shared)

@@ -15,7 +15,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +31,7 @@ from functools import partial
 from typing import Any
 
 from gameday.errors import DriverError, StoreError, TemporaryDriverError
+from gameday.incidents.calls import Call
 from gameday.incidents.disk import Disk
 from gameday.incidents.duties import Act, Duty, urgency
 from gameday.incidents.paging import Paging
@@ -47,8 +56,11 @@ to agree to a few seconds, which any time service gives. A claim that reaches fu
 twice this was made before a clock was set back, and holds nobody up.
 """
 
-Record = Callable[[IncidentState, str, Mapping[str, Any]], Awaitable[object]]
-"""Puts what was done on the record of the incident."""
+Done = tuple[IncidentState, str, Mapping[str, Any]]
+"""(incident, kind, data): what was done about an incident, as it goes on its record."""
+
+Record = Callable[[Sequence[Done]], Awaitable[object]]
+"""Puts what was done on record, all of it or nothing."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,8 +82,7 @@ class Dispatch:
     """The duties of one process.
 
     Args:
-        due: what is due of an incident now.
-        fresh: how an incident stands with all that other processes wrote.
+        still: what remains to be done of a call, with all that other processes wrote.
         name: what this process claims duties as; None: nobody else does any of them.
         record: puts what was done on record.
     """
@@ -83,21 +94,21 @@ class Dispatch:
         *,
         clock: Clock,
         paging: Paging,
-        due: Callable[[IncidentState], Sequence[Duty]],
+        still: Callable[[Call], Awaitable[Call | None]],
         name: str | None,
-        fresh: Callable[[str], Awaitable[IncidentState]],
         record: Record,
     ) -> None:
         self._store = store
         self._disk = disk
         self._clock = clock
         self._paging = paging
-        self._due = due
-        self._fresh = fresh
+        self._still = still
         self._record = record
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, _Failure] = {}
-        self._accepted: dict[str, tuple[IncidentState, str, Mapping[str, Any]]] = {}
+        self._accepted: dict[tuple[str, ...], Sequence[Done]] = {}
+        self._unwritten: set[str] = set()
+        self._ringing: dict[str, frozenset[str]] = {}
         self._unclaimed: dict[str, timedelta] = {}
         self._gates: defaultdict[tuple[str, int], asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(AT_ONCE)
@@ -108,136 +119,197 @@ class Dispatch:
 
     @property
     def busy(self) -> Sequence[asyncio.Task[None]]:
-        """The duties that are being fulfilled."""
-        return tuple(self._tasks.values())
+        """The calls that are being made."""
+        return tuple(dict.fromkeys(self._tasks.values()))
 
-    def start(self, incident: IncidentState, duty: Duty) -> None:
-        """Begin what is due, if it is not under way and has not just failed."""
-        key = f"{incident.id}/{duty.key}"
-        failure = self._failures.get(key)
-        if (
-            key in self._tasks
-            or key in self._accepted
-            or (failure and failure.not_before > self._clock.elapsed())
-        ):
-            return
-        self._begin(key, self._fulfil(incident, duty, key))
+    def is_under_way(self, work: str) -> bool:
+        """Return whether a piece of work is being done, is done but for its record, or waits."""
+        failure = self._failures.get(work)
+        return (
+            work in self._tasks
+            or work in self._unwritten
+            or (failure is not None and failure.not_before > self._clock.elapsed())
+        )
 
-    def _begin(self, key: str, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks[key] = task = asyncio.create_task(work)
-        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+    def told_of(self, key: str) -> frozenset[str]:
+        """Return the incidents that a page tells of which is on nobody's record yet."""
+        return self._ringing.get(key, frozenset())
 
-    async def _fulfil(self, incident: IncidentState, duty: Duty, key: str) -> None:
+    def start(self, call: Call) -> None:
+        """Begin what is due, if no part of it is under way or has just failed."""
+        if not any(self.is_under_way(work) for work in call.work):
+            self._begin(call.work, self._fulfil(call))
+
+    def _begin(self, works: Sequence[str], doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(doing)
+        self._tasks.update(dict.fromkeys(works, task))
+
+        def over(_: asyncio.Task[None]) -> None:
+            for work in works:
+                self._tasks.pop(work, None)
+
+        task.add_done_callback(over)
+
+    async def _fulfil(self, call: Call) -> None:
         try:
-            async with self._gates[duty.to, urgency(incident, duty)]:
+            async with self._gates[call.duty.to, urgency(call.lead, call.duty)]:
                 if not self._name:
-                    await self._act_if_due(incident, duty, key)
+                    await self._act_if_due(call)
                     return
-                async with self._claimed(key) as is_mine:
-                    if is_mine:
-                        await self._act_if_due(incident, duty, key)
+                async with self._claimed(call.work) as mine:
+                    if mine:
+                        await self._act_if_due(call, mine)
         except StoreError as error:
             # Not on record, so it is due again; that is the safe side.
-            _log.warning("duty not recorded incident=%s duty=%s error=%s", key, duty.key, error)
+            _log.warning(
+                "duty not recorded incident=%s duty=%s error=%s",
+                call.lead.id,
+                call.duty.key,
+                error,
+            )
 
-    async def _act_if_due(self, incident: IncidentState, duty: Duty, key: str) -> None:
-        incident = await self._fresh(incident.id)
-        now_due = next((d for d in self._due(incident) if d.key == duty.key), None)
+    async def _act_if_due(self, call: Call, mine: Collection[str] | None = None) -> None:
+        now_due = await self._still(call if mine is None else call.only(mine))
         if now_due is not None:
-            await self._act(incident, now_due, key)
+            await self._act(now_due)
 
-    async def _act(self, incident: IncidentState, duty: Duty, key: str) -> None:
+    async def _act(self, call: Call) -> None:
+        is_page = call.duty.act is Act.PAGE
+        if is_page:
+            self._ringing[call.key] = frozenset(incident.id for incident, _ in call.parts)
         try:
-            self._accepted[key] = (incident, *await self._call(incident, duty))
+            self._accepted[call.work] = await self._call(call)
+            self._unwritten.update(call.work)
         except DriverError as error:
-            await self._failed(incident, duty, key, error)
+            await self._failed(call, error)
             return
-        await self._write_down(key)
+        finally:
+            if is_page and call.work not in self._accepted:
+                self._ringing.pop(call.key, None)
+        await self._write_down(call.work)
 
     def make_up(self) -> None:
         """Begin to write down what a pager took while the store could not, due or not by now."""
-        for key in self._accepted.keys() - self._tasks.keys():
-            self._begin(key, self._write_down_if_it_can(key))
+        for works in list(self._accepted):
+            if not any(work in self._tasks for work in works):
+                self._begin(works, self._write_down_if_it_can(works))
 
-    async def _write_down(self, key: str) -> None:
-        incident, kind, data = self._accepted[key]
-        await self._record(incident, kind, data)
-        del self._accepted[key]
-        self._failures.pop(key, None)
+    async def _write_down(self, works: tuple[str, ...]) -> None:
+        done = self._accepted[works]
+        await self._record(done)
+        del self._accepted[works]
+        self._unwritten.difference_update(works)
+        for work in works:
+            self._failures.pop(work, None)
+        for _, _, data in done:
+            self._ringing.pop(str(data.get("key")), None)
         self.fulfilled += 1
 
-    async def _write_down_if_it_can(self, key: str) -> None:
+    async def _write_down_if_it_can(self, works: tuple[str, ...]) -> None:
         with suppress(StoreError):
-            await self._write_down(key)
+            await self._write_down(works)
 
-    async def _call(self, incident: IncidentState, duty: Duty) -> tuple[str, Mapping[str, Any]]:
-        """Do it and return (kind, data) of the fact that says so."""
-        data: dict[str, Any] = {"duty": duty.key, "to": duty.to, "why": duty.why}
-        match duty.act:
+    async def _call(self, call: Call) -> Sequence[Done]:
+        """Do it and return what goes on record, of each incident it is about."""
+        match call.duty.act:
             case Act.PAGE:
-                sent = await self._paging.page(incident, duty)
-                data |= {"level": duty.level, "key": duty.keys[0], "summary": incident.summary}
-                return Kind.PAGE_DELIVERED, data | dict(sent)
+                sent = await self._paging.page(call)
+                if call.is_shared:
+                    _log.info(
+                        "page shared incidents=%d service=%s severity=%s to=%s key=%s",
+                        len(call.parts),
+                        call.lead.service,
+                        call.lead.severity,
+                        call.duty.to,
+                        call.key,
+                    )
+                return [
+                    (incident, Kind.PAGE_DELIVERED, _paged(call, incident, duty) | dict(more))
+                    for (incident, duty), more in zip(call.parts, sent, strict=True)
+                ]
             case Act.TELL_ACKED:
-                data |= {"keys": list(duty.keys)}
-                data["text"] = await self._paging.acknowledge(incident, duty)
+                text = await self._paging.acknowledge(call)
             case Act.TELL_RESOLVED:
-                data |= {"keys": list(duty.keys)}
-                data["text"] = await self._paging.resolve(incident, duty)
+                text = await self._paging.resolve(call)
             case Act.REMIND:
-                data["text"] = duty.why
-        return Kind.REMINDED, data
+                text = call.duty.why
+        return [
+            (incident, Kind.REMINDED, _said(duty) | {"text": text}) for incident, duty in call.parts
+        ]
 
-    async def _failed(
-        self, incident: IncidentState, duty: Duty, key: str, error: DriverError
-    ) -> None:
+    async def _failed(self, call: Call, error: DriverError) -> None:
         self.failed += 1
-        known = self._failures.get(key)
-        times = known.times + 1 if known else 1
-        pause = min(RETRY_AFTER * 2 ** max(0, min(times, 10) - 2), LONGEST_RETRY)
-        asked = error.retry_after if isinstance(error, TemporaryDriverError) else pause
-        self._failures[key] = _Failure(times, self._clock.elapsed() + max(pause, asked))
-        _log.warning("pager failed incident=%s duty=%s error=%s", incident.id, duty.key, error)
-        if known is None:
+        elapsed = self._clock.elapsed()
+        is_temporary = isinstance(error, TemporaryDriverError)
+        new: list[Done] = []
+        parts = call.parts if call.duty.act is Act.PAGE else call.parts[:1]
+        for work, (incident, duty) in zip(call.work, parts, strict=True):
+            known = self._failures.get(work)
+            times = known.times + 1 if known else 1
+            pause = min(RETRY_AFTER * 2 ** max(0, min(times, 10) - 2), LONGEST_RETRY)
+            asked = error.retry_after if isinstance(error, TemporaryDriverError) else pause
+            self._failures[work] = _Failure(times, elapsed + max(pause, asked))
             # On record once, not once per try: the record is read by people.
-            said: dict[str, Any] = {"duty": duty.key, "error": str(error)}
-            if duty.act is Act.PAGE and isinstance(error, TemporaryDriverError):
-                # It may have been taken, and only the answer was lost.
-                said |= {"to": duty.to, "level": duty.level, "key": duty.keys[0]}
-            await self._record(incident, Kind.PAGE_FAILED, said)
+            if known is None:
+                said: dict[str, Any] = {"duty": duty.key, "error": str(error)}
+                if duty.act is Act.PAGE and is_temporary:
+                    # It may have been taken, and only the answer was lost.
+                    said |= _paged(call, incident, duty)
+                new.append((incident, Kind.PAGE_FAILED, said))
+        _log.warning(
+            "pager failed incident=%s duty=%s error=%s", call.lead.id, call.duty.key, error
+        )
+        if new:
+            await self._record(new)
 
     @asynccontextmanager
-    async def _claimed(self, key: str) -> AsyncIterator[bool]:
-        """Yield whether the duty is this process's for as long as the context lasts."""
+    async def _claimed(self, works: tuple[str, ...]) -> AsyncIterator[frozenset[str]]:
+        """Yield what of the work is this process's for as long as the context lasts."""
+        mine = frozenset(works)
         try:
-            if not await self._claim(key):
-                yield False
+            mine = await self._claim(*works)
+            if not mine:
+                yield mine
                 return
-            self._unclaimed.pop(key, None)
+            self._unclaimed.pop(works[0], None)
         except StoreError:
             # A store that takes no claims keeps nobody asleep: for as long as another process
             # might hold one it is waited for, and then it is done without.
-            since = self._unclaimed.setdefault(key, self._clock.elapsed())
+            since = self._unclaimed.setdefault(works[0], self._clock.elapsed())
             if self._clock.elapsed() - since < CLAIM:
                 raise
-        keeping = asyncio.create_task(self._keep(key))
+        keeping = asyncio.create_task(self._keep(mine))
         try:
-            yield True
+            yield mine
         finally:
             keeping.cancel()
             with suppress(asyncio.CancelledError):
                 await keeping
             # Not written down, it runs out by itself.
             with suppress(StoreError):
-                await self._disk.write(partial(self._store.release, key, holder=self._name))
+                await self._disk.write(partial(self._store.release, *mine, holder=self._name))
 
-    async def _claim(self, key: str) -> bool:
+    async def _claim(self, *works: str) -> frozenset[str]:
         now = self._clock.now()
-        claim = partial(self._store.claim, key, holder=self._name, now=now, until=now + CLAIM)
+        claim = partial(self._store.claim, *works, holder=self._name, now=now, until=now + CLAIM)
         return await self._disk.write(claim)
 
-    async def _keep(self, key: str) -> None:
+    async def _keep(self, mine: Collection[str]) -> None:
         while True:
             await self._clock.sleep(CLAIM / 3)
             with suppress(StoreError):
-                await self._claim(key)
+                await self._claim(*mine)
+
+
+def _said(duty: Duty) -> dict[str, Any]:
+    said: dict[str, Any] = {"duty": duty.key, "to": duty.to, "why": duty.why}
+    return said | ({"keys": list(duty.keys)} if duty.keys else {})
+
+
+def _paged(call: Call, incident: IncidentState, duty: Duty) -> dict[str, Any]:
+    """Return how a page stands on the record of one incident that it tells of."""
+    said: dict[str, Any] = {"duty": duty.key, "to": duty.to, "why": duty.why}
+    said |= {"level": duty.level, "key": call.key, "summary": incident.summary}
+    if call.is_shared:
+        said["shared"] = {"lead": call.lead.id, "incidents": len(call.parts)}
+    return said

@@ -8,7 +8,7 @@ not done again.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -26,6 +26,9 @@ ESCALATE_EVERY = timedelta(minutes=5)
 
 LEVELS = 5
 """Pages without an answer before the engine has nobody left to wake."""
+
+
+TAKEN = "somebody has it"
 
 
 class Act(StrEnum):
@@ -46,6 +49,10 @@ class Duty:
         to: the role that is told.
         level: of a page, from 1.
         keys: by which the pager knows the page, or the pages that an answer is about.
+        since: of a page, since when it is due.
+        was_tried: of a page, whether the pager may know of it by that key already.
+        is_shared: whether the page told of other incidents, too; of it the pager is only told what
+            holds for all of them.
     """
 
     key: str
@@ -54,6 +61,22 @@ class Duty:
     why: str
     level: int = 0
     keys: tuple[str, ...] = ()
+    since: datetime | None = None
+    was_tried: bool = False
+    is_shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What an incident asks for.
+
+    Attributes:
+        duties: what is due and not on record, most urgent first; may be empty.
+        called: the roles that are being called about it: paged, as far as is known, and silent.
+    """
+
+    duties: Sequence[Duty]
+    called: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +94,9 @@ class Share:
     escalates: bool = False
 
 
+_TELL = {Stands.ACKNOWLEDGED: Act.TELL_ACKED, Stands.RESOLVED: Act.TELL_RESOLVED}
+
+
 def urgency(incident: IncidentState, duty: Duty) -> int:
     """Return what goes first where not all can at once, the smallest: by severity, pages first.
 
@@ -84,6 +110,11 @@ def urgency(incident: IncidentState, duty: Duty) -> int:
 
 def duties(incident: IncidentState, *, now: datetime, share: Share = Share()) -> Sequence[Duty]:
     """Return what is due here and not on record, most urgent first; may be empty."""
+    return owed(incident, now=now, share=share).duties
+
+
+def owed(incident: IncidentState, *, now: datetime, share: Share = Share()) -> Owed:
+    """Return what an incident asks for now of an engine with this share."""
     held = held_pages(incident.events)
     awake = {
         (p.to, p.level)
@@ -92,7 +123,21 @@ def duties(incident: IncidentState, *, now: datetime, share: Share = Share()) ->
     }
     reminded = {str(w.data.get("duty")) for w in incident.events if w.kind == Kind.REMINDED}
     found = _fallen_to(share, incident, held, now)
-    return tuple(d for d in found if not _is_done(d, awake, reminded))
+    due = tuple(d for d in found if not _is_done(d, awake, reminded))
+    called = frozenset(to for to, _ in awake) if _is_unanswered(incident) else frozenset()
+    return Owed(due, called)
+
+
+def stance(incident: IncidentState, page: HeldPage) -> Stands:
+    """Return how a page of this incident has to stand with its pager."""
+    if _is_over(incident, page):
+        return Stands.RESOLVED
+    return Stands.ACKNOWLEDGED if _is_answered(incident, page) else Stands.OPEN
+
+
+def answer_of_all(act: Act, key: str, why: str) -> Duty:
+    """Return the duty to tell a pager what became of a page that told of several incidents."""
+    return Duty(f"{act}/{key}", act, "pager", why, keys=(key,), is_shared=True)
 
 
 def _is_done(duty: Duty, awake: Collection[tuple[str, int]], reminded: Collection[str]) -> bool:
@@ -112,39 +157,44 @@ def _fallen_to(
     if incident.drill is None:
         if share.run is not None:
             return ()
-        return (*_pages(incident, now), *_answers(incident, held), *_reminders(incident, now))
+        pages = _pages(incident, held, now)
+        return (*pages, *_answers(incident, held), *_reminders(incident, now))
     if incident.drill == share.run:
-        return (*_drill_pages(incident, now, share), *_answers(incident, held))
+        return (*_drill_pages(incident, held, now, share), *_answers(incident, held))
     if share.run is not None:
         return ()
     if incident.drill in share.going_on:
-        return _outlived(incident, now)
-    return (*_outlived(incident, now), *_answers(incident, held), *_reminders(incident, now))
+        return _outlived(incident, held, now)
+    pages = _outlived(incident, held, now)
+    return (*pages, *_answers(incident, held), *_reminders(incident, now))
 
 
-def _pages(incident: IncidentState, now: datetime) -> Sequence[Duty]:
+def _pages(incident: IncidentState, held: Sequence[HeldPage], now: datetime) -> Sequence[Duty]:
     if not _is_unanswered(incident):
         return ()
     level = _level(incident, now)
-    return [_page(incident, level, "on-call" if level == 1 else "rota")]
+    return [_page(incident, held, level, "on-call" if level == 1 else "rota")]
 
 
-def _drill_pages(incident: IncidentState, now: datetime, share: Share) -> Sequence[Duty]:
+def _drill_pages(
+    incident: IncidentState, held: Sequence[HeldPage], now: datetime, share: Share
+) -> Sequence[Duty]:
     if not _is_unanswered(incident):
         return ()
     level = _level(incident, now)
-    found = [_page(incident, 1, "drill on-call")]
+    found = [_page(incident, held, 1, "drill on-call")]
     if level > 1 and share.escalates:
-        found.append(_page(incident, level, "rota"))
+        found.append(_page(incident, held, level, "rota"))
     return found
 
 
-def _outlived(incident: IncidentState, now: datetime) -> Sequence[Duty]:
+def _outlived(incident: IncidentState, held: Sequence[HeldPage], now: datetime) -> Sequence[Duty]:
     """Whoever answers the drill believes that it is one; this is not any more."""
     until = incident.drill_until
     if until is None or now <= until or not _is_burning(incident) or incident.cleared_at:
         return ()
-    return [_page(incident, 2, "rota", why=f"it outlives the drill {incident.drill}")]
+    why = f"it outlives the drill {incident.drill}"
+    return [replace(_page(incident, held, 2, "rota"), why=why, since=until)]
 
 
 def _is_burning(incident: IncidentState) -> bool:
@@ -162,16 +212,42 @@ def _level(incident: IncidentState, now: datetime) -> int:
     return min(LEVELS, 2 + int((waited - ACK_WITHIN) / ESCALATE_EVERY))
 
 
-def _page(incident: IncidentState, level: int, to: str, *, why: str = "") -> Duty:
+def _page(incident: IncidentState, held: Sequence[HeldPage], level: int, to: str) -> Duty:
     late = f"nobody acknowledged it within {ACK_WITHIN.total_seconds():.0f} s"
     anew = "it fired" if incident.again_at is None else "it fired again"
+    since = incident.unanswered_since
+    tried = _tried(incident, held, level, to)
     return Duty(
-        page_duty(incident.unanswered_since, str(level)),
+        page_duty(since, str(level)),
         Act.PAGE,
         to,
-        why or (anew if level == 1 else late),
+        anew if level == 1 else late,
         level=level,
-        keys=(_pager_key(incident, level),),
+        keys=(tried.key if tried else _pager_key(incident, level),),
+        since=since if level == 1 else since + ACK_WITHIN + (level - 2) * ESCALATE_EVERY,
+        was_tried=tried is not None,
+        is_shared=tried is not None and tried.is_shared,
+    )
+
+
+def _tried(
+    incident: IncidentState, held: Sequence[HeldPage], level: int, to: str
+) -> HeldPage | None:
+    """Return this page as the pager may know it already; None where it cannot.
+
+    Under another key it would ring once more for nothing: the first time that it was sent it may
+    have told of others, too.
+    """
+    begun = incident.again_at or incident.paged_at
+    return next(
+        (
+            page
+            for page in reversed(held)
+            if (page.to, page.level) == (to, level)
+            and page.since >= begun
+            and page.stands is not Stands.RESOLVED
+        ),
+        None,
     )
 
 
@@ -188,27 +264,34 @@ def _pager_key(incident: IncidentState, level: int) -> str:
 def _answers(incident: IncidentState, held: Sequence[HeldPage]) -> Sequence[Duty]:
     """The pager is told what became of its pages."""
     is_over = not incident.is_open or incident.state is State.RECOVERED
-    again_at = incident.again_at
-    past, present = [], []
+    over = str(incident.state) if is_over else "that was over; it fired again"
+    found: list[Duty] = []
+    past: list[str] = []
+    present: list[str] = []
     for page in held:
-        if page.stands is Stands.RESOLVED:
+        stands = stance(incident, page)
+        if page.stands is Stands.RESOLVED or stands in (Stands.OPEN, page.stands):
             continue
-        if is_over or (again_at is not None and page.since < again_at):
-            past.append(page.key)
-        elif page.stands is not Stands.ACKNOWLEDGED and _is_answered(incident, page):
-            present.append(page.key)
+        if page.is_shared:
+            act, why = _TELL[stands], over if stands is Stands.RESOLVED else TAKEN
+            found.append(answer_of_all(act, page.key, why))
+        else:
+            (past if stands is Stands.RESOLVED else present).append(page.key)
     since = incident.unanswered_since.isoformat()
-    found = []
     if past:
-        why = str(incident.state) if is_over else "that was over; it fired again"
         key = f"{Stands.RESOLVED}/{since}/{len(held)}"
-        found.append(Duty(key, Act.TELL_RESOLVED, "pager", why, keys=tuple(sorted(past))))
+        found.append(Duty(key, Act.TELL_RESOLVED, "pager", over, keys=tuple(sorted(past))))
     if present:
         key = f"{Stands.ACKNOWLEDGED}/{since}/{len(held)}"
-        found.append(
-            Duty(key, Act.TELL_ACKED, "pager", "somebody has it", keys=tuple(sorted(present)))
-        )
+        found.append(Duty(key, Act.TELL_ACKED, "pager", TAKEN, keys=tuple(sorted(present))))
     return found
+
+
+def _is_over(incident: IncidentState, page: HeldPage) -> bool:
+    """Return whether what was paged is over: all of it, or the time that the page was about."""
+    is_over = not incident.is_open or incident.state is State.RECOVERED
+    again_at = incident.again_at
+    return is_over or (again_at is not None and page.since < again_at)
 
 
 def _is_answered(incident: IncidentState, page: HeldPage) -> bool:

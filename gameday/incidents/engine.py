@@ -23,11 +23,13 @@ from typing import Any
 
 from gameday.errors import Refused, StoreError, UsageError
 from gameday.incidents.alert_group import CLOSING
-from gameday.incidents.alerts import alerts_of, has_beat, instant, left_out_of, text
-from gameday.incidents.answers import Answer, answer_of, incident_of, is_repeat
+from gameday.incidents.alerts import alerts_of, has_beat, left_out_of
+from gameday.incidents.answers import answer_of, incident_of, is_repeat
+from gameday.incidents.calling import Calling
+from gameday.incidents.calls import Call
+from gameday.incidents.deploy_marker import deploy_fact
 from gameday.incidents.disk import Disk, Threads
-from gameday.incidents.dispatch import Dispatch
-from gameday.incidents.duties import Act, Duty, duties
+from gameday.incidents.dispatch import Dispatch, Done
 from gameday.incidents.memory import Listener, Memory, gone
 from gameday.incidents.mitigation import Mitigations
 from gameday.incidents.openings import Openings, row_of
@@ -93,11 +95,18 @@ class Engine:
             self._disk,
             clock=clock,
             paging=self._paging,
-            due=self._due,
             # A run's incidents are nobody else's while it goes on: nothing is to be claimed.
             name=token() if self.terms.run is None else None,
-            fresh=self.state,
+            still=lambda call: self._calling.still(call),
             record=self._record,
+        )
+        self._calling = Calling(
+            self._memory,
+            paging=self._paging,
+            terms=self.terms,
+            now=self.now,
+            fresh=self._state,
+            is_under_way=self._dispatch.is_under_way,
         )
         self._mitigations = Mitigations(
             run=self.terms.run,
@@ -212,28 +221,8 @@ class Engine:
         Raises:
             UsageError: it does not name a service and a revision.
         """
-        service, revision = text(sent.get("service")), text(sent.get("revision"))
-        if not service or not revision:
-            raise UsageError("a deploy has a `service` and a `revision`")
-        now = self.now()
-        at = instant(sent.get("deployed_at")) or now
-        region = text(sent.get("region"))
-        fact = Fact(
-            id=f"deploy/{service}/{revision}/{region}/{at.isoformat()}",
-            kind=Kind.DEPLOYED,
-            happened_at=at,
-            recorded_at=now,
-            source="deploy",
-            subject=service,
-            data={
-                "service": service,
-                "revision": revision,
-                "region": region,
-                "summary": text(sent.get("summary")),
-                "by": by,
-            },
-        )
-        await self._writer.commit([GroupFact(f"deploy:{service}", fact)])
+        fact = deploy_fact(sent, by=by, now=self.now())
+        await self._writer.commit([GroupFact(f"deploy:{fact.subject}", fact)])
         return fact
 
     async def deploys(self, service: str) -> Sequence[Fact]:
@@ -263,8 +252,15 @@ class Engine:
             if into.id == state.id or into.merged_into:
                 raise Refused(f"{incident} cannot be merged into {data['into']}")
         fact = self._word(state, kind, {**data, "by": by}, source=source)
-        entry = AuditEntry(fact.happened_at, by, str(kind), state.id)
-        await self._say_of(state, fact, audit=[entry])
+        words = [(state, fact)]
+        if kind == Kind.ACKNOWLEDGED:
+            # Whoever answers a page that told of several incidents has heard of all of them.
+            also = {**data, "by": by, "with": state.id}
+            words += [
+                (other, self._word(other, kind, also, source=source))
+                for other in self._calling.told_with(state)
+            ]
+        await self._say_all(words, audit=[_entry(f, by, str(kind), s) for s, f in words])
         return fact
 
     async def mitigate(
@@ -329,32 +325,34 @@ class Engine:
             state = await self.state(incident)
         except NoSuchIncident:
             return 0
-        answer = answer_of(event, state, now=self.now())
-        if is_repeat(answer, state):
+        told_of = self._dispatch.told_of(event.key)
+        words: list[tuple[IncidentState, Fact]] = []
+        for one in (state, *self._calling.told_by(event.key, unwritten=told_of)):
+            answer = answer_of(event, one, now=self.now(), is_lead=one.id == state.id)
+            is_new = one.id not in {s.id for s, _ in words} and not is_repeat(answer, one)
+            # What changes nothing stands once on record.
+            if is_new and (one.id == state.id or answer.kind != Kind.PAGER_SAID):
+                words.append((one, answer.to_fact(one, now=self.now())))
+        if not words:
             return 0
-        fact = self._answer_fact(answer, state)
-        entry = AuditEntry(fact.recorded_at, answer.by, answer.kind, state.id)
-        return await self._say_of(state, fact, audit=[entry])
+        by = str(words[0][1].data["by"])
+        return await self._say_all(words, audit=[_entry(f, by, f.kind, s) for s, f in words])
 
-    def _answer_fact(self, answer: Answer, state: IncidentState) -> Fact:
-        return Fact(
-            id=answer.id,
-            kind=answer.kind,
-            happened_at=answer.happened_at,
-            recorded_at=self.now(),
-            source="pagerduty",
-            subject=state.slo,
-            data={**answer.data, "by": answer.by, "incident": state.id},
+    async def _record(self, done: Sequence[Done]) -> None:
+        await self._say_all(
+            [(state, self._word(state, kind, data, source="engine")) for state, kind, data in done]
         )
-
-    async def _record(self, state: IncidentState, kind: str, data: Mapping[str, Any]) -> None:
-        await self._say_of(state, self._word(state, kind, data, source="engine"))
 
     async def _say_of(
         self, state: IncidentState, fact: Fact, *, audit: Sequence[AuditEntry] = ()
     ) -> int:
-        said = GroupFact(state.group, fact, state.drill)
-        return await self._writer.commit([said], audit=audit, is_urgent=True)
+        return await self._say_all([(state, fact)], audit=audit)
+
+    async def _say_all(
+        self, words: Sequence[tuple[IncidentState, Fact]], *, audit: Sequence[AuditEntry] = ()
+    ) -> int:
+        said = [GroupFact(state.group, fact, state.drill) for state, fact in words]
+        return await self._writer.commit(said, audit=audit, is_urgent=True)
 
     def _refuse(
         self, state: IncidentState, kind: str, data: Mapping[str, Any], *, is_runs_own: bool
@@ -397,6 +395,9 @@ class Engine:
             UsageError: there is no such incident.
         """
         await self._memory.catch_up()
+        return await self._state(incident)
+
+    async def _state(self, incident: str) -> IncidentState:
         name = await self._memory.group_of(incident)
         if name is None:
             raise NoSuchIncident(f"there is no incident {incident!r}; `gameday incident list`")
@@ -426,25 +427,20 @@ class Engine:
     async def _opened(self, names: Collection[str]) -> None:
         await self._openings.open(names)
         # An incident that a ticket opened is paged as soon as it wakes somebody.
-        for name in names:
-            for found in (await self._memory.group(name)).incidents():
-                if found.ids and found.waking:
-                    self._do(standing(self._memory, name, found, now=self.now()))
+        self._start(
+            self._calling.of_some(
+                [
+                    standing(self._memory, name, found, now=self.now())
+                    for name in names
+                    for found in (await self._memory.group(name)).incidents()
+                    if found.ids and found.waking
+                ]
+            )
+        )
 
-    def _do(self, state: IncidentState) -> None:
-        for duty in self._due(state):
-            self._dispatch.start(state, duty)
-
-    def _due(self, state: IncidentState) -> Sequence[Duty]:
-        """Return what is due of an incident here; a drill that has no pager pages nobody."""
-        if not self.terms.has_duties:
-            return ()
-        due = duties(state, now=self.now(), share=self.terms.share())
-        return [
-            d
-            for d in due
-            if state.drill is None or d.act is not Act.PAGE or self._paging.reaches(d.to)
-        ]
+    def _start(self, calls: Sequence[Call]) -> None:
+        for call in calls:
+            self._dispatch.start(call)
 
     async def _tick_for_ever(self, every: timedelta) -> None:
         while True:
@@ -466,7 +462,7 @@ class Engine:
         await self._memory.catch_up()
         await self._openings.open([n for n, group in self._memory.groups.items() if group])
         now = self.now()
-        changed = []
+        changed, states = [], []
         for name, group in list(self._memory.groups.items()):
             for found in group.incidents():
                 if not found.ids:
@@ -476,9 +472,10 @@ class Engine:
                     fresh = row_of(state, id=merged)
                     if self._rows.get(fresh.id) != fresh:
                         changed.append(fresh)
-                self._do(state)
+                states.append(state)
             # A storm's thousands of alerts take milliseconds; a responder's click comes between.
             await asyncio.sleep(0)
+        self._start(self._calling.of_all(states))
         if changed:
             await self._disk.write(partial(self._store.commit, (), rows=changed))
             self._rows.update({r.id: r for r in changed})
@@ -491,3 +488,7 @@ class Engine:
                 self._memory.forget(name)
         for id in [id for id in self._rows if not self._memory.holds(id)]:
             del self._rows[id]
+
+
+def _entry(fact: Fact, by: str, what: str, state: IncidentState) -> AuditEntry:
+    return AuditEntry(fact.happened_at, by, what, state.id)

@@ -40,6 +40,7 @@ class Memory:
         self.groups: dict[str, AlertGroup] = {}
         self.seen = 0
         self._group_of: dict[str, str] = {}
+        self._told: dict[str, set[str]] = {}
         self._listeners: list[Listener] = []
         self._following = asyncio.Lock()
         self._asked = 0
@@ -71,6 +72,8 @@ class Memory:
         for found in group.incidents():
             for incident in found.ids:
                 self._group_of[incident] = name
+            for fact in found.events:
+                self._note(fact)
         return group
 
     async def group_of(self, incident: str) -> str | None:
@@ -90,6 +93,14 @@ class Memory:
     def holds(self, incident: str) -> bool:
         """Return whether this incident is held at present."""
         return self._group_of.get(incident) in self.groups
+
+    def told_of(self, key: str) -> frozenset[str]:
+        """Return the incidents that a shared page told of, by the records that were read here."""
+        return frozenset(self._told.get(key, ()))
+
+    def _note(self, fact: Fact) -> None:
+        if fact.kind in (Kind.PAGE_DELIVERED, Kind.PAGE_FAILED) and fact.data.get("shared"):
+            self._told.setdefault(str(fact.data["key"]), set()).add(str(fact.data["incident"]))
 
     def tied_to(self, pager_incident: str) -> str | None:
         """Return the incident that a pager knows by an id of its own, if it ever said which."""
@@ -163,6 +174,7 @@ class Memory:
     def _hear(self, group: AlertGroup, said: GroupFact) -> None:
         if not group.knows(said.fact):
             group.add(said.fact)
+        self._note(said.fact)
         if said.fact.kind == Kind.INCIDENT_OPENED:
             self._group_of[str(said.fact.data["incident"])] = said.group
         for listener in self._listeners:
@@ -182,6 +194,12 @@ class Memory:
         for found in self.groups.pop(name).incidents():
             for incident in found.ids:
                 self._group_of.pop(incident, None)
+            for fact in found.events:
+                told = self._told.get(str(fact.data.get("key")))
+                if told is not None and fact.data.get("shared"):
+                    told.discard(str(fact.data.get("incident")))
+                    if not told:
+                        del self._told[str(fact.data["key"])]
 
 
 def unheard(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gameday.incidents.belief import held_pages
+from gameday.incidents.calls import Call
 from gameday.incidents.duties import Act, Duty, urgency
 from gameday.incidents.state import IncidentState
 from gameday.model.notification import Notification, notification
@@ -19,6 +20,9 @@ LinkOf = Callable[[str, str, datetime], str]
 """(incident, view, when it was paged) → the URL of its deeplink."""
 
 NOBODY = "no pager is configured; it stands in the list of incidents"
+
+MOST_NAMED = 50
+"""Incidents that a shared page names; the list it leads to has them all."""
 
 HOUR = timedelta(hours=1)
 """The long window of the first page branch: what burned where the alert does not say."""
@@ -53,6 +57,7 @@ class Paging:
             pages in the list of incidents and is not called.
         link_of: makes the deeplinks.
         incident_url: makes the URL of an incident for people; api_url: for programs.
+        list_url: makes the URL of the list of a service's incidents.
         burn: measures how the budget burns.
     """
 
@@ -63,39 +68,46 @@ class Paging:
         link_of: LinkOf = lambda *_: "",
         incident_url: Callable[[str], str] = lambda _: "",
         api_url: Callable[[str], str] = lambda _: "",
+        list_url: Callable[[str], str] = lambda _: "",
         burn: Callable[[IncidentState], Awaitable[Burn]] = labelled,
     ) -> None:
         self._pagers = dict(pagers)
         self._link_of = link_of
         self._incident_url = incident_url
         self._api_url = api_url
+        self._list_url = list_url
         self._burn = burn
 
     def reaches(self, role: str) -> bool:
         """Return whether a role has a pager."""
         return role in self._pagers
 
-    async def page(self, incident: IncidentState, duty: Duty) -> Mapping[str, Any]:
-        """Page the role; return what was accepted, and the page. `DriverError`: it could not be."""
+    async def page(self, call: Call) -> Sequence[Mapping[str, Any]]:
+        """Page the role; return what was accepted, for each part of the call in its order.
+
+        Raises:
+            DriverError: it could not be.
+        """
+        lead, duty = call.lead, call.duty
         pager = self._pagers.get(duty.to)
         if pager is None:
-            return {"accepted": NOBODY}
-        page = self._page(incident, await self._burn(incident))
-        receipt = await pager.page(
-            self._notification(incident, page, duty, urgency(incident, duty))
-        )
+            return [{"accepted": NOBODY} for _ in call.parts]
+        page = self._page(lead, await self._burn(lead))
+        sent = self._notification(lead, page, replace(duty, keys=(call.key,)))
+        receipt = await pager.page(self._told_together(sent, call) if call.is_shared else sent)
         accepted = "; ".join((f"{receipt.pager} accepted it", *receipt.notes))
-        return {"accepted": accepted, "page": page.model_dump(mode="json")}
+        pages = [page, *(self._page(one, Burn()) for one, _ in call.parts[1:])]
+        return [{"accepted": accepted, "page": p.model_dump(mode="json")} for p in pages]
 
-    async def acknowledge(self, incident: IncidentState, duty: Duty) -> str:
+    async def acknowledge(self, call: Call) -> str:
         """Tell the pagers of these pages that somebody has it."""
-        for pager, sent in self._sent(incident, duty):
+        for pager, sent in self._sent(call.lead, call.duty):
             await pager.acknowledge(sent)
         return "the pagers know that somebody has it"
 
-    async def resolve(self, incident: IncidentState, duty: Duty) -> str:
+    async def resolve(self, call: Call) -> str:
         """Tell the pagers of these pages that it is over."""
-        for pager, sent in self._sent(incident, duty):
+        for pager, sent in self._sent(call.lead, call.duty):
             await pager.resolve(sent)
         return "the pagers know that it is over"
 
@@ -104,16 +116,33 @@ class Paging:
         return [
             (
                 self._pagers[held.to],
-                self._notification(
-                    incident,
-                    page,
-                    Duty("", Act.PAGE, held.to, "", held.level, (held.key,)),
-                    urgency(incident, duty),
+                replace(
+                    self._notification(
+                        incident, page, Duty("", Act.PAGE, held.to, "", held.level, (held.key,))
+                    ),
+                    urgency=urgency(incident, duty),
                 ),
             )
             for held in held_pages(incident.events)
             if held.key in duty.keys and held.to in self._pagers
         ]
+
+    def _told_together(self, sent: Notification, call: Call) -> Notification:
+        """Return the lead's page as one of all that the call is about."""
+        lead = call.lead
+        ids = [incident.id for incident, _ in call.parts]
+        more = len(ids) - MOST_NAMED
+        named = ", ".join(ids[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        summary = (
+            f"{len(ids)} incidents of {lead.service}, {lead.severity}, in one page;"
+            f" the first: {lead.summary}"
+        )
+        return replace(
+            sent,
+            summary=summary,
+            incident=self._list_url(lead.service),
+            details={**sent.details, "incidents": len(ids), "told_of": named},
+        )
 
     def _page(self, incident: IncidentState, burn: Burn) -> Page:
         def link(view: str) -> str:
@@ -140,9 +169,7 @@ class Paging:
             drill=incident.drill is not None,
         )
 
-    def _notification(
-        self, incident: IncidentState, page: Page, duty: Duty, urgency: int
-    ) -> Notification:
+    def _notification(self, incident: IncidentState, page: Page, duty: Duty) -> Notification:
         labels = incident.first.told.labels
         said = {
             "severity": incident.severity,
@@ -160,4 +187,4 @@ class Paging:
             incident=self._incident_url(incident.id),
             details={k: v for k, v in said.items() if v != ""},
         )
-        return replace(said_of, urgency=urgency)
+        return replace(said_of, urgency=urgency(incident, duty))

@@ -134,6 +134,11 @@ class IncidentState:
             **self.brief(),
             "also": list(self.also),
             "roles": dict(self.roles),
+            "shared_pages": [
+                {"key": w.data["key"], "to": w.data["to"], **w.data["shared"]}
+                for w in self.events
+                if w.kind == Kind.PAGE_DELIVERED and w.data.get("shared")
+            ],
             "late": [{"phase": p.name, "who": p.who} for p in self.late],
             "phases": {
                 p.name: {

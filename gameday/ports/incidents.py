@@ -54,15 +54,15 @@ class IncidentStore(Protocol):
         It may be asked from an event loop; None says nothing about what is wrong.
         """
 
-    def claim(self, key: str, *, holder: str, now: datetime, until: datetime) -> bool:
-        """Return whether the key is this holder's alone now, until then; again: until later.
+    def claim(self, *keys: str, holder: str, now: datetime, until: datetime) -> frozenset[str]:
+        """Return which of the keys are this holder's alone now, until then; again: until later.
 
         Another's claim that reaches further ahead than this one twice over was made before a clock
         was set back, and is over.
         """
 
-    def release(self, key: str, *, holder: str) -> None:
-        """Give a claim back; what another holds stays."""
+    def release(self, *keys: str, holder: str) -> None:
+        """Give claims back; what another holds stays."""
 
     def open_groups(self, *, since: datetime) -> Sequence[str]:
         """Return the groups with an incident that is open or younger, or with facts of none yet."""

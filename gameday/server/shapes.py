@@ -81,6 +81,7 @@ class IncidentShape(JsonObject):
     summary: str
     also: list[str]
     roles: dict[str, str]
+    shared_pages: list[dict[str, Any]]
     late: list[dict[str, str]]
     phases: dict[str, Any]
     alerts: list[Any]

@@ -308,21 +308,24 @@ class MemoryStore:
             merged_into=row.merged_into,
         )
 
-    def claim(self, key: str, *, holder: str, now: datetime, until: datetime) -> bool:
-        """Return whether the key is this holder's alone now, until then; again: until later."""
+    def claim(self, *keys: str, holder: str, now: datetime, until: datetime) -> frozenset[str]:
+        """Return which of the keys are this holder's alone now, until then; again: until later."""
         if self._bound is not None:
             self._refuse_if_fenced(self._bound)
+        mine = set()
         with self._alone:
-            by, ends_at = self._claims.get(key, (holder, now))
-            if by != holder and now < ends_at <= until + (until - now):
-                return False
-            self._claims[key] = (holder, until)
-            return True
+            for key in keys:
+                by, ends_at = self._claims.get(key, (holder, now))
+                if by == holder or not now < ends_at <= until + (until - now):
+                    self._claims[key] = (holder, until)
+                    mine.add(key)
+        return frozenset(mine)
 
-    def release(self, key: str, *, holder: str) -> None:
-        """Give a claim back; what another holds stays."""
-        if self._claims.get(key, ("", None))[0] == holder:
-            del self._claims[key]
+    def release(self, *keys: str, holder: str) -> None:
+        """Give claims back; what another holds stays."""
+        for key in keys:
+            if self._claims.get(key, ("", None))[0] == holder:
+                del self._claims[key]
 
     def open_groups(self, *, since: datetime) -> Sequence[str]:
         """Return the groups with an incident that is open or younger, or with facts of none yet."""

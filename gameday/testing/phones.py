@@ -84,6 +84,12 @@ class Phones:
             raise httpx.ReadError("the answer is lost", request=request)
         return httpx.Response(status, json=said)
 
+    def told_of(self, key: str) -> frozenset[str]:
+        """Return the incidents that a page tells of, as whoever is woken reads it."""
+        details = self.fake.incidents[key].event["payload"].get("custom_details") or {}
+        named = str(details.get("told_of") or key.partition("/")[0])
+        return frozenset(named.split(", "))
+
     def said(self, kind: str, key: str) -> PagerDutyEvent:
         """Return what it tells of a key, as its webhook does; by a person."""
         user = {"id": "PANN", "summary": "Ann", "type": "user_reference"}
@@ -112,15 +118,15 @@ class NightStore(MemoryStore):
         self._check()
         return super().commit(facts, rows=rows, audit=audit, unless_beyond=unless_beyond)
 
-    def claim(self, key: str, *, holder: str, now: datetime, until: datetime) -> bool:
+    def claim(self, *keys: str, holder: str, now: datetime, until: datetime) -> frozenset[str]:
         """Claim, unless there is no room."""
         self._check()
-        return super().claim(key, holder=holder, now=now, until=until)
+        return super().claim(*keys, holder=holder, now=now, until=until)
 
-    def release(self, key: str, *, holder: str) -> None:
+    def release(self, *keys: str, holder: str) -> None:
         """Release, unless there is no room."""
         self._check()
-        super().release(key, holder=holder)
+        super().release(*keys, holder=holder)
 
     def _check(self) -> None:
         if self.is_full or self.is_dead:
@@ -134,12 +140,13 @@ def firing(
     *,
     ends_at: datetime | None = None,
     sev: str = "",
+    slo: str = "latency",
 ) -> dict[str, Any]:
     """Return an alert that pages, as a webhook tells it; one that has an end has cleared."""
     return {
         "status": "resolved" if ends_at else "firing",
-        "fingerprint": f"{service}-{fingerprint}",
+        "fingerprint": f"{service}-{slo}-{fingerprint}",
         "startsAt": starts_at.isoformat(),
         "endsAt": ends_at.isoformat() if ends_at else None,
-        "labels": {"service": service, "slo": "latency", "severity": "page", "sev": sev},
+        "labels": {"service": service, "slo": slo, "severity": "page", "sev": sev},
     }

@@ -1,12 +1,14 @@
 """Simulated nights on call: whatever happens, who must be awake is woken, and nobody without cause.
 
-A seed draws what happens to two services: alerts fire, clear and fire again, people acknowledge
-(here or in the pager), close and merge, processes die, the disk is full, the pager is away, asks
-to wait, or takes a page and never says so. The engine, its dispatcher and the driver are the real
-ones; the pager behind it is a fake of PagerDuty's public API, and time is virtual.
+A seed draws what happens to two services: alerts fire, clear and fire again, one at a time or in
+storms of many SLOs at once; people acknowledge (here or in the pager), close and merge, processes
+die, the disk is full, the pager is away, asks to wait, or takes a page and never says so. The
+engine, its dispatcher and the driver are the real ones; the pager behind it is a fake of
+PagerDuty's public API, and time is virtual.
 
-What should be is worked out beside the engine, from what it was told alone: for each service since
-when somebody has to be awake, and whether they have answered.
+What should be is worked out beside the engine, from what it was told alone: for each line (an SLO
+of a service) since when somebody has to be awake, and whether they have answered: an answer to a
+page is one for each line that the page tells of, and for no other.
 """
 
 from __future__ import annotations
@@ -14,17 +16,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from gameday.errors import GamedayError, Refused, StoreError
 from gameday.incidents.engine import Engine
 from gameday.incidents.paging import Paging
 from gameday.testing.disk import Inline
-from gameday.testing.phones import NightStore, Phones, Wake, firing
+from gameday.testing.lines import SERVICES, SLOS, Line, Truth, alert
+from gameday.testing.phones import NightStore, Phones, Wake
 from gameday.testing.virtual import VirtualClock
 from scoring.timeline import Kind
 
@@ -39,25 +44,8 @@ pause between two tries, and the claim of a process that died."""
 UNDER_WAY = timedelta(seconds=100)
 """A call that was under way when its cause was gone may still arrive for as long as it is tried."""
 
-SERVICES = ("checkout", "search")
-
-
-@dataclass
-class _Truth:
-    """What should be of one service, by what was told.
-
-    Attributes:
-        fires: fingerprint → when it fired.
-        since: since when somebody has to be awake for it; answered_at: when they answered.
-        over_at: when all of it had cleared.
-        part_of: the service that it was merged with, and when.
-    """
-
-    fires: dict[str, datetime] = field(default_factory=dict)
-    since: datetime | None = None
-    answered_at: datetime | None = None
-    over_at: datetime | None = None
-    part_of: tuple[str, datetime] | None = None
+PROMPT = timedelta(seconds=30) + 2 * TICK
+"""A page is delivered this soon after it is due in a night without any trouble."""
 
 
 @dataclass
@@ -68,6 +56,7 @@ class Night:
         violations: what should not be, in sentences.
         did: what was done how often.
         wakes: how often a phone rang.
+        shared: how often it rang about several incidents at once; told: about how many.
         slowest: the longest that somebody who had to be awake was not called, trouble left out.
     """
 
@@ -75,6 +64,8 @@ class Night:
     violations: list[str] = field(default_factory=list)
     did: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     wakes: int = 0
+    shared: int = 0
+    told: int = 0
     slowest: timedelta = timedelta(0)
 
 
@@ -91,13 +82,14 @@ class _Player:
         self.minutes = minutes
         self.phones = Phones(self.clock, per_minute=self.rng.choice([None, None, 120, 6]))
         self.disk = NightStore()
-        self.truth = {service: _Truth() for service in SERVICES}
+        self.truth: dict[Line, Truth] = {(n, s): Truth() for n in SERVICES for s in SLOS}
         self.engines: list[tuple[Engine, AsyncExitStack, NightStore]] = []
         self.trouble_at: datetime | None = None
         self.numbers = iter(range(10**6))
-        self.needed_at: dict[str, datetime] = {}
+        self.needed_at: dict[Line, datetime] = {}
+        self.told: dict[str, frozenset[Line]] = {}
         self.taken_back: set[str] = set()
-        self.judged = 0
+        self.judged = self.were = 0
 
     async def played(self) -> Night:
         await self.clock.run(self._play(), limit=10**6)
@@ -106,6 +98,7 @@ class _Player:
     async def _play(self) -> None:
         for _ in range(self.rng.choice([1, 1, 2])):
             await self._start()
+        self.were = len(self.engines)
         ends = self.clock.now() + timedelta(minutes=self.minutes)
         while self.clock.now() < ends:
             await self._happens()
@@ -115,11 +108,13 @@ class _Player:
         for _, stack, _ in self.engines:
             await stack.aclose()
         self.found.wakes = len(self.phones.wakes)
+        several = [len(self._told(w.key)) for w in self.phones.wakes if "/all-" in w.key]
+        self.found.shared, self.found.told = len(several), sum(several)
 
     async def _start(self) -> None:
         store = copy(self.disk)
         number = next(self.numbers)
-        ids = (f"{number:04d}{n:012d}" for n in range(10**6))
+        ids = (f"{number * 10**6 + n:016d}" for n in range(10**6))
         pagers = dict.fromkeys(("on-call", "rota"), self.phones.driver(random.Random(number)))
         engine = Engine(
             store,
@@ -149,8 +144,19 @@ class _Player:
 
     async def _happens(self) -> None:
         does = self.rng.choices(
-            ["fires", "clears", "answers", "takes back", "closes", "merges", "dies", "trouble"],
-            [8, 6, 5, 1, 1, 1, 2, 2],
+            [
+                "fires",
+                "clears",
+                "storms",
+                "storm eases",
+                "answers",
+                "takes back",
+                "closes",
+                "merges",
+                "dies",
+                "trouble",
+            ],
+            [8, 6, 3, 3, 6, 1, 1, 1, 2, 2],
         )[0]
         service = self.rng.choice(SERVICES)
         engine = self.rng.choice(self.engines)[0]
@@ -158,9 +164,13 @@ class _Player:
         with suppress(StoreError, Refused):
             match does:
                 case "fires":
-                    did = await self._fires(engine, service)
+                    did = await self._fires(engine, (service, SLOS[0]))
                 case "clears":
-                    did = await self._clears(engine, service)
+                    did = await self._clears(engine, (service, SLOS[0]))
+                case "storms":
+                    did = await self._storms(engine, service)
+                case "storm eases":
+                    did = await self._eases(engine, service)
                 case "answers":
                     did = await self._answers(engine, service)
                 case "takes back":
@@ -179,93 +189,167 @@ class _Player:
     async def _hook(self, engine: Engine, *alerts: dict[str, Any]) -> None:
         await engine.hook({"alerts": list(alerts)})
 
-    async def _fires(self, engine: Engine, service: str) -> bool:
-        truth, now = self.truth[service], self.clock.now()
+    async def _fires(self, engine: Engine, line: Line) -> bool:
+        truth, now = self.truth[line], self.clock.now()
         fingerprint = self.rng.choice(["a", "b", "c"])
         if fingerprint in truth.fires and self.rng.random() < 0.7:
             # Told once more: no news.
-            await self._hook(engine, firing(service, fingerprint, truth.fires[fingerprint]))
+            await self._hook(engine, alert(line, fingerprint, truth.fires[fingerprint]))
             return False
         starts_at = now
-        told = [firing(service, fingerprint, starts_at)]
+        told = [alert(line, fingerprint, starts_at)]
         before = truth.fires.get(fingerprint)
         if before is not None:
             if before >= now - SECOND:
                 return False
             # It cleared and fired again between two webhooks.
-            told.insert(0, firing(service, fingerprint, before, ends_at=now - SECOND))
+            told.insert(0, alert(line, fingerprint, before, ends_at=now - SECOND))
         await self._hook(engine, *told)
         if not truth.fires.keys() - {fingerprint}:
             truth.since, truth.answered_at, truth.part_of = now, None, None
         truth.fires[fingerprint] = starts_at
         return True
 
-    async def _clears(self, engine: Engine, service: str) -> bool:
-        truth, now = self.truth[service], self.clock.now()
+    async def _clears(self, engine: Engine, line: Line) -> bool:
+        truth, now = self.truth[line], self.clock.now()
         if not truth.fires:
             return False
         every = sorted(truth.fires)
         gone = every if self.rng.random() < 0.6 else [self.rng.choice(every)]
-        await self._hook(engine, *(firing(service, f, truth.fires[f], ends_at=now) for f in gone))
+        await self._hook(engine, *(alert(line, f, truth.fires[f], ends_at=now) for f in gone))
         for fingerprint in gone:
             del truth.fires[fingerprint]
         if not truth.fires:
             truth.over_at, truth.since = now, None
         return True
 
-    async def _newest(self, engine: Engine, service: str) -> str | None:
-        rows = await engine.listed(limit=50, only_open=False)
-        return next((r.id for r in rows if r.service == service), None)
+    async def _storms(self, engine: Engine, service: str) -> bool:
+        """Many SLOs of a service break, in a few webhooks one after the other."""
+        idle = [slo for slo in SLOS[1:] if not self.truth[service, slo].fires]
+        self.rng.shuffle(idle)
+        broken = idle[: self.rng.randint(3, len(SLOS))]
+        sev = self.rng.choice(["", "", "SEV-1"])
+        while broken:
+            some = [broken.pop() for _ in range(min(len(broken), self.rng.choice([1, 4, 8, 13])))]
+            now = self.clock.now()
+            lines = [(service, slo) for slo in some]
+            await self._hook(engine, *(alert(line, "a", now, sev=sev) for line in lines))
+            for line in lines:
+                self.truth[line] = Truth(fires={"a": now}, since=now, sev=sev)
+            await self._pass(SECOND * self.rng.choice([0, 1, 4, 12]))
+        return True
+
+    async def _eases(self, engine: Engine, service: str) -> bool:
+        """A storm is over, or half of it."""
+        fires = [(service, slo) for slo in SLOS[1:] if self.truth[service, slo].fires]
+        gone = [line for line in fires if self.rng.random() < self.rng.choice([0.5, 1])]
+        now = self.clock.now()
+        if not gone:
+            return False
+        of = self.truth
+        await self._hook(
+            engine, *(alert(n, "a", of[n].fires["a"], ends_at=now, sev=of[n].sev) for n in gone)
+        )
+        for line in gone:
+            of[line].fires.clear()
+            of[line].over_at, of[line].since = now, None
+        return True
+
+    async def _newest(self, engine: Engine, line: Line) -> str | None:
+        rows = await engine.listed(limit=10**6, only_open=False)
+        return next((r.id for r in rows if (r.service, r.slo) == line), None)
 
     async def _answers(self, engine: Engine, service: str) -> bool:
-        incident = await self._newest(engine, service)
-        if incident is None or not self._needs(service)[0]:
+        needy = [line for line in self.truth if line[0] == service and self._needs(line)[0]]
+        line = self.rng.choice(needy) if needy else (service, SLOS[0])
+        incident = await self._newest(engine, line)
+        since = self._needs(line)[1]
+        if incident is None or since is None or not needy:
             return False
-        mine = [w.key for w in self.phones.wakes if w.key.partition("/")[0] == incident]
-        rings = [k for k in mine if self.phones.status(k) == "triggered"]
+        wakes = self.phones.wakes
+        of = sorted({w.key for w in wakes if w.at >= since and line in self._told(w.key)})
+        rings = [key for key in of if self.phones.status(key) == "triggered"]
         if rings and self.rng.random() < 0.5:
-            key = self.rng.choice(rings)
-            self.phones.fake.incidents[key].status = "acknowledged"
-            await engine.answered(self.phones.said("incident.acknowledged", key))
+            of = [self.rng.choice(rings)]
+            self.phones.fake.incidents[of[0]].status = "acknowledged"
+            await engine.answered(self.phones.said("incident.acknowledged", of[0]))
         else:
             await engine.say(incident, Kind.ACKNOWLEDGED, {}, by="ann", source="responder")
-        self.truth[service].answered_at = self.clock.now()
+            self.truth[line].answered_at = self.clock.now()
+        await self._heard(engine, of)
         return True
+
+    async def _heard(self, engine: Engine, keys: Sequence[str]) -> None:
+        """An answer to these pages is one for whatever they tell of, and for nothing else."""
+        now = self.clock.now()
+        facts = [one.fact for one in self.disk.facts_after(0, limit=10**6)]
+        for line in self.truth:
+            is_needed, since = self._needs(line)
+            incident = await self._newest(engine, line) if is_needed and since else None
+            if incident is None or since is None:
+                continue
+            state = await engine.state(incident)
+            about = [w for w in self.phones.wakes if w.key in keys and line in self._told(w.key)]
+            may = any(w.at >= since or w.key.partition("/")[0] == incident for w in about)
+            must = any(w.at >= since for w in about) and any(
+                f.kind == Kind.PAGE_DELIVERED
+                and f.data["incident"] == incident
+                and f.data["key"] in keys
+                and f.happened_at >= since
+                and "/all-" in f.data["key"]
+                for f in facts
+            )
+            if state.acked_at is not None and not may:
+                self._violated(f"{line} is answered by a page that came before it")
+            if state.acked_at is None and must:
+                self._violated(f"{line} is not answered by the page that told of it")
+            if state.acked_at is not None:
+                self.truth[line].answered_at = now
 
     async def _takes_back(self, engine: Engine, service: str) -> bool:
         """PagerDuty's own timeout: whoever acknowledged has been silent for too long."""
-        is_needed, since = self._needs(service)
-        keys = [k for k in self.phones.fake.incidents if self.phones.status(k) == "acknowledged"]
-        incident = await self._newest(engine, service)
-        mine = [k for k in keys if k.partition("/")[0] == incident]
-        if since is None or is_needed or not mine or self.truth[service].part_of:
-            return False
         if any(store.is_full for _, _, store in self.engines):
             return False  # it would be told again and again, until there is room
+        keys = [k for k in self.phones.fake.incidents if self.phones.status(k) == "acknowledged"]
+        mine = [k for k in keys if any(self._is_answered(n) for n in self._told(k))]
+        mine = [k for k in mine if any(line[0] == service for line in self._told(k))]
+        if not mine:
+            return False
         key = self.rng.choice(mine)
+        answered = [line for line in self._told(key) if self._is_answered(line)]
         self.phones.fake.incidents[key].status = "triggered"
         self.phones.wakes.append(Wake(self.clock.now(), key))
         self.taken_back.add(key)
         await engine.answered(self.phones.said("incident.unacknowledged", key))
-        self.truth[service].since, self.truth[service].answered_at = self.clock.now(), None
+        for line in answered:
+            incident = await self._newest(engine, line)
+            if incident is not None and (await engine.state(incident)).acked_at is None:
+                self.truth[line].since = self.clock.now()
+                self.truth[line].answered_at = None
         return True
 
+    def _is_answered(self, line: Line) -> bool:
+        is_needed, since = self._needs(line)
+        return since is not None and not is_needed and self.truth[line].part_of is None
+
     async def _closes(self, engine: Engine, service: str) -> bool:
-        incident = await self._newest(engine, service)
-        if incident is None or self.truth[service].fires:
+        line = (service, self.rng.choice(SLOS))
+        incident = await self._newest(engine, line)
+        if incident is None or self.truth[line].fires:
             return False
         await engine.say(incident, Kind.RESOLVED, {"text": ""}, by="ann", source="responder")
         return True
 
     async def _merges(self, engine: Engine, service: str) -> bool:
-        other = next(s for s in SERVICES if s != service)
-        mine, whole = await self._newest(engine, service), await self._newest(engine, other)
-        if mine is None or whole is None or not self.truth[service].fires:
+        other = next(s for s in SERVICES if s != service), SLOS[0]
+        line = service, self.rng.choice([SLOS[0], self.rng.choice(SLOS)])
+        mine, whole = await self._newest(engine, line), await self._newest(engine, other)
+        if mine is None or whole is None or not self.truth[line].fires:
             return False
         if not self.truth[other].fires or self.truth[other].part_of:
             return False
         await engine.say(mine, Kind.MERGED, {"into": whole}, by="ann", source="responder")
-        self.truth[service].part_of = (other, self.clock.now())
+        self.truth[line].part_of = (other, self.clock.now())
         return True
 
     async def _dies(self) -> bool:
@@ -296,16 +380,16 @@ class _Player:
 
     # --- what should be ----------------------------------------------------------------------
 
-    def _needs(self, service: str) -> tuple[bool, datetime | None]:
+    def _needs(self, line: Line) -> tuple[bool, datetime | None]:
         """Return (whether somebody has to be woken for it, since when it burns by itself)."""
-        truth = self.truth[service]
+        truth = self.truth[line]
         if not truth.fires or truth.since is None:
             return False, None
         since = truth.since
         if truth.part_of is not None:
             other, merged_at = truth.part_of
             whole = self.truth[other]
-            if whole.fires and (whole.part_of is None or whole.part_of[0] != service):
+            if whole.fires and (whole.part_of is None or whole.part_of[0] != line):
                 return False, None
             since = max(since, merged_at, whole.over_at or merged_at)
         answered = truth.answered_at is not None and truth.answered_at >= since
@@ -313,38 +397,47 @@ class _Player:
 
     def _check(self) -> None:
         now = self.clock.now()
-        for service in SERVICES:
-            is_needed, since = self._needs(service)
+        limit = PROMPT if self.trouble_at is None else WITHIN
+        for line in self.truth:
+            is_needed, since = self._needs(line)
             if not is_needed or since is None:
                 continue
-            self.needed_at[service] = now
+            self.needed_at[line] = now
+            if self._is_troubled():
+                continue
             due = max(since, self.trouble_at or since)
-            rang = [w for w in self.phones.wakes if w.at >= since and self._is_of(w, service)]
-            if not rang and now - due > WITHIN and not self._is_troubled():
+            if self._rang(line, since):
+                continue
+            if now - due > limit:
                 late = (now - due).total_seconds()
-                self._violated(f"{service} burns since {since:%H:%M:%S}, unheard for {late:.0f} s")
-            if not rang and not self._is_troubled():
-                self.found.slowest = max(self.found.slowest, now - due)
+                self._violated(f"{line} burns since {since:%H:%M:%S}, unheard for {late:.0f} s")
+            self.found.slowest = max(self.found.slowest, now - due)
 
         for wake in self.phones.wakes[self.judged :]:
             self._judge(wake)
         self.judged = len(self.phones.wakes)
 
+    def _rang(self, line: Line, since: datetime) -> bool:
+        recent = takewhile(lambda wake: wake.at >= since, reversed(self.phones.wakes))
+        return any(line in self._told(wake.key) for wake in recent)
+
     def _judge(self, wake: Wake) -> None:
         """Look whether there was a cause for a phone to ring."""
         is_late = self.trouble_at is not None and wake.at - self.trouble_at <= 2 * UNDER_WAY
         grace = UNDER_WAY if is_late else 3 * TICK
-        service = next(s for s in SERVICES if self._is_of(wake, s))
-        needed_at = self.needed_at.get(service)
-        if needed_at is None or needed_at < wake.at - grace:
+        told = [self.needed_at.get(line) for line in self._told(wake.key)]
+        if not any(at is not None and at >= wake.at - grace for at in told):
             self._violated(f"{wake.key} rang at {wake.at:%H:%M:%S} without a cause")
         rang = sum(w.key == wake.key for w in self.phones.wakes)
         if rang > 1 and not is_late and wake.key not in self.taken_back:
             self._violated(f"{wake.key} rang {rang} times")
 
-    def _is_of(self, wake: Wake, service: str) -> bool:
-        event = self.phones.fake.incidents[wake.key].event
-        return bool(event["payload"]["component"] == service)
+    def _told(self, key: str) -> frozenset[Line]:
+        """Return the lines that a page tells of."""
+        if key not in self.told:
+            rows = [self.disk.incident(id) for id in self.phones.told_of(key)]
+            self.told[key] = frozenset((row.service, row.slo) for row in rows if row is not None)
+        return self.told[key]
 
     def _violated(self, sentence: str) -> None:
         said = f"at {self.clock.now():%H:%M:%S}: {sentence}"
@@ -359,14 +452,12 @@ class _Player:
         phones.per_minute = None
         for _, _, store in self.engines:
             store.is_full = False
-        for service in SERVICES:
-            for fingerprint, starts_at in sorted(self.truth[service].fires.items()):
+        for line, truth in self.truth.items():
+            for fingerprint, at in sorted(truth.fires.items()):
+                over = alert(line, fingerprint, at, ends_at=self.clock.now(), sev=truth.sev)
                 with suppress(GamedayError):
-                    await self._hook(
-                        self.engines[0][0],
-                        firing(service, fingerprint, starts_at, ends_at=self.clock.now()),
-                    )
-            self.truth[service] = _Truth(over_at=self.clock.now())
+                    await self._hook(self.engines[0][0], over)
+            self.truth[line] = Truth(over_at=self.clock.now())
             self._check()
         await self._pass(timedelta(minutes=4))
         facts = [one.fact for one in self.disk.facts_after(0, limit=10**6)]
@@ -375,3 +466,11 @@ class _Player:
         left = [k for k in phones.fake.incidents if phones.status(k) != "resolved" and k in known]
         if left:
             self._violated(f"the pager still holds {', '.join(left)}")
+        paged: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for fact in facts:
+            if fact.kind == Kind.PAGE_DELIVERED:
+                paged[fact.data["incident"], fact.data["duty"]].add(fact.data["key"])
+        for (incident, duty), sent in paged.items():
+            # Two processes, neither of which can write, do not know what the other was told.
+            if len(sent) > 1 and not (self.found.did["disk is full"] and self.were > 1):
+                self._violated(f"{incident} was paged for {duty} as {', '.join(sorted(sent))}")

@@ -131,33 +131,47 @@ class IncidentTables(FactTable):
 
     # --- claims ------------------------------------------------------------------------------
 
-    def claim(self, key: str, *, holder: str, now: datetime, until: datetime) -> bool:
-        """Return whether the key is this holder's alone now, until then; again: until later.
+    def claim(self, *keys: str, holder: str, now: datetime, until: datetime) -> frozenset[str]:
+        """Return which of the keys are this holder's alone now, until then; again: until later.
 
         One that reaches further ahead than twice as far was made before a clock was set back.
         """
         claims = self._tables.claims.c
-        insert = self._insert(self._tables.claims).values(
-            key=key, holder=holder, until=_exact(until)
-        )
         furthest = until + (until - now)
         is_over = (claims.until <= _exact(now)) | (claims.until > _exact(furthest))
         mine_or_over = (claims.holder == holder) | is_over
-        taken = insert.on_conflict_do_update(
-            index_elements=["key"],
-            set_={"holder": insert.excluded.holder, "until": insert.excluded.until},
-            where=mine_or_over,
-        ).returning(claims.key)
+        mine: set[str] = set()
         with self._writing_unless_fenced() as connection:
-            return connection.execute(taken).first() is not None
+            for some in _chunks(keys):
+                insert = self._insert(self._tables.claims).values(
+                    [{"key": key, "holder": holder, "until": _exact(until)} for key in some]
+                )
+                taken = insert.on_conflict_do_update(
+                    index_elements=["key"],
+                    set_={"holder": insert.excluded.holder, "until": insert.excluded.until},
+                    where=mine_or_over,
+                ).returning(claims.key)
+                mine.update(connection.scalars(taken))
+        return frozenset(mine)
 
-    def release(self, key: str, *, holder: str) -> None:
-        """Give a claim back; what another holds stays."""
+    def release(self, *keys: str, holder: str) -> None:
+        """Give claims back; what another holds stays."""
         claims = self._tables.claims.c
         with self._writing() as connection:
-            connection.execute(
-                self._tables.claims.delete().where(claims.key == key, claims.holder == holder)
-            )
+            for some in _chunks(keys):
+                connection.execute(
+                    self._tables.claims.delete().where(
+                        claims.key.in_(some), claims.holder == holder
+                    )
+                )
+
+
+def _chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    # In one order everywhere, or two processes would wait for each other's; and no statement may
+    # hold more values than a database takes.
+    ordered = sorted(set(keys))
+    for first in range(0, len(ordered), 500):
+        yield ordered[first : first + 500]
 
 
 def _exact(instant: datetime) -> str:

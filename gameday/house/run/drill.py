@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from gameday.conductor.limit import limited
 from gameday.errors import DriverError, SpecError, StoreError
@@ -208,6 +209,7 @@ class DrillIncidents:
                 link_of=link_of,
                 incident_url=lambda i: f"{door.people_url}/console/incidents/{i}",
                 api_url=lambda i: f"{door.url}/api/incidents/{i}",
+                list_url=lambda service: f"{door.people_url}/console/incidents?q={quote(service)}",
                 burn=self._burn,
             ),
             terms=Terms(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from secrets import token_hex
+from urllib.parse import quote
 
 from gameday.diagnosis.instruments import Instruments
 from gameday.drivers.clock import SteadyClock
@@ -144,6 +145,7 @@ async def service(
                 link_of=link_of,
                 incident_url=lambda incident: f"{base}/console/incidents/{incident}",
                 api_url=lambda incident: f"{base}/api/incidents/{incident}",
+                list_url=lambda service: f"{base}/console/incidents?q={quote(service)}",
             ),
             terms=Terms(
                 drills=drills.now,

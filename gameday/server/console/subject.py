@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from gameday.incidents.state import Phase
 from gameday.model.page import Finding, Step
@@ -188,11 +188,11 @@ def _events(fact: Fact) -> str:
         case Kind.PAGE_RESOLVED | Kind.ALERT_RESOLVED:
             return f"cleared: {d.get('alert')} {d.get('long') or ''}".strip()
         case Kind.PAGE_DELIVERED:
-            return f"paged {d.get('to')}"
+            return f"paged {d.get('to')}{_shared(d)}"
         case Kind.PAGE_FAILED:
-            return f"page failed: {d.get('error')}"
+            return f"page failed{_shared(d)}: {d.get('error')}"
         case Kind.ACKNOWLEDGED:
-            return "acknowledged"
+            return "acknowledged" + (f", with {d['with']}" if d.get("with") else "")
         case Kind.UNACKNOWLEDGED:
             return "not acknowledged any more: somebody is asked again"
         case Kind.LINK_OPENED:
@@ -224,3 +224,10 @@ def _events(fact: Fact) -> str:
             return "postmortem drafted"
         case _:
             return str(d.get("text") or "")
+
+
+def _shared(page: Mapping[str, Any]) -> str:
+    told = page.get("shared")
+    if not told:
+        return ""
+    return f" in one page about {told['incidents']} incidents, named after {told['lead']}"

@@ -230,7 +230,8 @@ class IncidentStoreContract:
 
         def claim(holder: str, seconds: float, database: SharedStore = store) -> bool:
             now = NOON + seconds * SECOND
-            return database.claim("I/page/1", holder=holder, now=now, until=now + 10 * SECOND)
+            until = now + 10 * SECOND
+            return bool(database.claim("I/page/1", holder=holder, now=now, until=until))
 
         assert claim("one", 0)
         assert not claim("two", 9.9, other)
@@ -241,6 +242,20 @@ class IncidentStoreContract:
         assert not claim("one", 16)
         other.release("I/page/1", holder="two")
         assert claim("one", 16)
+
+    def test_of_several_keys_those_are_claimed_that_nobody_else_holds(
+        self, subject: OpensSharedStore
+    ) -> None:
+        store, other, until = subject(), subject(), NOON + 10 * SECOND
+        keys = [f"I{number}/page/1" for number in range(1_200)]
+
+        held = other.claim("I7/page/1", "elsewhere", holder="two", now=NOON, until=until)
+        mine = store.claim(*keys, holder="one", now=NOON, until=until)
+        store.release(*keys, holder="one")
+
+        assert held == {"I7/page/1", "elsewhere"}
+        assert mine == set(keys) - {"I7/page/1"}
+        assert other.claim(*keys, holder="two", now=NOON, until=until) == set(keys)
 
     def test_a_claim_from_before_a_clock_was_set_back_holds_nobody_up(
         self, subject: OpensSharedStore

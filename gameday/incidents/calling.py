@@ -1,0 +1,156 @@
+"""Which calls are to be made now, over all the incidents that a process holds.
+
+One incident's duties say what it asks for (`gameday.incidents.duties`); what is told in one call
+with others, and when a page that told of several is answered or over, shows only beside the others.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from gameday.errors import StoreError, UsageError
+from gameday.incidents.belief import Stands, held_pages
+from gameday.incidents.calls import Call, Family, Holder, Part, answer_to, family_of, page_calls
+from gameday.incidents.duties import Act, Owed, owed
+from gameday.incidents.memory import Memory
+from gameday.incidents.paging import Paging
+from gameday.incidents.standing import standing
+from gameday.incidents.state import IncidentState
+from gameday.incidents.terms import Terms
+
+
+class Calling:
+    """The calls of one process.
+
+    Args:
+        terms: whose duties it does; one that does none makes no call.
+        fresh: how an incident stands with all that was heard.
+        is_under_way: whether a piece of work is being done, or waits for its next try.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        *,
+        paging: Paging,
+        terms: Terms,
+        now: Callable[[], datetime],
+        fresh: Callable[[str], Awaitable[IncidentState]],
+        is_under_way: Callable[[str], bool],
+    ) -> None:
+        self._memory = memory
+        self._paging = paging
+        self._terms = terms
+        self._now = now
+        self._fresh = fresh
+        self._is_under_way = is_under_way
+        self._called: defaultdict[Family, set[str]] = defaultdict(set)
+
+    def of_all(self, states: Iterable[IncidentState]) -> Sequence[Call]:
+        """Return the calls to make now, by all the incidents that are held."""
+        self._called.clear()
+        known: dict[str, IncidentState] = {}
+        due: list[Part] = []
+        for state in states:
+            wants = self._owed(state)
+            known[state.id] = state
+            due += [(state, duty) for duty in wants.duties]
+            for to in wants.called:
+                self._called[family_of(state, to)].add(state.id)
+        told = {d.keys[0]: None for _, d in due if d.act is not Act.PAGE and d.is_shared}
+        answers = [answer_to(key, self._holders(key, known)) for key in told]
+        return [*self._alone(due), *(call for call in answers if call is not None)]
+
+    def of_some(self, states: Iterable[IncidentState]) -> Sequence[Call]:
+        """Return the calls to make at once when these incidents changed; the rest has time."""
+        return self._alone([(state, duty) for state in states for duty in self._owed(state).duties])
+
+    def _alone(self, due: Sequence[Part]) -> Sequence[Call]:
+        pages = [(incident, duty) for incident, duty in due if duty.act is Act.PAGE]
+        calls = page_calls(
+            pages, called=self._called, is_under_way=self._is_under_way, now=self._now()
+        )
+        # Until the next look over all of them: called by now, or due.
+        for incident, duty in pages:
+            self._called[family_of(incident, duty.to)].add(incident.id)
+        others = (part for part in due if part[1].act is not Act.PAGE and not part[1].is_shared)
+        return [*calls, *(Call((part,)) for part in others)]
+
+    async def still(self, call: Call) -> Call | None:
+        """Return what remains to be done of a call; None: nothing."""
+        await self._memory.catch_up()
+        if call.duty.is_shared and call.duty.act is not Act.PAGE:
+            found = answer_to(call.duty.keys[0], self._holders(call.duty.keys[0], {}))
+            return found if found is not None and found.duty.act is call.duty.act else None
+        parts: list[Part] = []
+        for incident, duty in call.parts:
+            try:
+                state = await self._fresh(incident.id)
+            except (StoreError, UsageError):
+                if not call.is_shared:
+                    raise
+                continue  # whose record is gone keeps nobody from hearing of the others
+            parts += [
+                (state, d)
+                for d in self._owed(state).duties
+                if d.key == duty.key and d.was_tried == duty.was_tried
+            ]
+        return Call(tuple(parts)) if parts else None
+
+    def _owed(self, state: IncidentState) -> Owed:
+        """Return what an incident asks for; a drill that has no pager pages nobody."""
+        if not self._terms.has_duties:
+            return Owed((), frozenset())
+        found = owed(state, now=self._now(), share=self._terms.share())
+        due = [
+            d
+            for d in found.duties
+            if state.drill is None or d.act is not Act.PAGE or self._paging.reaches(d.to)
+        ]
+        return Owed(due, found.called)
+
+    # --- who is meant ------------------------------------------------------------------------
+
+    def _holders(self, key: str, known: Mapping[str, IncidentState]) -> Sequence[Holder]:
+        """Return the incidents that a shared page told of, as far as they are held."""
+        found: dict[str, Holder] = {}
+        for id in sorted(self._memory.told_of(key)):
+            held = self._memory.held(id)
+            if held is None:
+                continue
+            name, incident = held
+            state = known.get(incident.ids[0]) or standing(
+                self._memory, name, incident, now=self._now()
+            )
+            page = next((p for p in held_pages(state.events) if p.key == key), None)
+            if page is not None:
+                found[state.id] = (state, page)
+        return list(found.values())
+
+    def told_by(self, key: str, *, unwritten: Collection[str] = ()) -> Sequence[IncidentState]:
+        """Return the incidents for which a shared page counts now.
+
+        Args:
+            unwritten: the incidents that it tells of without a record of it.
+        """
+        found = [s for s, page in self._holders(key, {}) if page.since >= s.unanswered_since]
+        have = {state.id for state in found}
+        for id in sorted(set(unwritten) - have):
+            if (held := self._memory.held(id)) is not None:
+                found.append(standing(self._memory, *held, now=self._now()))
+        return found
+
+    def told_with(self, state: IncidentState) -> Sequence[IncidentState]:
+        """Return the others that nobody has answered and that were told of in a page with this one.
+
+        Whoever answers this one answers that page.
+        """
+        found: dict[str, IncidentState] = {}
+        for page in held_pages(state.events):
+            counts = page.stands is not Stands.UNSURE and page.since >= state.unanswered_since
+            if page.is_shared and counts:
+                found |= {s.id: s for s in self.told_by(page.key)}
+        found.pop(state.id, None)
+        return [s for s in found.values() if s.is_open and s.acked_at is None]
