@@ -12,7 +12,15 @@ from datetime import datetime
 
 from gameday.errors import StoreError, UsageError
 from gameday.incidents.belief import Stands, held_pages
-from gameday.incidents.calls import Call, Family, Holder, Part, answer_to, family_of, page_calls
+from gameday.incidents.calls import (
+    Family,
+    Holder,
+    PagerCall,
+    Part,
+    answer_to,
+    family_of,
+    page_calls,
+)
 from gameday.incidents.duties import Act, Owed, owed
 from gameday.incidents.memory import Memory
 from gameday.incidents.paging import Paging
@@ -48,7 +56,7 @@ class Calling:
         self._is_under_way = is_under_way
         self._called: defaultdict[Family, set[str]] = defaultdict(set)
 
-    def of_all(self, states: Iterable[IncidentState]) -> Sequence[Call]:
+    def of_all(self, states: Iterable[IncidentState]) -> Sequence[PagerCall]:
         """Return the calls to make now, by all the incidents that are held."""
         self._called.clear()
         known: dict[str, IncidentState] = {}
@@ -63,11 +71,11 @@ class Calling:
         answers = [answer_to(key, self._holders(key, known)) for key in told]
         return [*self._alone(due), *(call for call in answers if call is not None)]
 
-    def of_some(self, states: Iterable[IncidentState]) -> Sequence[Call]:
+    def of_some(self, states: Iterable[IncidentState]) -> Sequence[PagerCall]:
         """Return the calls to make at once when these incidents changed; the rest has time."""
         return self._alone([(state, duty) for state in states for duty in self._owed(state).duties])
 
-    def _alone(self, due: Sequence[Part]) -> Sequence[Call]:
+    def _alone(self, due: Sequence[Part]) -> Sequence[PagerCall]:
         pages = [(incident, duty) for incident, duty in due if duty.act is Act.PAGE]
         calls = page_calls(
             pages, called=self._called, is_under_way=self._is_under_way, now=self._now()
@@ -76,9 +84,9 @@ class Calling:
         for incident, duty in pages:
             self._called[family_of(incident, duty.to)].add(incident.id)
         others = (part for part in due if part[1].act is not Act.PAGE and not part[1].is_shared)
-        return [*calls, *(Call((part,)) for part in others)]
+        return [*calls, *(PagerCall((part,)) for part in others)]
 
-    async def still(self, call: Call) -> Call | None:
+    async def still(self, call: PagerCall) -> PagerCall | None:
         """Return what remains to be done of a call; None: nothing."""
         await self._memory.catch_up()
         if call.duty.is_shared and call.duty.act is not Act.PAGE:
@@ -97,7 +105,7 @@ class Calling:
                 for d in self._owed(state).duties
                 if d.key == duty.key and d.was_tried == duty.was_tried
             ]
-        return Call(tuple(parts)) if parts else None
+        return PagerCall(tuple(parts)) if parts else None
 
     def _owed(self, state: IncidentState) -> Owed:
         """Return what an incident asks for; a drill that has no pager pages nobody."""

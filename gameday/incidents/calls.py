@@ -20,7 +20,7 @@ from gameday.incidents.duties import TAKEN, Act, Duty, answer_of_all, stance
 from gameday.incidents.state import IncidentState
 from gameday.model.severity import IncidentSeverity
 
-__all__ = ["Call", "Family", "Holder", "Part", "answer_to", "family_of", "page_calls"]
+__all__ = ["PagerCall", "Family", "Holder", "Part", "answer_to", "family_of", "page_calls"]
 
 MOST_ALONE = 5
 """Incidents of a family that are called one by one; with more of them it is a storm."""
@@ -49,7 +49,7 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PagerCall:
     """One thing that is done at once.
 
     Attributes:
@@ -89,11 +89,11 @@ class Call:
             return (self.duty.key,)
         return tuple(work_of(incident, duty) for incident, duty in self.parts)
 
-    def only(self, work: Collection[str]) -> Call:
+    def only(self, work: Collection[str]) -> PagerCall:
         """Return what of it is among this work, at least some of which is its own."""
         if len(self.parts) == 1 or self.duty.act is not Act.PAGE:
             return self
-        return Call(tuple(part for part in self.parts if work_of(*part) in work))
+        return PagerCall(tuple(part for part in self.parts if work_of(*part) in work))
 
 
 def work_of(incident: IncidentState, duty: Duty) -> str:
@@ -112,7 +112,7 @@ def page_calls(
     called: Mapping[Family, Collection[str]],
     is_under_way: Callable[[str], bool],
     now: datetime,
-) -> Sequence[Call]:
+) -> Sequence[PagerCall]:
     """Return the calls to make now for the pages that are due.
 
     Args:
@@ -131,13 +131,13 @@ def page_calls(
             again[duty.to, duty.keys[0]].append((incident, duty))
         else:
             fresh[family].append((incident, duty))
-    found = [Call(_in_order(parts)) for parts in again.values()]
+    found = [PagerCall(_in_order(parts)) for parts in again.values()]
     for family, parts in fresh.items():
         before = busy.get(family, set()) - {incident.id for incident, _ in parts}
         if len(before) + len(parts) <= MOST_ALONE:
-            found.extend(Call((part,)) for part in parts)
+            found.extend(PagerCall((part,)) for part in parts)
         elif not before or any(_waited(duty, now) >= GATHER for _, duty in parts):
-            found.append(Call(_in_order(parts)))
+            found.append(PagerCall(_in_order(parts)))
     return found
 
 
@@ -149,7 +149,7 @@ def _waited(duty: Duty, now: datetime) -> timedelta:
     return now - (duty.since or now)
 
 
-def answer_to(key: str, holders: Collection[Holder]) -> Call | None:
+def answer_to(key: str, holders: Collection[Holder]) -> PagerCall | None:
     """Return what the pager is to be told of a shared page now; None: nothing.
 
     It is over when all that it told of is over, and answered when all the rest is answered.
@@ -166,4 +166,4 @@ def answer_to(key: str, holders: Collection[Holder]) -> Call | None:
         act, why, done = Act.TELL_ACKED, TAKEN, {Stands.ACKNOWLEDGED, Stands.RESOLVED}
     duty = answer_of_all(act, key, why)
     parts = [(incident, duty) for incident, page in holders if page.stands not in done]
-    return Call(_in_order(parts)) if parts else None
+    return PagerCall(_in_order(parts)) if parts else None

@@ -31,7 +31,7 @@ from functools import partial
 from typing import Any
 
 from gameday.errors import DriverError, StoreError, TemporaryDriverError
-from gameday.incidents.calls import Call
+from gameday.incidents.calls import PagerCall
 from gameday.incidents.disk import Disk
 from gameday.incidents.duties import Act, Duty, urgency
 from gameday.incidents.paging import Paging
@@ -94,7 +94,7 @@ class Dispatch:
         *,
         clock: Clock,
         paging: Paging,
-        still: Callable[[Call], Awaitable[Call | None]],
+        still: Callable[[PagerCall], Awaitable[PagerCall | None]],
         name: str | None,
         record: Record,
     ) -> None:
@@ -135,7 +135,7 @@ class Dispatch:
         """Return the incidents that a page tells of which is on nobody's record yet."""
         return self._ringing.get(key, frozenset())
 
-    def start(self, call: Call) -> None:
+    def start(self, call: PagerCall) -> None:
         """Begin what is due, if no part of it is under way or has just failed."""
         if not any(self.is_under_way(work) for work in call.work):
             self._begin(call.work, self._fulfil(call))
@@ -150,7 +150,7 @@ class Dispatch:
 
         task.add_done_callback(over)
 
-    async def _fulfil(self, call: Call) -> None:
+    async def _fulfil(self, call: PagerCall) -> None:
         try:
             async with self._gates[call.duty.to, urgency(call.lead, call.duty)]:
                 if not self._name:
@@ -168,12 +168,12 @@ class Dispatch:
                 error,
             )
 
-    async def _act_if_due(self, call: Call, mine: Collection[str] | None = None) -> None:
+    async def _act_if_due(self, call: PagerCall, mine: Collection[str] | None = None) -> None:
         now_due = await self._still(call if mine is None else call.only(mine))
         if now_due is not None:
             await self._act(now_due)
 
-    async def _act(self, call: Call) -> None:
+    async def _act(self, call: PagerCall) -> None:
         is_page = call.duty.act is Act.PAGE
         if is_page:
             self._ringing[call.key] = frozenset(incident.id for incident, _ in call.parts)
@@ -209,7 +209,7 @@ class Dispatch:
         with suppress(StoreError):
             await self._write_down(works)
 
-    async def _call(self, call: Call) -> Sequence[Done]:
+    async def _call(self, call: PagerCall) -> Sequence[Done]:
         """Do it and return what goes on record, of each incident it is about."""
         match call.duty.act:
             case Act.PAGE:
@@ -237,7 +237,7 @@ class Dispatch:
             (incident, Kind.REMINDED, _said(duty) | {"text": text}) for incident, duty in call.parts
         ]
 
-    async def _failed(self, call: Call, error: DriverError) -> None:
+    async def _failed(self, call: PagerCall, error: DriverError) -> None:
         self.failed += 1
         elapsed = self._clock.elapsed()
         is_temporary = isinstance(error, TemporaryDriverError)
@@ -306,7 +306,7 @@ def _said(duty: Duty) -> dict[str, Any]:
     return said | ({"keys": list(duty.keys)} if duty.keys else {})
 
 
-def _paged(call: Call, incident: IncidentState, duty: Duty) -> dict[str, Any]:
+def _paged(call: PagerCall, incident: IncidentState, duty: Duty) -> dict[str, Any]:
     """Return how a page stands on the record of one incident that it tells of."""
     said: dict[str, Any] = {"duty": duty.key, "to": duty.to, "why": duty.why}
     said |= {"level": duty.level, "key": call.key, "summary": incident.summary}

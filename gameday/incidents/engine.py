@@ -26,7 +26,7 @@ from gameday.incidents.alert_group import CLOSING
 from gameday.incidents.alerts import alerts_of, has_beat, left_out_of
 from gameday.incidents.answers import answer_of, incident_of, is_repeat
 from gameday.incidents.calling import Calling
-from gameday.incidents.calls import Call
+from gameday.incidents.calls import PagerCall
 from gameday.incidents.deploy_marker import deploy_fact
 from gameday.incidents.disk import Disk, Threads
 from gameday.incidents.dispatch import Dispatch, Done
@@ -438,7 +438,7 @@ class Engine:
             )
         )
 
-    def _start(self, calls: Sequence[Call]) -> None:
+    def _start(self, calls: Sequence[PagerCall]) -> None:
         for call in calls:
             self._dispatch.start(call)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gameday.incidents.belief import held_pages
-from gameday.incidents.calls import Call
+from gameday.incidents.calls import PagerCall
 from gameday.incidents.duties import Act, Duty, urgency
 from gameday.incidents.state import IncidentState
 from gameday.model.notification import Notification, notification
@@ -82,7 +82,7 @@ class Paging:
         """Return whether a role has a pager."""
         return role in self._pagers
 
-    async def page(self, call: Call) -> Sequence[Mapping[str, Any]]:
+    async def page(self, call: PagerCall) -> Sequence[Mapping[str, Any]]:
         """Page the role; return what was accepted, for each part of the call in its order.
 
         Raises:
@@ -99,13 +99,13 @@ class Paging:
         pages = [page, *(self._page(one, Burn()) for one, _ in call.parts[1:])]
         return [{"accepted": accepted, "page": p.model_dump(mode="json")} for p in pages]
 
-    async def acknowledge(self, call: Call) -> str:
+    async def acknowledge(self, call: PagerCall) -> str:
         """Tell the pagers of these pages that somebody has it."""
         for pager, sent in self._sent(call.lead, call.duty):
             await pager.acknowledge(sent)
         return "the pagers know that somebody has it"
 
-    async def resolve(self, call: Call) -> str:
+    async def resolve(self, call: PagerCall) -> str:
         """Tell the pagers of these pages that it is over."""
         for pager, sent in self._sent(call.lead, call.duty):
             await pager.resolve(sent)
@@ -127,7 +127,7 @@ class Paging:
             if held.key in duty.keys and held.to in self._pagers
         ]
 
-    def _told_together(self, sent: Notification, call: Call) -> Notification:
+    def _told_together(self, sent: Notification, call: PagerCall) -> Notification:
         """Return the lead's page as one of all that the call is about."""
         lead = call.lead
         ids = [incident.id for incident, _ in call.parts]
