@@ -38,9 +38,19 @@ class Check:
     how: str = ""
 
 
-def doctor(json: bool = typer.Option(False, "--json", help="Print it as JSON.")) -> int:
-    """Say what is there and how to install what is not; exit 6 where something is missing."""
-    checks = [*_programs(), *_packages(), _settings()]
+def doctor(
+    system: str | None = typer.Option(
+        None, "--system", metavar="NAME", help="Prove what this system's document says, instead."
+    ),
+    json: bool = typer.Option(False, "--json", help="Print it as JSON."),
+) -> int:
+    """Say what is there and what to do about what is not; exit 6 where something is missing.
+
+    With --system nothing is looked at but that system: that each of its tools answers as a drill
+    asks it, that its SLOs are measured now, that the alert's rule is loaded, that what mitigates is
+    there.
+    """
+    checks = _of_system(system) if system else [*_programs(), *_packages(), _settings()]
     missing = [check for check in checks if not check.ok]
     if json:
         print_json({"ok": not missing, "checks": [asdict(check) for check in checks]})
@@ -53,6 +63,26 @@ def doctor(json: bool = typer.Option(False, "--json", help="Print it as JSON."))
         for check in missing:
             say(f"{check.what}: {check.how}")
     return 6 if missing else 0
+
+
+def _of_system(name: str) -> list[Check]:
+    """Return what was proven of a system.
+
+    Raises:
+        SpecError: a file is wrong.
+        UsageError: there is no such system.
+    """
+    import asyncio
+
+    from gameday.house.targets.examination import drilled_on, examined
+    from gameday.spec import Catalogue, read_system
+
+    found = read_system(Catalogue.around().system(name))
+    slos = drilled_on(found.metadata.name)
+    return [
+        Check(proof.what, proof.found or None, "", proof.ok, proof.how)
+        for proof in asyncio.run(examined(found, slos))
+    ]
 
 
 def _programs() -> Iterator[Check]:

@@ -118,6 +118,10 @@ class PolledPages:
         """Return when it answers; `DriverError` where it does not."""
         await self._active()
 
+    async def beats(self) -> bool:
+        """Return whether a watchdog fires, so that silence proves something."""
+        return any(_is_beat(alert) for alert in (await self._active()).values())
+
     async def carry(self, webhook: str) -> None:
         """Hand every alert to this webhook as it comes and goes, from now on.
 

@@ -93,6 +93,14 @@ class NamedAlerts(Prometheus):
             for window, ratio in zip(windows, ratios, strict=True)
         }
 
+    async def expression(self) -> str:
+        """Return the expression of the alert's rule.
+
+        Raises:
+            PermanentDriverError: there is no such rule.
+        """
+        return str((await self._rule()).get("query", ""))
+
     # --- what differs -----------------------------------------------------------------------
 
     def _selector(self, slo: str) -> str:

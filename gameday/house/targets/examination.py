@@ -1,0 +1,187 @@
+"""Whether what a system's document says holds today: asked before a drill, not in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gameday.drivers.alertmanager import PolledPages
+from gameday.drivers.prometheus import NamedAlert, NamedAlerts, Prometheus
+from gameday.errors import DriverError
+from gameday.http.credentials import credentials_of
+from gameday.model.mitigation import Command
+from gameday.model.slo import Slo, scaled
+from gameday.model.system import System
+from gameday.quantity import QuantityError, duration, written
+from gameday.spec import Catalogue, read_scenario
+from scoring.slo import Severity
+
+__all__ = ["Proof", "drilled_on", "examined"]
+
+_RANGE = re.compile(r"\[([0-9]+(?:ms|[smhdw]))(?::[^\]]*)?\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One line of a document, held against the system.
+
+    Attributes:
+        what: what was looked at.
+        found: what was found; empty where nothing was.
+        ok: whether a drill can rest on it.
+        how: what to do where it cannot.
+    """
+
+    what: str
+    found: str
+    ok: bool
+    how: str = ""
+
+
+def drilled_on(system: str) -> list[Slo]:
+    """Return the SLOs of the scenarios here that name this system, each once.
+
+    Raises:
+        SpecError: a scenario or an SLO is wrong.
+    """
+    around = Catalogue.around()
+    scenarios = [read_scenario(around.scenario(name)) for name in around.scenarios()]
+    ids = {s.spec.slo for s in scenarios if s.spec.system == system}
+    return [around.slo(id) for id in sorted(ids)]
+
+
+async def examined(system: System, slos: Sequence[Slo]) -> Sequence[Proof]:
+    """Return every proof of a system, for the SLOs that are drilled on it; changes nothing."""
+    groups = await asyncio.gather(
+        _metrics(system),
+        _pages(system),
+        *(_slo(system, slo) for slo in slos),
+    )
+    found = [proof for group in groups for proof in group]
+    if not slos:
+        how = f"write one with `system: {system.metadata.name}` under scenarios/"
+        found.append(Proof("scenario", "", ok=False, how=how))
+    return (*found, *_mitigations(system))
+
+
+async def _metrics(system: System) -> Sequence[Proof]:
+    told = system.spec.metrics.prometheus
+
+    async def ask() -> str:
+        # As a drill asks: with the tenant, the token and the certificates.
+        await Prometheus(str(told.url), credentials=credentials_of(told)).values("vector(1)")
+        return f"answers at {told.url}"
+
+    return [await _proof("prometheus", ask())]
+
+
+async def _pages(system: System) -> Sequence[Proof]:
+    told = system.spec.pages.alertmanager
+    assert told is not None  # other ways are refused when the document is read
+
+    async def ask() -> str:
+        pages = PolledPages(told.url, lambda _: None, credentials=credentials_of(told))
+        beats = await pages.beats()
+        watched = "with a watchdog" if beats else "without a watchdog: silence proves nothing"
+        return f"answers at {told.url}, {watched}"
+
+    return [await _proof("alertmanager", ask())]
+
+
+async def _slo(system: System, slo: Slo) -> Sequence[Proof]:
+    told, page = system.spec.metrics.prometheus, system.spec.alerts.page
+
+    def opened() -> NamedAlerts:
+        named = NamedAlert(page or {"alertname": slo.alert_name()}, slo, system.spec.time_scale)
+        return NamedAlerts(str(told.url), named, credentials=credentials_of(told))
+
+    async def data() -> str:
+        (count,) = await opened().values(f"count({slo.total_query})") or (0.0,)
+        if not count:
+            raise _Lacking(
+                f"no series of {slo.total_query}",
+                f"see in Prometheus how its events are counted, and write it into {slo.path}",
+            )
+        rates = await opened().burn_rates(slo=slo.id)
+        unknown = [window for window, rate in rates.items() if rate is None]
+        if unknown:
+            raise _Lacking(
+                f"no burn rate over {', '.join(unknown)}",
+                "see that there is traffic, and that the counter of the good or bad events exists",
+            )
+        return ", ".join(
+            f"{window}: {rate:.2g}" for window, rate in rates.items() if rate is not None
+        )
+
+    async def rule() -> str:
+        expression = await opened().expression()
+        ranges = _ranges(expression)
+        branch = next((w for w in slo.windows if w.severity is Severity.PAGE), None)
+        wanted = set()
+        if branch is not None:
+            scale = system.spec.time_scale
+            wanted = {scaled(branch.long, scale), scaled(branch.short, scale)}
+        missing = wanted - ranges
+        if ranges and missing:
+            raise _Lacking(
+                f"it looks back over {_listed(ranges)}, and the SLO says {_listed(wanted)}",
+                f"give {slo.path} the windows of the rule: the prediction rests on them",
+            )
+        return f"loaded, looks back over {_listed(ranges)}" if ranges else "loaded"
+
+    alert = (page or {}).get("alertname") or slo.alert_name()
+    return [
+        await _proof(f"burn rate of {slo.id}", data()),
+        await _proof(f"rule {alert}", rule()),
+    ]
+
+
+def _mitigations(system: System) -> Sequence[Proof]:
+    proofs = []
+    for mitigation in system.spec.mitigations:
+        programs = [
+            c.run[0] for c in (mitigation.command, mitigation.undo) if isinstance(c, Command)
+        ]
+        missing = [p for p in programs if shutil.which(p) is None]
+        proofs.append(
+            Proof(
+                f"mitigation {mitigation.name}",
+                "" if missing else ", ".join(dict.fromkeys(programs)) or "an HTTP call, not tried",
+                ok=not missing,
+                how=f"there is no program {', '.join(missing)} here: write its whole path",
+            )
+        )
+    return proofs
+
+
+class _Lacking(Exception):
+    """What is not as a drill needs it: what was found, and what to do."""
+
+
+async def _proof(what: str, asking: Awaitable[str]) -> Proof:
+    try:
+        return Proof(what, await asking, ok=True)
+    except _Lacking as lacking:
+        found, how = lacking.args
+        return Proof(what, found, ok=False, how=how)
+    except DriverError as error:
+        return Proof(what, "", ok=False, how=str(error))
+
+
+def _ranges(expression: str) -> set[timedelta]:
+    """Return the ranges that an expression looks back over; none where it goes by recordings."""
+    found = set()
+    for text in _RANGE.findall(expression):
+        try:
+            found.add(duration(text))
+        except QuantityError:
+            continue
+    return found
+
+
+def _listed(spans: set[timedelta]) -> str:
+    return ", ".join(written(span) for span in sorted(spans))

@@ -1,0 +1,166 @@
+"""What a system's document says is held against the system before a drill, line by line."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from gameday.house.targets.examination import Proof, examined
+from gameday.model.slo import Slo
+from gameday.model.system import System
+from scoring.slo import BurnWindow, Objective
+
+pytestmark = pytest.mark.served
+
+SLO = Slo(
+    id="served",
+    service="pages",
+    objective=Objective(0.99, timedelta(days=30)),
+    windows=(BurnWindow(timedelta(minutes=1), timedelta(seconds=5), 10),),
+    bad_query='answers{code="5xx"}',
+    total_query="answers",
+)
+
+RULE = {"name": "PagesFailing", "type": "alerting", "query": "a[1m] > 0.1 and a[5s] > 0.1"}
+
+
+class Tools:
+    """A Prometheus and an Alertmanager on one port, as they would answer."""
+
+    def __init__(self) -> None:
+        self.rules = [RULE]
+        self.value: Callable[[str], float | None] = lambda _: 1.0
+        self.alerts: Any = [
+            {"labels": {"alertname": "Watchdog"}, "fingerprint": "w", "startsAt": "2026"}
+        ]
+        self.token = ""
+        tools = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                told = self.headers.get("Authorization", "")
+                status, body = (401, {"error": "no"}) if told != tools.token else (200, None)
+                text = json.dumps(tools.answer(self.path) if body is None else body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def answer(self, path: str) -> Any:
+        parts = urlsplit(path)
+        if parts.path == "/api/v2/alerts":
+            return self.alerts
+        if parts.path == "/api/v1/rules":
+            return {"data": {"groups": [{"interval": 1, "rules": self.rules}]}}
+        (query,) = parse_qs(parts.query)["query"]
+        value = 1.0 if query == "vector(1)" else self.value(query)
+        found = [] if value is None else [{"metric": {}, "value": [0, str(value)]}]
+        return {"data": {"result": found}}
+
+
+@pytest.fixture
+def tools() -> Iterator[Tools]:
+    tools = Tools()
+    thread = threading.Thread(target=tools.server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield tools
+    tools.server.shutdown()
+    tools.server.server_close()
+    thread.join()
+
+
+def system(tools: Tools, **changes: Any) -> System:
+    spec = {
+        "metrics": {"prometheus": {"url": tools.url}},
+        "alerts": {"page": {"alertname": "PagesFailing"}},
+        "pages": {"alertmanager": {"url": tools.url}},
+        "red": {"preset": "haproxy"},
+        "mitigations": [{"name": "a", "command": {"run": ["sh"]}, "undo": {"run": ["sh"]}}],
+    }
+    return System.model_validate({"metadata": {"name": "pages"}, "spec": {**spec, **changes}})
+
+
+async def failed(told: System, *slos: Slo) -> list[Proof]:
+    return [proof for proof in await examined(told, slos) if not proof.ok]
+
+
+async def test_a_system_that_is_as_its_document_says_is_proven_line_by_line(tools: Tools) -> None:
+    tools.value = lambda query: 3.0 if query.startswith("count") else 0.02
+
+    proofs = await examined(system(tools), [SLO])
+
+    assert [
+        ("prometheus", f"answers at {tools.url}"),
+        ("alertmanager", f"answers at {tools.url}, with a watchdog"),
+        ("burn rate of served", "5s: 2, 1m: 2"),
+        ("rule PagesFailing", "loaded, looks back over 5s, 1m"),
+        ("mitigation a", "sh"),
+    ] == [(p.what, p.found) for p in proofs]
+    assert all(p.ok for p in proofs)
+
+
+async def test_what_is_broken_is_named_with_what_to_do(tools: Tools) -> None:
+    tools.rules = []
+    tools.alerts = {"status": "success"}
+    tools.value = lambda _: None
+    told = system(
+        tools, mitigations=[{"name": "a", "command": {"run": ["/no/such"]}, "undo": "none"}]
+    )
+
+    found = {proof.what: proof.how for proof in await failed(told, SLO)}
+
+    assert {"alertmanager", "burn rate of served", "rule PagesFailing", "mitigation a"} == set(
+        found
+    )
+    assert "not as Alertmanager does" in found["alertmanager"]
+    assert "how its events are counted" in found["burn rate of served"]
+    assert "has no alerting rule 'PagesFailing'" in found["rule PagesFailing"]
+    assert "there is no program /no/such here" in found["mitigation a"]
+
+
+async def test_a_rule_that_looks_back_otherwise_than_the_slo_is_told(tools: Tools) -> None:
+    tools.rules = [{**RULE, "query": "a[1h] > 0.1 and a[5m] > 0.1"}]
+
+    (rule,) = await failed(system(tools), SLO)
+
+    assert "it looks back over 5m, 1h, and the SLO says 5s, 1m" == rule.found
+
+
+async def test_a_window_without_traffic_is_unknown_and_no_pass(tools: Tools) -> None:
+    tools.value = lambda query: 1.0 if query.startswith("count") else None
+
+    (rate,) = await failed(system(tools), SLO)
+
+    assert "no burn rate over 5s, 1m" == rate.found
+
+
+async def test_a_wrong_token_and_a_missing_one_are_told_apart(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools.token = "Bearer HUNTER2"
+    at = {"url": tools.url, "bearerToken": {"env": "PROMETHEUS_TOKEN"}}
+    told = system(tools, metrics={"prometheus": at}, pages={"alertmanager": at})
+
+    monkeypatch.delenv("PROMETHEUS_TOKEN", raising=False)
+    missing = await failed(told)
+    monkeypatch.setenv("PROMETHEUS_TOKEN", "HUNTER3")
+    wrong = await failed(told)
+    monkeypatch.setenv("PROMETHEUS_TOKEN", "HUNTER2")
+    right = await failed(told)
+
+    assert "the variable PROMETHEUS_TOKEN of the environment, which is not set" in missing[0].how
+    assert "no" in wrong[0].how and "HUNTER3" not in str(wrong)
+    assert ["scenario"] == [proof.what for proof in right]
