@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from gameday.drivers.kubernetes import rollouts
+from gameday.drivers.kubernetes import Cluster, Fences, rollouts
 from gameday.drivers.kubernetes.deploys import ReplicaSetDeploys
+from gameday.drivers.kubernetes.door import ServiceDoor
 from gameday.drivers.kubernetes.identity import identity_of
 from gameday.drivers.kubernetes.mitigations import ShopMitigations, mitigated_by
 from gameday.drivers.kubernetes.target import KubernetesTarget
+from gameday.drivers.kubernetes.transport import Answer
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.testing.kubernetes import SimulatedApi
 
@@ -78,13 +80,13 @@ def variables(api: SimulatedApi, name: str) -> dict[str, str]:
     return dict(rollouts.variables(found))
 
 
-def target(api: SimulatedApi) -> KubernetesTarget:
+def target(api: SimulatedApi, *, mailbox_url: str = "http://127.0.0.1:1") -> KubernetesTarget:
     cluster = api.cluster()
     return KubernetesTarget(
         cluster,
         "shop",
         time_scale=60,
-        mailbox_url="http://127.0.0.1:1",
+        mailbox_url=mailbox_url,
         identity=identity_of(cluster),
         kubeconfig="k",
     )
@@ -233,6 +235,32 @@ async def test_a_shop_scaled_to_nothing_is_not_ready(api: SimulatedApi) -> None:
 async def test_a_namespace_without_a_shop_says_how_to_put_one_there() -> None:
     with pytest.raises(PermanentDriverError, match="gameday sandbox up --context sim"):
         await target(SimulatedApi()).check()
+
+
+class Mailbox:
+    """What lies behind the API server's way to the mailbox; fulfils its transport."""
+
+    server = "https://recorded:6443"
+    authority = ""
+
+    def ask(self, method: str, target: str, **_: Any) -> Answer:
+        return Answer(200, {}, json.dumps({"box": "b1", "last": 0, "letters": []}).encode())
+
+    def stream(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError("letters are not watched")
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.served
+async def test_pages_are_fetched_through_a_door_that_asks_for_a_token(api: SimulatedApi) -> None:
+    behind = Cluster(Mailbox(), context="sim", fences=Fences(("sim",), ("shop",)))
+    with ServiceDoor(
+        behind, namespace="shop", service="mailbox", port=9094, token="t" * 32
+    ) as door:
+        playing = target(api, mailbox_url=door.url)
+
+        await playing.route_pages("http://127.0.0.1:1/hook")
 
 
 async def test_a_mailbox_that_does_not_answer_is_named(api: SimulatedApi) -> None:

@@ -13,6 +13,7 @@ from gameday.drivers.kubernetes.cluster import Cluster
 from gameday.drivers.kubernetes.identity import ClusterIdentity
 from gameday.drivers.kubernetes.mitigations import ShopMitigations, state_of
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.http.keys import auth_for
 from gameday.model.shop import SELECTOR
 from gameday.ports import MITIGATIONS, Undo
 
@@ -125,7 +126,7 @@ class KubernetesTarget:
 
         try:
             async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
-                answer = await http.get(f"{self._mailbox}/letters")
+                answer = await http.get(f"{self._mailbox}/letters", auth=auth_for(self._mailbox))
             said = answer.json()
             return str(said["box"]), int(said["last"])
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
@@ -141,7 +142,9 @@ class KubernetesTarget:
             while True:
                 try:
                     answer = await http.get(
-                        f"{self._mailbox}/letters", params={"after": last, "wait": WAIT_SECONDS}
+                        f"{self._mailbox}/letters",
+                        params={"after": last, "wait": WAIT_SECONDS},
+                        auth=auth_for(self._mailbox),
                     )
                     said = answer.json()
                     letters, now_box = list(said["letters"]), str(said["box"])
