@@ -184,12 +184,19 @@ class Engine:
 
     # --- in ----------------------------------------------------------------------------------
 
-    async def hook(self, payload: Mapping[str, Any], *, arrived_at: datetime | None = None) -> int:
+    async def hook(
+        self,
+        payload: Mapping[str, Any],
+        *,
+        arrived_at: datetime | None = None,
+        is_resent: bool = False,
+    ) -> int:
         """Take an Alertmanager webhook; return how many facts were new once they are on disk.
 
         Args:
             arrived_at: when the request came, by `now`; reading and writing take time of their own.
                 None: now.
+            is_resent: whether the sender says it again when told no, see `Writer.commit`.
 
         Raises:
             UsageError: it is not shaped like one.
@@ -208,7 +215,7 @@ class Engine:
         drills = terms.drills()
         alerts = [routed(a, drills) for a in found] if drills else found
         facts = [GroupFact(a.group, a.to_fact(), a.drill) for a in alerts if terms.keeps(a)]
-        new = await self._writer.commit(facts, is_resent=True) if facts else 0
+        new = await self._writer.commit(facts, is_resent=is_resent) if facts else 0
         if terms.heard is not None:
             for alert in alerts:
                 if alert.drill != terms.run:

@@ -129,7 +129,9 @@ def service_app(
         now = engine.now()
         arrived_at = _arrived_at(request.headers.get(ARRIVED_AT, ""), now)
         payload = await json_body(request, limit=HOOK_LIMIT)
-        return answer({"recorded": await engine.hook(payload, arrived_at=arrived_at)})
+        # Alertmanager sends again what was not taken.
+        new = await engine.hook(payload, arrived_at=arrived_at, is_resent=True)
+        return answer({"recorded": new})
 
     if has_hook_in_path:
 

@@ -99,7 +99,7 @@ async def test_whoever_sends_alerts_is_told_to_come_back_while_a_write_is_stuck(
             monkeypatch.setattr(writing, "PATIENCE", 0.05)
             for _ in range(3):
                 with pytest.raises(StoreError, match="send it again"):
-                    await engine.hook(webhook("second"))
+                    await engine.hook(webhook("second"), is_resent=True)
             monkeypatch.setattr(writing, "PATIENCE", 60.0)
             disk.free.set()
 
