@@ -149,6 +149,8 @@ def prometheus(folder: Path, port: int, *, shown_as: str) -> Component:
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
             "--storage.tsdb.retention.time=12h",
+            # One that nobody takes down does not fill the disk: by then the hours do not count.
+            "--storage.tsdb.retention.size=1GB",
             f"--web.listen-address=127.0.0.1:{port}",
             f"--web.config.file={folder / WEB}",
             f"--web.external-url={shown_as}/",
