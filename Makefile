@@ -57,6 +57,7 @@ test-long: setup
 	$(BIN)/python bench/drain.py --budgets --write docs/measured/drain.md
 	$(BIN)/python bench/storm.py --write docs/measured/storm.md
 	$(BIN)/python bench/pager.py --write docs/measured/pager.md
+	$(BIN)/python bench/floods.py --write docs/measured/floods.md
 
 # The versions that are tested together, anew: the newest that pyproject.toml allows.
 constraints: setup

@@ -52,12 +52,12 @@ def pruned(house: House, *, keep: timedelta = DAY) -> list[Removal]:
     return found
 
 
-async def fired(house: House, engine: Engine, *alerts: str, minutes: float = 5) -> None:
+async def fired(house: House, engine: Engine, *alerts: str, **labels: str) -> None:
     """Let alerts fire, and clear some minutes later."""
     starts = house.clock.now()
-    await engine.hook(webhook(*alerts, starts=starts))
-    await house.after(engine, minutes=minutes)
-    await engine.hook(webhook(*alerts, starts=starts, ends=house.clock.now()))
+    await engine.hook(webhook(*alerts, starts=starts, **labels))
+    await house.after(engine, minutes=5)
+    await engine.hook(webhook(*alerts, starts=starts, ends=house.clock.now(), **labels))
     await house.after(engine)
 
 
@@ -162,6 +162,25 @@ async def test_news_of_a_group_since_it_was_read_keep_all_of_it(house: House) ->
 
         assert not house.store.remove(removal, unless_beyond=seen).is_done
         assert before == house.store.group_facts(GROUP)
+
+
+async def test_a_store_that_is_pruned_holds_no_more_after_days_than_it_did_before(
+    house: House,
+) -> None:
+    facts: list[int] = []
+    held: list[int] = []
+    async with house.engine().running() as engine:
+        for _ in range(8):
+            for _ in range(4):
+                await fired(house, engine, "a", "b", sev="SEV-3")
+                await house.after(engine, hours=6)
+            pruned(house)
+            await house.after(engine)
+            facts.append(len(house.store.group_facts(GROUP)))
+            held.append(len(engine._memory._group_of))
+
+    assert max(facts[4:]) <= max(facts[:4])
+    assert max(held[4:]) <= max(held[:4])
 
 
 def deployed(number: int, region: str) -> Fact:
