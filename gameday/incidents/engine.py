@@ -30,7 +30,7 @@ from gameday.incidents.calls import PagerCall
 from gameday.incidents.deploy_marker import deploy_fact
 from gameday.incidents.disk import Disk, Threads
 from gameday.incidents.dispatch import Dispatch, Done
-from gameday.incidents.memory import Listener, Memory, gone
+from gameday.incidents.memory import Listener, Memory
 from gameday.incidents.mitigation import Mitigations
 from gameday.incidents.openings import Openings, row_of
 from gameday.incidents.pagerduty_events import PagerDutyEvent
@@ -410,8 +410,7 @@ class Engine:
             raise NoSuchIncident(f"there is no incident {incident!r}; `gameday incident list`")
         found = (await self._memory.group(name)).incident_of(incident)
         if found is None:
-            row = await self._disk.read(partial(self._store.incident, incident))
-            raise gone(incident, row)
+            raise await self._memory.gone(incident)
         return standing(self._memory, name, found, now=self.now())
 
     async def listed(self, *, limit: int, only_open: bool) -> Sequence[IncidentRow]:

@@ -16,7 +16,7 @@ from gameday.incidents.alert_group import AlertGroup, Incident
 from gameday.incidents.alerts import text
 from gameday.incidents.answers import is_about
 from gameday.incidents.disk import Disk
-from gameday.ports import GroupFact, IncidentRow, IncidentStore, Written
+from gameday.ports import GroupFact, IncidentStore, Written
 from scoring.timeline import Fact, Kind
 
 AT_ONCE = 5_000
@@ -180,6 +180,14 @@ class Memory:
         for listener in self._listeners:
             listener(said)
 
+    async def gone(self, incident: str) -> GamedayError:
+        """Return the error for an incident whose facts are not in the store any more."""
+        row = await self._disk.read(partial(self._store.incident, incident))
+        if row is not None and row.pruned_at is not None:
+            kept = row.pruned_after or timedelta(0)
+            return Pruned(f"incident {incident}", at=row.pruned_at, after=kept)
+        return StoreError(f"the facts of incident {incident!r} are gone from the store")
+
     async def _shed(self, name: str) -> None:
         """Hold a group without what was deleted of it; one that is not held stays where it is."""
         if name not in self.groups:
@@ -215,11 +223,3 @@ def unheard(
                 new[said.fact.id] = said
         counts.append(len(new) - before)
     return new, counts
-
-
-def gone(incident: str, row: IncidentRow | None) -> GamedayError:
-    """Return the error for an incident whose facts are not in the store any more."""
-    if row is not None and row.pruned_at is not None:
-        kept = row.pruned_after or timedelta(0)
-        return Pruned(f"incident {incident}", at=row.pruned_at, after=kept)
-    return StoreError(f"the facts of incident {incident!r} are gone from the store")
