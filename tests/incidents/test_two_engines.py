@@ -231,3 +231,17 @@ async def test_what_is_committed_about_an_incident_with_a_run_is_in_its_timeline
 
     assert drafted in (await other.state(incident)).events
     assert [drafted] == list(two.stores[0].facts("r"))
+
+
+async def test_a_storm_that_both_heard_of_is_in_the_pages_of_both_once(two: Two) -> None:
+    one, other = two.engines
+    alerts = [a for n in range(9) for a in webhook(f"f{n}", slo=f"slo-{n}")["alerts"]]
+    await one.hook({"alerts": alerts[:5]})
+    await other.hook({"alerts": alerts[5:]})
+    await two.tick(one, other)
+    await two.tick(one, other, seconds=16)
+
+    states = [await one.state(incident) for incident in await ids(one)]
+    paged = [[w for w in s.events if w.kind == Kind.PAGE_DELIVERED] for s in states]
+    assert [1] * 9 == [len(facts) for facts in paged]
+    assert {fact.data["key"] for (fact,) in paged} == set(two.pages())
