@@ -119,14 +119,12 @@ class Writer:
         self._has_work.set()
         if not is_resent:
             return await job.done
-        while True:
-            found, _ = await asyncio.wait({job.done}, timeout=PATIENCE)
-            if found:
-                return job.done.result()
+        while (left := PATIENCE - self._is_writing_for()) > 0:
             # In a storm one waits longer, while writes go on; nobody is told to come back for that.
-            if self._is_writing_for() > PATIENCE:
-                job.done.cancel()
-                raise StoreError("the store is taking a write and does not end; send it again")
+            if (await asyncio.wait({job.done}, timeout=left + 0.01))[0]:
+                return job.done.result()
+        job.done.cancel()
+        raise StoreError("the store is taking a write and does not end; send it again")
 
     def _is_writing_for(self) -> float:
         """Return for how long the write under way has lasted, in seconds; 0 where there is none."""

@@ -109,3 +109,19 @@ async def test_whoever_sends_alerts_is_told_to_come_back_while_a_write_is_stuck(
     assert ["first", "second"] == [
         f.data["fingerprint"] for f in facts if f.kind == "page.received"
     ]
+
+
+async def test_whoever_comes_to_a_write_that_is_stuck_already_waits_for_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writer, disk = held()
+    write = asyncio.create_task(writer._written(lambda: 7))
+    await asyncio.sleep(0.01)
+    monkeypatch.setattr(writing, "PATIENCE", 0.001)
+
+    coming = writer.commit([], is_resent=True)
+    with pytest.raises(StoreError, match="send it again"):
+        coming.send(None)
+
+    disk.free.set()
+    assert 7 == await write
