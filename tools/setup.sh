@@ -258,7 +258,7 @@ if [ ! -x "$foreign/bin/gunicorn" ]; then
     say "installing httpbin and gunicorn into $foreign (for the drill on a stranger's system)"
     .venv/bin/python -m venv "$foreign" &&
         PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 \
-            quietly "$foreign/bin/python" -m pip install --quiet 'httpbin==0.10.4' 'gunicorn>=23' || {
+            quietly "$foreign/bin/python" -m pip install --quiet 'httpbin==0.10.4' 'gunicorn>=23,<28' || {
         rm -rf "$foreign"
         say "httpbin could not be installed; the drill on a stranger's system will be skipped"
     }
