@@ -121,6 +121,7 @@ def running(folder: Path) -> Iterator[Site]:
         ):
             _await(url)
         started.enter_context(_visited(f"{urls['site']}/get"))
+        _await_sample(urls["prometheus"])
         yield Site(folder, urls["site"], urls["prometheus"], urls["alertmanager"], web)
 
 
@@ -152,6 +153,20 @@ def _await(url: str) -> None:
                 return
         if time.monotonic() > deadline:
             pytest.fail(f"{url} did not answer within {READY:.0f} s; see the logs beside it")
+        time.sleep(0.1)
+
+
+def _await_sample(prometheus: str) -> None:
+    """Wait until Prometheus has looked at something: it is ready seconds before it does."""
+    deadline = time.monotonic() + READY
+    while True:
+        with contextlib.suppress(httpx.HTTPError):
+            url = f"{prometheus}/api/v1/query"
+            said = httpx.get(url, params={"query": "up == 1"}, trust_env=False).json()
+            if said["data"]["result"]:
+                return
+        if time.monotonic() > deadline:
+            pytest.fail(f"{prometheus} scraped nothing within {READY:.0f} s")
         time.sleep(0.1)
 
 

@@ -45,10 +45,11 @@ def gameday(site: foreign_site.Site, *words: str) -> subprocess.CompletedProcess
     )
 
 
-def answered(site: foreign_site.Site) -> None:
+def answered(site: foreign_site.Site, run: subprocess.Popen[bytes]) -> None:
     """Answer the page as a person does who knows the system: by the runbook."""
     deadline = time.monotonic() + PAGED_WITHIN
     while (said := gameday(site, "incident", "ack")).returncode:
+        assert run.poll() is None, (site.folder / "run.err").read_text()
         assert time.monotonic() < deadline, said.stderr
         time.sleep(1)
     found = "--set", "mitigation=take-out"
@@ -88,7 +89,7 @@ def test_a_drill_on_a_strangers_system_passes_and_leaves_it_as_it_was(
             stdout=told,
             stderr=said,
         )
-        answered(site)
+        answered(site, run)
         code = run.wait(PAGED_WITHIN)
 
     result: dict[str, Any] = json.loads((site.folder / "run.json").read_text())
