@@ -11,12 +11,15 @@ from gameday.drivers.kubernetes import Cluster
 
 REGION = "topology.kubernetes.io/region"
 NAME = "fickle"
-AT_MOST = 60
+AT_MOST = 90
 """Pods beside the shop's that a test lets come, whatever gameday does or fails to do."""
 
 LOOK_EVERY_S = 0.2
 SLOWLY_S = 0.4
 """Between two pods that somebody relabels: on this machine others work as well."""
+
+NOTICED_BY, MORE_SLOWLY_S = 15, 1.0
+"""From so many on: there must be room for more until the drill has been taken back."""
 
 
 class Multiplying:
@@ -93,6 +96,7 @@ class Multiplying:
         threading.Thread(target=self._relabel, daemon=True).start()
 
     def _relabel(self) -> None:
+        lost = 0
         while not self._stop.wait(LOOK_EVERY_S):
             for pod in self.pods():
                 meta = pod["metadata"]
@@ -106,7 +110,8 @@ class Multiplying:
                 if meta["labels"].get(self._key) != value:
                     patch = {"metadata": {"labels": {self._key: value}}}
                     self._cluster.patch("pods", meta["name"], "shop", patch, manager="somebody")
-                    self._stop.wait(SLOWLY_S)
+                    lost += 1
+                    self._stop.wait(SLOWLY_S if lost < NOTICED_BY else MORE_SLOWLY_S)
 
     def end(self, wait: Callable[..., None]) -> None:
         """Take all of it away."""
