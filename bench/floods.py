@@ -20,6 +20,7 @@ import contextlib
 import multiprocessing
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -311,8 +312,9 @@ def openings(service: Service, seconds: float) -> Counter[str]:
 def streams(service: Service, seconds: float) -> Counter[str]:
     found: Counter[str] = Counter()
     opened: list[tuple[httpx.Client, Any]] = []
-    for _ in range(12):
-        secret = token(service.state, "responder")
+    secrets = [token(service.state, "responder") for _ in range(12)]
+    time.sleep(6)  # the service looks every few seconds who may come in
+    for secret in secrets:
         http = httpx.Client(base_url=service.base, timeout=60, trust_env=False)
         page = http.post(
             "/console/sign-in",
@@ -447,6 +449,7 @@ def database(is_shared: bool) -> Iterator[str]:
         yield f"postgresql+psycopg://postgres@/postgres?host={parent / 'data'}"
     finally:
         server.cleanup()
+        shutil.rmtree(parent, ignore_errors=True)
 
 
 # --- hours with a retention -----------------------------------------------------------------------
