@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -319,24 +320,20 @@ async def test_an_observer_reads_and_changes_nothing(desk: Desk) -> None:
     assert desk.of_kind(Kind.ACKNOWLEDGED) == desk.of_kind(Kind.LINK_OPENED) == []
 
 
-async def test_script_in_labels_findings_notes_and_spans_is_escaped(tmp_path) -> None:  # type: ignore[no-untyped-def]
+async def test_script_in_labels_findings_notes_and_spans_is_escaped(tmp_path: Path) -> None:
     async with Desk(tmp_path, instruments(span_name=SCRIPT)).opened() as desk:
-        await _script_is_escaped(desk)
+        await desk.page(summary=SCRIPT, alertname=SCRIPT)
+        http = await desk.signed_in()
+        await desk.send(http, "findings/trace", service=SCRIPT, span=SCRIPT, summary=SCRIPT)
+        await desk.send(http, "notes", text=SCRIPT, here='"><script>')
 
+        pages = [
+            (await http.get(f"/console/incidents/{desk.id}{view}")).text
+            for view in ("", "/red", "/traces", "/profile", "/blame", "/runbook", "/live")
+        ]
 
-async def _script_is_escaped(desk: Desk) -> None:
-    await desk.page(summary=SCRIPT, alertname=SCRIPT)
-    http = await desk.signed_in()
-    await desk.send(http, "findings/trace", service=SCRIPT, span=SCRIPT, summary=SCRIPT)
-    await desk.send(http, "notes", text=SCRIPT, here='"><script>')
-
-    pages = [
-        (await http.get(f"/console/incidents/{desk.id}{view}")).text
-        for view in ("", "/red", "/traces", "/profile", "/blame", "/runbook", "/live")
-    ]
-
-    assert all(SCRIPT not in page for page in pages)
-    assert sum("&lt;script&gt;alert(1)" in page for page in pages) == len(pages)
+        assert all(SCRIPT not in page for page in pages)
+        assert sum("&lt;script&gt;alert(1)" in page for page in pages) == len(pages)
 
 
 async def test_no_script_but_the_servers_own_may_run_on_any_page(desk: Desk) -> None:

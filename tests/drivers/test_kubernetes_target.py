@@ -243,7 +243,11 @@ class Mailbox:
     server = "https://recorded:6443"
     authority = ""
 
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
     def ask(self, method: str, target: str, **_: Any) -> Answer:
+        self.asked.append(target.rpartition("/proxy/")[2].partition("?")[0])
         return Answer(200, {}, json.dumps({"box": "b1", "last": 0, "letters": []}).encode())
 
     def stream(self, *_: Any, **__: Any) -> Any:
@@ -254,13 +258,16 @@ class Mailbox:
 
 @pytest.mark.served
 async def test_pages_are_fetched_through_a_door_that_asks_for_a_token(api: SimulatedApi) -> None:
-    behind = Cluster(Mailbox(), context="sim", fences=Fences(("sim",), ("shop",)))
+    mailbox = Mailbox()
+    behind = Cluster(mailbox, context="sim", fences=Fences(("sim",), ("shop",)))
     with ServiceDoor(
         behind, namespace="shop", service="mailbox", port=9094, token="t" * 32
     ) as door:
         playing = target(api, mailbox_url=door.url)
 
         await playing.route_pages("http://127.0.0.1:1/hook")
+
+    assert ["letters"] == mailbox.asked
 
 
 async def test_a_mailbox_that_does_not_answer_is_named(api: SimulatedApi) -> None:
