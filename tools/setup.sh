@@ -1,7 +1,8 @@
 #!/bin/sh
 # All the set-up there is: a virtual environment with the package and its tools, Prometheus,
 # Alertmanager and git; Chromium, which only the tests of the console's pages need; HAProxy and
-# httpbin, which are the stranger's system that one test drills. Run again, it finds everything there and does nothing.
+# httpbin, which are the stranger's system that one test drills. Run again, it finds everything
+# there and does nothing.
 #
 # Asks nothing, starts no service and leaves none enabled, and never touches a Prometheus or an
 # Alertmanager that was installed before.

@@ -56,7 +56,7 @@ def _print(outcome: PruningOutcome, *, dry_run: bool) -> None:
             for tally in outcome.tallies
             if tally.count or tally.facts
         ],
-        empty="nothing is older than the retention keeps it",
+        empty="nothing is older than the retention, so nothing is pruned",
     )
     if outcome.lines:
         say(f"{outcome.lines} lines of what was pruned before went as well")
