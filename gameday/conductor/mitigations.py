@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from gameday.conductor.undos import Undos
-from gameday.errors import PermanentDriverError
+from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.ports import Target
 
 
@@ -26,6 +26,7 @@ class ReversibleMitigations:
         self._undos = undos
         self._at_most = at_most
         self._kept: set[str] = set()
+        self._acting: set[asyncio.Future[str]] = set()
         self._preparing = asyncio.Lock()
         self._is_closed = False
 
@@ -47,13 +48,29 @@ class ReversibleMitigations:
                 await self._undos.keep(undo, at_most=self._at_most())
                 self._kept.add(undo.id)
             self._refuse_if_closed()
-        return await self._target.mitigate(name, parameters)
+            acting = asyncio.ensure_future(self._target.mitigate(name, parameters))
+            self._acting.add(acting)
+        try:
+            await asyncio.wait({acting})
+            if acting.cancelled():
+                raise TemporaryDriverError(f"{name} was cut short: the game day is over")
+            return acting.result()
+        finally:
+            acting.cancel()
+            self._acting.discard(acting)
 
     async def close(self) -> None:
-        """Let nothing more be done; returns when no undo is being stored any more."""
+        """Let nothing more be done; returns when no undo is being stored and nothing goes on.
+
+        What is under way is cut short: done after it was taken back, it would stay.
+        """
         self._is_closed = True
         async with self._preparing:
-            pass
+            cut_short = set(self._acting)
+        for acting in cut_short:
+            acting.cancel()
+        if cut_short:
+            await asyncio.wait(cut_short)
 
     def _refuse_if_closed(self) -> None:
         if self._is_closed:

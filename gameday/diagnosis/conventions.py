@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gameday.model.mitigation import filled
+
 __all__ = ["PRESETS", "Convention", "SHOP"]
 
 
@@ -35,14 +37,8 @@ class Convention:
         """
         said = service.replace("\\", "\\\\").replace('"', '\\"')
         seconds = max(1, round(window.total_seconds()))
-        values = {"{service}": said, "{window}": f"{seconds}s", "{label}": self.label}
-        return tuple(_filled(e, values) for e in (self.rate, self.errors, self.duration) if e)
-
-
-def _filled(expression: str, values: Mapping[str, str]) -> str:
-    for name, value in values.items():
-        expression = expression.replace(name, value)
-    return expression
+        values = {"service": said, "window": f"{seconds}s", "label": self.label}
+        return tuple(filled(e, values) for e in (self.rate, self.errors, self.duration) if e)
 
 
 def _histogram(metric: str, *, by: str, code: str) -> Convention:

@@ -135,7 +135,7 @@ class PolledPages:
         self._seen = {}
         self._from_before = frozenset(
             key
-            for key, alert in (await self._active()).items()
+            for key, alert in (await self._active(also_silent=True)).items()
             if self._told(alert["labels"]) is None and not _is_beat(alert)
         )
         self._carrying = asyncio.create_task(self._carry(webhook))
@@ -150,7 +150,7 @@ class PolledPages:
         while True:
             # That it cannot be asked is seen by whoever waits for a page or a beat.
             try:
-                found = await self._active()
+                found = await self._burning()
             except DriverError:
                 found = None
             if found is not None:
@@ -159,6 +159,15 @@ class PolledPages:
                 if payload["alerts"] and await self._handed_in(door, payload):
                     self._seen = mine
             await asyncio.sleep(self._poll.total_seconds())
+
+    async def _burning(self) -> dict[str, Mapping[str, Any]]:
+        """Return the alerts that page now, and what somebody silenced since it was told."""
+        found = await self._active()
+        gone = self._seen.keys() - found.keys()
+        if gone:
+            silent = await self._active(also_silent=True)
+            found |= {key: self._seen[key] for key in gone & silent.keys()}
+        return found
 
     async def _handed_in(self, door: HttpTool, payload: Mapping[str, Any]) -> bool:
         try:
@@ -191,9 +200,14 @@ class PolledPages:
         told = self._told(labels)
         return {**alert, "status": status, "labels": dict(labels if told is None else told)}
 
-    async def _active(self) -> dict[str, Mapping[str, Any]]:
-        """Return the alerts that page now, by what tells one firing from any other."""
-        asked = (("active", "true"), ("silenced", "false"), ("inhibited", "false"))
+    async def _active(self, *, also_silent: bool = False) -> dict[str, Mapping[str, Any]]:
+        """Return the alerts that page now, by what tells one firing from any other.
+
+        Args:
+            also_silent: those too that are silenced or inhibited, and so page nobody.
+        """
+        silent = "true" if also_silent else "false"
+        asked = (("active", "true"), ("silenced", silent), ("inhibited", silent))
         _, said = await self._tool.get("/api/v2/alerts", asked)
         try:
             return {

@@ -13,9 +13,11 @@ import json
 import os
 import shlex
 import signal
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
 from gameday.http.credentials import Credentials, secret_of, told_headers
@@ -30,6 +32,9 @@ Ask = Callable[[], Awaitable[object]]
 
 LAST_WORDS = 300
 """Characters of what a command says that are kept."""
+
+LAST_BYTES = 4 * LAST_WORDS
+"""Bytes that hold them: a character has four at most."""
 
 
 class DeclaredTarget:
@@ -148,9 +153,12 @@ def _with(act: Command | Call, parameters: Mapping[str, str]) -> Command | Call:
     """Return what is done with every parameter filled in; secrets stay named."""
     if isinstance(act, Command):
         return act.model_copy(update={"run": tuple(filled(a, parameters) for a in act.run)})
+    # Whatever a value holds, it stays where it stands: it names no other host and no other path.
+    quoted = {name: quote(value, safe="") for name, value in parameters.items()}
     return act.model_copy(
         update={
-            act.method: filled(act.url, parameters),
+            act.method: filled(act.url, quoted),
+            "headers": _filled_in(act.headers, parameters),
             "json_": _filled_in(act.json_, parameters),
         }
     )
@@ -172,32 +180,34 @@ async def _done(act: Command | Call, folder: Path) -> str:
 
 async def _ran(command: Command, folder: Path) -> str:
     shown = shlex.join(command.run)
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command.run,
-            cwd=folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # what ends it ends all that it started
-        )
-    except (OSError, ValueError) as error:
-        raise PermanentDriverError(
-            f"{shown} cannot be run: {error}; see that it is there, with its whole path"
-        ) from error
-    try:
-        said, _ = await asyncio.wait_for(process.communicate(), command.within.total_seconds())
-    except TimeoutError as error:
-        raise TemporaryDriverError(
-            f"{shown} did not end within {command.within.total_seconds():g} s and was killed:"
-            " give it longer (`within`), or see what it waits for"
-        ) from error
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    words = said.decode(errors="replace").strip()[-LAST_WORDS:]
+    with tempfile.TemporaryFile() as said:  # a pipe would last as long as what it has started
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command.run,
+                cwd=folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=said,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,  # what ends it ends all that it started
+            )
+        except (OSError, ValueError) as error:
+            raise PermanentDriverError(
+                f"{shown} cannot be run: {error}; see that it is there, with its whole path"
+            ) from error
+        try:
+            await asyncio.wait_for(process.wait(), command.within.total_seconds())
+        except TimeoutError as error:
+            raise TemporaryDriverError(
+                f"{shown} did not end within {command.within.total_seconds():g} s and was killed:"
+                " give it longer (`within`), or see what it waits for"
+            ) from error
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        said.seek(max(0, said.seek(0, os.SEEK_END) - LAST_BYTES))
+        words = said.read().decode(errors="replace").strip()[-LAST_WORDS:]
     if process.returncode:
         raise PermanentDriverError(f"{shown} ended with {process.returncode}: {words or 'no word'}")
     return f"{shown}{f': {words}' if words else ''}"

@@ -182,7 +182,8 @@ class HttpTool:
     def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             timeout=self._timeout,
-            headers=self._headers,
+            # As bytes: a secret may hold any letter, and text is taken in ASCII only.
+            headers=[(name.encode(), value.encode()) for name, value in self._headers.items()],
             transport=self._transport,
             auth=None if self._transport else auth_for(self.url),
             # A proxy of the environment is not to be asked for this machine's own loopback.

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 from gameday.errors import DriverError, StoreError, TemporaryDriverError
 from gameday.incidents.terms import Mitigator
+from gameday.model.mitigation import DONE_WITHIN
 from gameday.ports import Clock, GroupFact
 from scoring.timeline import Fact, Kind
-
-DONE_WITHIN = timedelta(seconds=60)
-"""How long whoever asked waits for the outcome; drivers have shorter limits, which say more."""
 
 Applied = Callable[[str, Mapping[str, Any]], Awaitable[object]]
 """(incident, data): puts the outcome on record."""

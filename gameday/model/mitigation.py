@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import string
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -12,13 +12,19 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from gameday.model.access import SECRET_HEADERS, Header, Secret, Url, one_of, wrong
 from gameday.model.scenario import Name, Noun, PositiveDuration, Text
 
-__all__ = ["Call", "Command", "DeclaredMitigation", "filled"]
+__all__ = ["DONE_WITHIN", "WITHIN", "Call", "Command", "DeclaredMitigation", "filled"]
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
 WITHIN = timedelta(seconds=30)
 """How long what a responder starts may take, where nobody says: longer than a restart, and shorter
 than anybody waits with users down."""
+
+
+DONE_WITHIN = timedelta(seconds=60)
+"""How long whoever asked waits for the outcome; drivers have shorter limits, which say more."""
+
+_PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
 
 
 class Command(Noun):
@@ -112,23 +118,17 @@ class DeclaredMitigation(Noun):
                 yield from one.run
             elif isinstance(one, Call):
                 yield one.url
-                yield from _texts_in(one.json_)
+                yield from _texts_in({**one.headers, "": one.json_})
 
 
 def placeholders(text: str) -> Iterator[str]:
-    """Yield the names that stand in braces in a text; braces that name nothing are just braces."""
-    try:
-        found = [name for _, name, _, _ in string.Formatter().parse(text) if name]
-    except ValueError:
-        return
-    yield from (name for name in found if name.isidentifier())
+    """Yield the names that stand in braces in a text; other braces are just braces."""
+    yield from _PLACEHOLDER.findall(text)
 
 
 def filled(text: str, parameters: Mapping[str, str]) -> str:
     """Return a text with each parameter's value for its name in braces, and all else as it is."""
-    for name, value in parameters.items():
-        text = text.replace(f"{{{name}}}", value)
-    return text
+    return _PLACEHOLDER.sub(lambda found: parameters.get(found[1], found[0]), text)
 
 
 def _texts_in(value: Any) -> Iterator[str]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic.alias_generators import to_camel
+
 from gameday.errors import Problem, SpecError
 from gameday.model.access import Access, SecretRef
-from gameday.model.mitigation import Call
+from gameday.model.mitigation import DONE_WITHIN, WITHIN, Call, Command
 from gameday.model.system import RedPreset, RuleAuthor, System, SystemSpec
+from gameday.quantity import written
 from gameday.spec.document import Document, only, read_documents
 from gameday.spec.fields import noun_of
 from gameday.spec.tree import FieldPath
@@ -52,6 +55,10 @@ def system_of(document: Document) -> tuple[System | None, list[Problem]]:
         problems += [
             document.problem(("spec", *path), _LATER, hint) for path, hint in _later(system.spec)
         ]
+        problems += [
+            document.problem(("spec", *path), said, "start it, and do not wait for its end")
+            for path, said in _too_slow(system.spec)
+        ]
     return (None if problems else system), problems
 
 
@@ -77,6 +84,9 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
             ("red", "preset"),
             f"there are {', '.join(sorted(PRESETS))}; else write rate, errors and duration",
         )
+    if spec.toxiproxy is not None:
+        for name in sorted(spec.toxiproxy.model_fields_set - {"url"}):
+            yield ("toxiproxy", to_camel(name)), "leave it out: a Toxiproxy is asked without"
     absent = "leave it out: the steps that need it do not apply then"
     for name in ("kubernetes", "regions", "graph", "traces", "profiles"):
         if getattr(spec, name) is not None:
@@ -93,11 +103,23 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
             yield (*path, "kubernetes"), "write {env: NAME} or {file: PATH}"
 
 
+def _too_slow(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
+    """Yield what is given longer than anybody waits for it, and how long that is."""
+    for number, mitigation in enumerate(spec.mitigations):
+        for field, act, most in (
+            ("command", mitigation.command, DONE_WITHIN),
+            ("http", mitigation.http, DONE_WITHIN),
+            ("undo", mitigation.undo, WITHIN),
+        ):
+            if isinstance(act, Command | Call) and act.within > most:
+                path: FieldPath = ("mitigations", number, field, "within")
+                yield path, f"is longer than the {written(most)} that are waited for it"
+
+
 def _secrets(spec: SystemSpec) -> Iterator[tuple[FieldPath, SecretRef]]:
     reached: list[tuple[FieldPath, Access | None]] = [
         (("metrics", "prometheus"), spec.metrics.prometheus),
         (("pages", "alertmanager"), spec.pages.alertmanager),
-        (("toxiproxy",), spec.toxiproxy),
     ]
     for path, access in reached:
         if access is None:

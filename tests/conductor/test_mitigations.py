@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,28 @@ async def test_a_mitigation_that_no_sentinel_holds_is_not_done(tmp_path: Path) -
         await run.mitigations.mitigate("failover-db", {})
 
     assert done_at == run.world.mitigated_at
+
+
+async def test_what_is_under_way_when_the_run_is_taken_back_is_cut_short(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.conductor()
+    assert run.mitigations is not None
+    begun, ended = asyncio.Event(), []
+
+    async def takes_long(name: str, parameters: Mapping[str, str]) -> str:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(name)
+        return "done"
+
+    run.world.mitigate = takes_long  # type: ignore[method-assign]
+    asked = asyncio.ensure_future(run.mitigations.mitigate("failover-db", {}))
+    await begun.wait()
+
+    await run.mitigations.close()
+
+    assert ["failover-db"] == ended
+    with pytest.raises(TemporaryDriverError, match="cut short"):
+        await asked

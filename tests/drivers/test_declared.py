@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from datetime import timedelta
 from pathlib import Path
 
@@ -130,3 +132,41 @@ def test_the_undo_of_a_call_names_its_secret_and_does_not_hold_it(
         undo.data["declared"]["json"],
         undo.data["declared"]["token"]["env"],
     )
+
+
+def test_a_parameter_inside_json_is_one_of_the_undo_as_well() -> None:
+    said = '{"server": "{server}", "on": %s}'
+    shed = DeclaredMitigation(
+        name="shed",
+        command=Command(run=("curl", "-d", said % "true")),
+        undo=Command(run=("curl", "-d", said % "false")),
+    )
+    one = target(shed)
+
+    undos = [one.undo_of_mitigation("r1", "shed", {"server": s}) for s in ("one", "two")]
+
+    assert ("server",) == shed.parameters
+    assert undos[0].id != undos[1].id
+    assert '{"server": "one", "on": false}' == undos[0].data["declared"]["run"][-1]
+
+
+def test_a_value_is_not_filled_into_another_and_names_no_other_place() -> None:
+    call = Call(post="https://{region}.flags.example/off/{flag}", headers={"X-Region": "{region}"})
+    one = target(DeclaredMitigation(name="shed", http=call, undo=call))
+
+    undo = one.undo_of_mitigation("r1", "shed", {"region": "evil.example/", "flag": "../{region}"})
+
+    assert (
+        "https://evil.example%2F.flags.example/off/..%2F%7Bregion%7D"
+        == (undo.data["declared"]["post"])
+    )
+    assert {"X-Region": "evil.example/"} == undo.data["declared"]["headers"]
+
+
+async def test_a_command_is_over_when_it_ends_whatever_it_has_started() -> None:
+    starts = Command(run=("sh", "-c", "sleep 60 & echo $!"), within=timedelta(seconds=30))
+    one = target(DeclaredMitigation(name="a", command=starts, undo="none"))
+
+    done = await one.mitigate("a", {})
+
+    os.kill(int(done.rpartition(" ")[2]), signal.SIGKILL)  # it is there

@@ -46,7 +46,8 @@ class Both:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
             self.asked.append(str(request.url))
-            return httpx.Response(200, json=self.alerts)
+            is_whole = request.url.params["silenced"] == "true"
+            return httpx.Response(200, json=self.alerts if is_whole else self._paging())
         if self.refuses:
             self.refuses -= 1
             return httpx.Response(400)
@@ -54,6 +55,11 @@ class Both:
             labels = one["labels"]
             self.told.append((labels["alertname"], one["status"], labels.get("slo", "")))
         return httpx.Response(200)
+
+    def _paging(self) -> Any:
+        if not isinstance(self.alerts, list):
+            return self.alerts
+        return [a for a in self.alerts if a["status"]["state"] == "active"]
 
     async def polled(self, *alerts: Mapping[str, Any]) -> None:
         """Have these alerts from now on, and wait until they were asked for twice."""
@@ -121,3 +127,29 @@ async def test_what_is_no_alertmanager_is_refused_before_the_drill() -> None:
 
     with pytest.raises(PermanentDriverError, match="not as Alertmanager does"):
         await both.pages.carry(WEBHOOK)
+
+
+def silent(alert: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**alert, "status": {"state": "suppressed", "silencedBy": ["s"], "inhibitedBy": []}}
+
+
+async def test_what_somebody_silenced_has_not_gone() -> None:
+    both = Both()
+
+    await both.pages.carry(WEBHOOK)
+    await both.polled(alert("Ours"))
+    await both.polled(silent(alert("Ours")))
+    told_meanwhile = list(both.told)
+    await both.polled()
+
+    assert [("Ours", "firing", "s")] == told_meanwhile
+    assert [("Ours", "firing", "s"), ("Ours", "resolved", "s")] == both.told
+
+
+async def test_what_was_silenced_before_is_left_alone_when_it_is_heard_again() -> None:
+    both = Both(silent(alert("Theirs")))
+
+    await both.pages.carry(WEBHOOK)
+    await both.polled(alert("Theirs"))
+
+    assert [] == both.told

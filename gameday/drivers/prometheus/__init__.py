@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from gameday.drivers.prometheus.named import NamedAlert, NamedAlerts
-from gameday.drivers.prometheus.server import Prometheus
+from gameday.drivers.prometheus.server import Prometheus, seconds
 
-__all__ = ["NamedAlert", "NamedAlerts", "Prometheus"]
+__all__ = ["NamedAlert", "NamedAlerts", "Prometheus", "seconds"]

@@ -112,7 +112,8 @@ class NamedAlerts(Prometheus):
         # Read first: of the evaluation that it names, the alerts are in what is read after it.
         last = instant((await self._rule()).get("lastEvaluation"))
         found = await self._raw(f"ALERTS{{{self._selector(slo)}}}", since=since, until=until)
-        return [last] if last is not None else [], found
+        # The samples of an evaluation bear an instant that is set back by the offset.
+        return [last - await self._query_offset()] if last is not None else [], found
 
     async def _evaluation_interval(self, slo: str) -> timedelta:
         rules = await self._rules()
@@ -133,13 +134,15 @@ class NamedAlerts(Prometheus):
 
     async def _rules(self) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
         """Return (group, rule) of every rule that makes the alert, so far as labels tell."""
-        name = self._alert.labels["alertname"]
+        wanted = dict(self._alert.labels)
+        name = wanted.pop("alertname")
         data = await self._get("/api/v1/rules", [("type", "alert")])
         return [
             (group, rule)
             for group in data.get("groups", [])
             for rule in group.get("rules", [])
             if rule.get("name") == name and rule.get("type", "alerting") == "alerting"
+            if all(_may_be(rule.get("labels", {}).get(k), v) for k, v in wanted.items())
         ]
 
     async def _rule(self) -> Mapping[str, Any]:
@@ -160,3 +163,8 @@ class NamedAlerts(Prometheus):
         if not found:
             return None
         return 1 - found[0] if slo.good_query else found[0]
+
+
+def _may_be(label: str | None, value: str) -> bool:
+    """Return whether a rule's label can have this value; others come from its series."""
+    return label is None or label == value or "{{" in label

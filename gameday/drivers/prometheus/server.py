@@ -21,7 +21,7 @@ from gameday.http.tool import Answer, HttpTool, Parameters
 from gameday.model.signals import AlertState, Sample, Series
 from gameday.ports import Counters
 
-__all__ = ["Prometheus", "instant", "quoted"]
+__all__ = ["Prometheus", "instant", "quoted", "seconds"]
 
 # Series an SLO's recording rules write at every evaluation, whatever the traffic: their samples
 # tell at which instants Prometheus did evaluate.
@@ -146,7 +146,7 @@ class Prometheus:
             value = series.samples[-1].value
             known = budget is not None and not math.isnan(value)
             rates[window] = value / budget if known and budget else None
-        return dict(sorted(rates.items(), key=lambda item: _seconds(item[0])))
+        return dict(sorted(rates.items(), key=lambda item: seconds(item[0])))
 
     async def timing(self, *, slo: str) -> tuple[timedelta, timedelta]:
         """Return (scrape interval, evaluation interval) in force for the SLO's rules.
@@ -159,7 +159,7 @@ class Prometheus:
         data = await self._get("/api/v1/targets", [("state", "active")])
         targets = list(data.get("activeTargets", []))
         own = await self._scraped(slo, targets)
-        scrapes = [_seconds(t["scrapeInterval"]) for t in own or targets if "scrapeInterval" in t]
+        scrapes = [seconds(t["scrapeInterval"]) for t in own or targets if "scrapeInterval" in t]
         if not scrapes:
             raise PermanentDriverError(
                 f"Prometheus at {self.url} scrapes nothing: check scrape_configs"
@@ -282,7 +282,7 @@ class Prometheus:
         if intervals:
             return timedelta(seconds=max(intervals))
         return timedelta(
-            seconds=_seconds(str((await self._global()).get("evaluation_interval", "1m")))
+            seconds=seconds(str((await self._global()).get("evaluation_interval", "1m")))
         )
 
     async def _query_offset(self) -> timedelta:
@@ -292,7 +292,7 @@ class Prometheus:
                 self._configured = await self._global()
             except PermanentDriverError:  # what speaks PromQL need not have a configuration
                 self._configured = {}
-        return timedelta(seconds=_seconds(str(self._configured.get("rule_query_offset", "0s"))))
+        return timedelta(seconds=seconds(str(self._configured.get("rule_query_offset", "0s"))))
 
     async def _global(self) -> dict[str, Any]:
         """Return the ``global`` section of the configuration in force."""
@@ -452,6 +452,6 @@ def quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _seconds(duration: str) -> float:
+def seconds(duration: str) -> float:
     """Return a Prometheus duration (``1m30s``) in seconds; 0 where it cannot be read."""
     return sum(float(n) * _UNIT_SECONDS[unit] for n, unit in _DURATION.findall(duration))

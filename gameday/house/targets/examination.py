@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gameday.drivers.alertmanager import PolledPages
-from gameday.drivers.prometheus import NamedAlert, NamedAlerts, Prometheus
+from gameday.drivers.prometheus import NamedAlert, NamedAlerts, Prometheus, seconds
 from gameday.errors import DriverError
-from gameday.http.credentials import credentials_of
-from gameday.model.mitigation import Command
+from gameday.http.credentials import credentials_of, secret_of, told_headers
+from gameday.model.mitigation import Call, Command
 from gameday.model.slo import Slo, scaled
 from gameday.model.system import System
-from gameday.quantity import QuantityError, duration, written
+from gameday.quantity import written
 from gameday.spec import Catalogue, read_scenario
 from scoring.slo import Severity
 
 __all__ = ["Proof", "drilled_on", "examined"]
 
-_RANGE = re.compile(r"\[([0-9]+(?:ms|[smhdw]))(?::[^\]]*)?\]")
+_RANGE = re.compile(r"\[((?:[0-9]+(?:ms|[smhdwy]))+)(?::[^\]]*)?\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,19 +143,33 @@ async def _slo(system: System, slo: Slo) -> Sequence[Proof]:
 def _mitigations(system: System) -> Sequence[Proof]:
     proofs = []
     for mitigation in system.spec.mitigations:
-        programs = [
-            c.run[0] for c in (mitigation.command, mitigation.undo) if isinstance(c, Command)
-        ]
-        missing = [p for p in programs if shutil.which(p) is None]
+        acts = (mitigation.command, mitigation.http, mitigation.undo)
+        programs = [act.run[0] for act in acts if isinstance(act, Command)]
+        lacking = [_lacks(act) for act in acts if isinstance(act, Command | Call)]
         proofs.append(
             Proof(
                 f"mitigation {mitigation.name}",
-                "" if missing else ", ".join(dict.fromkeys(programs)) or "an HTTP call, not tried",
-                ok=not missing,
-                how=f"there is no program {', '.join(missing)} here: write its whole path",
+                "" if any(lacking) else ", ".join(dict.fromkeys(programs)) or "a call, not tried",
+                ok=not any(lacking),
+                how="; ".join(dict.fromkeys(filter(None, lacking))),
             )
         )
     return proofs
+
+
+def _lacks(act: Command | Call) -> str:
+    """Return what is not here that this needs, and what to do; empty where nothing is."""
+    if isinstance(act, Command):
+        program = act.run[0]
+        is_here = shutil.which(program) is not None
+        return "" if is_here else f"there is no program {program} here: write its whole path"
+    try:
+        told_headers(act.headers)
+        if act.token is not None:
+            secret_of(act.token)
+    except DriverError as error:
+        return str(error)
+    return ""
 
 
 class _Lacking(Exception):
@@ -174,13 +188,7 @@ async def _proof(what: str, asking: Awaitable[str]) -> Proof:
 
 def _ranges(expression: str) -> set[timedelta]:
     """Return the ranges that an expression looks back over; none where it goes by recordings."""
-    found = set()
-    for text in _RANGE.findall(expression):
-        try:
-            found.add(duration(text))
-        except QuantityError:
-            continue
-    return found
+    return {timedelta(seconds=seconds(text)) for text in _RANGE.findall(expression)}
 
 
 def _listed(spans: set[timedelta]) -> str:

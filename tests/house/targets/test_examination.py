@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -164,3 +165,30 @@ async def test_a_wrong_token_and_a_missing_one_are_told_apart(
     assert "the variable PROMETHEUS_TOKEN of the environment, which is not set" in missing[0].how
     assert "no" in wrong[0].how and "HUNTER3" not in str(wrong)
     assert ["scenario"] == [proof.what for proof in right]
+
+
+async def test_a_range_is_read_as_prometheus_writes_it(tools: Tools) -> None:
+    tools.rules = [{**RULE, "query": "a[1h30m] > 0.1 and a[5m] > 0.1"}]
+    slo = replace(SLO, windows=(BurnWindow(timedelta(minutes=90), timedelta(minutes=5), 10),))
+
+    assert [] == await failed(system(tools), slo)
+
+
+async def test_of_rules_of_one_name_the_one_with_the_labels_is_meant(tools: Tools) -> None:
+    ticket = {**RULE, "query": "a[3d] > 0.1", "labels": {"severity": "ticket"}}
+    tools.rules = [ticket, {**RULE, "labels": {"severity": "page"}}]
+    page = {"alertname": "PagesFailing", "severity": "page"}
+
+    assert [] == await failed(system(tools, alerts={"page": page}), SLO)
+
+
+async def test_a_secret_that_a_mitigation_lacks_is_found_before_the_drill(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLAGS_TOKEN", raising=False)
+    call = {"post": "https://flags.example/shed", "token": {"env": "FLAGS_TOKEN"}}
+    told = system(tools, mitigations=[{"name": "shed", "http": call, "undo": call}])
+
+    (mitigation,) = await failed(told, SLO)
+
+    assert "FLAGS_TOKEN" in mitigation.how
