@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gameday.model.mitigation import filled
+from gameday.model.placeholders import filled
 
 __all__ = ["PRESETS", "Convention", "SHOP"]
 

@@ -22,7 +22,8 @@ from urllib.parse import quote
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
 from gameday.http.credentials import Credentials, secret_of, told_headers
 from gameday.http.tool import HttpTool
-from gameday.model.mitigation import Call, Command, DeclaredMitigation, filled
+from gameday.model.mitigation import Call, Command, DeclaredMitigation
+from gameday.model.placeholders import filled
 from gameday.names import did_you_mean
 from gameday.ports import MITIGATIONS, Undo
 

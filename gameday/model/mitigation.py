@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from gameday.model.access import SECRET_HEADERS, Header, Secret, Url, one_of, wrong
+from gameday.model.placeholders import placeholders
 from gameday.model.scenario import Name, Noun, PositiveDuration, Text
 
-__all__ = ["DONE_WITHIN", "WITHIN", "Call", "Command", "DeclaredMitigation", "filled"]
+__all__ = ["DONE_WITHIN", "WITHIN", "Call", "Command", "DeclaredMitigation"]
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -23,8 +23,6 @@ than anybody waits with users down."""
 
 DONE_WITHIN = timedelta(seconds=60)
 """How long whoever asked waits for the outcome; drivers have shorter limits, which say more."""
-
-_PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
 
 
 class Command(Noun):
@@ -119,16 +117,6 @@ class DeclaredMitigation(Noun):
             elif isinstance(one, Call):
                 yield one.url
                 yield from _texts_in({**one.headers, "": one.json_})
-
-
-def placeholders(text: str) -> Iterator[str]:
-    """Yield the names that stand in braces in a text; other braces are just braces."""
-    yield from _PLACEHOLDER.findall(text)
-
-
-def filled(text: str, parameters: Mapping[str, str]) -> str:
-    """Return a text with each parameter's value for its name in braces, and all else as it is."""
-    return _PLACEHOLDER.sub(lambda found: parameters.get(found[1], found[0]), text)
 
 
 def _texts_in(value: Any) -> Iterator[str]:
