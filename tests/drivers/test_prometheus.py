@@ -11,8 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from gameday.drivers.prometheus import Prometheus
+from gameday.drivers.prometheus import NamedAlert, NamedAlerts, Prometheus
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.model.slo import Slo
+from scoring.slo import BurnWindow, Objective
 
 pytestmark = pytest.mark.served
 
@@ -250,6 +252,28 @@ async def test_samples_that_rules_set_back_are_set_forward_again(
     )
     asked = {query["time"] for query in memory.asked}
     assert {f"{second(30).timestamp():.3f}"} == asked
+
+
+async def test_a_named_alert_that_its_rule_sets_back_is_not_taken_for_over(
+    memory: Memory, prometheus: Prometheus
+) -> None:
+    slo = Slo(
+        id="served",
+        service="pages",
+        objective=Objective(0.99, timedelta(days=30)),
+        windows=(BurnWindow(timedelta(hours=1), timedelta(minutes=5), 14.4),),
+        bad_query="bad",
+        total_query="all",
+    )
+    rule = {"name": "PagesFailing", "type": "alerting", "lastEvaluation": f"{second(64):%FT%TZ}"}
+    memory.paths["/api/v1/status/config"] = {"yaml": "global: {rule_query_offset: 1m}"}
+    memory.paths["/api/v1/rules"] = {"groups": [{"interval": 1, "rules": [rule]}]}
+    memory.samples("ALERTS{", [3, 4], alertstate="firing", alertname="PagesFailing")
+    named = NamedAlerts(prometheus.url, NamedAlert({"alertname": "PagesFailing"}, slo, 1))
+
+    (alert,) = await named.alerts(slo="served", since=START, until=second(120))
+
+    assert (second(63), None) == (alert.fired_at, alert.resolved_at)
 
 
 async def test_a_server_without_a_configuration_sets_nothing_back(
