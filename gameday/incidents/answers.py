@@ -7,7 +7,7 @@ there. Only what a person did counts as an answer: its automation acknowledges a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,13 @@ class Answer:
     by: str
     happened_at: datetime
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    def of_a_time_before(self) -> Answer:
+        """Return it as what it is to an incident that began anew since its page: no answer."""
+        if self.kind == Kind.NOTED:
+            return self
+        text = f"about a page of before it began anew: {self.data['said']}"
+        return replace(self, kind=str(Kind.PAGER_SAID), data={**self.data, "text": text})
 
     def to_fact(self, state: IncidentState, *, now: datetime) -> Fact:
         """Return it as it goes on the incident's record."""

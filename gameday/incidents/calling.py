@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from datetime import datetime
 
 from gameday.errors import StoreError, UsageError
+from gameday.incidents.answers import answer_of, is_repeat
 from gameday.incidents.belief import Stands, held_pages
 from gameday.incidents.calls import (
     Family,
@@ -23,10 +24,12 @@ from gameday.incidents.calls import (
 )
 from gameday.incidents.duties import Act, Owed, owed
 from gameday.incidents.memory import Memory
+from gameday.incidents.pagerduty_events import PagerDutyEvent
 from gameday.incidents.paging import Paging
 from gameday.incidents.standing import standing
 from gameday.incidents.state import IncidentState
 from gameday.incidents.terms import Terms
+from scoring.timeline import Fact, Kind
 
 
 class Calling:
@@ -143,12 +146,38 @@ class Calling:
         Args:
             unwritten: the incidents that it tells of without a record of it.
         """
-        found = [s for s, page in self._holders(key, {}) if page.since >= s.unanswered_since]
+        found = [
+            s for s, page in self._holders(key, {}) if page.since >= (s.again_at or s.paged_at)
+        ]
         have = {state.id for state in found}
         for id in sorted(set(unwritten) - have):
             if (held := self._memory.held(id)) is not None:
                 found.append(standing(self._memory, *held, now=self._now()))
         return found
+
+    def answers(
+        self, event: PagerDutyEvent, lead: IncidentState | None, *, unwritten: Collection[str]
+    ) -> Sequence[tuple[IncidentState, Fact]]:
+        """Return what an event of PagerDuty's says of each incident that its page told of.
+
+        Args:
+            lead: whose name the page bears; None: it is gone.
+            unwritten: the incidents that the page tells of without a record of it.
+        """
+        told = self.told_by(event.key, unwritten=unwritten)
+        heard = {state.id for state in told}
+        is_shared = bool(unwritten or self._memory.told_of(event.key))
+        about = {state.id: state for state in ([] if lead is None else [lead])}
+        words = []
+        for one in (about | {state.id: state for state in told}).values():
+            answer = answer_of(event, one, now=self._now(), is_lead=one.id in about)
+            if is_shared and one.id not in heard:
+                answer = answer.of_a_time_before()
+            # What changes nothing stands once on record.
+            is_worth_it = one.id in about or answer.kind != Kind.PAGER_SAID
+            if is_worth_it and not is_repeat(answer, one):
+                words.append((one, answer.to_fact(one, now=self._now())))
+        return words
 
     def told_with(self, state: IncidentState) -> Sequence[IncidentState]:
         """Return the others that nobody has answered and that were told of in a page with this one.

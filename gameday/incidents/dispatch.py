@@ -30,7 +30,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from gameday.errors import DriverError, StoreError, TemporaryDriverError
+from gameday.errors import DriverError, Pruned, StoreError, TemporaryDriverError
 from gameday.incidents.calls import PagerCall
 from gameday.incidents.disk import Disk
 from gameday.incidents.duties import Act, Duty, urgency
@@ -159,7 +159,7 @@ class Dispatch:
                 async with self._claimed(call.work) as mine:
                     if mine:
                         await self._act_if_due(call, mine)
-        except StoreError as error:
+        except (StoreError, Pruned) as error:
             # Not on record, so it is due again; that is the safe side.
             _log.warning(
                 "duty not recorded incident=%s duty=%s error=%s",
@@ -250,9 +250,11 @@ class Dispatch:
             asked = error.retry_after if isinstance(error, TemporaryDriverError) else pause
             self._failures[work] = _Failure(times, elapsed + max(pause, asked))
             # On record once, not once per try: the record is read by people.
-            if known is None:
+            # That it may have been taken counts whenever it is heard, or its key would be lost.
+            is_page = duty.act is Act.PAGE
+            if known is None or (is_page and is_temporary and not duty.was_tried):
                 said: dict[str, Any] = {"duty": duty.key, "error": str(error)}
-                if duty.act is Act.PAGE and is_temporary:
+                if is_page and is_temporary:
                     # It may have been taken, and only the answer was lost.
                     said |= _paged(call, incident, duty)
                 new.append((incident, Kind.PAGE_FAILED, said))

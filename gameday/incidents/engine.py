@@ -21,10 +21,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from gameday.errors import Refused, StoreError, UsageError
+from gameday.errors import Pruned, Refused, StoreError, UsageError
 from gameday.incidents.alert_group import CLOSING
 from gameday.incidents.alerts import alerts_of, has_beat, left_out_of
-from gameday.incidents.answers import answer_of, incident_of, is_repeat
+from gameday.incidents.answers import incident_of
 from gameday.incidents.calling import Calling
 from gameday.incidents.calls import PagerCall
 from gameday.incidents.deploy_marker import deploy_fact
@@ -329,17 +329,11 @@ class Engine:
         if not incident:
             return 0
         try:
-            state = await self.state(incident)
-        except NoSuchIncident:
-            return 0
-        told_of = self._dispatch.told_of(event.key)
-        words: list[tuple[IncidentState, Fact]] = []
-        for one in (state, *self._calling.told_by(event.key, unwritten=told_of)):
-            answer = answer_of(event, one, now=self.now(), is_lead=one.id == state.id)
-            is_new = one.id not in {s.id for s, _ in words} and not is_repeat(answer, one)
-            # What changes nothing stands once on record.
-            if is_new and (one.id == state.id or answer.kind != Kind.PAGER_SAID):
-                words.append((one, answer.to_fact(one, now=self.now())))
+            lead = await self.state(incident)
+        except (NoSuchIncident, Pruned):
+            lead = None  # whose page may have told of others, which are there
+        unwritten = self._dispatch.told_of(event.key)
+        words = self._calling.answers(event, lead, unwritten=unwritten)
         if not words:
             return 0
         by = str(words[0][1].data["by"])

@@ -24,7 +24,7 @@ class RetentionStore(Protocol):
     def groups_over(self, *, before: datetime) -> Sequence[str]:
         """Return the groups with a closed incident that began before, and has its facts still.
 
-        The incidents of a drill are its run's, see `groups_of_run`.
+        The incidents of a drill are its run's, see `incidents_of_run`.
         """
 
     def incidents_of_run(self, run: str) -> Sequence[IncidentRow]:

@@ -290,7 +290,10 @@ class _Player:
                 continue
             state = await engine.state(incident)
             about = [w for w in self.phones.wakes if w.key in keys and line in self._told(w.key)]
-            may = any(w.at >= since or w.key.partition("/")[0] == incident for w in about)
+            own = [w for w in about if "/all-" not in w.key]
+            may = any(w.at >= since for w in about) or any(
+                w.key.partition("/")[0] == incident for w in own
+            )
             must = any(w.at >= since for w in about) and any(
                 f.kind == Kind.PAGE_DELIVERED
                 and f.data["incident"] == incident

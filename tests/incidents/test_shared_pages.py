@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from test_incident_engine import DRILL, Bell, House, webhook
 
+from gameday.errors import PermanentDriverError
+from gameday.incidents.alerts import group_of
 from gameday.incidents.calls import GATHER, MOST_ALONE
 from gameday.incidents.engine import Engine
 from gameday.incidents.pagerduty_events import PagerDutyEvent, parse
+from gameday.incidents.retention import removals
 from gameday.incidents.state import IncidentState
 from gameday.model.notification import Notification, Receipt
 from scoring.timeline import Fact, Kind
@@ -25,9 +28,12 @@ class Listening(Bell):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[Notification] = []
+        self.takes_nothing = False
 
     async def page(self, notification: Notification) -> Receipt:
         self.asked.append(notification)
+        if self.takes_nothing:
+            raise PermanentDriverError("the key is not known")
         return await super().page(notification)
 
 
@@ -149,6 +155,29 @@ async def test_an_answer_in_the_pager_is_one_to_all_the_page_told_of_and_to_noth
     assert {f"slo-{number}" for number in range(8)} == answered
     later = {found["slo-8"].id, found["slo-9"].id}
     assert later == set(said(house, "page")[1:])
+
+
+async def test_an_answer_in_the_pager_is_none_to_what_began_anew_since_its_page_not_even_its_first(
+    house: House,
+) -> None:
+    async with house.engine().running() as engine:
+        await breaks(house, engine, *range(8))
+        (key,) = said(house, "page")
+        first = key.partition("/")[0]
+        (slo,) = [name for name, s in (await states(engine)).items() if s.id == first]
+        number = int(slo.removeprefix("slo-"))
+        house.clock.advance(timedelta(minutes=1))
+        await eases(house, engine, number)
+        house.clock.advance(timedelta(minutes=1))
+        await breaks(house, engine, number)
+        await engine.answered(pagerdutys(house, "incident.acknowledged", key))
+        found = await states(engine)
+
+    anew = found.pop(slo)
+    assert (first, None) == (anew.id, anew.acked_at)
+    assert {"acknowledged"} == {str(s.state) for s in found.values()}
+    (said_of_it,) = [w for w in anew.events if w.kind == Kind.PAGER_SAID]
+    assert said_of_it.data["text"].startswith("about a page of before it began anew: ")
 
 
 async def test_a_repeat_of_the_pagers_answer_says_nothing_new(house: House) -> None:
@@ -282,3 +311,50 @@ async def test_a_page_that_may_have_been_taken_is_sent_again_under_its_key(house
         await house.after(engine, seconds=6)
 
     assert [tried] == said(house, "page")
+
+
+async def test_a_page_that_may_have_been_taken_keeps_its_key_though_it_failed_before(
+    house: House,
+) -> None:
+    bell = house.bells["on-call"]
+    assert isinstance(bell, Listening)
+    async with house.engine().running() as engine:
+        bell.is_down, bell.takes_nothing = True, True
+        await breaks(house, engine, *range(8))
+        bell.takes_nothing = False
+        await house.after(engine, seconds=6)
+        tried = bell.asked[-1].key
+        found = await states(engine)
+        bell.is_down = False
+        await house.after(engine, seconds=12)
+
+    of_it = {
+        w.data.get("key") for s in found.values() for w in s.events if w.kind == Kind.PAGE_FAILED
+    }
+    assert {None, tried} == of_it
+    assert said(house, "page") == [tried]
+
+
+async def test_an_answer_to_a_page_whose_first_is_pruned_is_one_to_the_others(house: House) -> None:
+    async with house.engine().running() as engine:
+        await breaks(house, engine, *range(8))
+        (key,) = said(house, "page")
+        first = key.partition("/")[0]
+        (slo,) = [name for name, s in (await states(engine)).items() if s.id == first]
+        await eases(house, engine, int(slo.removeprefix("slo-")))
+        await house.after(engine, hours=80)
+        group = group_of("storefront", slo)
+        seen = house.store.last_number()
+        (removal,) = removals(
+            group,
+            house.store.group_facts(group),
+            now=house.clock.now(),
+            keep=timedelta(days=1),
+            may_go=lambda one: True,
+        )
+        assert house.store.remove(removal, unless_beyond=seen).is_done
+        await house.after(engine)
+
+        count = await engine.answered(pagerdutys(house, "incident.acknowledged", key))
+
+    assert 7 == count

@@ -145,15 +145,19 @@ class RetentionTables(RunTables):
     def runs_half_pruned(self) -> Sequence[str]:
         """Return the runs that are pruned and have facts still."""
         runs, facts = self._tables.runs.c, self._tables.facts.c
-        has_facts = self._sa.exists().where(facts.run == runs.id)
+        has_facts = self._sa.exists().where(facts.run == runs.id, facts.group.is_(None))
         query = self._sa.select(runs.id).where(runs.pruned_at.is_not(None), has_facts)
         with self._reading() as connection:
             return connection.scalars(query.order_by(runs.id)).all()
 
     def remove_facts_of(self, run: str, *, limit: int) -> Deleted:
-        """Delete some facts of a run that is pruned; none are left where fewer were deleted."""
+        """Delete some facts of a run that is pruned; none are left where fewer were deleted.
+
+        Its own: what a group was told during the run may be the end of a real alert.
+        """
         facts = self._tables.facts
-        some = self._sa.select(facts.c.number).where(facts.c.run == run).limit(limit)
+        own = (facts.c.run == run) & facts.c.group.is_(None)
+        some = self._sa.select(facts.c.number).where(own).limit(limit)
         with self._writing() as connection:
             numbers = connection.scalars(some).all()
             these = facts.c.number.in_(numbers)
@@ -164,7 +168,8 @@ class RetentionTables(RunTables):
     def remove_lines(self, *, before: datetime, limit: int) -> int:
         """Delete lines of what is pruned and began before; return how many, 0 when all are."""
         rows, runs = self._tables.incidents, self._tables.runs
-        has_facts = self._sa.exists().where(self._tables.facts.c.run == runs.c.id)
+        facts = self._tables.facts.c
+        has_facts = self._sa.exists().where(facts.run == runs.c.id, facts.group.is_(None))
         old = before.isoformat()
         return self._delete_some(
             limit,

@@ -231,7 +231,7 @@ class Pruning:
         for group in sorted(set(listed.values())):
             yield from self._removed(group, keep, lambda one: one.drill == run, gone)
         if any(self._is_there(id, group) for id, group in listed.items() if id not in gone):
-            self.outcome.kept.append(Kept(f"run {run}", "the incident of its drill is not over"))
+            self.outcome.kept.append(Kept(f"run {run}", "the incident of its drill may not go yet"))
             return
         deleted = self._store.prune_run(run, at=self._now, after=keep)
         if deleted.is_done:
@@ -300,6 +300,8 @@ async def prune_for_ever(
                 await _pass(store, settings, now)
         except StoreError as error:
             _log.warning("retention failed, and goes on in its next pass error=%s", error)
+        except Exception:  # noqa: BLE001 - one record that cannot be read must not end it for good
+            _log.exception("retention failed, and goes on in its next pass")
 
 
 async def _pass(store: PrunedStore, settings: Settings, now: datetime) -> None:

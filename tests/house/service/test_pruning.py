@@ -151,6 +151,22 @@ def test_the_incident_of_a_drill_stays_as_long_as_its_run(
     assert 6 == len(store.facts("r1"))
 
 
+def test_what_a_real_group_was_told_during_a_run_does_not_go_with_the_run(
+    store: Database, settings: Settings
+) -> None:
+    played(store, "r1")
+    happened(store, "real")
+    (group,) = {told.group for told in store.facts_after(0, limit=99) if told.group}
+    told = Fact("real/undated", Kind.ALERT_RESOLVED, OLD, OLD, "alertmanager")
+    store.commit([GroupFact(group, told, "r1")], rows=[], audit=[])
+
+    passed(store, settings, incidents=None)
+
+    assert (told,) == store.facts("r1")
+    assert told in store.group_facts(group)
+    assert [] == store.runs_half_pruned()
+
+
 def test_a_run_that_never_ended_or_whose_fault_is_not_proven_gone_stays_and_is_named(
     store: Database, settings: Settings
 ) -> None:
