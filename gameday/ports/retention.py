@@ -69,8 +69,11 @@ class RetentionStore(Protocol):
     def remove_lines(self, *, before: datetime, limit: int) -> int:
         """Delete lines of what is pruned and began before; return how many, 0 when all are."""
 
-    def remove_traces(self, *, before: datetime, claims_before: datetime, limit: int) -> int:
-        """Delete old words of the audit, lifted orders, and claims that ran out; as above."""
+    def remove_audit(self, *, before: datetime, limit: int) -> int:
+        """Delete what the audit said before, and orders that were lifted; as above."""
+
+    def remove_claims(self, *, before: datetime, limit: int) -> int:
+        """Delete claims that ran out before; as above."""
 
     def shrink(self) -> bool:
         """Give some of what is empty back to the disk; return whether there is more."""

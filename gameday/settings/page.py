@@ -88,7 +88,8 @@ class RetentionSettings:
 
     lines: Kept = 1830 * DAY
     """How long the line stays in the list that says of an incident or a run what it was, how it
-    ended and when it was pruned; counted from its beginning, and never shorter than the above.
+    ended and when it was pruned, and what the audit says of who did what; counted from their
+    beginning, and never shorter than the above.
 
     Default: 1830d, five years: a line is two hundred bytes, and trends are made of lines.
     """

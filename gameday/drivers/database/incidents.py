@@ -6,7 +6,7 @@ id is unique, so that what is sent twice, or sent again after a crash, is stored
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from datetime import datetime
@@ -142,7 +142,7 @@ class IncidentTables(FactTable):
         mine_or_over = (claims.holder == holder) | is_over
         mine: set[str] = set()
         with self._writing_unless_fenced() as connection:
-            for some in _chunks(keys):
+            for some in in_parts(keys):
                 insert = self._insert(self._tables.claims).values(
                     [{"key": key, "holder": holder, "until": _exact(until)} for key in some]
                 )
@@ -158,7 +158,7 @@ class IncidentTables(FactTable):
         """Give claims back; what another holds stays."""
         claims = self._tables.claims.c
         with self._writing() as connection:
-            for some in _chunks(keys):
+            for some in in_parts(keys):
                 connection.execute(
                     self._tables.claims.delete().where(
                         claims.key.in_(some), claims.holder == holder
@@ -166,9 +166,11 @@ class IncidentTables(FactTable):
                 )
 
 
-def _chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    # In one order everywhere, or two processes would wait for each other's; and no statement may
-    # hold more values than a database takes.
+def in_parts(keys: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Yield so many keys as one statement may hold, in an order that is the same everywhere.
+
+    Or two processes would wait for each other's.
+    """
     ordered = sorted(set(keys))
     for first in range(0, len(ordered), 500):
         yield ordered[first : first + 500]

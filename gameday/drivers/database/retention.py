@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gameday.drivers.database.incidents import row_of
+from gameday.drivers.database.incidents import in_parts, row_of
 from gameday.drivers.database.runs import RunTables
 from gameday.model.record import CLOSED
 from gameday.model.retention import Deleted, Removal, StoreSize
@@ -16,9 +16,6 @@ from gameday.quantity import written
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-AT_ONCE = 500
-"""Ids of one statement."""
 
 PAGES = 500
 """Of a SQLite file that are given back in one transaction: two megabytes, in milliseconds."""
@@ -80,7 +77,7 @@ class RetentionTables(RunTables):
             if self._has_news(connection, {removal.group}, beyond=unless_beyond):
                 return Deleted(0, 0, self._last(connection), is_done=False)
             deleted = size = 0
-            for ids in _parts(removal.facts):
+            for ids in in_parts(removal.facts):
                 these = (facts.c.group == removal.group) & facts.c.id.in_(ids)
                 size += self._size_of(connection, facts.c.fact, these)
                 deleted += connection.execute(facts.delete().where(these)).rowcount
@@ -89,10 +86,8 @@ class RetentionTables(RunTables):
                 "pruned_at": removal.said.happened_at.isoformat(),
                 "pruned_after": written(removal.keep),
             }
-            for ids in _parts(removal.incidents):
+            for ids in in_parts(removal.incidents):
                 connection.execute(rows.update().where(rows.c.id.in_(ids)).values(line))
-                audit = self._tables.audit
-                connection.execute(audit.delete().where(audit.c.about.in_(ids)))
             return Deleted(deleted, size, self._last(connection))
 
     def _size_of(self, connection: Connection, text: Any, condition: Any) -> int:
@@ -181,16 +176,19 @@ class RetentionTables(RunTables):
             ),
         )
 
-    def remove_traces(self, *, before: datetime, claims_before: datetime, limit: int) -> int:
-        """Delete old words of the audit, lifted orders, and claims that ran out; as above."""
-        audit, orders, claims = self._tables.audit, self._tables.orders, self._tables.claims
-        old = before.isoformat()
+    def remove_audit(self, *, before: datetime, limit: int) -> int:
+        """Delete what the audit said before, and orders that were lifted; as above."""
+        audit, orders, old = self._tables.audit, self._tables.orders, before.isoformat()
         return self._delete_some(
             limit,
             (audit, audit.c.number, audit.c.at < old),
             (orders, orders.c.number, orders.c.lifted_at < old),
-            (claims, claims.c.key, claims.c.until < claims_before.isoformat()),
         )
+
+    def remove_claims(self, *, before: datetime, limit: int) -> int:
+        """Delete claims that ran out before; return how many, as above."""
+        claims = self._tables.claims
+        return self._delete_some(limit, (claims, claims.c.key, claims.c.until < before.isoformat()))
 
     def _delete_some(self, limit: int, *wanted: tuple[Any, Any, Any]) -> int:
         """Delete so many rows at most of each of these tables, with a key and a condition each."""
@@ -235,8 +233,3 @@ class RetentionTables(RunTables):
 
 
 _INCREMENTAL = 2
-
-
-def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), AT_ONCE):
-        yield ids[start : start + AT_ONCE]

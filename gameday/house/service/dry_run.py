@@ -90,7 +90,11 @@ class DryRun:
         """Return 0: lines are not counted."""
         return 0
 
-    def remove_traces(self, *, before: datetime, claims_before: datetime, limit: int) -> int:
+    def remove_audit(self, *, before: datetime, limit: int) -> int:
+        """Return 0, likewise."""
+        return 0
+
+    def remove_claims(self, *, before: datetime, limit: int) -> int:
         """Return 0, likewise."""
         return 0
 

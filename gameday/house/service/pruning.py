@@ -256,16 +256,17 @@ class Pruning:
     # --- lines -------------------------------------------------------------------------------
 
     def _lines(self) -> Iterator[None]:
-        if self._keep.incidents is not None:
-            before, claims = self._now - self._keep.incidents, self._now - CLAIMS_LAST
-            while self._store.remove_traces(before=before, claims_before=claims, limit=AT_ONCE):
-                yield
+        while self._store.remove_claims(before=self._now - CLAIMS_LAST, limit=AT_ONCE):
+            yield
         keeps = (self._keep.lines, self._keep.incidents, self._keep.runs)
         bounded = [keep for keep in keeps if keep is not None]
         if len(bounded) < len(keeps):
             return
-        while lines := self._store.remove_lines(before=self._now - max(bounded), limit=AT_ONCE):
+        before = self._now - max(bounded)
+        while lines := self._store.remove_lines(before=before, limit=AT_ONCE):
             self.outcome.lines += lines
+            yield
+        while self._store.remove_audit(before=before, limit=AT_ONCE):
             yield
 
 

@@ -222,6 +222,19 @@ def test_lines_go_when_they_are_old_enough_and_not_before_what_they_are_of(
     assert ((), ()) == (store.runs(), store.incidents())
 
 
+def test_who_did_what_stays_in_the_audit_as_long_as_the_line(
+    store: Database, settings: Settings
+) -> None:
+    happened(store, "real")
+    counts = []
+
+    for lines in (timedelta(days=600), None, DAY):
+        passed(store, settings, lines=lines)
+        counts.append(len(store.audit()))
+
+    assert [1, 1, 0] == counts
+
+
 def test_a_dry_run_says_what_a_real_one_does_and_changes_nothing(
     store: Database, settings: Settings
 ) -> None:
