@@ -3,7 +3,8 @@
 OpenSLO allows one condition per policy, and a condition has one window. A branch needs two: a long
 one that shows the burn is sustained and a short one that shows it goes on. The condition's lookback
 window is the long one; the short one is a twelfth of it, as in the Workbook, or what the annotation
-``gameday/short-window`` of the condition or its policy says.
+``gameday/short-window`` of the condition or its policy says: the same, where the alert has one
+window.
 """
 
 from __future__ import annotations
@@ -131,11 +132,11 @@ def read_condition(
     if "alertAfter" in condition:
         wait = fields.duration(at, condition, "alertAfter", may_be_zero=True) or wait
     short = annotations.span("short-window") or short
-    if long is not None and short is not None and short >= long:
+    if long is not None and short is not None and short > long:
         fields.complain(
             (*at, "lookbackWindow"),
-            f"the short window of {nominal(short)} is not shorter than {nominal(long)}",
-            "it shows that the burn goes on; a twelfth is usual",
+            f"the short window of {nominal(short)} is longer than the long one of {nominal(long)}",
+            "a twelfth of it is usual; the same says that the alert has one window",
         )
     if len(fields.problems) > before or long is None or threshold is None or severity is None:
         return None
