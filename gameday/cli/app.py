@@ -12,6 +12,7 @@ import typer
 from gameday.cli import faults, files, incident, orders, programme, runs, sandbox, slos, token
 from gameday.cli.crash import crashed
 from gameday.cli.doctor import doctor
+from gameday.cli.init import init
 from gameday.cli.output import Unwritable, lasting_streams
 from gameday.cli.plan import plan_command
 from gameday.cli.play import run_command
@@ -30,7 +31,8 @@ app = typer.Typer(
     name="gameday",
     help=(
         "Fire drills for a production system and the people on call.\n\n"
-        "Start with `gameday run scenarios/slow-db.yaml`.\n\n"
+        "Start with `gameday run scenarios/slow-db.yaml`; on a system of your own with `gameday"
+        " init`.\n\n"
         f"Exit codes: {EXIT_CODES}."
     ),
     no_args_is_help=True,
@@ -54,6 +56,7 @@ app.command("mitigate")(incident.mitigate)
 app.command("serve")(serve)
 app.command("prune")(prune)
 app.command("settings")(settings)
+app.command("init")(init)
 app.command("doctor")(doctor)
 app.add_typer(incident.app, name="incident")
 app.add_typer(programme.app, name="programme")

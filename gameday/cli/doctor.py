@@ -74,6 +74,7 @@ def _of_system(name: str) -> list[Check]:
     """
     import asyncio
 
+    from gameday.house.targets.drafted import filled_in
     from gameday.house.targets.examination import drilled_on, examined
     from gameday.spec import Catalogue, read_system
 
@@ -81,7 +82,10 @@ def _of_system(name: str) -> list[Check]:
     slos = drilled_on(found.metadata.name)
     return [
         Check(proof.what, proof.found or None, "", proof.ok, proof.how)
-        for proof in asyncio.run(examined(found, slos))
+        for proof in (
+            *asyncio.run(examined(found, slos)),
+            *filled_in(found.metadata.name),
+        )
     ]
 
 

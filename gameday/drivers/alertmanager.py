@@ -36,6 +36,7 @@ class AlertmanagerRoutes:
         *,
         timeout: timedelta = timedelta(seconds=10),
         pause: timedelta = timedelta(milliseconds=200),
+        credentials: Credentials = NO_CREDENTIALS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Remember where Alertmanager is, e.g. ``http://127.0.0.1:9093``.
@@ -44,10 +45,16 @@ class AlertmanagerRoutes:
             url: without ``/api/v2``.
             timeout: of one request.
             pause: before a request is tried again.
+            credentials: how it is asked.
             transport: another way than the network, for tests.
         """
         self._tool = HttpTool(
-            "Alertmanager", url, timeout=timeout, pause=pause, transport=transport
+            "Alertmanager",
+            url,
+            timeout=timeout,
+            pause=pause,
+            credentials=credentials,
+            transport=transport,
         )
 
     async def configuration(self) -> Mapping[str, Any]:

@@ -1,0 +1,57 @@
+"""Prometheus, looked at for the first time: which metrics, services, alerts and Alertmanagers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gameday.drivers.prometheus.server import Prometheus, quoted
+from gameday.errors import PermanentDriverError
+from gameday.rules.loaded import LoadedRules
+
+__all__ = ["PrometheusSurvey"]
+
+_SENT_TO = ("/api/v2/alerts", "/api/v1/alerts")
+
+
+class PrometheusSurvey(Prometheus):
+    """One Prometheus server, asked what there is."""
+
+    async def metrics_among(self, names: Sequence[str]) -> frozenset[str]:
+        """Return which of these metrics it has, or had a while ago."""
+        pattern = "|".join(sorted(set(names)))
+        asked = [("match[]", f"{{__name__=~{quoted(pattern)}}}")]
+        data = await self._get("/api/v1/label/__name__/values", asked)
+        if not isinstance(data, list):
+            raise self._is_none()
+        return frozenset(str(name) for name in data) & frozenset(names)
+
+    async def values_of(self, selector: str, label: str) -> tuple[str, ...]:
+        """Return the values that a label of these series has now, sorted."""
+        found = await self._instant(f"count by ({label}) ({selector})")
+        return tuple(sorted({s.labels[label] for s in found if s.labels.get(label)}))
+
+    async def loaded(self) -> LoadedRules:
+        """Return every rule in force."""
+        data = await self._get("/api/v1/rules")
+        groups = data.get("groups") if isinstance(data, dict) else None
+        if not isinstance(groups, list):
+            raise self._is_none()
+        return LoadedRules.told(groups)
+
+    async def alertmanagers(self) -> tuple[str, ...]:
+        """Return the base URLs of the Alertmanagers it sends to; empty where it tells of none."""
+        try:
+            data = await self._get("/api/v1/alertmanagers")
+            found = [str(one["url"]) for one in data["activeAlertmanagers"]]
+        except (PermanentDriverError, KeyError, TypeError):
+            return ()  # what only speaks PromQL need not tell
+        bases = []
+        for url in found:
+            ending = next((end for end in _SENT_TO if url.endswith(end)), "")
+            bases.append(url.removesuffix(ending).rstrip("/"))
+        return tuple(dict.fromkeys(bases))
+
+    def _is_none(self) -> PermanentDriverError:
+        return PermanentDriverError(
+            f"{self.url} answers, but not as Prometheus does: check the URL"
+        )

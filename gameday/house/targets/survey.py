@@ -1,0 +1,85 @@
+"""A first look at a system: what its Prometheus and its Alertmanager tell of it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gameday.drafts.sources import Source, sources
+from gameday.drafts.survey import Survey
+from gameday.drivers.alertmanager import AlertmanagerRoutes, PolledPages
+from gameday.drivers.prometheus import PrometheusSurvey
+from gameday.errors import PermanentDriverError, UsageError
+from gameday.http.credentials import credentials_of
+from gameday.model.access import Reached
+from gameday.model.system import PrometheusAt
+
+__all__ = ["seen_at"]
+
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+async def seen_at(
+    prometheus: PrometheusAt,
+    alertmanager: Reached | None,
+    *,
+    elsewhere: Mapping[str, Any],
+    service_label: str = "",
+) -> Survey:
+    """Return what is seen of a system; changes nothing.
+
+    Args:
+        alertmanager: None: the one that Prometheus sends to.
+        elsewhere: how that one is asked, but for its address.
+        service_label: tells services apart instead of a preset's own; empty: the preset's.
+
+    Raises:
+        UsageError: no Alertmanager is named, and Prometheus names none either.
+        DriverError: one of them does not answer, refuses, or is something else.
+    """
+    if service_label and not _LABEL.fullmatch(service_label):
+        raise UsageError(f"--service-label: {service_label!r} is no name of a label")
+    asked = PrometheusSurvey(str(prometheus.url), credentials=credentials_of(prometheus))
+    rules, services, sent_to = await asyncio.gather(
+        asked.loaded(), _services(asked, service_label), asked.alertmanagers()
+    )
+    is_foretold = alertmanager is None
+    if alertmanager is None:
+        if not sent_to:
+            raise UsageError(
+                f"--alertmanager: Prometheus at {prometheus.url} names none that it sends alerts"
+                " to; say where it is"
+            )
+        alertmanager = Reached.model_validate({**elsewhere, "url": sent_to[0]})
+    routes, has_watchdog = await _pages(alertmanager)
+    return Survey(
+        prometheus=prometheus,
+        alertmanager=alertmanager,
+        is_foretold=is_foretold,
+        services=services,
+        rules=rules,
+        routes=routes,
+        has_watchdog=has_watchdog,
+        service_label=service_label,
+    )
+
+
+async def _services(asked: PrometheusSurvey, label: str) -> Mapping[Source, tuple[str, ...]]:
+    """Return the services that are told apart now, by each source whose metric is there."""
+    every = sources()
+    present = await asked.metrics_among([source.metric for source in every])
+    there = [s.by_label(label) if label else s for s in every if s.metric in present]
+    return {source: await asked.values_of(source.listing, source.label) for source in there}
+
+
+async def _pages(alertmanager: Reached) -> tuple[Mapping[str, object] | None, bool]:
+    credentials = credentials_of(alertmanager)
+    pages = PolledPages(alertmanager.url, lambda _: None, credentials=credentials)
+    has_watchdog = await pages.beats()
+    try:
+        routes = await AlertmanagerRoutes(alertmanager.url, credentials=credentials).configuration()
+    except PermanentDriverError:
+        return None, has_watchdog  # Mimir's and Grafana's tell alerts, and not their configuration
+    return routes, has_watchdog
