@@ -1,7 +1,7 @@
 """A system that nobody of us wrote: two httpbin under gunicorn behind HAProxy, and Debian's tools.
 
 HAProxy counts for itself; none of our labels, metric names or SDKs is anywhere. What is written
-into the folder is what its owner would write.
+into the folder is what its owner has, long before anybody thinks of a drill.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ class Site:
     """The system while it runs.
 
     Attributes:
-        folder: where its owner keeps configuration, scenarios and all else.
+        folder: where its owner keeps its configuration.
+        server: the owner's program that takes a web server out of HAProxy, and puts it back.
         web: process groups of the two web servers, by HAProxy's name for them.
     """
 
     folder: Path
-    url: str
     prometheus: str
-    alertmanager: str
+    server: Path
     web: dict[str, int]
 
 
@@ -122,7 +122,7 @@ def running(folder: Path) -> Iterator[Site]:
             _await(url)
         started.enter_context(_visited(f"{urls['site']}/get"))
         _await_sample(urls["prometheus"])
-        yield Site(folder, urls["site"], urls["prometheus"], urls["alertmanager"], web)
+        yield Site(folder, urls["prometheus"], folder / "server", web)
 
 
 @contextlib.contextmanager
@@ -199,7 +199,6 @@ def _visited(url: str) -> Iterator[None]:
 
 
 def _write(folder: Path, ports: dict[str, int]) -> None:
-    """Write what the owner of the system has, long before anybody thinks of a drill."""
     texts = {
         "haproxy.cfg": f"""
             global
@@ -249,136 +248,18 @@ def _write(folder: Path, ports: dict[str, int]) -> None:
             route: {receiver: nobody, group_wait: 0s}
             receivers: [{name: nobody}]
             """,
-        "server.py": """
+        "server": f"""
+            #!{sys.executable}
             import socket, sys
 
-            state = {"out": "maint", "in": "ready"}[sys.argv[1]]
+            state = {{"out": "maint", "in": "ready"}}[sys.argv[1]]
             with socket.socket(socket.AF_UNIX) as admin:
-                admin.connect("admin.sock")
-                admin.sendall(f"set server pages/{sys.argv[2]} state {state}\\n".encode())
+                admin.connect("{folder}/admin.sock")
+                admin.sendall(f"set server pages/{{sys.argv[2]}} state {{state}}\\n".encode())
                 said = admin.recv(4096).decode().strip()
             sys.exit(said or 0)
             """,
     }
     for name, text in texts.items():
         (folder / name).write_text(textwrap.dedent(text).lstrip(), encoding="utf-8")
-
-
-def describe(site: Site) -> None:
-    """Write what its owner adds to drill it: a system, an SLO, a fault, a runbook, a scenario."""
-    texts = {
-        "systems/pages.yaml": f"""
-            apiVersion: gameday/v1
-            kind: System
-            metadata: {{name: pages, title: Two web servers, owner: web}}
-            spec:
-              metrics: {{prometheus: {{url: "{site.prometheus}"}}}}
-              alerts: {{page: {{alertname: PagesFailing}}}}
-              pages: {{alertmanager: {{url: "{site.alertmanager}"}}}}
-              red: {{preset: haproxy}}
-              mitigations:
-                - name: take-out
-                  command: {{run: [{sys.executable}, server.py, out, "{{server}}"], within: 10s}}
-                  undo: {{run: [{sys.executable}, server.py, in, "{{server}}"], within: 10s}}
-            """,
-        "slos/pages-served.yaml": """
-            apiVersion: openslo/v1
-            kind: SLO
-            metadata:
-              name: pages-served
-              annotations: {gameday/runbook: runbooks/pages-served.md}
-            spec:
-              service: pages
-              indicator:
-                metadata: {name: served}
-                spec:
-                  ratioMetric:
-                    counter: true
-                    bad:
-                      metricSource:
-                        type: Prometheus
-                        spec:
-                          query: haproxy_backend_http_responses_total{proxy="pages",code="5xx"}
-                    total:
-                      metricSource:
-                        type: Prometheus
-                        spec: {query: 'haproxy_backend_http_responses_total{proxy="pages"}'}
-              timeWindow: [{duration: 30d, isRolling: true}]
-              budgetingMethod: Occurrences
-              objectives: [{target: 0.99}]
-              alertPolicies:
-                - kind: AlertPolicy
-                  metadata: {name: page, annotations: {gameday/short-window: 5s}}
-                  spec:
-                    alertWhenBreaching: true
-                    conditions:
-                      - kind: AlertCondition
-                        metadata: {name: page}
-                        spec:
-                          severity: page
-                          condition:
-                            {kind: burnrate, op: gt, threshold: 10, lookbackWindow: 1m}
-            """,
-        "experiments/hang.yaml": """
-            title: A web server hangs
-            description: It takes connections and answers none, as one that waits for a disk does.
-            configuration: {group: ""}
-            method:
-              - type: action
-                name: stop-the-server
-                provider: {type: process, path: kill, arguments: ["-STOP", "--", "-${group}"]}
-            rollbacks:
-              - type: action
-                name: let-it-go-on
-                provider: {type: process, path: kill, arguments: ["-CONT", "--", "-${group}"]}
-            """,
-        "runbooks/pages-served.md": """
-            ---
-            alert: PagesFailing
-            service: pages
-            owner: web
-            reviewed: 2026-11-01
-            review_every: 90d
-            ---
-
-            # PagesFailing
-
-            ## Meaning
-
-            Visitors get errors: more than one page in ten.
-
-            ## First checks
-
-            1. **which-server**: See in HAProxy which of the two servers fails.
-
-            ## Likely causes
-
-            - **one-hangs**: one of the two servers does not answer → take-out
-
-            ## Fixes
-
-            - **take-out**: Take the server out: `gameday mitigate take-out server=one`.
-            """,
-        "scenarios/hang.yaml": f"""
-            apiVersion: gameday/v1
-            kind: Scenario
-            metadata: {{name: hang, title: One of two web servers hangs, severity: SEV-2}}
-            spec:
-              system: pages
-              slo: pages-served
-              steadyState: {{for: 5s, burnRateBelow: 1, within: 90s}}
-              faults:
-                - experiment: hang
-                  with: {{group: "{site.web["one"]}"}}
-                  duration: 5m
-              expect:
-                errorRatio: 50%
-                mitigation: [take-out]
-              responder: human
-              runbook: runbooks/pages-served.md
-            """,
-    }
-    for name, text in texts.items():
-        path = site.folder / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(textwrap.dedent(text).lstrip(), encoding="utf-8")
+    (folder / "server").chmod(0o700)

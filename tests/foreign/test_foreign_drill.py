@@ -1,4 +1,4 @@
-"""A drill on a system that nobody of us wrote, as its own people would play it."""
+"""A drill on a system that nobody of us wrote, as the page for strangers tells it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ from typing import Any
 import foreign_site
 import httpx
 import pytest
+from tutorial_page import Commands, Edit, placeholders, steps
 
 pytestmark = pytest.mark.xdist_group("foreign")
 
-PAGED_WITHIN = 240.0
-"""Seconds until somebody can acknowledge: the windows fill, the alert fires, the page is seen."""
+PAGE = foreign_site.ROOT / "docs/your-own-system.md"
+
+MOST_LINES = 30
+"""Lines that a stranger edits by hand, at most."""
+
+OVER_WITHIN = 240.0
+"""Seconds for any one block of the page: windows fill, the alert fires, the page is seen."""
 
 
 @pytest.fixture
@@ -29,33 +35,44 @@ def site(tmp_path: Path, monitoring: None) -> Iterator[foreign_site.Site]:
     folder = tmp_path / "site"  # HAProxy's socket has a name that must be short
     folder.mkdir()
     with foreign_site.running(folder) as site:
-        foreign_site.describe(site)
         yield site
 
 
-def gameday(site: foreign_site.Site, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gameday", *words],
-        cwd=site.folder,
-        env=os.environ | {"GAMEDAY_STATE": str(site.folder / "state")},
-        capture_output=True,
-        text=True,
-        timeout=PAGED_WITHIN,
-        check=False,
-    )
+class Terminal:
+    """A shell of somebody who follows the page, in a folder of theirs."""
 
+    def __init__(self, folder: Path, state: Path) -> None:
+        self.folder = folder
+        self._said = state.parent
+        programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self._environment = os.environ | {"GAMEDAY_STATE": str(state), "PATH": programs}
 
-def answered(site: foreign_site.Site, run: subprocess.Popen[bytes]) -> None:
-    """Answer the page as a person does who knows the system: by the runbook."""
-    deadline = time.monotonic() + PAGED_WITHIN
-    while (said := gameday(site, "incident", "ack")).returncode:
-        assert run.poll() is None, (site.folder / "run.err").read_text()
-        assert time.monotonic() < deadline, said.stderr
-        time.sleep(1)
-    found = "--set", "mitigation=take-out"
-    gameday(site, "incident", "finding", "red", "errors moved", "--set", "moved=errors")
-    gameday(site, "incident", "finding", "mitigate", "one of two hangs: take it out", *found)
-    gameday(site, "mitigate", "take-out", "server=one")
+    def typed(self, text: str) -> subprocess.CompletedProcess[str]:
+        """Run a block to its end."""
+        return subprocess.run(
+            ["sh", "-e", "-c", text],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=OVER_WITHIN,
+            check=False,
+        )
+
+    def beside(self, text: str) -> subprocess.Popen[bytes]:
+        """Run a block in another terminal; what it says is kept beside the folder."""
+        with (self._said / "said.out").open("wb") as out, (self._said / "said.err").open("wb") as e:
+            return subprocess.Popen(
+                ["sh", "-e", "-c", f"exec {text}"],
+                cwd=self.folder,
+                env=self._environment,
+                stdout=out,
+                stderr=e,
+            )
+
+    def words(self) -> str:
+        """Return what was said in the other terminal."""
+        return (self._said / "said.err").read_text() + (self._said / "said.out").read_text()
 
 
 def server_states(site: foreign_site.Site) -> set[str]:
@@ -76,27 +93,45 @@ def server_states(site: foreign_site.Site) -> set[str]:
     }
 
 
-def test_a_drill_on_a_strangers_system_passes_and_leaves_it_as_it_was(
-    site: foreign_site.Site,
-) -> None:
-    checked = [gameday(site, "validate", kind) for kind in ("systems", "slos", "scenarios")]
-    before = server_states(site)
-    with (site.folder / "run.json").open("w") as told, (site.folder / "run.err").open("w") as said:
-        run = subprocess.Popen(
-            [sys.executable, "-m", "gameday", "run", "hang", "--yes", "--json"],
-            cwd=site.folder,
-            env=os.environ | {"GAMEDAY_STATE": str(site.folder / "state")},
-            stdout=told,
-            stderr=said,
-        )
-        answered(site, run)
-        code = run.wait(PAGED_WITHIN)
+def follow(page: str, own: dict[str, str], terminal: Terminal) -> int:
+    """Do what the page says, from the top to the end; return how the drill beside it ended."""
+    drill: subprocess.Popen[bytes] | None = None
+    for step in steps(page, own):
+        if isinstance(step, Edit):
+            step.make(terminal.folder)
+        elif step.beside:
+            drill = terminal.beside(step.text)
+        else:
+            if drill is not None and "gameday show" in step.text:
+                drill.wait(OVER_WITHIN)  # its reader waits for the first terminal, too
+            done = terminal.typed(step.text)
+            said = f"{step.text}\n{done.stdout}\n{done.stderr}"
+            assert 0 == done.returncode, said + (terminal.words() if drill else "")
+    assert drill is not None
+    return drill.wait(OVER_WITHIN)
 
-    result: dict[str, Any] = json.loads((site.folder / "run.json").read_text())
-    words = (site.folder / "run.err").read_text()
-    assert [0, 0, 0] == [c.returncode for c in checked]
-    assert ("passed", "", 0) == (result["verdict"], result["reason"], code)
-    assert "system/pages" == result["target"]
+
+def test_a_stranger_who_follows_the_page_plays_a_drill_that_passes_and_leaves_no_trace(
+    site: foreign_site.Site, tmp_path: Path
+) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    own = {
+        "http://prometheus.example:9090": site.prometheus,
+        "/srv/pages/server": str(site.server),
+        "4711": str(site.web["one"]),
+    }
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    terminal = Terminal(folder, tmp_path / "state")
+    before = server_states(site)
+    began = time.monotonic()
+
+    code = follow(page, own, terminal)
+
+    result: dict[str, Any] = json.loads(terminal.typed("gameday score last --json").stdout)
+    assert list(own) == placeholders(page)
+    assert ("passed", "", 0) == (result["verdict"], result["reason"], code), terminal.words()
+    assert "system/website" == result["target"]
     assert {"trace", "profile", "blame"} == {
         name for name, p in result["phases"].items() if p["verdict"] == "not_applicable"
     }
@@ -105,4 +140,20 @@ def test_a_drill_on_a_strangers_system_passes_and_leaves_it_as_it_was(
     )
     assert {"open": 0} == result["recovery"]
     assert before == server_states(site)
-    assert "pages are polled: one may have come up to 1 s before it is seen" in words
+    assert "pages are polled: one may have come up to 1 s before it is seen" in terminal.words()
+    assert time.monotonic() - began < 600
+
+
+def test_a_stranger_edits_no_more_than_thirty_lines_by_hand() -> None:
+    edits = [s for s in steps(PAGE.read_text(encoding="utf-8"), {}) if isinstance(s, Edit)]
+
+    assert 4 == len(edits)
+    assert sum(edit.lines for edit in edits) <= MOST_LINES
+
+
+def test_the_page_has_the_commands_of_every_step() -> None:
+    commands = [s for s in steps(PAGE.read_text(encoding="utf-8"), {}) if isinstance(s, Commands)]
+
+    typed = " ".join(c.text for c in commands)
+    assert all(word in typed for word in ("init", "validate", "doctor", "--dry-run", "ack"))
+    assert ["gameday run pages-first-drill --yes\n"] == [c.text for c in commands if c.beside]
