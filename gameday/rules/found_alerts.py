@@ -1,0 +1,141 @@
+"""Which of the alerts that are loaded are those of an SLO.
+
+By the labels that whoever generates rules gives them, or by what they count: an alert on the share
+that an SLO's own two counters make is the SLO's, whatever it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gameday.model.slo import Slo
+from gameday.model.system import RuleAuthor
+from gameday.rules.burn_alert import BurnAlert, UnreadAlert, author_of, read_alert
+from gameday.rules.expression import (
+    Aggregate,
+    Binary,
+    Expression,
+    FunctionCall,
+    Negated,
+    Range,
+    Selector,
+    Unparsed,
+    parsed,
+)
+from gameday.rules.loaded import LoadedRule, LoadedRules
+from scoring.slo import Severity
+
+__all__ = ["FoundAlerts", "alerts_of", "severity_of"]
+
+_SEVERITIES = {
+    "page": Severity.PAGE,
+    "critical": Severity.PAGE,
+    "ticket": Severity.TICKET,
+    "warning": Severity.TICKET,
+}
+"""What people call the two: the Workbook's and Sloth's words, and Pyrra's."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAlerts:
+    """The alerts of an SLO.
+
+    Attributes:
+        page: those that wake somebody.
+        ticket: those that wait for the morning.
+    """
+
+    page: tuple[BurnAlert | UnreadAlert, ...] = ()
+    ticket: tuple[BurnAlert | UnreadAlert, ...] = ()
+
+
+def alerts_of(slo: Slo, loaded: LoadedRules, author: RuleAuthor = RuleAuthor.AUTO) -> FoundAlerts:
+    """Return the alerts of an SLO among all that are loaded.
+
+    Args:
+        author: whose are looked for; ``auto``: anybody's.
+    """
+    found = []
+    for rule in loaded.alerts:
+        if author in (RuleAuthor.AUTO, author_of(rule)):
+            read = read_alert(rule, loaded)
+            if _is_named_after(slo, rule) or _counts(slo, read):
+                found.append(read)
+    return _sorted(found)
+
+
+def severity_of(rule: LoadedRule) -> Severity | None:
+    """Return how loudly an alert speaks; None: its labels do not say it in a known word."""
+    for name in ("sloth_severity", "severity"):
+        found = _SEVERITIES.get(rule.labels.get(name, "").lower())
+        if found is not None:
+            return found
+    return None
+
+
+def _sorted(found: Sequence[BurnAlert | UnreadAlert]) -> FoundAlerts:
+    pages = [a for a in found if severity_of(a.rule) is Severity.PAGE]
+    tickets = [a for a in found if severity_of(a.rule) is Severity.TICKET]
+    # Where nobody says which alert wakes people, all do that are not said to wait.
+    others = [a for a in found if severity_of(a.rule) is None]
+    return FoundAlerts(tuple(pages or others), tuple(tickets))
+
+
+def _is_named_after(slo: Slo, rule: LoadedRule) -> bool:
+    author = author_of(rule)
+    if author is RuleAuthor.WORKBOOK:
+        return False
+    told = {**_selected_labels(rule), **rule.labels}
+    if author is RuleAuthor.SLOTH:
+        if "sloth_slo" in told:
+            return (told["sloth_slo"], told.get("sloth_service")) == (slo.id, slo.service)
+        return told.get("sloth_id") == f"{slo.service}-{slo.id}"
+    service = told.get("service")
+    return told.get("slo") == slo.id and service in (None, slo.service)
+
+
+def _selected_labels(rule: LoadedRule) -> dict[str, str]:
+    """Return the labels that every series an alert reads is asked for by."""
+    told: dict[str, str] = {}
+    for selector in _selectors(rule):
+        told.update({m.name: m.value for m in selector.matchers if m.op == "="})
+    return told
+
+
+def _selectors(rule: LoadedRule) -> frozenset[Selector]:
+    try:
+        return frozenset(_within(parsed(rule.query)))
+    except Unparsed:
+        return frozenset()
+
+
+def _within(expression: Expression) -> Sequence[Selector]:
+    match expression:
+        case Selector():
+            return [expression]
+        case Range(of=of) | Negated(of=of) | Aggregate(of=of):
+            return _within(of)
+        case FunctionCall(arguments=arguments):
+            return [s for a in arguments for s in _within(a)]
+        case Binary(left=left, right=right):
+            return [*_within(left), *_within(right)]
+    return []
+
+
+def _wanted(slo: Slo) -> frozenset[Selector]:
+    """Return the SLO's own two counters; none where events are not counted."""
+    if not slo.counts_events:
+        return frozenset()
+    try:
+        found = [parsed(q) for q in (slo.total_query, slo.good_query or slo.bad_query)]
+    except Unparsed:
+        return frozenset()
+    return frozenset(s for s in found if isinstance(s, Selector))
+
+
+def _counts(slo: Slo, alert: BurnAlert | UnreadAlert) -> bool:
+    """Return whether an alert goes by the SLO's own counters; of one unread, by its own words."""
+    wanted = _wanted(slo)
+    read = alert.counters if isinstance(alert, BurnAlert) else _selectors(alert.rule)
+    return bool(wanted) and wanted <= read
