@@ -103,12 +103,18 @@ class Memory:
             self._told.setdefault(str(fact.data["key"]), set()).add(str(fact.data["incident"]))
 
     def tied_to(self, pager_incident: str) -> str | None:
-        """Return the incident that a pager knows by an id of its own, if it ever said which."""
+        """Return the incident that a pager knows by an id of its own, if it ever said which.
+
+        Of those that one page told of, it is the one whose name the page bears.
+        """
+        others: list[str] = []
         for group in self.groups.values():
             for found in group.incidents():
-                if found.ids and any(is_about(w, pager_incident) for w in found.events):
+                words = [w for w in found.events if found.ids and is_about(w, pager_incident)]
+                if any(not w.id.endswith(f"/{found.ids[0]}") for w in words):
                     return found.ids[0]
-        return None
+                others += [found.ids[0]] if words else []
+        return min(others, default=None)
 
     # --- what is new -------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,21 @@ async def test_an_answer_in_the_pager_is_none_to_what_began_anew_since_its_page_
     assert {"acknowledged"} == {str(s.state) for s in found.values()}
     (said_of_it,) = [w for w in anew.events if w.kind == Kind.PAGER_SAID]
     assert said_of_it.data["text"].startswith("about a page of before it began anew: ")
+
+
+async def test_a_note_in_the_pager_stands_with_the_incident_whose_name_the_page_bears(
+    house: House,
+) -> None:
+    async with house.engine().running() as engine:
+        await breaks(house, engine, *range(8))
+        (key,) = said(house, "page")
+        await engine.answered(pagerdutys(house, "incident.acknowledged", key))
+        note = pagerdutys(house, "incident.annotated", "")
+        count = await engine.answered(replace(note, note="it is the cache"))
+        found = await states(engine)
+
+    noted = [s.id for s in found.values() if any(w.kind == Kind.NOTED for w in s.events)]
+    assert (1, [key.partition("/")[0]]) == (count, noted)
 
 
 async def test_a_repeat_of_the_pagers_answer_says_nothing_new(house: House) -> None:
