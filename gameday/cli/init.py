@@ -136,9 +136,9 @@ def _objective(text: str) -> float:
     try:
         found = ratio(text)
     except QuantityError as error:
-        raise UsageError(f"--objective: {error}") from error
+        raise UsageError(f"--objective: {error.message}; write 99% or 99.9%") from error
     if not 0 < found < 1:
-        raise UsageError(f"--objective: {text} leaves no error budget, or all of it: write 99.9%")
+        raise UsageError(f"--objective: {text} leaves no error budget, or all of it; write 99.9%")
     return found
 
 
@@ -208,12 +208,34 @@ def _answer(questions: Sequence[Question], may_ask: bool) -> list[str]:
     if not may_ask:
         listed = "\n".join(f"  {question}" for question in questions)
         raise UsageError(f"this cannot be seen; say it by a flag:\n{listed}")
-    answers = []
-    for question in questions:
-        if question.choices:
-            say(f"there are: {', '.join(question.choices)}")
-        answers.append(str(typer.prompt(question.asks, err=True)).strip())
-    return answers
+    return [_prompted(question) for question in questions]
+
+
+def _prompted(question: Question) -> str:
+    """Return what a person says to a question; asked again until it can be an answer."""
+    if question.choices:
+        say(f"there are: {', '.join(question.choices)}")
+    while True:
+        answer = str(typer.prompt(question.asks, err=True)).strip()
+        problem = _problem(question, answer)
+        if not problem:
+            return answer
+        say(problem)
+
+
+def _problem(question: Question, answer: str) -> str:
+    """Return why this is no answer to a question; empty where it is one."""
+    from gameday.errors import UsageError
+    from gameday.names import did_you_mean
+
+    if question.choices and answer not in question.choices:
+        return f"there is no {answer!r} ({did_you_mean(answer, question.choices)})"
+    try:
+        if question.flag == "--objective":
+            _objective(answer)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _wished(wishes: Wishes, questions: Sequence[Question], answers: Sequence[str]) -> Wishes:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gameday.cli.app import run
-from gameday.spec import read_system
+from gameday.spec import read_slos, read_system
 
 pytestmark = pytest.mark.served
 
@@ -45,6 +49,7 @@ class Tools:
         self.services = ["pages"]
         self.metrics = [METRIC]
         self.watchdog = True
+        self.tells_rules = True
         self.token = ""
         self.heard: list[tuple[str, str]] = []
         tools = self
@@ -72,7 +77,7 @@ class Tools:
     def answer(self, path: str) -> Any:
         parts = urlsplit(path)
         match parts.path:
-            case "/api/v1/rules":
+            case "/api/v1/rules" if self.tells_rules:
                 return {"data": {"groups": [{"rules": self.rules}]}}
             case "/api/v1/label/__name__/values":
                 return {"data": self.metrics}
@@ -80,7 +85,8 @@ class Tools:
                 sent_to = [{"url": f"{self.url}/api/v2/alerts"}]
                 return {"data": {"activeAlertmanagers": sent_to}}
             case "/api/v1/query":
-                label = parse_qs(parts.query)["query"][0].partition("(")[2].partition(")")[0]
+                query = parse_qs(parts.query)["query"][0]
+                label = query.partition("(")[2].partition(")")[0]
                 found = [{"metric": {label: s}, "value": [0, "1"]} for s in self.services]
                 return {"data": {"result": found}}
             case "/api/v2/alerts":
@@ -227,7 +233,7 @@ WRONG = {
         "holds a secret itself",
     ),
     "a promise of everything": (["init", "x", "--objective", "100%"], 2, "no error budget"),
-    "a promise without a unit": (["init", "x", "--objective", "99"], 2, "write a percentage"),
+    "a promise without a unit": (["init", "x", "--objective", "99"], 2, "write 99% or 99.9%"),
     "nobody there": (
         ["init", "x", "--prometheus", "http://127.0.0.1:1"],
         6,
@@ -255,13 +261,50 @@ def test_what_is_wrong_is_said_in_words_and_nothing_is_written(
     assert "hunter2" not in err
 
 
+def test_on_a_terminal_it_asks_what_it_cannot_see_until_it_has_an_answer(
+    tools: Tools, tmp_path: Path
+) -> None:
+    ours, theirs = pty.openpty()
+    gameday = subprocess.Popen(
+        [sys.executable, "-m", "gameday", "init", "bookshop", "--prometheus", tools.url],
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        cwd=tmp_path,
+    )
+    os.close(theirs)
+    os.write(ours, b"99\n99.5%\n")
+
+    code = gameday.wait(60)
+
+    said = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert 0 == code, said
+    assert "'99' is not a ratio; write 99% or 99.9%" in said
+    (slo,) = read_slos(tmp_path / "slos/pages-availability.yaml")
+    assert 0.995 == slo.objective.target_ratio
+
+
+def test_a_tool_that_does_not_tell_its_rules_is_said_to_be_of_no_use(
+    tools: Tools, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tools.tells_rules = False
+
+    code = init(tools)
+
+    assert 6 == code
+    assert "name the Prometheus, or the ruler, that evaluates it" in capsys.readouterr().err
+
+
 def test_something_else_that_answers_is_not_taken_for_prometheus(
     tools: Tools, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = run(["init", "x", "--prometheus", f"{tools.url}/elsewhere", "--objective", "99%"])
 
     assert (6, []) == (code, files(tmp_path))
-    assert "not as Prometheus does" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "not as Prometheus does" in said
+    assert "the base URL of a Prometheus" in said
 
 
 def test_something_else_that_answers_is_not_taken_for_alertmanager(

@@ -42,8 +42,8 @@ def write_all(folder: Path, texts: Mapping[str, str], *, force: bool = False) ->
         _take_back(written, made)
         if isinstance(error, OSError):
             raise UsageError(
-                f"nothing was written: {error.filename or folder} cannot be"
-                f" ({error.strerror or type(error).__name__})"
+                f"nothing was written: {error.filename or folder}:"
+                f" {error.strerror or type(error).__name__}"
             ) from error
         raise
 

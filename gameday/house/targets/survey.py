@@ -42,6 +42,7 @@ async def seen_at(
     if service_label and not _LABEL.fullmatch(service_label):
         raise UsageError(f"--service-label: {service_label!r} is no name of a label")
     asked = PrometheusSurvey(str(prometheus.url), credentials=credentials_of(prometheus))
+    await _knocked(asked)
     rules, services, sent_to = await asyncio.gather(
         asked.loaded(), _services(asked, service_label), asked.alertmanagers()
     )
@@ -66,6 +67,24 @@ async def seen_at(
     )
 
 
+async def _knocked(asked: PrometheusSurvey) -> None:
+    """Return where a Prometheus answers that tells its rules; else say what may be the matter."""
+    try:
+        await asked.values("vector(1)")
+    except PermanentDriverError as error:
+        raise PermanentDriverError(
+            f"{error}; see that this is the base URL of a Prometheus, without /graph, and, where"
+            " it wants to know who asks, name the token's variable: --bearer-token-env"
+        ) from error
+    try:
+        await asked.loaded()
+    except PermanentDriverError as error:
+        raise PermanentDriverError(
+            f"{error}; a drill has to know the alert's rule: name the Prometheus, or the ruler,"
+            " that evaluates it"
+        ) from error
+
+
 async def _services(asked: PrometheusSurvey, label: str) -> Mapping[Source, tuple[str, ...]]:
     """Return the services that are told apart now, by each source whose metric is there."""
     every = sources()
@@ -77,7 +96,13 @@ async def _services(asked: PrometheusSurvey, label: str) -> Mapping[Source, tupl
 async def _pages(alertmanager: Reached) -> tuple[Mapping[str, object] | None, bool]:
     credentials = credentials_of(alertmanager)
     pages = PolledPages(alertmanager.url, lambda _: None, credentials=credentials)
-    has_watchdog = await pages.beats()
+    try:
+        has_watchdog = await pages.beats()
+    except PermanentDriverError as error:
+        raise PermanentDriverError(
+            f"{error}; see that this is the base URL of an Alertmanager, and, where it wants to"
+            " know who asks, name the token's variable: --alertmanager-token-env"
+        ) from error
     try:
         routes = await AlertmanagerRoutes(alertmanager.url, credentials=credentials).configuration()
     except PermanentDriverError:
