@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gameday.diagnosis.links import Dashboard
-from gameday.diagnosis.red import RedReading, Signal, read, signal_of
+from gameday.diagnosis.red import RedReading, Signal, read
 from gameday.model.signals import Series
 
 STEP = timedelta(seconds=1)
@@ -22,7 +22,7 @@ class DrawnDashboard:
     """A dashboard as it was drawn, and what it showed."""
 
     dashboard: Dashboard
-    panels: tuple[tuple[Signal, Sequence[Series]], ...]
+    panels: Mapping[Signal, Sequence[Series]]
     reading: RedReading
 
 
@@ -40,10 +40,10 @@ async def drawn(
     # A small share of slow requests hides below the quantile drawn: turn it up.
     sharper = Dashboard(
         dashboard.base,
-        tuple(
-            e.replace("histogram_quantile(0.9,", "histogram_quantile(0.99,")
-            for e in dashboard.expressions
-        ),
+        {
+            signal: expression.replace("histogram_quantile(0.9,", "histogram_quantile(0.99,")
+            for signal, expression in dashboard.expressions.items()
+        },
     )
     if sharper == dashboard:
         return first
@@ -55,7 +55,10 @@ async def _drawn(
     draw: Draw, dashboard: Dashboard, since: datetime, until: datetime, window: timedelta
 ) -> DrawnDashboard:
     step = max(STEP, (until - since) / MOST_POINTS)
-    panels = [(signal_of(e), await draw(e, since, until, step)) for e in dashboard.expressions]
+    panels = {
+        signal: await draw(expression, since, until, step)
+        for signal, expression in dashboard.expressions.items()
+    }
     short_window = min(dashboard.rate_window() or window / 12, window / 12)
     reading = read(panels, since=since, now=until, short_window=short_window)
-    return DrawnDashboard(dashboard, tuple(panels), reading)
+    return DrawnDashboard(dashboard, panels, reading)

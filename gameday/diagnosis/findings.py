@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gameday.diagnosis import stacks
-from gameday.diagnosis.red import RedReading
+from gameday.diagnosis.red import RedReading, Signal
 from gameday.diagnosis.remedy import Remedy
 from gameday.diagnosis.suspicion import QUICK_FAILURE, Suspect
 from gameday.model.page import Finding, RedShape, Step
@@ -22,7 +22,9 @@ def unknown(step: Step, reason: str) -> Finding:
 
 
 def red(reading: RedReading) -> Finding:
-    """Return what the RED dashboard showed."""
+    """Return what the RED dashboard showed; unknown where it showed nothing at all."""
+    if len(reading.unmeasured) == len(Signal):
+        return unknown(Step.RED, "no series answers the queries of the RED dashboard")
     moved, leading, onset = reading.moved(), reading.leading(), reading.onset()
     detail: dict[str, Any] = {
         "moved": list(moved),
@@ -31,17 +33,22 @@ def red(reading: RedReading) -> Finding:
         "region": reading.region(),
         "regions": list(reading.affected()),
     }
+    if reading.unmeasured:
+        detail["unmeasured"] = list(reading.unmeasured)
+    missing = f"; no data of {_listed(reading.unmeasured)}" if reading.unmeasured else ""
     if leading is None:
-        return Finding(
-            step=Step.RED, summary="neither rate, errors nor duration moved", detail=detail
-        )
+        still = [signal.value for signal in Signal if signal not in reading.unmeasured]
+        none = "neither rate, errors nor duration moved"
+        if reading.unmeasured:
+            none = f"{_listed(still)} did not move{missing}"
+        return Finding(step=Step.RED, summary=none, detail=detail)
     where = reading.region() or "every region"
     levels = "; ".join(
         f"{m.signal} {m.region} {m.text()}".replace("  ", " ") for m in reading.movements
     )
     shape = reading.shape()
     form = "too early to name a shape" if shape is RedShape.UNKNOWN else f"a {shape.value}"
-    summary = f"{_listed(moved)} moved in {where}, {form} ({levels})"
+    summary = f"{_listed(moved)} moved in {where}, {form} ({levels}){missing}"
     return Finding(step=Step.RED, summary=summary, detail=detail)
 
 

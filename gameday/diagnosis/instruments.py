@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gameday.diagnosis.conventions import SHOP, Convention
+from gameday.diagnosis.conventions import SHOP
+from gameday.diagnosis.queries import RedQueries
 from gameday.ports import AlertSource, CodeHistory, ProfileSource, SignalSource, TraceSource
 
 
@@ -21,4 +22,4 @@ class Instruments:
     traces: TraceSource | None = None
     profiles: ProfileSource | None = None
     code: CodeHistory | None = None
-    red: Convention = SHOP
+    red: RedQueries = SHOP

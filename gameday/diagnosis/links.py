@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
 
-_EXPRESSION = re.compile(r"g(\d+)\.expr")
+from gameday.diagnosis.red import Signal
+
+_SIGNAL = re.compile(r"g(\d+)\.signal")
 _RANGE = re.compile(r"\[([0-9smh]+)\]")
 _DURATION = re.compile(r"([0-9.]+)(us|µs|ms|s|m|h)")
 _UNITS = {
@@ -22,28 +25,32 @@ _UNITS = {
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """A RED dashboard: Prometheus' base URL and the expressions it draws, in their order."""
+    """A RED dashboard: Prometheus' base URL, and the expression that draws each signal."""
 
     base: str
-    expressions: tuple[str, ...]
+    expressions: Mapping[Signal, str]
 
     @classmethod
     def parse(cls, url: str) -> Dashboard:
-        """Read ``<prometheus>/graph?g0.expr=…&g1.expr=…``; no expressions where it has none."""
+        """Read ``<prometheus>/graph?g0.expr=…&g0.signal=rate&g1.expr=…&g1.signal=errors``.
+
+        Prometheus' own page takes no notice of ``signal``. An expression of which it is not said
+        what it draws is left out: nobody can tell that from its text.
+        """
         split = urlsplit(url)
         query = parse_qs(split.query)
-        numbered = sorted(
-            (int(found.group(1)), values[0])
+        said = {
+            values[0]: query[f"g{found.group(1)}.expr"][0]
             for name, values in query.items()
-            if (found := _EXPRESSION.fullmatch(name))
-        )
-        return cls(_base(split), tuple(expression for _, expression in numbered))
+            if (found := _SIGNAL.fullmatch(name)) and f"g{found.group(1)}.expr" in query
+        }
+        return cls(_base(split), {signal: said[signal] for signal in Signal if signal in said})
 
     def rate_window(self) -> timedelta | None:
         """Return the shortest range its rates look back over; None where it draws none."""
         ranges = [
             seconds
-            for expression in self.expressions
+            for expression in self.expressions.values()
             for found in _RANGE.findall(expression)
             if (seconds := _duration(found)) is not None
         ]

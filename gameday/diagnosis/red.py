@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -36,14 +35,6 @@ class Signal(StrEnum):
     RATE = "rate"
     ERRORS = "errors"
     DURATION = "duration"
-
-
-def signal_of(expression: str) -> Signal:
-    """Return what a PromQL expression of a RED dashboard draws, by how it is written."""
-    text = re.sub(r'"[^"]*"', '""', expression)
-    if re.search(r"histogram_quantile|_sum|_bucket|_seconds\b", text):
-        return Signal.DURATION
-    return Signal.ERRORS if "/" in text else Signal.RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +70,12 @@ class RedReading:
     Attributes:
         movements: the signals that moved, worst region first within each signal.
         regions: every region with traffic, in order.
+        unmeasured: the signals of which there is no data, in order.
     """
 
     movements: tuple[Movement, ...]
     regions: tuple[str, ...]
+    unmeasured: tuple[str, ...] = ()
 
     def moved(self) -> tuple[str, ...]:
         """Return which of rate, errors, duration moved, in this order."""
@@ -128,7 +121,7 @@ class RedReading:
 
 
 def read(
-    drawn: Sequence[tuple[Signal, Sequence[Series]]],
+    drawn: Mapping[Signal, Sequence[Series]],
     *,
     since: datetime,
     now: datetime,
@@ -140,7 +133,7 @@ def read(
     rates have filled up, they tell of the start and not of trouble, and are left out.
 
     Args:
-        drawn: each expression's signal and its series; labels ``region`` and ``code`` are used.
+        drawn: the series of each signal that is measured; labels ``region`` and ``code`` are used.
         since: from when on was drawn.
         now: instant of reading; shapes are as of then.
         short_window: short window of the alert, in real time.
@@ -167,7 +160,19 @@ def read(
             (m for m in seen if abs(m.after - m.before) >= REGION_SHARE * worst),
             key=lambda m: (-abs(m.after - m.before), m.region),
         )
-    return RedReading(tuple(movements), regions)
+    return RedReading(tuple(movements), regions, tuple(s.value for s in _unmeasured(drawn)))
+
+
+def _unmeasured(drawn: Mapping[Signal, Sequence[Series]]) -> Iterator[Signal]:
+    """Yield the signals nothing is known of; that none fails while some are served is known."""
+    rates = drawn.get(Signal.RATE, ())
+    for signal in Signal:
+        told = list(drawn.get(signal, ()))
+        if signal is Signal.ERRORS:
+            # By the statuses of the rate, or by a ratio, which draws nothing until one fails.
+            told += [s for s in rates if "code" in s.labels or Signal.ERRORS in drawn]
+        if not any(series.samples for series in told):
+            yield signal
 
 
 def _warm(samples: Samples, since: datetime, short_window: timedelta) -> Samples:
@@ -242,26 +247,23 @@ def _red(signal: Signal, value: float) -> Red:
 
 
 def _summed(
-    drawn: Sequence[tuple[Signal, Sequence[Series]]], signal: Signal, *, worst: bool = False
+    drawn: Mapping[Signal, Sequence[Series]], signal: Signal, *, worst: bool = False
 ) -> Mapping[str, list[tuple[float, float]]]:
     found: dict[str, dict[float, float]] = {}
-    for name, series in drawn:
-        if name is not signal:
-            continue
-        for one in series:
-            values = found.setdefault(one.labels.get("region", ""), {})
-            for sample in one.samples:
-                at = sample.at.timestamp()
-                known = values.get(at)
-                if known is None:
-                    values[at] = sample.value
-                else:
-                    values[at] = max(known, sample.value) if worst else known + sample.value
+    for one in drawn.get(signal, ()):
+        values = found.setdefault(one.labels.get("region", ""), {})
+        for sample in one.samples:
+            at = sample.at.timestamp()
+            known = values.get(at)
+            if known is None:
+                values[at] = sample.value
+            else:
+                values[at] = max(known, sample.value) if worst else known + sample.value
     return {region: sorted(values.items()) for region, values in found.items() if values}
 
 
 def _errors(
-    drawn: Sequence[tuple[Signal, Sequence[Series]]],
+    drawn: Mapping[Signal, Sequence[Series]],
 ) -> Mapping[str, list[tuple[float, float]]]:
     """Return error ratios per region, 0 where requests were served and none failed.
 
@@ -286,14 +288,12 @@ def _errors(
     return {region: samples for region, samples in found.items() if samples}
 
 
-def _failed(drawn: Sequence[tuple[Signal, Sequence[Series]]]) -> dict[str, dict[float, float]]:
+def _failed(drawn: Mapping[Signal, Sequence[Series]]) -> dict[str, dict[float, float]]:
     failed: dict[str, dict[float, float]] = {}
-    for name, series in drawn:
-        if name is Signal.RATE:
-            for one in series:
-                if one.labels.get("code", "").startswith("5"):
-                    values = failed.setdefault(one.labels.get("region", ""), {})
-                    for sample in one.samples:
-                        at = sample.at.timestamp()
-                        values[at] = values.get(at, 0.0) + sample.value
+    for one in drawn.get(Signal.RATE, ()):
+        if one.labels.get("code", "").startswith("5"):
+            values = failed.setdefault(one.labels.get("region", ""), {})
+            for sample in one.samples:
+                at = sample.at.timestamp()
+                values[at] = values.get(at, 0.0) + sample.value
     return failed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -10,9 +9,6 @@ from gameday.diagnosis.conventions import PRESETS, Convention
 from gameday.rules.expression import LabelMatcher, Selector
 
 __all__ = ["Source", "sources", "with_matcher", "written_selector"]
-
-_COUNTED = re.compile(r"([a-zA-Z_:][\w:]*)\{((?:\{\w+\}|[^{}])*)\}\s*\[\{window\}\]")
-_FAILED = re.compile(r',\s*(\w+)\s*(=~?)\s*"([^"]*)"\s*\Z')
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +38,28 @@ class Source:
         return Selector(self.metric, frozenset((own, *self.beside)))
 
     def by_label(self, label: str) -> Source:
-        """Return it with services told apart by another label."""
-        return replace(self, label=label)
+        """Return it with services told apart by another label, whatever the preset's own say."""
+        return replace(self, label=label, beside=tuple(m for m in self.beside if m.value))
 
 
 def sources() -> tuple[Source, ...]:
-    """Return the source of every preset whose errors are a share of counted events."""
+    """Return every source of every preset: by the names and the labels it knows, best first."""
     return tuple(s for preset, found in PRESETS.items() for s in _sources(str(preset), found))
 
 
 def _sources(preset: str, convention: Convention) -> Iterator[Source]:
-    found = _COUNTED.findall(convention.errors)
-    failed = _FAILED.search(found[0][1]) if found else None
-    if failed is not None:
-        yield Source(preset, found[0][0], convention.label, LabelMatcher(*failed.groups()))
+    for names in convention.metrics:
+        only = tuple(LabelMatcher(name, "=", value) for name, value in names.only)
+        for number, label in enumerate(convention.services):
+            # A series counts by the first label it has.
+            without = (LabelMatcher(s.name, "=", "") for s in convention.services[:number])
+            yield Source(
+                preset,
+                names.counter,
+                label.name,
+                LabelMatcher(names.status, names.operator, names.failed),
+                (*only, *without),
+            )
 
 
 def with_matcher(selector: Selector, matcher: LabelMatcher) -> Selector:

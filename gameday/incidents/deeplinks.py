@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
-from gameday.diagnosis.conventions import SHOP, Convention
+from gameday.diagnosis.conventions import SHOP
+from gameday.diagnosis.queries import RedQueries
 from gameday.incidents.state import IncidentState
 from gameday.model.slo import Slo
 
@@ -30,7 +31,7 @@ class Tools:
     traces: str = ""
     profiles: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
-    red: Convention = SHOP
+    red: RedQueries = SHOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,11 @@ def red(tools: Tools, slo: Slo, *, since: datetime, until: datetime, window: tim
     span = max(1, round((until - since).total_seconds()))
     end = until.strftime("%Y-%m-%d %H:%M:%S")
     parameters: dict[str, str] = {}
-    for number, query in enumerate(tools.red.of(slo.service, window=window)):
+    asked = tools.red.of(slo.service, window=window)
+    for number, (signal, query) in enumerate(asked.items()):
         parameters |= {
             f"g{number}.expr": query,
+            f"g{number}.signal": signal.value,
             f"g{number}.tab": "0",
             f"g{number}.range_input": f"{span}s",
             f"g{number}.end_input": end,

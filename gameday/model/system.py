@@ -15,9 +15,10 @@ from pydantic import Field, StrictBool, model_validator
 
 from gameday.model.access import Access, Reached, Url, one_of, wrong
 from gameday.model.mitigation import DeclaredMitigation
+from gameday.model.red import Histograms, RedPreset
 from gameday.model.scenario import Name, Noun, Text
 
-__all__ = ["RedPreset", "RedReadBy", "RuleAuthor", "System", "SystemSpec"]
+__all__ = ["RedReadBy", "RuleAuthor", "System", "SystemSpec"]
 
 
 class GrafanaSource(Noun):
@@ -94,25 +95,12 @@ class PageSource(Noun):
         return self
 
 
-class RedPreset(StrEnum):
-    """A convention of metrics, by which rate, errors and duration of a service are read."""
-
-    OTEL_HTTP = "otel-http"
-    GRPC = "grpc"
-    ISTIO = "istio"
-    ENVOY = "envoy"
-    NGINX_INGRESS = "nginx-ingress"
-    HAPROXY = "haproxy"
-    TRAEFIK = "traefik"
-    LINKERD = "linkerd"
-    SPRING_BOOT = "spring-boot"
-    PROMETHEUS = "prometheus"
-
-
 class RedReadBy(Noun):
     """How rate, errors and duration of a service are read: by a preset, or by own queries."""
 
     preset: RedPreset | None = None
+    histograms: Histograms | None = None
+    """How the preset's durations are stored; by default as classic histograms."""
     rate: Text | None = None
     """PromQL of requests per second, with ``{service}`` and ``{window}``."""
     errors: Text | None = None
@@ -130,6 +118,9 @@ class RedReadBy(Noun):
             raise wrong("says nothing", "write preset: haproxy, or rate, errors and duration")
         if self.preset is None and "rate" in missing:
             raise wrong("has no rate", "without it nobody can tell quiet from dead")
+        if self.histograms is not None and self.preset in (None, RedPreset.HAPROXY):
+            what = "HAProxy has none" if self.preset else "own queries say it themselves"
+            raise wrong("says how histograms are stored", f"leave histograms out: {what}")
         return self
 
 

@@ -103,7 +103,9 @@ class Bot:
         page = case.page
         dashboard = Dashboard.parse(await self._desk.follow(page.links.red))
         if not dashboard.expressions:
-            return findings.unknown(Step.RED, "the RED link shows no expressions")
+            return findings.unknown(
+                Step.RED, "the RED link shows no expressions, or does not say what they draw"
+            )
         case.dashboard = dashboard
         window = page.burn_until - page.burn_from
         since = page.burn_from - window / 2
@@ -293,8 +295,7 @@ class Bot:
         now = self._clock.now()
         metrics = self._open_metrics(dashboard.base)
         present: dict[tuple[str, str], float] = {}
-        for expression in dashboard.expressions:
-            signal = red.signal_of(expression)
+        for signal, expression in dashboard.expressions.items():
             try:
                 series = await metrics.range(
                     expression, since=now - 3 * STEP, until=now - STEP, step=STEP

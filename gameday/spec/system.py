@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from gameday.errors import Problem, SpecError
 from gameday.model.access import Access, SecretRef
 from gameday.model.mitigation import DONE_WITHIN, WITHIN, Call, Command
-from gameday.model.system import RedPreset, RuleAuthor, System, SystemSpec
+from gameday.model.system import RuleAuthor, System, SystemSpec
 from gameday.quantity import written
 from gameday.spec.document import Document, only, read_documents
 from gameday.spec.fields import noun_of
@@ -28,9 +28,6 @@ _EXAMPLES = {
     "mitigations": "write '- name: …' below it",
     "run": "write run: [PROGRAM, ARGUMENT, …]",
 }
-
-PRESETS = frozenset({RedPreset.HAPROXY, RedPreset.PROMETHEUS})
-"""The RED presets there are queries for."""
 
 _LATER = "is not supported yet"
 
@@ -79,11 +76,6 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
     for way in ("webhook", "pagerduty"):
         if getattr(spec.pages, way) is not None:
             yield ("pages", way), "write alertmanager: {url: …}; its API is polled"
-    if spec.red.preset is not None and spec.red.preset not in PRESETS:
-        yield (
-            ("red", "preset"),
-            f"there are {', '.join(sorted(PRESETS))}; else write rate, errors and duration",
-        )
     if spec.toxiproxy is not None:
         for name in sorted(spec.toxiproxy.model_fields_set - {"url"}):
             yield ("toxiproxy", to_camel(name)), "leave it out: a Toxiproxy is asked without"

@@ -49,12 +49,23 @@ def times(of: Trace) -> dict[str, float]:
     return {str(p): round(part.time.total_seconds(), 3) for p, part in parts_of(of).items()}
 
 
-def test_a_dashboard_link_gives_the_base_url_and_the_expressions_in_order() -> None:
+def test_a_dashboard_link_gives_the_base_url_and_what_draws_each_signal() -> None:
     dashboard = Dashboard.parse(
-        "http://prometheus:9090/prefix/graph?g1.expr=b%2Fc&g0.expr=rate(a%5B5s%5D)&g0.tab=0"
+        "http://prometheus:9090/prefix/graph?g1.expr=b%2Fc&g1.signal=duration"
+        "&g0.expr=rate(a%5B5s%5D)&g0.signal=rate&g0.tab=0"
     )
 
-    assert Dashboard("http://prometheus:9090/prefix", ("rate(a[5s])", "b/c")) == dashboard
+    drawn = {red.Signal.RATE: "rate(a[5s])", red.Signal.DURATION: "b/c"}
+    assert Dashboard("http://prometheus:9090/prefix", drawn) == dashboard
+
+
+def test_what_an_expression_draws_is_said_by_the_link_and_not_guessed() -> None:
+    dashboard = Dashboard.parse(
+        "http://prometheus/graph?g0.expr=sum(x_seconds_bucket)&g1.expr=a&g1.signal=speed"
+        "&g2.signal=rate"
+    )
+
+    assert Dashboard("http://prometheus", {}) == dashboard
 
 
 def test_trace_and_profile_links_give_their_windows() -> None:
@@ -68,19 +79,6 @@ def test_trace_and_profile_links_give_their_windows() -> None:
     assert NOON + timedelta(seconds=60.5) == search.until
     assert timedelta(seconds=1.5) == search.min_duration
     assert (NOON, None) == (view.since, view.until)
-
-
-@pytest.mark.parametrize(
-    ("expression", "signal"),
-    [
-        ('sum by (region, code) (rate(x_count{path="/checkout"}[5s]))', red.Signal.RATE),
-        ('sum(rate(x_count{code=~"5.."}[5s])) / sum(rate(x_count[5s]))', red.Signal.ERRORS),
-        ("histogram_quantile(0.9, sum by (le) (rate(x_bucket[5s])))", red.Signal.DURATION),
-        ("rate(x_sum[5s]) / rate(x_count[5s])", red.Signal.DURATION),
-    ],
-)
-def test_an_expression_is_known_by_how_it_is_written(expression: str, signal: red.Signal) -> None:
-    assert signal is red.signal_of(expression)
 
 
 def test_exclusive_time_is_what_children_do_not_cover() -> None:
@@ -227,7 +225,7 @@ def drawn(
 
 def reading(*of: tuple[red.Signal, list[Series]], start: float = 0) -> red.RedReading:
     return red.read(
-        of,
+        dict(of),
         since=NOON - timedelta(seconds=start),
         now=NOON + timedelta(seconds=60),
         short_window=timedelta(seconds=5),

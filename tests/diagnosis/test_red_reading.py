@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gameday.diagnosis.findings import red
 from gameday.diagnosis.red import Signal, read
 from gameday.model.signals import Sample, Series
 
@@ -24,10 +25,10 @@ def test_trouble_longer_than_the_quiet_before_it_is_still_trouble(seconds: int) 
     # A cold start: fourteen seconds of history, then every request of one region fails.
     failing = [0.0] * QUIET + [min(1.0, (n + 1) / 5) for n in range(seconds)]
     steady = [8.0] * len(failing)
-    drawn = [
-        (Signal.RATE, [series(steady, "eu-west"), series(steady, "us-east")]),
-        (Signal.ERRORS, [series(failing, "eu-west"), series([0.0] * len(failing), "us-east")]),
-    ]
+    drawn = {
+        Signal.RATE: [series(steady, "eu-west"), series(steady, "us-east")],
+        Signal.ERRORS: [series(failing, "eu-west"), series([0.0] * len(failing), "us-east")],
+    }
 
     reading = read(
         drawn,
@@ -39,3 +40,40 @@ def test_trouble_longer_than_the_quiet_before_it_is_still_trouble(seconds: int) 
     assert ("errors",) == reading.moved()
     assert "eu-west" == reading.region()
     assert reading.is_plain(timedelta(milliseconds=100))
+
+
+STEADY = series([8.0] * 30, "eu-west")
+TOLD = Series({**STEADY.labels, "code": "200"}, STEADY.samples)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "summary"),
+    [
+        (
+            {Signal.RATE: [STEADY], Signal.ERRORS: [], Signal.DURATION: [STEADY]},
+            "neither rate, errors nor duration moved",
+        ),
+        # Statuses tell of errors as well; a rate that does not tell them apart knows nothing.
+        ({Signal.RATE: [TOLD]}, "rate and errors did not move; no data of duration"),
+        ({Signal.RATE: [STEADY]}, "rate did not move; no data of errors and duration"),
+        (
+            {Signal.RATE: [STEADY], Signal.ERRORS: [], Signal.DURATION: []},
+            "rate and errors did not move; no data of duration",
+        ),
+        (
+            {Signal.RATE: [], Signal.ERRORS: [], Signal.DURATION: []},
+            "unknown: no series answers the queries of the RED dashboard",
+        ),
+    ],
+)
+def test_a_signal_without_data_is_not_said_to_be_still(
+    drawn: dict[Signal, list[Series]], summary: str
+) -> None:
+    reading = read(
+        drawn,
+        since=datetime.fromtimestamp(800, UTC),
+        now=datetime.fromtimestamp(1030, UTC),
+        short_window=timedelta(seconds=5),
+    )
+
+    assert summary == red(reading).summary

@@ -27,7 +27,8 @@ HOPS = (("storefront", "checkout"), ("checkout", "inventory"), ("inventory", "db
 
 LINKS = {
     "red": "http://prometheus/graph?g0.expr=sum(rate(x_count%7B%7D%5B5s%5D))"
-    "&g1.expr=a%2Fb&g2.expr=histogram_quantile(0.9,x_bucket)",
+    "&g1.expr=a%2Fb&g2.expr=histogram_quantile(0.9,x_bucket)"
+    "&g0.signal=rate&g1.signal=errors&g2.signal=duration",
     "traces": "http://store/search?service=storefront&start=1767614400000000"
     "&end=1767614417000000&minDuration=100ms&limit=20",
     "profile": "http://store/pyroscope?query=process_cpu&from=1767614400000&until=1767614417000",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from gameday.diagnosis.conventions import PRESETS, Convention
+from gameday.diagnosis.conventions import PRESETS
+from gameday.diagnosis.queries import RedQueries
 from gameday.drivers.alertmanager import POLL, PolledPages
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.declared import DeclaredTarget
@@ -14,6 +14,7 @@ from gameday.house.targets.open_system import OpenSystem
 from gameday.house.targets.reach import reach
 from gameday.http.credentials import credentials_of
 from gameday.incidents import deeplinks
+from gameday.model.red import Histograms
 from gameday.model.scenario import TargetKind
 from gameday.model.slo import Slo
 from gameday.model.system import RedReadBy, System
@@ -39,6 +40,7 @@ def declared_system(system: System, slo: Slo) -> OpenSystem:
     spec = system.spec
     asked = credentials_of(spec.metrics.prometheus)
     url = str(spec.metrics.prometheus.url).rstrip("/")
+    red = queries_of(spec.red, spec.metrics.service_label)
     prometheus = Prometheus(url, credentials=asked)
     named = None
     if spec.alerts.page is not None:
@@ -67,9 +69,7 @@ def declared_system(system: System, slo: Slo) -> OpenSystem:
             toxiproxy_url=spec.toxiproxy.url if spec.toxiproxy is not None else None
         ),
         deploys=None,
-        tools=deeplinks.Tools(
-            prometheus=url, red=convention_of(spec.red, spec.metrics.service_label)
-        ),
+        tools=deeplinks.Tools(prometheus=url, red=red),
         regions=(),
         count=reach,
         credentials=asked,
@@ -77,16 +77,25 @@ def declared_system(system: System, slo: Slo) -> OpenSystem:
         notices=(
             f"pages are polled: one may have come up to {POLL.total_seconds():g} s before it is"
             " seen",
+            *red.notes,
         ),
     )
 
 
-def convention_of(red: RedReadBy, label: str | None) -> Convention:
+def queries_of(red: RedReadBy, label: str | None) -> RedQueries:
     """Return how a system's rate, errors and duration are asked for."""
-    if red.preset is None:
-        return Convention(red.rate or "", red.errors or "", red.duration or "", label or "service")
-    found = PRESETS[red.preset]
-    return found if label is None else replace(found, label=label)
+    if red.preset is not None:
+        return PRESETS[red.preset].queries(red.histograms or Histograms.CLASSIC, label=label)
+    own = {"errors": red.errors, "duration": red.duration}
+    return RedQueries(
+        rate=red.rate or "",
+        errors=red.errors or "",
+        duration=red.duration or "",
+        label=label or "service",
+        notes=tuple(
+            f"{name}: no query, so not measured" for name, query in own.items() if not query
+        ),
+    )
 
 
 def _told(labels: Mapping[str, str], named: NamedAlert | None, slo: Slo) -> dict[str, str] | None:

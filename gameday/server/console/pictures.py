@@ -12,7 +12,7 @@ from typing import Any
 
 from gameday.diagnosis.dashboard import DrawnDashboard
 from gameday.diagnosis.exclusive import children_of, downstream_of, region_of
-from gameday.diagnosis.red import ORDER, Signal
+from gameday.diagnosis.red import Signal
 from gameday.diagnosis.stacks import Leaf
 from gameday.model.signals import Deploy, Profile, Series, Span, Trace
 
@@ -217,11 +217,9 @@ def charts(found: DrawnDashboard, marks: Sequence[tuple[datetime, str]]) -> dict
                 "signal": signal,
                 "title": TITLES[signal],
                 "unit": UNITS[signal],
-                "series": _lines(
-                    signal, [s for name, series in found.panels if name == signal for s in series]
-                ),
+                "series": _lines(signal, found.panels.get(signal, ())),
             }
-            for signal in ORDER
+            for signal in Signal
         ],
         "marks": [{"at": at.isoformat(), "words": words} for at, words in marks],
     }

@@ -11,8 +11,10 @@ from gameday.house.run.judgement import Documents
 from gameday.house.run.misfits import misfits
 from gameday.house.run.stories import Story, read_story
 from gameday.house.targets.choice import choose_target
-from gameday.house.targets.declared_system import declared_system
+from gameday.house.targets.declared_system import declared_system, queries_of
+from gameday.model.red import Histograms, RedPreset
 from gameday.model.scenario import TargetKind
+from gameday.model.system import RedReadBy
 from gameday.settings import Settings
 
 SYSTEM = """
@@ -144,3 +146,45 @@ def test_an_open_system_says_what_it_has_no_instrument_for(
     assert "Bearer HUNTER2" == system.credentials.headers["Authorization"]
     assert ("system/pages", 1.0) == (system.target.name, system.target.time_scale)
     assert "HUNTER2" not in repr(system.tools)
+
+
+@pytest.mark.parametrize(
+    ("red", "notes"),
+    [
+        (RedReadBy(preset=RedPreset.OTEL_HTTP), ()),
+        (
+            RedReadBy(preset=RedPreset.OTEL_HTTP, histograms=Histograms.NONE),
+            ("duration is the mean of a window: a few slow requests hardly move it",),
+        ),
+        (
+            RedReadBy(preset=RedPreset.HAPROXY),
+            (
+                "duration is the mean of HAProxy's last 1024 answers, and no percentile: it lags"
+                " behind what users feel",
+            ),
+        ),
+        (
+            RedReadBy(rate="sum(rate(visits[{window}]))"),
+            (
+                "errors: no query, so not measured",
+                "duration: no query, so not measured",
+            ),
+        ),
+    ],
+)
+def test_what_red_does_not_tell_is_known_before_the_day(
+    red: RedReadBy, notes: tuple[str, ...]
+) -> None:
+    assert notes == queries_of(red, None).notes
+
+
+def test_what_red_does_not_tell_is_a_notice_of_the_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_TOKEN", "t")
+    story = read_story("hang")
+    assert story.system is not None
+
+    opened = declared_system(story.system, story.slo)
+
+    assert any("no percentile" in notice for notice in opened.notices)

@@ -1,0 +1,62 @@
+"""What rate, errors and duration of a service are asked for with: PromQL, signal by signal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gameday.diagnosis.red import Signal
+from gameday.model.placeholders import filled
+
+__all__ = ["RedQueries"]
+
+_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
+"""What RE2, Prometheus' dialect, does not take as it is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedQueries:
+    """One PromQL expression for each signal, with names in braces for what is not known yet.
+
+    ``{service}`` is the service's name, ``{service_pattern}`` the same inside a regular
+    expression, ``{window}`` how far back rates look, ``{label}`` the label of the service. A
+    series' ``region`` and ``code`` are read where it has them.
+
+    Attributes:
+        rate: requests per second.
+        errors: share of requests that fail, 0–1; empty: not measured.
+        duration: how long requests take, in seconds; empty: not measured.
+        label: which label tells services apart.
+        notes: what whoever reads the signals has to know of them, each a sentence.
+    """
+
+    rate: str
+    errors: str = ""
+    duration: str = ""
+    label: str = "service"
+    notes: tuple[str, ...] = ()
+
+    def of(self, service: str, *, window: timedelta) -> Mapping[Signal, str]:
+        """Return the expressions for one service, of the signals that are measured.
+
+        Args:
+            window: how far back the rates look.
+        """
+        values = {
+            "service": _in_quotes(service),
+            "service_pattern": _in_quotes(_SPECIAL.sub(r"\\\g<0>", service)),
+            "window": f"{max(1, round(window.total_seconds()))}s",
+            "label": self.label,
+        }
+        asked = {
+            Signal.RATE: self.rate,
+            Signal.ERRORS: self.errors,
+            Signal.DURATION: self.duration,
+        }
+        return {signal: filled(query, values) for signal, query in asked.items() if query}
+
+
+def _in_quotes(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
