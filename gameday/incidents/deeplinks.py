@@ -6,7 +6,7 @@ templates do not know when an alert became active (prometheus#17273).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -54,7 +54,7 @@ class ToolLinks:
     @property
     def rate_window(self) -> timedelta:
         """Return how far back the rates of the RED dashboard look."""
-        return max(timedelta(seconds=5), min(self.windows.values()) / 12)
+        return rate_window(self.windows.values())
 
     def window(self, incident: IncidentState) -> timedelta:
         """Return the long window of the branch that fired, in real time."""
@@ -80,6 +80,11 @@ class ToolLinks:
                 return profile(self.tools, self.slo, since=since, until=until)
             case _:
                 return None
+
+
+def rate_window(long_windows: Iterable[timedelta]) -> timedelta:
+    """Return how far back the rates of a RED dashboard look, by the SLO's long windows."""
+    return max(timedelta(seconds=5), min(long_windows) / 12)
 
 
 def red(tools: Tools, slo: Slo, *, since: datetime, until: datetime, window: timedelta) -> str:

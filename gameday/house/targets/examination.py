@@ -9,10 +9,13 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gameday.diagnosis.red import Signal
 from gameday.drivers.alertmanager import PolledPages
 from gameday.drivers.prometheus import NamedAlert, NamedAlerts, Prometheus, seconds
 from gameday.errors import DriverError
+from gameday.house.targets.declared_system import queries_of
 from gameday.http.credentials import credentials_of, secret_of, told_headers
+from gameday.incidents.deeplinks import rate_window
 from gameday.model.mitigation import Call, Command
 from gameday.model.slo import Slo, scaled
 from gameday.model.system import System
@@ -136,8 +139,44 @@ async def _slo(system: System, slo: Slo) -> Sequence[Proof]:
     alert = (page or {}).get("alertname") or slo.alert_name()
     return [
         await _proof(f"burn rate of {slo.id}", data()),
+        await _proof(f"red of {slo.service}", _red(system, slo)),
         await _proof(f"rule {alert}", rule()),
     ]
+
+
+async def _red(system: System, slo: Slo) -> str:
+    """Return what rate, errors and duration of the SLO's service are now.
+
+    Raises:
+        _Lacking: a signal that the document says how to read has no data.
+    """
+    told, red = system.spec.metrics.prometheus, system.spec.red
+    prometheus = Prometheus(str(told.url), credentials=credentials_of(told))
+    window = rate_window(scaled(w.long, system.spec.time_scale) for w in slo.windows)
+    asked = queries_of(red, system.spec.metrics.service_label).of(slo.service, window=window)
+    values = {signal: await prometheus.values(query) for signal, query in asked.items()}
+    if not sum(values[Signal.RATE]):
+        by = f"the preset {red.preset}" if red.preset is not None else "its query"
+        raise _Lacking(
+            f"no request of {slo.service!r} is counted by {by}",
+            "see that there is traffic, and in Prometheus what the counter is called and which of"
+            " its labels has the service: metrics.serviceLabel names another",
+        )
+    found = f"rate {sum(values[Signal.RATE]):.3g}/s"
+    if Signal.ERRORS in values:
+        # Of a counter of failures there is no series before the first.
+        found += f", errors {max(values[Signal.ERRORS], default=0.0):.2%}"
+    if Signal.DURATION in values:
+        if not values[Signal.DURATION]:
+            raise _Lacking(
+                f"{found}, and no duration",
+                "see how durations are stored: `histograms: native`, or `none` where there are"
+                " sums and counts only"
+                if red.preset is not None
+                else "see in Prometheus what its query draws",
+            )
+        found += f", duration {max(values[Signal.DURATION]) * 1000:.3g} ms"
+    return found
 
 
 def _mitigations(system: System) -> Sequence[Proof]:

@@ -107,6 +107,7 @@ async def test_a_system_that_is_as_its_document_says_is_proven_line_by_line(tool
         ("prometheus", f"answers at {tools.url}"),
         ("alertmanager", f"answers at {tools.url}, with a watchdog"),
         ("burn rate of served", "5s: 2, 1m: 2"),
+        ("red of pages", "rate 0.02/s, errors 2.00%, duration 20 ms"),
         ("rule PagesFailing", "loaded, looks back over 5s, 1m"),
         ("mitigation a", "sh"),
     ] == [(p.what, p.found) for p in proofs]
@@ -123,11 +124,16 @@ async def test_what_is_broken_is_named_with_what_to_do(tools: Tools) -> None:
 
     found = {proof.what: proof.how for proof in await failed(told, SLO)}
 
-    assert {"alertmanager", "burn rate of served", "rule PagesFailing", "mitigation a"} == set(
-        found
-    )
+    assert {
+        "alertmanager",
+        "burn rate of served",
+        "red of pages",
+        "rule PagesFailing",
+        "mitigation a",
+    } == set(found)
     assert "not as Alertmanager does" in found["alertmanager"]
     assert "how its events are counted" in found["burn rate of served"]
+    assert "metrics.serviceLabel names another" in found["red of pages"]
     assert "has no alerting rule 'PagesFailing'" in found["rule PagesFailing"]
     assert "there is no program /no/such here" in found["mitigation a"]
 
@@ -143,9 +149,10 @@ async def test_a_rule_that_looks_back_otherwise_than_the_slo_is_told(tools: Tool
 async def test_a_window_without_traffic_is_unknown_and_no_pass(tools: Tools) -> None:
     tools.value = lambda query: 1.0 if query.startswith("count") else None
 
-    (rate,) = await failed(system(tools), SLO)
+    rate, red = await failed(system(tools), SLO)
 
     assert "no burn rate over 5s, 1m" == rate.found
+    assert "no request of 'pages' is counted by the preset haproxy" == red.found
 
 
 async def test_a_wrong_token_and_a_missing_one_are_told_apart(
@@ -192,3 +199,25 @@ async def test_a_secret_that_a_mitigation_lacks_is_found_before_the_drill(
     (mitigation,) = await failed(told, SLO)
 
     assert "FLAGS_TOKEN" in mitigation.how
+
+
+@pytest.mark.parametrize(
+    ("red", "how"),
+    [
+        ({"preset": "envoy"}, "see how durations are stored: `histograms: native`, or `none`"),
+        (
+            {"rate": "visits", "duration": "histogram_quantile(0.9, a_bucket)"},
+            "see in Prometheus what its query draws",
+        ),
+    ],
+)
+async def test_a_duration_that_is_not_measured_is_told_before_the_day(
+    tools: Tools, red: dict[str, str], how: str
+) -> None:
+    tools.value = lambda query: None if "_bucket" in query else 0.02
+
+    (proof,) = await failed(system(tools, red=red), SLO)
+
+    assert "red of pages" == proof.what
+    assert proof.found.endswith(", and no duration")
+    assert how in proof.how
