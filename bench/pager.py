@@ -9,8 +9,8 @@ the disk is full for ten minutes as soon as alerts are on it.
     python bench/pager.py [--seeds 10000] [--from 0] [--processes 2] [--minutes 60] [--fresh]
                           [--write docs/measured/pager.md]
 
-The nights that were played at one commit are kept (`GAMEDAY_BENCH_KEPT`, else a folder of the
-user's cache): stopped, or out of time, it goes on where it was.
+The nights are kept, in the user's cache, until what they run is changed (a digest of the modules
+that a night imports): stopped, or out of time, it goes on where it was.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import json
 import logging
 import multiprocessing
 import os
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -28,10 +27,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from target import KEPT, commit, what_ran
+
 from gameday.testing.flood import flood, sent_on_a_full_disk
 from gameday.testing.waking import night
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 INCIDENTS, PER_MINUTE, LATER = 1_500, 120, timedelta(seconds=60)
 WITHIN = timedelta(seconds=30)
 
@@ -52,22 +52,6 @@ def played(seed: int) -> dict[str, Any]:
         "told": found.told,
         "slowest": found.slowest.total_seconds(),
     }
-
-
-def commit() -> str:
-    """Return the short name of the commit that is measured."""
-    said = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True
-    )
-    return said.stdout.strip() or "unknown"
-
-
-def kept_at(name: str) -> Path:
-    """Return where the rows of one commit are kept."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(os.environ.get("GAMEDAY_BENCH_KEPT") or cache / "gameday-bench")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"pager-{name}.jsonl"
 
 
 def play(seeds: range, *, kept: Path, processes: int, minutes: float | None) -> list[Row]:
@@ -137,7 +121,7 @@ def table(seeds: range, nights: list[Row], others: dict[str, Any]) -> str:
     lines = [
         "# Who is woken, and when",
         "",
-        f"Commit {commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC,"
+        f"Commit {commit()}, code {what_ran()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC,"
         f" `python bench/pager.py --from {seeds.start} --seeds {len(seeds)}`;"
         f" load average {os.getloadavg()[0]:.1f} at the end.",
         "",
@@ -161,7 +145,9 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="forget the nights played before")
     parser.add_argument("--write", type=Path)
     chosen = parser.parse_args()
-    kept = kept_at(commit())
+    played(chosen.first)  # what a night imports by and by is code that decides as well
+    KEPT.mkdir(parents=True, exist_ok=True)
+    kept = KEPT / f"pager-{what_ran()}.jsonl"
     if chosen.fresh:
         kept.unlink(missing_ok=True)
     seeds = range(chosen.first, chosen.first + chosen.seeds)

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from target import commit
+
 LIMIT_SECONDS = 20
 LIMIT_AT = 10_000
 SLOPE_TOLERANCE = 1.6  # tables grow in steps; what grows with the square would double
@@ -147,16 +148,6 @@ def table(rows: list[Row]) -> str:
         for r in rows
     ]
     return "\n".join(lines)
-
-
-def commit() -> str:
-    """Return the commit that is measured, marked where files differ from it."""
-    git = ["git", "-C", str(REPOSITORY)]
-    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    changed = subprocess.run(
-        [*git, "status", "--porcelain", "--", "gameday", "scoring"], capture_output=True, text=True
-    )
-    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
 
 
 def main() -> int:

@@ -98,7 +98,6 @@ class DeclaredTarget:
         act = None if undo is None else _with(undo, given)
         with_what = "".join(f" {key}={value}" for key, value in given.items())
         told = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:8]
-        is_typed = isinstance(act, Command)
         return Undo(
             id=f"gd-{run}-{name}" + (f"-{told}" if given else ""),
             kind=MITIGATIONS,
@@ -107,7 +106,6 @@ class DeclaredTarget:
             command=shlex.join(act.run) if isinstance(act, Command) else f"gameday recover {run}",
             data={
                 "declared": None if act is None else act.model_dump(mode="json", by_alias=True),
-                "is_command": is_typed,
                 "folder": str(Path.cwd()),
             },
         )
@@ -145,7 +143,7 @@ class DeclaredMitigations:
         """
         said = undo.data["declared"]
         if said is not None:
-            act = (Command if undo.data["is_command"] else Call).model_validate(said)
+            act = (Command if "run" in said else Call).model_validate(said)
             await _done(act, Path(undo.data["folder"]))
         self._recovered.add(undo.id)
 
@@ -176,7 +174,9 @@ def _filled_in(value: Any, parameters: Mapping[str, str]) -> Any:
 
 
 async def _done(act: Command | Call, folder: Path) -> str:
-    return await (_ran(act, folder) if isinstance(act, Command) else _called(act))
+    if isinstance(act, Command):
+        return await _ran(act, folder)
+    return await _called(act, folder)
 
 
 async def _ran(command: Command, folder: Path) -> str:
@@ -214,10 +214,10 @@ async def _ran(command: Command, folder: Path) -> str:
     return f"{shown}{f': {words}' if words else ''}"
 
 
-async def _called(call: Call) -> str:
-    headers = told_headers(call.headers)
+async def _called(call: Call, folder: Path) -> str:
+    headers = told_headers(call.headers, folder)
     if call.token is not None:
-        headers["Authorization"] = f"Bearer {secret_of(call.token)}"
+        headers["Authorization"] = f"Bearer {secret_of(call.token, folder)}"
     tool = HttpTool(
         "what mitigates", call.url, timeout=call.within, credentials=Credentials(headers)
     )

@@ -128,9 +128,13 @@ class SandboxTarget:
         """Take back mitigations, deploys and stops; faults are for whoever injected them."""
         await self._call("POST", "/restore")
 
-    async def status(self) -> dict[str, Any]:
-        """Return ready, components, database, drained, baseline and deploys."""
-        return await self._call("GET", "/status")
+    async def status(self, *, is_settled: bool = False) -> dict[str, Any]:
+        """Return ready, components, database, drained, baseline and deploys.
+
+        Args:
+            is_settled: once what is under way is done, such as what a dead run has asked for.
+        """
+        return await self._call("GET", "/status?settled=yes" if is_settled else "/status")
 
     async def stop_component(self, name: str) -> None:
         """End a component (``prometheus``, ``checkout-eu-west`` …) and leave it ended.
@@ -244,7 +248,7 @@ class SandboxMitigations:
     async def is_present(self, undo: Undo) -> bool:
         """Return whether a region is drained, a standby in use, or another version live."""
         try:
-            said = await self._target(undo).status()
+            said = await self._target(undo).status(is_settled=True)
         except TemporaryDriverError:
             if _has_ended(undo):
                 return False

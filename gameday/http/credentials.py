@@ -80,20 +80,25 @@ def credentials_of(access: Access) -> Credentials:
     return Credentials(headers, access.ca or "", access.cert or "", access.key or "")
 
 
-def told_headers(headers: Mapping[str, str | SecretRef]) -> dict[str, str]:
-    """Return headers with every secret found.
+def told_headers(
+    headers: Mapping[str, str | SecretRef], folder: Path | None = None
+) -> dict[str, str]:
+    """Return headers with every secret found; files by their path from the folder, or from here.
 
     Raises:
         PermanentDriverError: a secret is not where it is said to be.
     """
     return {
-        name: secret_of(value) if isinstance(value, SecretRef) else value
+        name: secret_of(value, folder) if isinstance(value, SecretRef) else value
         for name, value in headers.items()
     }
 
 
-def secret_of(ref: SecretRef) -> str:
+def secret_of(ref: SecretRef, folder: Path | None = None) -> str:
     """Return a secret from where it is; blanks around it, such as a file's last line end, are not.
+
+    Args:
+        folder: where a file's path begins; None: in the working directory.
 
     Raises:
         PermanentDriverError: it is not there, or nothing can be sent that holds it.
@@ -103,7 +108,7 @@ def secret_of(ref: SecretRef) -> str:
     else:
         where = f"the file {ref.file!r}"
         try:
-            with Path(ref.file or "").open("rb") as file:
+            with (folder or Path()).joinpath(ref.file or "").open("rb") as file:
                 found = file.read(LONGEST_SECRET).decode()
         except (OSError, ValueError) as error:
             raise PermanentDriverError(

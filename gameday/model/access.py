@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -11,7 +12,6 @@ from pydantic_core import PydanticCustomError
 from gameday.model.scenario import Noun, Text
 
 __all__ = [
-    "SECRET_HEADERS",
     "Access",
     "Basic",
     "Header",
@@ -19,12 +19,33 @@ __all__ = [
     "Secret",
     "SecretRef",
     "Url",
+    "is_secret",
     "one_of",
+    "written_secrets",
     "wrong",
 ]
 
-SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
-"""Headers whose values are secrets, whatever they hold."""
+_SECRETS = re.compile(
+    "apikey|auth|authorization|cookie|credentials?|key|passw(or)?d|pwd|secret|session|sig(nature)?"
+    "|token",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+def is_secret(name: str) -> bool:
+    """Return whether what bears this name is a secret, by the words of the name.
+
+    ``X-Api-Key``, ``access_token`` and ``hubSignature`` are; ``X-Scope-OrgID`` and ``author`` not.
+    """
+    return any(_SECRETS.fullmatch(word) for word in _WORD.findall(name))
+
+
+def written_secrets(headers: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the headers whose value is written out where only its place should be named."""
+    for name, value in headers.items():
+        if isinstance(value, str) and is_secret(name):
+            yield name[:60]
 
 
 def wrong(message: str, hint: str) -> PydanticCustomError:
@@ -53,6 +74,14 @@ def _url(value: Any) -> Any:
         raise wrong("is no address", "write http://HOST:PORT or https://HOST")
     if isinstance(value, str) and "@" in value.partition("://")[2].partition("/")[0]:
         raise wrong("holds a user and a password", "write basic: {username: …, password: {env: …}}")
+    if isinstance(value, str):
+        for pair in value.partition("?")[2].partition("#")[0].split("&"):
+            name, _, said = pair.partition("=")
+            if said and is_secret(name):
+                raise wrong(
+                    f"holds a secret itself, '{name[:60]}'",
+                    "send it as a token or in a header, {env: NAME} or {file: PATH}",
+                )
     return value
 
 
@@ -118,12 +147,11 @@ class Access(Noun):
             raise wrong("states bearerToken and basic", "one way to say who asks: keep one")
         if self.key is not None and self.cert is None:
             raise wrong("has a key and no cert", "add cert: PATH, the certificate it belongs to")
-        for name, value in self.headers.items():
-            if name.lower() in SECRET_HEADERS and isinstance(value, str):
-                raise wrong(
-                    f"the header '{name[:60]}' holds a secret itself",
-                    "write where it is found: {env: NAME} or {file: PATH}; or use bearerToken",
-                )
+        for name in written_secrets(self.headers):
+            raise wrong(
+                f"the header '{name}' holds a secret itself",
+                "write where it is found: {env: NAME} or {file: PATH}; or use bearerToken",
+            )
         return self
 
 

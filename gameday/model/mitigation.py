@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from gameday.model.access import SECRET_HEADERS, Header, Secret, Url, one_of, wrong
+from gameday.model.access import Header, Secret, Url, one_of, written_secrets, wrong
 from gameday.model.placeholders import placeholders
 from gameday.model.scenario import Name, Noun, PositiveDuration, Text
 
@@ -50,11 +50,11 @@ class Call(Noun):
     @model_validator(mode="after")
     def _is_one_request(self) -> Call:
         one_of(self, dict(zip(METHODS, METHODS, strict=True)), "write post: https://HOST/PATH")
-        for name, value in self.headers.items():
-            if name.lower() in SECRET_HEADERS and isinstance(value, str):
-                raise wrong(
-                    f"the header '{name[:60]}' holds a secret itself", "use token: {env: NAME}"
-                )
+        for name in written_secrets(self.headers):
+            raise wrong(
+                f"the header '{name}' holds a secret itself",
+                "write where it is found: {env: NAME} or {file: PATH}; or use token",
+            )
         return self
 
     @property

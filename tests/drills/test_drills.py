@@ -98,6 +98,7 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60) -> No
         time.sleep(0.2)
 
 
+@pytest.mark.row
 def test_bad_minutes_of_an_earlier_drill_are_forgotten_unless_told_to_keep_them(
     shell: Shell, tmp_path: Path
 ) -> None:
@@ -199,6 +200,7 @@ def test_what_a_stopped_prometheus_did_not_measure_is_unknown(shell: Shell) -> N
     assert result["recovery"] == {"open": 0}
 
 
+@pytest.mark.row
 def test_a_runbook_without_the_fix_is_not_mitigated_and_scored_so(
     shell: Shell, tmp_path: Path
 ) -> None:

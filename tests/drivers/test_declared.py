@@ -14,6 +14,7 @@ from gameday.drivers.declared import DeclaredMitigations, DeclaredTarget
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
 from gameday.model.access import SecretRef
 from gameday.model.mitigation import Call, Command, DeclaredMitigation
+from gameday.testing.receiver import Reply, receiving
 
 pytestmark = pytest.mark.served
 
@@ -131,6 +132,29 @@ def test_the_undo_of_a_call_names_its_secret_and_does_not_hold_it(
         undo.data["declared"]["post"],
         undo.data["declared"]["json"],
         undo.data["declared"]["token"]["env"],
+    )
+
+
+async def test_a_secret_in_a_file_is_found_from_where_the_run_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("HUNTER2\n")
+    monkeypatch.chdir(tmp_path)
+    async with receiving(Reply(200)) as flags:
+        call = Call(
+            post=flags.url,
+            token=SecretRef(file="key"),
+            headers={"X-Api-Key": SecretRef(file="key")},
+        )
+        one = target(DeclaredMitigation(name="shed", http=call, undo=call))
+        undo = one.undo_of_mitigation("r1", "shed", {})
+        monkeypatch.chdir("/")
+        await DeclaredMitigations().recover(undo)
+
+    (asked,) = flags.requests
+    assert ("Bearer HUNTER2", "HUNTER2") == (
+        asked.headers["authorization"],
+        asked.headers["x-api-key"],
     )
 
 

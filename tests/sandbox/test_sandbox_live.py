@@ -7,6 +7,8 @@ import functools
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gameday.chaos.deploys import change_is_live, recover_change
 from gameday.drivers.sandbox import SandboxTarget
 from gameday.errors import DriverError, PermanentDriverError
 from gameday.http.keys import auth_for
@@ -265,3 +268,31 @@ async def test_the_sandbox_may_be_killed_and_down_still_leaves_nothing_behind(
 def listens(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+DEPLOYING = """
+from gameday.chaos.deploys import deploy_change
+deploy_change("checkout", regions="eu-west", kind="harmless", seed=7, change_name="gd-killed")
+"""
+
+
+async def test_what_a_killed_run_asked_for_and_is_under_way_is_not_proven_gone(
+    sandbox: SandboxState, target: SandboxTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAMEDAY_STATE", str(Path(sandbox.folder).parent))
+    baseline = (await target.status())["live"]["checkout-eu-west"]
+    before = len(await target.deploys())
+    record = Path(sandbox.folder) / "changes" / "gd-killed.json"
+    run = subprocess.Popen([sys.executable, "-c", DEPLOYING])
+    await eventually(record.exists)
+    time.sleep(0.3)  # by now it has been asked for; a release takes longer to start
+    run.kill()
+    run.wait()
+
+    was_live = await asyncio.to_thread(change_is_live, "gd-killed")
+    put_back = await asyncio.to_thread(recover_change, "gd-killed")
+
+    said = await target.status(is_settled=True)
+    assert (True, ["eu-west"]) == (was_live, put_back)
+    assert baseline == said["live"]["checkout-eu-west"]
+    assert before + 2 == len(await target.deploys())

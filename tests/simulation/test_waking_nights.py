@@ -10,13 +10,13 @@ from gameday.testing.flood import flood, sent_on_a_full_disk
 from gameday.testing.waking import night
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(9))
 def test_who_must_be_awake_is_woken_and_nobody_without_a_cause(seed: int) -> None:
     assert [] == night(seed).violations
 
 
 def test_a_night_is_the_same_each_time() -> None:
-    first, second = night(3), night(3)
+    first, second = night(5), night(5)
 
     assert (first.wakes, first.did) == (second.wakes, second.did)
     assert first.wakes > 0

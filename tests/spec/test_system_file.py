@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 
 from gameday.errors import SpecError
-from gameday.model.access import SecretRef
+from gameday.model.access import SecretRef, is_secret
 from gameday.model.mitigation import Call, Command
 from gameday.spec import read_documents, read_system, schema
 
@@ -40,12 +40,32 @@ def test_the_published_schema_takes_what_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Authorization", True),
+        ("PROXY-AUTHORIZATION", True),
+        ("X-Api-Key", True),
+        ("access_token", True),
+        ("hubSignature", True),
+        ("X-Scope-OrgID", False),
+        ("author", False),
+        ("X-Design", False),
+        ("monkey", False),
+    ],
+)
+def test_a_secret_is_told_by_the_words_of_its_name(name: str, expected: bool) -> None:
+    assert expected == is_secret(name)
+
+
+@pytest.mark.parametrize(
     ("line", "secret"),
     [
         ("metrics: {prometheus: {url: 'http://a', bearerToken: HUNTER2}}", "bearerToken"),
         ("metrics: {prometheus: {url: 'http://a', bearerToken: [HUNTER2]}}", "bearerToken"),
         ("metrics: {prometheus: {url: 'http://a', headers: {Authorization: HUNTER2}}}", "header"),
+        ("metrics: {prometheus: {url: 'http://a', headers: {X-Hub-Token: HUNTER2}}}", "header"),
         ("metrics: {prometheus: {url: 'http://u:HUNTER2@a'}}", "url"),
+        ("metrics: {prometheus: {url: 'http://a/b?x=1&access_token=HUNTER2'}}", "url"),
         (
             "metrics: {prometheus: {url: 'http://a', basic: {username: u, password: HUNTER2}}}",
             "password",

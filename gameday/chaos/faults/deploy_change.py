@@ -152,8 +152,11 @@ def find_changes(prefix: str = "", control_url: str | None = None) -> dict[str, 
 
 
 def _deploys(api: Control) -> list[dict[str, Any]]:
-    """Return every deploy, oldest first."""
-    said = api.get("/deploys")
+    """Return every deploy, oldest first, once what is under way is done.
+
+    A run that was killed may have asked for it.
+    """
+    said = api.get("/deploys?settled=yes")
     return [dict(deploy) for deploy in said["deploys"]]
 
 

@@ -78,10 +78,16 @@ class _Control:
     def __init__(self, plant: Plant) -> None:
         self._plant = plant
 
+    async def _as_asked(self, request: Request) -> None:
+        if request.query_params.get("settled") == "yes":
+            await self._plant.settled()
+
     async def status(self, request: Request) -> Response:
+        await self._as_asked(request)
         return JSONResponse(await self._plant.status())
 
     async def deploys(self, request: Request) -> Response:
+        await self._as_asked(request)
         records = [record.to_json() for record in self._plant.book.records]
         return JSONResponse({"deploys": records})
 

@@ -192,8 +192,18 @@ class Plant:
             await keeper.start()
         return f"{name} runs again"
 
+    async def settled(self) -> None:
+        """Return once all that was asked for before now is done, or has failed.
+
+        Whoever proves that something is gone asks this first: a deploy takes seconds, and goes on
+        though whoever asked for it has been killed.
+        """
+        async with self._turn:
+            pass
+
     async def restore(self) -> str:
         """Take back mitigations, deploys and stops, so that all is as it was at the start."""
+        await self.settled()
         done = []
         for name in [name for name, keeper in self._keepers.items() if not keeper.wanted]:
             done.append(await self.start_component(name))
