@@ -71,7 +71,7 @@ class Plan:
         prediction: when the alert must fire for that ratio with full, clean windows. What
             Alertmanager adds until the page is not in it, nor in what the judges hold against it.
         detection_due: how long after the injection the alert may take, as the judges will say;
-            None: silence is expected.
+            None: silence is expected, or nobody knows.
         silent_for: how long silence must last where it is expected.
         reaches: of each fault; None where nothing is counted.
     """
@@ -92,6 +92,16 @@ class Plan:
     def expects_alert(self) -> bool:
         """Return whether the faults should raise an alert."""
         return self.scenario.spec.expect.alert is not None
+
+    @property
+    def awaited_for(self) -> timedelta:
+        """Return how long after the injection the alert is waited for.
+
+        Where nobody can say by when it is due, for as long as the faults last.
+        """
+        if self.detection_due is not None:
+            return self.detection_due
+        return self.silent_for if self.slo.unread else ZERO
 
     @property
     def silent_history(self) -> timedelta:
@@ -155,6 +165,7 @@ class Plan:
             expects_alert=self.expects_alert,
             predicted_seconds=seconds(self.prediction.page_detects_after),
             due_seconds=seconds(self.detection_due),
+            unpredicted=self.slo.unread,
             scrape_seconds=seconds(timing.scrape),
             evaluation_seconds=seconds(timing.evaluation),
             group_wait_seconds=seconds(timing.group_wait),
@@ -169,7 +180,11 @@ class Plan:
                     resets_at_latest_s=seconds(branch.resets_at_latest),
                     budget_spent_ratio=branch.budget_spent_ratio,
                 )
-                for declared, branch in zip(self.slo.windows, self.prediction.branches, strict=True)
+                for declared, branch in zip(
+                    () if self.slo.unread else self.slo.windows,
+                    self.prediction.branches,
+                    strict=True,
+                )
             ),
         )
 
@@ -235,17 +250,21 @@ def make(
     reasons += _too_far(scenario, reaches)
 
     windows = tuple(w.scaled(target.time_scale) for w in slo.windows)
+    # What is not known is not predicted: without branches the theory says nothing.
+    known = () if slo.unread else windows
     ratio = error_ratio(scenario, target)
     ends = max(f.at + f.duration for f in faults)
     lasts = ends - min(f.at for f in faults)
     objective = Objective(slo.objective.target_ratio, slo.objective.period / target.time_scale)
     timing = replace(target.timing, group_wait=ZERO)
-    prediction = predict(objective, windows, ratio, fault_duration=lasts, timing=timing)
+    prediction = predict(objective, known, ratio, fault_duration=lasts, timing=timing)
     due: timedelta | None = None
     expected = spec.expect.alert
-    sustained = predict(objective, windows, ratio, timing=timing)
+    sustained = predict(objective, known, ratio, timing=timing)
     detects = sustained.page_detects_after
-    if expected is not None:
+    if expected is not None and slo.unread:
+        due = expected.within if isinstance(expected.within, timedelta) else None
+    elif expected is not None:
         due, refusal = _detection_due(expected.within, sustained, lasts, ratio, target)
         if refusal is not None:
             reasons.append(refusal)

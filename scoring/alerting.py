@@ -143,7 +143,10 @@ def _restarted(incident: RunFacts) -> bool:
 
 
 def _why_no_theory(incident: RunFacts) -> str:
-    if incident.measurement("detection") is None:
+    measured = incident.measurement("detection")
+    if measured is not None and measured.data.get("unpredicted"):
+        return f"when it had to is not known: {measured.data['unpredicted']}"
+    if measured is None:
         return "when it had to could not be recomputed from the counters"
     return "by the counters it did not have to"
 
@@ -188,6 +191,8 @@ def _not_fired(unjudged: Detection, incident: RunFacts) -> Detection:
     if not _heard_when_due(incident, limit):
         return replace(unjudged, reason=f"it did not fire; {NO_BEAT}")
     measured = incident.measurement("detection")
+    if limit is None and measured is not None and measured.data.get("unpredicted"):
+        return replace(unjudged, reason=f"it did not fire; {_why_no_theory(incident)}")
     silent = measured is not None and unjudged.predicted_seconds is None
     reason = "it did not fire" + ("; by the counters it did not have to" if silent else "")
     return replace(unjudged, verdict=Verdict.MISSED, reason=reason)

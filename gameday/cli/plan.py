@@ -127,7 +127,9 @@ def _print(planned: PlanRecord, *, title: str) -> None:
         ],
         empty="",
     )
-    if planned.expects_alert:
+    if planned.expects_alert and planned.unpredicted:
+        print(f"\nwhen the alert must fire is unknown: {planned.unpredicted}")
+    elif planned.expects_alert:
         print(
             f"\nthe alert must fire after {_seconds(planned.predicted_seconds)} "
             f"with full, clean windows; it is late after {_seconds(planned.due_seconds)}"

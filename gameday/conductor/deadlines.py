@@ -39,7 +39,7 @@ class Deadlines:
         """Return how long the whole run may take from here on, generously."""
         faults = self._plan.faults
         ends = max((f.at + f.duration for f in faults), default=timedelta(0))
-        due = (self._plan.detection_due or timedelta(0)) + self._plan.target.timing.group_wait
+        due = self._plan.awaited_for + self._plan.target.timing.group_wait
         injected = max((injecting(f) for f in faults), default=INJECTION)
         return ends + due + self._settings.answer_patience + self.clears_within() + injected
 
@@ -53,13 +53,16 @@ class Deadlines:
         within = self._plan.scenario.spec.expect.recovered.within
         if isinstance(within, timedelta):
             return within + self._settings.detection_slack
+        # Where an alert does not tell which of its branches fired, any may have.
+        may_be_any = self._plan.slo.is_joint or bool(self._plan.slo.unread)
         fired = {f.data.get("long") for f in self._ledger.timeline.of_kind(Kind.ALERT_FIRED)}
         branches = zip(self._plan.slo.windows, self._plan.windows, strict=True)
         slowest = max(
             (
                 real.short
                 for declared, real in branches
-                if nominal(declared.long) in fired and real in self._plan.page_windows
+                if (may_be_any or nominal(declared.long) in fired)
+                and real in self._plan.page_windows
             ),
             default=timedelta(0),
         )

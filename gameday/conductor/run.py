@@ -275,7 +275,7 @@ class Conductor:
             await self._clock.sleep(self._plan.silent_for)
             self._record_pipeline()
             return
-        due = (self._plan.detection_due or timedelta(0)) + self._plan.target.timing.group_wait
+        due = self._plan.awaited_for + self._plan.target.timing.group_wait
         waits_until = injected.happened_at + due + self._settings.detection_slack
         page = await self._ledger.expect(
             lambda f: (

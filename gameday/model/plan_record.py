@@ -94,7 +94,8 @@ class PlanRecord:
         expects_alert: whether the alert must fire, or keep silent.
         predicted_seconds: from the fault to the alert; None: there is none.
         due_seconds: after how long the alert is late, by the same rule as it is judged; None:
-            silence is expected.
+            silence is expected, or it is not known.
+        unpredicted: why it is not known when the alert must fire, where it is not; empty: it is.
         scrape_seconds: the target's scrape interval; None: not known.
         evaluation_seconds: the evaluation interval of its rules; None: not known.
         group_wait_seconds: how long its Alertmanager holds a page back; None: not known.
@@ -116,6 +117,7 @@ class PlanRecord:
     expects_alert: bool = True
     predicted_seconds: float | None = None
     due_seconds: float | None = None
+    unpredicted: str = ""
     scrape_seconds: float | None = None
     evaluation_seconds: float | None = None
     group_wait_seconds: float | None = None

@@ -142,6 +142,10 @@ class Slo:
         labels: metadata.labels, as its alerts bear them: names as Prometheus takes them, several
             values of one joined with commas.
         path: the file it was read from.
+        is_joint: whether one rule holds several of its page branches, so that an alert does not
+            tell which of them fired; never by its file, only by the rules in force.
+        unread: why the windows of its alert are not known, where they are not; likewise. The
+            windows are the file's then, good for a burn rate and for no prediction.
     """
 
     id: str
@@ -163,6 +167,8 @@ class Slo:
     annotations: dict[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     path: Path | None = None
+    is_joint: bool = False
+    unread: str = ""
 
     @property
     def sli(self) -> Sli:

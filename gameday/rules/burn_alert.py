@@ -96,7 +96,7 @@ class UnreadAlert:
 def author_of(rule: LoadedRule) -> RuleAuthor:
     """Return in whose shape an alert is written, by the labels each gives; else the Workbook's."""
     labels = rule.labels.keys()
-    if {"slo", "long_window", "short_window", "burn_rate"} <= labels:
+    if {"slo", "service", "time_scale"} <= labels:
         return RuleAuthor.GAMEDAY  # which bears Sloth's labels too, for Sloth's dashboards
     if "sloth_severity" in labels:
         return RuleAuthor.SLOTH

@@ -6,7 +6,7 @@ that an SLO's own two counters make is the SLO's, whatever it is called.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gameday.model.slo import Slo
@@ -26,7 +26,7 @@ from gameday.rules.expression import (
 from gameday.rules.loaded import LoadedRule, LoadedRules
 from scoring.slo import Severity
 
-__all__ = ["FoundAlerts", "alerts_of", "severity_of"]
+__all__ = ["FoundAlerts", "alerts_of", "counts_as", "labels_of", "named_alerts", "severity_of"]
 
 _SEVERITIES = {
     "page": Severity.PAGE,
@@ -60,9 +60,48 @@ def alerts_of(slo: Slo, loaded: LoadedRules, author: RuleAuthor = RuleAuthor.AUT
     for rule in loaded.alerts:
         if author in (RuleAuthor.AUTO, author_of(rule)):
             read = read_alert(rule, loaded)
-            if _is_named_after(slo, rule) or _counts(slo, read):
+            if _is_named_after(slo, rule) or counts_as(slo, read):
                 found.append(read)
     return _sorted(found)
+
+
+def named_alerts(labels: Mapping[str, str], loaded: LoadedRules) -> FoundAlerts:
+    """Return the alerts a document names by their labels, ``alertname`` among them; as pages."""
+    return FoundAlerts(
+        page=tuple(read_alert(r, loaded) for r in loaded.alerts if _is_named(r, labels))
+    )
+
+
+def _is_named(rule: LoadedRule, labels: Mapping[str, str]) -> bool:
+    """Return whether an alert of this rule may bear all these labels.
+
+    A label the rule does not give, or fills in from a template, may come from its series.
+    """
+    wanted = {name: value for name, value in labels.items() if name != "alertname"}
+    return (
+        rule.is_alert
+        and rule.name == labels.get("alertname")
+        and all(
+            (told := rule.labels.get(name)) is None or told == value or "{{" in told
+            for name, value in wanted.items()
+        )
+    )
+
+
+def labels_of(rule: LoadedRule) -> dict[str, str]:
+    """Return the labels by which the alerts of a rule are known, ``alertname`` among them.
+
+    Those the rule gives, but what it fills in from templates; of Sloth's also those that say which
+    SLO it is, which come from the series.
+    """
+    told = {name: value for name, value in rule.labels.items() if "{{" not in value}
+    if author_of(rule) is RuleAuthor.SLOTH:
+        series = _selected_labels(rule)
+        told = {n: v for n, v in series.items() if n in _OF_SLOTH} | told
+    return {**told, "alertname": rule.name}
+
+
+_OF_SLOTH = ("sloth_id", "sloth_service", "sloth_slo")
 
 
 def severity_of(rule: LoadedRule) -> Severity | None:
@@ -86,6 +125,8 @@ def _is_named_after(slo: Slo, rule: LoadedRule) -> bool:
     author = author_of(rule)
     if author is RuleAuthor.WORKBOOK:
         return False
+    if author is RuleAuthor.GAMEDAY and "long_window" not in rule.labels:
+        return False  # the alert on silence burns nothing
     told = {**_selected_labels(rule), **rule.labels}
     if author is RuleAuthor.SLOTH:
         if "sloth_slo" in told:
@@ -134,7 +175,7 @@ def _wanted(slo: Slo) -> frozenset[Selector]:
     return frozenset(s for s in found if isinstance(s, Selector))
 
 
-def _counts(slo: Slo, alert: BurnAlert | UnreadAlert) -> bool:
+def counts_as(slo: Slo, alert: BurnAlert | UnreadAlert) -> bool:
     """Return whether an alert goes by the SLO's own counters; of one unread, by its own words."""
     wanted = _wanted(slo)
     read = alert.counters if isinstance(alert, BurnAlert) else _selectors(alert.rule)

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from gameday.errors import Problem, SpecError
 from gameday.model.access import Access, SecretRef
 from gameday.model.mitigation import DONE_WITHIN, WITHIN, Call, Command
-from gameday.model.system import RuleAuthor, System, SystemSpec
+from gameday.model.system import System, SystemSpec
 from gameday.quantity import written
 from gameday.spec.document import Document, only, read_documents
 from gameday.spec.fields import noun_of
@@ -66,8 +66,6 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
         yield ("metrics", "prometheus", "service"), "write url; `kubectl port-forward` gives one"
     if prometheus.grafana is not None:
         yield ("metrics", "prometheus", "grafana"), "write url: that of the Prometheus behind it"
-    if spec.alerts.rules not in (None, RuleAuthor.GAMEDAY):
-        yield ("alerts", "rules"), "name the alert that pages: page: {alertname: NAME}"
     if spec.alerts.ticket is not None:
         yield (
             ("alerts", "ticket"),

@@ -69,11 +69,17 @@ class Site:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Site]:
-    """Run the system and its visitors for as long as the context lasts."""
+def running(folder: Path, *, alerts: str = "") -> Iterator[Site]:
+    """Run the system and its visitors for as long as the context lasts.
+
+    Args:
+        alerts: a rule file in the place of its owner's one alert.
+    """
     names = ("site", "metrics", "one", "two", "prometheus", "alertmanager")
     ports = {name: free_port() for name in names}
     _write(folder, ports)
+    if alerts:
+        (folder / "alerts.yml").write_text(alerts, encoding="utf-8")
     with contextlib.ExitStack() as started:
         web = {
             name: started.enter_context(

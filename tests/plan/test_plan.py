@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +35,7 @@ def planned(
     duration: float = 300,
     time_scale: float = 60,
     reaches: Sequence[plan.Reach | None] = (),
+    slo: Slo = SLO,
     **spec: Any,
 ) -> plan.Plan:
     scenario = Scenario.model_validate(
@@ -52,7 +53,7 @@ def planned(
     fault = PlannedFault("slow", "s.yaml", {}, timedelta(0), timedelta(seconds=duration), undo)
     return plan.make(
         scenario,
-        SLO,
+        slo,
         run="run",
         target=plan.TargetProfile(
             "sandbox", time_scale, ("eu-west", "us-east"), Timing(SECOND, SECOND)
@@ -233,3 +234,16 @@ def test_silence_needs_as_much_history_as_keeps_every_page_branch_below_its_thre
 )
 def test_where_no_history_is_too_short_none_is_awaited(spec: dict[str, Any]) -> None:
     assert timedelta(0) == planned(**spec).silent_history
+
+
+def test_of_an_alert_that_cannot_be_read_nothing_is_predicted_and_the_run_is_planned() -> None:
+    made = planned(slo=replace(SLO, unread="the alert X cannot be read"), duration=3)
+    limited = planned(
+        slo=replace(SLO, unread="the alert X cannot be read"), expect={"alert": {"within": "90s"}}
+    )
+
+    record = made.record()
+    assert (None, None, ()) == (record.predicted_seconds, record.due_seconds, record.branches)
+    assert "the alert X cannot be read" == record.unpredicted
+    assert 3 * SECOND == made.awaited_for
+    assert 90 * SECOND == limited.awaited_for == limited.detection_due

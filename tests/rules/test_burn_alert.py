@@ -10,7 +10,7 @@ from gameday.model.slo import Slo
 from gameday.model.system import RuleAuthor
 from gameday.rules.burn_alert import Branch, BurnAlert, UnreadAlert, read_alert
 from gameday.rules.expression import parsed
-from gameday.rules.found_alerts import alerts_of
+from gameday.rules.found_alerts import alerts_of, named_alerts
 from gameday.rules.loaded import LoadedRule, LoadedRules
 from scoring.slo import Objective, workbook_windows
 
@@ -271,6 +271,16 @@ def test_an_alert_of_the_slo_that_cannot_be_read_is_found_all_the_same() -> None
     (found,) = alerts_of(slo(), LoadedRules.of([rule])).page
 
     assert isinstance(found, UnreadAlert)
+
+
+def test_a_named_alert_goes_by_all_its_labels_and_those_it_may_get_from_its_series() -> None:
+    one = LoadedRule("A", "x", True, {"team": "web"})
+    other = LoadedRule("A", "x", True, {"team": "db"})
+    loaded = LoadedRules.of([one, other])
+
+    found = named_alerts({"alertname": "A", "team": "web", "region": "eu"}, loaded)
+
+    assert [one] == [a.rule for a in found.page]
 
 
 def test_rules_are_read_as_prometheus_lists_them() -> None:

@@ -199,3 +199,53 @@ def test_a_run_that_says_nothing_of_when_the_alert_is_due_is_judged_by_its_end()
 
 def test_a_fact_without_data_of_its_own_changes_nothing() -> None:
     assert detection(good_run()) == detection(plus(good_run(), fact("weather.changed", 5)))
+
+
+# --- an alert that cannot be read ---------------------------------------------------------------
+
+UNREAD = "the alert X cannot be read: sgn(…) is not followed"
+
+
+def unpredicted(timeline: Timeline) -> Timeline:
+    """Return a run of an alert of which nobody knows when it had to fire."""
+    planless = changed(timeline, f"{Kind.PLAN_MADE}@-11", predicted_seconds=None)
+    return changed(
+        planless,
+        "measured-detection@40",
+        predicted_seconds=None,
+        upper_seconds=None,
+        unpredicted=UNREAD,
+    )
+
+
+def test_an_alert_that_cannot_be_read_is_timed_and_not_judged() -> None:
+    found = detection(unpredicted(good_run()))
+
+    assert (18.0, None, None) == (found.seconds, found.predicted_seconds, found.ratio)
+    assert (Verdict.UNKNOWN, f"it fired; when it had to is not known: {UNREAD}") == (
+        found.verdict,
+        found.reason,
+    )
+
+
+def test_silence_of_an_alert_that_cannot_be_read_proves_nothing() -> None:
+    quiet = only(unpredicted(good_run()), lambda f: f.kind not in _OF_AN_ALERT)
+    quiet = plus(quiet, measured("burn_rate", 41, values={}))
+
+    found = detection(quiet)
+
+    assert Verdict.UNKNOWN == found.verdict
+    assert f"it did not fire; when it had to is not known: {UNREAD}" == found.reason
+
+
+def test_a_limit_that_the_scenario_states_is_judged_by_all_the_same() -> None:
+    told = replace(SLOW_DB, within=timedelta(seconds=20))
+
+    assert Verdict.MET == detection(unpredicted(good_run()), told).verdict
+    assert (
+        Verdict.MISSED
+        == detection(unpredicted(good_run()), replace(told, within=timedelta(seconds=10))).verdict
+    )
+
+
+_OF_AN_ALERT = (Kind.ALERT_FIRED, Kind.ALERT_RESOLVED, Kind.PAGE_RECEIVED, Kind.PAGE_DELIVERED)

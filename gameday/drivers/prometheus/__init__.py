@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from gameday.drivers.prometheus.named import NamedAlert, NamedAlerts
+from gameday.drivers.prometheus.named import NamedAlert, NamedAlerts, RuleMeant, no_rule
 from gameday.drivers.prometheus.server import Prometheus, seconds
 from gameday.drivers.prometheus.survey import PrometheusSurvey
 
-__all__ = ["NamedAlert", "NamedAlerts", "Prometheus", "PrometheusSurvey", "seconds"]
+__all__ = [
+    "NamedAlert",
+    "NamedAlerts",
+    "Prometheus",
+    "PrometheusSurvey",
+    "RuleMeant",
+    "no_rule",
+    "seconds",
+]

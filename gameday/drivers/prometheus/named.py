@@ -17,9 +17,27 @@ from gameday.errors import PermanentDriverError
 from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.model.signals import AlertState, Series
 from gameday.model.slo import Slo
-from scoring.slo import Severity, nominal
+from scoring.slo import BurnWindow, Severity, nominal
 
-__all__ = ["NamedAlert", "NamedAlerts"]
+__all__ = ["NamedAlert", "NamedAlerts", "RuleMeant", "no_rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleMeant:
+    """One of the rules that make an SLO's alerts.
+
+    Attributes:
+        labels: by which its alerts are known.
+        branches: the ways for it to fire, unscaled; none where they are not known.
+    """
+
+    labels: Mapping[str, str]
+    branches: tuple[BurnWindow, ...] = ()
+    severity: Severity = Severity.PAGE
+
+    def is_meant(self, labels: Mapping[str, str]) -> bool:
+        """Return whether an alert with these labels is of this rule."""
+        return all(labels.get(name) == value for name, value in self.labels.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,34 +45,55 @@ class NamedAlert:
     """The alert that pages for an SLO, by the labels it bears.
 
     Attributes:
-        labels: ``alertname`` among them.
-        slo: the SLO whose page it is; it has one page branch.
+        labels: ``alertname`` among them; those that all its rules give.
+        slo: the SLO whose page it is.
         time_scale: how many times faster than the SLO says the rule's windows run.
+        rules: the rules that make it, as far as they were read; none: it goes by its labels alone,
+            and its windows are those of the SLO's page branch.
     """
 
     labels: Mapping[str, str]
     slo: Slo
     time_scale: float
+    rules: tuple[RuleMeant, ...] = ()
 
     def is_meant(self, labels: Mapping[str, str]) -> bool:
         """Return whether an alert with these labels is the one."""
-        return all(labels.get(name) == value for name, value in self.labels.items())
+        if not all(labels.get(name) == value for name, value in self.labels.items()):
+            return False
+        return not self.rules or any(rule.is_meant(labels) for rule in self.rules)
 
     def told(self, labels: Mapping[str, str]) -> dict[str, str]:
         """Return the labels of the alert with what gameday goes by.
 
-        A severity of its own says how the system's people rank it; in a drill it is the page.
+        A severity of its own says how the system's people rank it; in a drill it is the page, or
+        the ticket where its rule is found to be one. Where one rule has several ways to fire, the
+        windows are those of its fastest; where they are not known they are left out.
         """
-        branch = next(w for w in self.slo.windows if w.severity is Severity.PAGE)
-        return {
+        rule = next((r for r in self.rules if r.is_meant(labels)), None)
+        branches = rule.branches if rule is not None else self._declared()
+        told = {
             **labels,
             "slo": self.slo.id,
             "service": self.slo.service,
-            "severity": str(Severity.PAGE),
-            "long_window": nominal(branch.long),
-            "short_window": nominal(branch.short),
-            "burn_rate": f"{branch.burn_rate:g}",
+            "severity": str(rule.severity if rule is not None else Severity.PAGE),
         }
+        for name in ("long_window", "short_window", "burn_rate"):
+            told.pop(name, None)
+        if not branches:
+            return told
+        fastest = branches[0]
+        return {
+            **told,
+            "long_window": nominal(fastest.long),
+            "short_window": nominal(fastest.short),
+            "burn_rate": f"{fastest.burn_rate:g}",
+        }
+
+    def _declared(self) -> tuple[BurnWindow, ...]:
+        if self.slo.unread:
+            return ()
+        return tuple(w for w in self.slo.windows if w.severity is Severity.PAGE)[:1]
 
 
 class NamedAlerts(Prometheus):
@@ -78,7 +117,11 @@ class NamedAlerts(Prometheus):
         As `Prometheus.alerts`, with the labels that gameday goes by.
         """
         found = await super().alerts(slo=slo, since=since, until=until)
-        return [replace(state, labels=self._alert.told(state.labels)) for state in found]
+        return [
+            replace(state, labels=self._alert.told(state.labels))
+            for state in found
+            if self._alert.is_meant(state.labels)
+        ]
 
     async def burn_rates(self, *, slo: str) -> Mapping[str, float | None]:
         """Return the burn rate over every window of the SLO now, by nominal name (``1h`` → 0.2).
@@ -93,14 +136,6 @@ class NamedAlerts(Prometheus):
             for window, ratio in zip(windows, ratios, strict=True)
         }
 
-    async def expression(self) -> str:
-        """Return the expression of the alert's rule.
-
-        Raises:
-            PermanentDriverError: there is no such rule.
-        """
-        return str((await self._rule()).get("query", ""))
-
     # --- what differs -----------------------------------------------------------------------
 
     def _selector(self, slo: str) -> str:
@@ -110,7 +145,8 @@ class NamedAlerts(Prometheus):
         self, slo: str, since: datetime, until: datetime
     ) -> tuple[Sequence[datetime], Sequence[Series]]:
         # Read first: of the evaluation that it names, the alerts are in what is read after it.
-        last = instant((await self._rule()).get("lastEvaluation"))
+        stamps = [instant(rule.get("lastEvaluation")) for rule in await self._evaluating()]
+        last = min((stamp for stamp in stamps if stamp is not None), default=None)
         found = await self._raw(f"ALERTS{{{self._selector(slo)}}}", since=since, until=until)
         # The samples of an evaluation bear an instant that is set back by the offset.
         return [last - await self._query_offset()] if last is not None else [], found
@@ -145,15 +181,11 @@ class NamedAlerts(Prometheus):
             if all(_may_be(rule.get("labels", {}).get(k), v) for k, v in wanted.items())
         ]
 
-    async def _rule(self) -> Mapping[str, Any]:
+    async def _evaluating(self) -> list[Mapping[str, Any]]:
         found = await self._rules()
         if not found:
-            name = self._alert.labels["alertname"]
-            raise PermanentDriverError(
-                f"Prometheus at {self.url} has no alerting rule {name!r}: see that its file is"
-                " loaded, and how the alert is called there"
-            )
-        return found[0][1]
+            raise no_rule(self.url, self._alert.labels["alertname"])
+        return [rule for _, rule in found]
 
     async def _bad_ratio(self, window: timedelta) -> float | None:
         slo = self._alert.slo
@@ -163,6 +195,14 @@ class NamedAlerts(Prometheus):
         if not found:
             return None
         return 1 - found[0] if slo.good_query else found[0]
+
+
+def no_rule(url: str, name: str) -> PermanentDriverError:
+    """Return what is said where an alert's rule is not loaded."""
+    return PermanentDriverError(
+        f"Prometheus at {url} has no alerting rule {name!r}: see that its file is loaded, and how"
+        " the alert is called there"
+    )
 
 
 def _may_be(label: str | None, value: str) -> bool:

@@ -20,6 +20,7 @@ from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.http.tool import Answer, HttpTool, Parameters
 from gameday.model.signals import AlertState, Sample, Series
 from gameday.ports import Counters
+from gameday.rules.loaded import LoadedRules
 
 __all__ = ["Prometheus", "instant", "quoted", "seconds"]
 
@@ -179,6 +180,14 @@ class Prometheus:
             for rule in group.get("rules", [])
             if rule.get("labels", {}).get("slo") == slo
         )
+
+    async def loaded_rules(self) -> LoadedRules:
+        """Return all rules that are loaded, whoever wrote them."""
+        data = await self._get("/api/v1/rules")
+        groups = data.get("groups") if isinstance(data, dict) else None
+        if not isinstance(groups, list):
+            raise _not_prometheus(self.url)
+        return LoadedRules.told(groups)
 
     async def started_at(self) -> datetime | None:
         """Return when this Prometheus was started; None where it does not say.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from gameday.drivers.prometheus.server import Prometheus, quoted
 from gameday.errors import PermanentDriverError
-from gameday.rules.loaded import LoadedRules
 
 __all__ = ["PrometheusSurvey"]
 
@@ -29,14 +28,6 @@ class PrometheusSurvey(Prometheus):
         """Return the values that a label of these series has now, sorted."""
         found = await self._instant(f"count by ({label}) ({selector})")
         return tuple(sorted({s.labels[label] for s in found if s.labels.get(label)}))
-
-    async def loaded(self) -> LoadedRules:
-        """Return every rule in force."""
-        data = await self._get("/api/v1/rules")
-        groups = data.get("groups") if isinstance(data, dict) else None
-        if not isinstance(groups, list):
-            raise self._is_none()
-        return LoadedRules.told(groups)
 
     async def alertmanagers(self) -> tuple[str, ...]:
         """Return the base URLs of the Alertmanagers it sends to; empty where it tells of none."""

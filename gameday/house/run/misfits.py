@@ -11,7 +11,6 @@ from gameday.house.run.stories import Story
 from gameday.model.scenario import ResponderKind, TargetKind
 from gameday.names import did_you_mean
 from gameday.spec.experiment import actions_of, experiment_document, notices_of
-from scoring.slo import Severity
 
 if TYPE_CHECKING:
     from gameday.chaos.radius import MethodAction
@@ -86,14 +85,6 @@ def _undeclared(story: Story) -> Iterator[Refusal]:
                 f"{name}: {story.system.metadata.name} has no mitigation {wanted!r}",
                 did_you_mean(wanted, known, what="it has"),
             )
-    pages = [w for w in story.slo.windows if w.severity is Severity.PAGE]
-    if story.system.spec.alerts.page is not None and len(pages) != 1:
-        yield Refusal(
-            Ground.MISFIT,
-            f"{name}: one alert pages for {story.slo.id!r}, and the SLO has {len(pages)} branches"
-            " that page",
-            "give it alertPolicies of its own, with the alert's windows and threshold",
-        )
 
 
 def experiment_notices(story: Story) -> tuple[str, ...]:

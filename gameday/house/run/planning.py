@@ -27,13 +27,19 @@ async def make_plan(
         PlanRefused: with every reason.
         DriverError: Prometheus does not answer, or what would be touched cannot be counted.
     """
+    story = story.in_force(system.slo)
     asking = system.alerts.timing(slo=story.slo.id)
     scrape, evaluation = await limited(clock or SystemClock(), asking, "Prometheus")
     profile = plan.TargetProfile(
         name=system.target.name,
         time_scale=system.target.time_scale,
         regions=system.regions,
-        timing=Timing(scrape=scrape, evaluation=evaluation, group_wait=system.group_wait),
+        timing=Timing(
+            scrape=scrape,
+            evaluation=evaluation,
+            group_wait=system.group_wait,
+            rule_chain=system.rule_chain,
+        ),
         absent=system.absent,
     )
     faults = _prepare(story, system, run)

@@ -120,6 +120,7 @@ async def play(
     around = around or Surroundings()
     clock = SteadyClock(around.clock)  # a run is timed by one clock, whatever is set meanwhile
     planned = admitted.plan
+    story = story.in_force(system.slo)
     run = planned.run
     store.open_run(
         run,
@@ -324,7 +325,7 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, cloc
     if injected is None:
         return
     now = ledger.now()
-    longest = max(w.long for w in planned.page_windows)
+    longest = max((w.long for w in planned.page_windows), default=timedelta(0))
     try:
         reading = alerts.counters(
             good_query=planned.slo.good_query or planned.slo.bad_query,
@@ -349,13 +350,15 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, cloc
     seen = recompute(
         samples(counters.good),
         samples(counters.total),
-        planned.page_windows,
+        () if planned.slo.unread else planned.page_windows,
         planned.real_objective,
         timing=planned.target.timing,
         injected_at=injected.happened_at.timestamp(),
         until=now.timestamp(),
         mitigated_at=mitigated.timestamp() if mitigated else None,
-        fired=[
+        fired=None
+        if planned.slo.is_joint
+        else [
             real
             for declared, real in zip(planned.slo.windows, planned.windows, strict=True)
             if nominal(declared.long) in fired and real in planned.page_windows
@@ -380,10 +383,11 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, cloc
             "upper_seconds": _after(seen.fires_at_latest, start),
             "resets_predicted_seconds": _after(seen.resets_at, settled),
             "resets_upper_seconds": _after(seen.resets_at_latest, settled),
-            "windows_full": seen.windows_full,
-            "windows_clean": seen.windows_clean,
+            "windows_full": None if planned.slo.unread else seen.windows_full,
+            "windows_clean": None if planned.slo.unread else seen.windows_clean,
             "history_ratio": seen.history_ratio,
             "budget_spent_ratio": seen.budget_spent_ratio,
+            "unpredicted": planned.slo.unread,
             "bad_events": seen.bad_events,
             "all_events": seen.all_events,
         },

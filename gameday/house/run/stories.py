@@ -35,6 +35,10 @@ class Story:
     probes: Mapping[str, Path] = field(default_factory=dict)
     system: System | None = None
 
+    def in_force(self, slo: Slo | None) -> Story:
+        """Return it with the SLO as the rules in force have it; None: as its file does."""
+        return self if slo is None else replace(self, slo=slo)
+
 
 def read_story(
     argument: str,

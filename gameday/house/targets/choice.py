@@ -57,7 +57,7 @@ def _declared(system: System, slo: Slo) -> NamedTarget:
     from gameday.house.targets.declared_system import declared_system, name_of
 
     async def open_it() -> OpenSystem:
-        return declared_system(system, slo)
+        return await declared_system(system, slo)
 
     return NamedTarget(name_of(system), open_it)
 

@@ -10,6 +10,7 @@ from gameday.drivers.alertmanager import POLL, PolledPages
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.declared import DeclaredTarget
 from gameday.drivers.prometheus import NamedAlert, NamedAlerts, Prometheus
+from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
 from gameday.house.targets.open_system import OpenSystem
 from gameday.house.targets.reach import reach
 from gameday.http.credentials import credentials_of
@@ -17,7 +18,7 @@ from gameday.incidents import deeplinks
 from gameday.model.red import Histograms
 from gameday.model.scenario import TargetKind
 from gameday.model.slo import Slo
-from gameday.model.system import RedReadBy, System
+from gameday.model.system import RedReadBy, RuleAuthor, System
 
 ABSENT = ("trace", "profile", "blame")
 """The steps of the funnel whose instruments a document cannot name yet."""
@@ -28,23 +29,26 @@ def name_of(system: System) -> str:
     return f"{TargetKind.SYSTEM}/{system.metadata.name}"
 
 
-def declared_system(system: System, slo: Slo) -> OpenSystem:
-    """Return a declared system as one to play on; nothing is asked of it yet.
+async def declared_system(system: System, slo: Slo) -> OpenSystem:
+    """Return a declared system as one to play on; its rules are asked for, and nothing else.
 
     Args:
         slo: whose page is awaited.
 
     Raises:
-        PermanentDriverError: a secret is not where the document says.
+        PermanentDriverError: a secret is not where the document says, or there is no such alert.
+        TemporaryDriverError: Prometheus does not answer.
     """
     spec = system.spec
     asked = credentials_of(spec.metrics.prometheus)
     url = str(spec.metrics.prometheus.url).rstrip("/")
     red = queries_of(spec.red, spec.metrics.service_label)
     prometheus = Prometheus(url, credentials=asked)
-    named = None
-    if spec.alerts.page is not None:
-        named = NamedAlert(spec.alerts.page, slo, spec.time_scale)
+    in_force = AlertInForce(None, slo)
+    if spec.alerts.rules is not RuleAuthor.GAMEDAY:
+        in_force = alert_in_force(system, slo, await prometheus.loaded_rules())
+    named, slo = in_force.named, in_force.slo
+    if named is not None:
         prometheus = NamedAlerts(url, named, credentials=asked)
     assert spec.pages.alertmanager is not None  # other ways are refused when it is read
     pages = PolledPages(
@@ -74,7 +78,10 @@ def declared_system(system: System, slo: Slo) -> OpenSystem:
         count=reach,
         credentials=asked,
         absent=ABSENT,
+        slo=slo,
+        rule_chain=in_force.age,
         notices=(
+            *in_force.notices,
             f"pages are polled: one may have come up to {POLL.total_seconds():g} s before it is"
             " seen",
             *red.notes,

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from gameday.diagnosis.red import Signal
 from gameday.drivers.alertmanager import PolledPages
-from gameday.drivers.prometheus import NamedAlert, NamedAlerts, Prometheus, seconds
+from gameday.drivers.prometheus import NamedAlert, NamedAlerts, Prometheus
 from gameday.errors import DriverError
+from gameday.house.targets.alert_in_force import (
+    AlertInForce,
+    alert_in_force,
+    branch_in_words,
+    found_in_force,
+)
 from gameday.house.targets.declared_system import queries_of
 from gameday.http.credentials import credentials_of, secret_of, told_headers
 from gameday.incidents.deeplinks import rate_window
 from gameday.model.mitigation import Call, Command
 from gameday.model.slo import Slo, scaled
-from gameday.model.system import System
+from gameday.model.system import RuleAuthor, System
 from gameday.quantity import written
+from gameday.rules.burn_alert import BurnAlert, UnreadAlert
 from gameday.spec import Catalogue, read_scenario
-from scoring.slo import Severity
 
 __all__ = ["Proof", "drilled_on", "examined"]
-
-_RANGE = re.compile(r"\[((?:[0-9]+(?:ms|[smhdwy]))+)(?::[^\]]*)?\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +98,33 @@ async def _pages(system: System) -> Sequence[Proof]:
 
 
 async def _slo(system: System, slo: Slo) -> Sequence[Proof]:
-    told, page = system.spec.metrics.prometheus, system.spec.alerts.page
+    told, alerts = system.spec.metrics.prometheus, system.spec.alerts
 
-    def opened() -> NamedAlerts:
-        named = NamedAlert(page or {"alertname": slo.alert_name()}, slo, system.spec.time_scale)
+    def asked() -> Prometheus:
+        return Prometheus(str(told.url), credentials=credentials_of(told))
+
+    def opened(slo: Slo) -> NamedAlerts:
+        named = NamedAlert({"alertname": slo.alert_name()}, slo, system.spec.time_scale)
         return NamedAlerts(str(told.url), named, credentials=credentials_of(told))
 
+    async def in_force() -> Slo:
+        """Return the SLO as the rules have it; as its file does, where they do not say."""
+        if alerts.rules is RuleAuthor.GAMEDAY:
+            return slo
+        try:
+            return alert_in_force(system, slo, await asked().loaded_rules()).slo
+        except DriverError:  # said in the line of the rule
+            return slo
+
     async def data() -> str:
-        (count,) = await opened().values(f"count({slo.total_query})") or (0.0,)
+        prometheus = opened(await in_force())
+        (count,) = await prometheus.values(f"count({slo.total_query})") or (0.0,)
         if not count:
             raise _Lacking(
                 f"no series of {slo.total_query}",
                 f"see in Prometheus how its events are counted, and write it into {slo.path}",
             )
-        rates = await opened().burn_rates(slo=slo.id)
+        rates = await prometheus.burn_rates(slo=slo.id)
         unknown = [window for window, rate in rates.items() if rate is None]
         if unknown:
             raise _Lacking(
@@ -120,28 +135,38 @@ async def _slo(system: System, slo: Slo) -> Sequence[Proof]:
             f"{window}: {rate:.2g}" for window, rate in rates.items() if rate is not None
         )
 
-    async def rule() -> str:
-        expression = await opened().expression()
-        ranges = _ranges(expression)
-        branch = next((w for w in slo.windows if w.severity is Severity.PAGE), None)
-        wanted = set()
-        if branch is not None:
-            scale = system.spec.time_scale
-            wanted = {scaled(branch.long, scale), scaled(branch.short, scale)}
-        missing = wanted - ranges
-        if ranges and missing:
-            raise _Lacking(
-                f"it looks back over {_listed(ranges)}, and the SLO says {_listed(wanted)}",
-                f"give {slo.path} the windows of the rule: the prediction rests on them",
-            )
-        return f"loaded, looks back over {_listed(ranges)}" if ranges else "loaded"
+    async def red() -> str:
+        return await _red(system, await in_force())
 
-    alert = (page or {}).get("alertname") or slo.alert_name()
-    return [
+    proofs = [
         await _proof(f"burn rate of {slo.id}", data()),
-        await _proof(f"red of {slo.service}", _red(system, slo)),
-        await _proof(f"rule {alert}", rule()),
+        await _proof(f"red of {slo.service}", red()),
     ]
+    try:
+        loaded = await asked().loaded_rules()
+        found = found_in_force(system, slo, loaded)
+    except DriverError as error:
+        name = (alerts.page or {}).get("alertname") or f"of {slo.id}"
+        return [*proofs, Proof(f"rule {name}", "", ok=False, how=str(error))]
+    force = alert_in_force(system, slo, loaded)
+    return [*proofs, *(_rule(alert, slo, force) for alert in (*found.page, *found.ticket))]
+
+
+def _rule(alert: BurnAlert | UnreadAlert, slo: Slo, force: AlertInForce) -> Proof:
+    """Return how an alert reads, and where the SLO says something else of it."""
+    what = f"rule {alert.rule.what}"
+    if isinstance(alert, UnreadAlert):
+        how = "a drill times it; when it must fire is unknown"
+        if not force.slo.unread:
+            how = f"the prediction rests on what {slo.id} states, and nothing checks that"
+        return Proof(what, f"loaded; {alert.reason}", ok=not force.slo.unread, how=how)
+    branches = " or ".join(branch_in_words(b, slo) for b in alert.branches)
+    wait = f", for {written(alert.rule.for_)}" if alert.rule.for_ else ""
+    found = f"loaded, by {alert.author}: {branches}{wait}"
+    if force.differs:
+        how = f"give {slo.path} the windows of the rule, or none: a drill goes by the rule's"
+        return Proof(what, f"{found}; {force.differs}", ok=False, how=how)
+    return Proof(what, found, ok=True)
 
 
 async def _red(system: System, slo: Slo) -> str:
@@ -223,12 +248,3 @@ async def _proof(what: str, asking: Awaitable[str]) -> Proof:
         return Proof(what, found, ok=False, how=how)
     except DriverError as error:
         return Proof(what, "", ok=False, how=str(error))
-
-
-def _ranges(expression: str) -> set[timedelta]:
-    """Return the ranges that an expression looks back over; none where it goes by recordings."""
-    return {timedelta(seconds=seconds(text)) for text in _RANGE.findall(expression)}
-
-
-def _listed(spans: set[timedelta]) -> str:
-    return ", ".join(written(span) for span in sorted(spans))

@@ -10,6 +10,7 @@ from typing import Any
 from gameday import plan
 from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.incidents import deeplinks
+from gameday.model.slo import Slo
 from gameday.ports import (
     AlertSource,
     DeployLog,
@@ -34,6 +35,8 @@ class OpenSystem:
         absent: the steps of the funnel that it has no instrument for.
         forget: makes it forget what its Prometheus has measured so far, so that the bad minutes of
             an earlier drill do not count; None where that may not be.
+        slo: the SLO as the rules in force have it, where they were read; None: as its file does.
+        rule_chain: how old a recording may be when the SLO's alert reads it.
         notices: what should be known of it before it is played on.
     """
 
@@ -49,6 +52,8 @@ class OpenSystem:
     forget: Callable[[], Coroutine[Any, Any, None]] | None = None
     credentials: Credentials = NO_CREDENTIALS
     absent: tuple[str, ...] = ()
+    slo: Slo | None = None
+    rule_chain: timedelta = timedelta(0)
     notices: tuple[str, ...] = ()
 
 

@@ -44,7 +44,7 @@ async def seen_at(
     asked = PrometheusSurvey(str(prometheus.url), credentials=credentials_of(prometheus))
     await _knocked(asked)
     rules, services, sent_to = await asyncio.gather(
-        asked.loaded(), _services(asked, service_label), asked.alertmanagers()
+        asked.loaded_rules(), _services(asked, service_label), asked.alertmanagers()
     )
     is_foretold = alertmanager is None
     if alertmanager is None:
@@ -77,7 +77,7 @@ async def _knocked(asked: PrometheusSurvey) -> None:
             " it wants to know who asks, name the token's variable: --bearer-token-env"
         ) from error
     try:
-        await asked.loaded()
+        await asked.loaded_rules()
     except PermanentDriverError as error:
         raise PermanentDriverError(
             f"{error}; a drill has to know the alert's rule: name the Prometheus, or the ruler,"

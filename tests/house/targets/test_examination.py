@@ -16,7 +16,7 @@ import pytest
 from gameday.house.targets.examination import Proof, examined
 from gameday.model.slo import Slo
 from gameday.model.system import System
-from scoring.slo import BurnWindow, Objective
+from scoring.slo import BurnWindow, Objective, workbook_windows
 
 pytestmark = pytest.mark.served
 
@@ -29,7 +29,15 @@ SLO = Slo(
     total_query="answers",
 )
 
-RULE = {"name": "PagesFailing", "type": "alerting", "query": "a[1m] > 0.1 and a[5s] > 0.1"}
+
+def burning(*windows: str, threshold: str = "0.1") -> dict[str, Any]:
+    """Return the alert's rule, as Prometheus tells of it, with these windows."""
+    share = 'sum(rate(answers{{code="5xx"}}[{0}])) / sum(rate(answers[{0}])) > {1}'
+    query = " and ".join(share.format(window, threshold) for window in windows)
+    return {"name": "PagesFailing", "type": "alerting", "query": query}
+
+
+RULE = burning("1m", "5s")
 
 
 class Tools:
@@ -108,7 +116,7 @@ async def test_a_system_that_is_as_its_document_says_is_proven_line_by_line(tool
         ("alertmanager", f"answers at {tools.url}, with a watchdog"),
         ("burn rate of served", "5s: 2, 1m: 2"),
         ("red of pages", "rate 0.02/s, errors 2.00%, duration 20 ms"),
-        ("rule PagesFailing", "loaded, looks back over 5s, 1m"),
+        ("rule PagesFailing", "loaded, by workbook: 1m/5s above 0.1 (10 × budget)"),
         ("mitigation a", "sh"),
     ] == [(p.what, p.found) for p in proofs]
     assert all(p.ok for p in proofs)
@@ -139,11 +147,49 @@ async def test_what_is_broken_is_named_with_what_to_do(tools: Tools) -> None:
 
 
 async def test_a_rule_that_looks_back_otherwise_than_the_slo_is_told(tools: Tools) -> None:
-    tools.rules = [{**RULE, "query": "a[1h] > 0.1 and a[5m] > 0.1"}]
+    tools.rules = [{**burning("1h", "5m", threshold="14.4 * 0.01"), "duration": 120}]
 
     (rule,) = await failed(system(tools), SLO)
 
-    assert "it looks back over 5m, 1h, and the SLO says 5s, 1m" == rule.found
+    assert (
+        "loaded, by workbook: 1h/5m above 0.144 (14.4 × budget), for 2m; the SLO served says 1m/5s"
+        " at burn rate 10, and the rule says 1h/5m at burn rate 14.4 for 2m"
+    ) == rule.found
+    assert "a drill goes by the rule's" in rule.how
+
+
+async def test_a_rule_that_cannot_be_read_is_told_with_what_a_drill_goes_by(tools: Tools) -> None:
+    tools.rules = [{**RULE, "query": "deriv(a[1h]) > 0.1"}]
+    stated, default = SLO, replace(SLO, windows=workbook_windows(timedelta(days=30)))
+
+    (*_, first, _) = await examined(system(tools), [stated])
+    (second,) = await failed(system(tools), default)
+
+    reason = "loaded; the alert PagesFailing cannot be read: deriv(…) is not followed"
+    assert [reason, reason] == [first.found, second.found]
+    assert "the prediction rests on what served states" in first.how
+    assert "a drill times it; when it must fire is unknown" == second.how
+
+
+async def test_alerts_that_are_found_by_what_they_count_are_proven_each(tools: Tools) -> None:
+    page = {**RULE, "labels": {"severity": "page"}}
+    ticket = {**burning("6h", "30m"), "labels": {"severity": "ticket"}}
+    tools.rules = [page, ticket]
+
+    proofs = await examined(system(tools, alerts={"rules": "auto"}), [SLO])
+    missing = await failed(system(tools, alerts={"rules": "pyrra"}), SLO)
+
+    assert [
+        (
+            'rule PagesFailing{severity="page"}',
+            "loaded, by workbook: 1m/5s above 0.1 (10 × budget)",
+        ),
+        (
+            'rule PagesFailing{severity="ticket"}',
+            "loaded, by workbook: 6h/30m above 0.1 (10 × budget)",
+        ),
+    ] == [(p.what, p.found) for p in proofs if p.what.startswith("rule ")]
+    assert "no alert in the shape of pyrra that pages for served of pages" in missing[0].how
 
 
 async def test_a_window_without_traffic_is_unknown_and_no_pass(tools: Tools) -> None:
@@ -175,14 +221,14 @@ async def test_a_wrong_token_and_a_missing_one_are_told_apart(
 
 
 async def test_a_range_is_read_as_prometheus_writes_it(tools: Tools) -> None:
-    tools.rules = [{**RULE, "query": "a[1h30m] > 0.1 and a[5m] > 0.1"}]
+    tools.rules = [burning("1h30m", "5m")]
     slo = replace(SLO, windows=(BurnWindow(timedelta(minutes=90), timedelta(minutes=5), 10),))
 
     assert [] == await failed(system(tools), slo)
 
 
 async def test_of_rules_of_one_name_the_one_with_the_labels_is_meant(tools: Tools) -> None:
-    ticket = {**RULE, "query": "a[3d] > 0.1", "labels": {"severity": "ticket"}}
+    ticket = {**burning("3d"), "labels": {"severity": "ticket"}}
     tools.rules = [ticket, {**RULE, "labels": {"severity": "page"}}]
     page = {"alertname": "PagesFailing", "severity": "page"}
 
