@@ -15,7 +15,6 @@ from gameday.drafts.sources import Source, sources, with_matcher, written_select
 from gameday.drafts.survey import Survey
 from gameday.errors import UsageError
 from gameday.names import did_you_mean
-from gameday.quantity import written
 from gameday.rules.burn_alert import BurnAlert, UnreadAlert, read_alert
 from gameday.rules.expression import LabelMatcher, Selector
 from gameday.rules.loaded import LoadedRule
@@ -311,11 +310,4 @@ def _notes(alert: BurnAlert | UnreadAlert) -> Iterator[str]:
         yield (
             f"the alert also asks for {guard}, which no SLO can say: where that does not hold the"
             " alert stays silent"
-        )
-    if len(alert.branches) > 1:
-        others = ", ".join(written(branch.long) for branch in alert.branches[1:])
-        yield (
-            f"the alert fires by its windows of {others} as well; the SLO has those of"
-            f" {written(alert.branches[0].long)}, which are the first to see a fault that is worth"
-            " a page"
         )

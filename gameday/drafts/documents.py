@@ -148,25 +148,29 @@ def _slo(choice: Choice, names: Mapping[str, str]) -> str:
 
 
 def _policies(choice: Choice) -> str:
-    if choice.alert is None:
+    alert = choice.alert
+    if alert is None:
         return (
             "  # Without alertPolicies the windows and thresholds are those of the SRE Workbook.\n"
         )
-    branch, doubt = _branch(choice), _doubt(choice)
     expression = textwrap.fill(
-        _said(choice.alert.rule.query),
+        _said(alert.rule.query),
         width=94,
         initial_indent="  #   ",
         subsequent_indent="  #   ",
         break_long_words=False,
         break_on_hyphens=False,
     )
-    mark = f"  # {MARK} {doubt}; below stands the Workbook's\n" if doubt else ""
+    name = _said(alert.rule.name)
+    if isinstance(alert, BurnAlert):
+        told = f"  # Windows, threshold and `for` are those of {name}, as it is in force:"
+        return f"{told}\n{expression}\n"
+    branch = _branch(choice)
     wait = f", alertAfter: {_minutes(branch.for_)}" if branch.for_ else ""
     return (
-        f"  # As {_said(choice.alert.rule.name)} has it, for the prediction rests on this:\n"
+        f"  # {MARK} its windows and threshold, for {_said(alert.reason)}\n"
         f"{expression}\n"
-        f"{mark}"
+        "  # Below stand the Workbook's.\n"
         "  alertPolicies:\n"
         "    - kind: AlertPolicy\n"
         f"      metadata: {{name: page, annotations: {{gameday/short-window:"
@@ -184,28 +188,13 @@ def _policies(choice: Choice) -> str:
 
 
 def _branch(choice: Choice) -> BurnWindow:
-    """Return the branch that pages: the alert's, or the Workbook's first where it is not read."""
-    workbook = workbook_windows(PERIOD)[0]
-    wait = choice.alert.rule.for_ if choice.alert is not None else timedelta(0)
-    if not isinstance(choice.alert, BurnAlert):
+    """Return the branch that pages: the alert's first, or the Workbook's where none is read."""
+    alert, workbook = choice.alert, workbook_windows(PERIOD)[0]
+    wait = alert.rule.for_ if alert is not None else timedelta(0)
+    if not isinstance(alert, BurnAlert):
         return BurnWindow(workbook.long, workbook.short, workbook.burn_rate, for_=wait)
-    first = choice.alert.branches[0]
+    first = alert.branches[0]
     return BurnWindow(first.long, first.short, first.burn_rate(choice.objective_ratio), for_=wait)
-
-
-def _doubt(choice: Choice) -> str:
-    """Return what of the alert could not be read, or not be written; empty: nothing."""
-    if choice.alert is None:
-        return ""
-    if not isinstance(choice.alert, BurnAlert):
-        return f"its windows and threshold; {_said(choice.alert.reason)}"
-    odd = [
-        span for span in (choice.alert.branches[0].long, choice.alert.rule.for_) if span % MINUTE
-    ]
-    if odd:
-        listed = " and ".join(map(written, odd))
-        return f"OpenSLO counts whole minutes, and the alert says {listed}"
-    return ""
 
 
 # --- experiments/, runbooks/, scenarios/ ---------------------------------------------------------

@@ -6,7 +6,7 @@ from gameday.drafts.choice import Choice
 from gameday.drafts.survey import Survey
 from gameday.quantity import written
 from gameday.rules.alert_routes import receivers
-from gameday.rules.burn_alert import BurnAlert
+from gameday.rules.burn_alert import Branch, BurnAlert
 
 __all__ = ["findings"]
 
@@ -46,14 +46,17 @@ def _alert(choice: Choice) -> str:
         )
     if not isinstance(alert, BurnAlert):
         return f"{alert.rule.name}; {alert.reason}"
-    first = alert.branches[0]
-    both = written(first.long)
-    if first.short != first.long:
-        both += f" and over {written(first.short)}"
     wait = f", for {written(alert.rule.for_)}" if alert.rule.for_ else ""
+    ways = ", or ".join(_way(branch, choice.objective_ratio) for branch in alert.branches)
+    return f"{alert.rule.name}: fires above {ways}{wait}"
+
+
+def _way(branch: Branch, objective_ratio: float) -> str:
+    spans = dict.fromkeys((written(branch.long), written(branch.short)))
+    rate = branch.burn_rate(objective_ratio)
     return (
-        f"{alert.rule.name}: fires above {first.threshold_ratio * 100:.6g} % bad over"
-        f" {both}{wait}; that is a burn rate of {first.burn_rate(choice.objective_ratio):.6g}"
+        f"{branch.threshold_ratio * 100:.6g} % bad over {' and over '.join(spans)} (a burn rate of"
+        f" {rate:.6g})"
     )
 
 

@@ -6,8 +6,8 @@ that an SLO's own two counters make is the SLO's, whatever it is called.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from gameday.model.slo import Slo
 from gameday.model.system import RuleAuthor
@@ -17,6 +17,7 @@ from gameday.rules.expression import (
     Binary,
     Expression,
     FunctionCall,
+    LabelMatcher,
     Negated,
     Range,
     Selector,
@@ -176,7 +177,24 @@ def _wanted(slo: Slo) -> frozenset[Selector]:
 
 
 def counts_as(slo: Slo, alert: BurnAlert | UnreadAlert) -> bool:
-    """Return whether an alert goes by the SLO's own counters; of one unread, by its own words."""
+    """Return whether an alert goes by the SLO's own counters; of one unread, by its own words.
+
+    Who counts the good events, where the other counts the bad ones of the same, counts the same.
+    """
     wanted = _wanted(slo)
     read = alert.counters if isinstance(alert, BurnAlert) else _selectors(alert.rule)
-    return bool(wanted) and wanted <= read
+    return bool(wanted) and (wanted <= read or any(turned <= read for turned in _turned(wanted)))
+
+
+_OPPOSITE = {"=": "!=", "!=": "=", "=~": "!~", "!~": "=~"}
+
+
+def _turned(wanted: frozenset[Selector]) -> Iterator[frozenset[Selector]]:
+    """Yield all events with the other part of them, where one condition parts them."""
+    for total in wanted:
+        for part in wanted - {total}:
+            more = part.matchers - total.matchers
+            if part.name == total.name and total.matchers < part.matchers and len(more) == 1:
+                (one,) = more
+                other = LabelMatcher(one.name, _OPPOSITE[one.op], one.value)
+                yield frozenset((total, replace(total, matchers=total.matchers | {other})))

@@ -15,6 +15,7 @@ from gameday.drafts.blanks import Blank, blanks
 from gameday.drafts.choice import Choice, Wishes, choose
 from gameday.drafts.documents import documents, names_of
 from gameday.drafts.survey import Survey
+from gameday.rules.found_alerts import counts_as
 from gameday.spec import Catalogue, read_scenario, read_slos, read_system, validate_file
 from gameday.spec.catalogue import shipped
 from scoring.slo import BurnWindow
@@ -82,41 +83,30 @@ def test_whatever_services_alerts_and_teams_are_called_the_drafts_say_it(
     assert owner == system.metadata.owner
 
 
-def test_the_slo_has_the_windows_and_the_threshold_of_the_alert(tmp_path: Path) -> None:
-    rule = alert(FAILING.name, FAILING.query, 2 * MINUTE)
-    _, texts = drafted(surveyed(rule))
+def test_the_slo_counts_as_the_alert_does_and_leaves_the_windows_to_it(tmp_path: Path) -> None:
+    found, texts = drafted(surveyed(FAILING))
     written(tmp_path, texts)
 
     (slo,) = read_slos(tmp_path / "slos/pages-availability.yaml")
 
-    assert (BurnWindow(HOUR, 5 * MINUTE, 10, for_=2 * MINUTE),) == slo.windows
     assert f'{METRIC}{{proxy="pages"}}' == slo.total_query
     assert f'{METRIC}{{code!="5xx",proxy="pages"}}' == slo.good_query
     assert ("web", 0.99) == (slo.owner, slo.objective.target_ratio)
+    assert found.alert is not None
+    assert counts_as(slo, found.alert)
+    assert "alertPolicies" not in texts["slos/pages-availability.yaml"]
 
 
-def test_an_alert_with_one_window_is_a_branch_with_one_window(tmp_path: Path) -> None:
-    _, texts = drafted(surveyed(*RULES["a rule of one window"]))
+def test_what_could_not_be_read_of_the_alert_is_left_to_people(tmp_path: Path) -> None:
+    rule = alert("F", 'up{proxy="pages"} == 0', 90 * timedelta(seconds=1))
+    _, texts = drafted(surveyed(rule))
     written(tmp_path, texts)
 
+    (blank,) = blanks(texts["slos/pages-availability.yaml"])
     (slo,) = read_slos(tmp_path / "slos/pages-availability.yaml")
 
-    assert (BurnWindow(HOUR, HOUR, 10),) == slo.windows
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("a rule that is not read", "its windows and threshold; the alert F cannot be read"),
-        ("a wait that OpenSLO cannot say", "OpenSLO counts whole minutes, and the alert says 30s"),
-    ],
-)
-def test_what_could_not_be_read_of_the_alert_is_left_to_people(name: str, said: str) -> None:
-    _, texts = drafted(surveyed(*RULES[name]))
-
-    (blank,) = blanks(texts["slos/pages-availability.yaml"])
-
-    assert blank.what.startswith(said)
+    assert blank.what.startswith("its windows and threshold, for the alert F cannot be read")
+    assert (BurnWindow(HOUR, 5 * MINUTE, 14.4, for_=2 * MINUTE),) == slo.windows
 
 
 def test_without_an_alert_the_system_names_gamedays_rules(tmp_path: Path) -> None:

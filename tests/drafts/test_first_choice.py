@@ -75,13 +75,15 @@ def test_alerts_of_the_service_that_could_not_be_taken_are_named() -> None:
     assert "Down; --alert takes one all the same" in note
 
 
-def test_of_an_alert_with_several_branches_the_first_is_taken_and_the_others_are_told() -> None:
+def test_every_branch_of_an_alert_is_told() -> None:
     slow = FAILING.query.replace("1h", "6h").replace("5m", "30m").replace("0.1", "0.05")
 
     found = chosen(alert("Burn", f"({FAILING.query}) or ({slow})"))
 
-    assert "fires above 10 % bad over 1h and over 5m" in dict(findings(found, surveyed()))["alert"]
-    assert "6h" in found.notes[0]
+    assert (
+        "Burn: fires above 10 % bad over 1h and over 5m (a burn rate of 10), or 5 % bad over 6h and"
+        " over 30m (a burn rate of 5)"
+    ) == dict(findings(found, surveyed()))["alert"]
 
 
 def test_of_several_alerts_that_page_it_is_asked_which() -> None:
@@ -215,7 +217,7 @@ def test_what_was_seen_is_told_with_the_burn_rate_and_whom_the_alert_reaches() -
     told = dict(findings(found, survey))
 
     assert (
-        "PagesFailing: fires above 10 % bad over 1h and over 5m, for 2m; that is a burn rate of 10"
+        "PagesFailing: fires above 10 % bad over 1h and over 5m (a burn rate of 10), for 2m"
         == told["alert"]
     )
     assert "PagesFailing goes to 'web-oncall', by the labels its rule has" == told["page"]

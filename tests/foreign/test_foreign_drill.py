@@ -102,7 +102,7 @@ def follow(page: str, own: dict[str, str], terminal: Terminal) -> int:
         elif step.beside:
             drill = terminal.beside(step.text)
         else:
-            if drill is not None and "gameday show" in step.text:
+            if drill is not None and "gameday report" in step.text:
                 drill.wait(OVER_WITHIN)  # its reader waits for the first terminal, too
             done = terminal.typed(step.text)
             said = f"{step.text}\n{done.stdout}\n{done.stderr}"
