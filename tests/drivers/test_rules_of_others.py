@@ -34,13 +34,13 @@ Read = tuple[timedelta, timedelta, float, timedelta]
 
 
 @contextmanager
-def loaded(folder: Path, rules: str) -> Iterator[Prometheus]:
+def loaded(folder: Path, rules: str, program: str = "prometheus") -> Iterator[Prometheus]:
     """Run a Prometheus that has these rules and scrapes nothing."""
     (folder / "rules.yml").write_text(rules, "utf-8")
     (folder / "prometheus.yml").write_text("rule_files: [rules.yml]\n", "utf-8")
     (port,) = real_programs.free_ports(1)
     argv = [
-        shutil.which("prometheus") or "prometheus",
+        shutil.which(program) or program,
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
@@ -115,6 +115,20 @@ async def test_windows_and_thresholds_are_read_back_as_they_were_written(
     assert real(ticket) == told(found, page=False)
     assert {author} == {a.author for a in (*found.page, *found.ticket)}
     assert found == any_author
+
+
+async def test_a_newer_prometheus_prints_expressions_otherwise_and_they_read_the_same(
+    tmp_path: Path, monitoring: None
+) -> None:
+    newer = str(real_programs.program("prometheus3"))
+
+    with loaded(tmp_path, sloth(tmp_path, 60), newer) as prometheus:
+        found = alerts_of(SLO, await prometheus.loaded_rules())
+
+    assert [
+        (long / 60, short / 60, pytest.approx(rate), NO_WAIT)
+        for long, short, rate in others.WORKBOOK
+    ] == told(found, page=True)
 
 
 async def test_our_own_rules_are_read_like_any_others(tmp_path: Path, monitoring: None) -> None:
