@@ -27,8 +27,6 @@ SEVERITIES = ("severity", "sloth_severity")
 QUIET = ("ticket", "warning", "info", "none")
 """What they say of an alert that wakes nobody."""
 
-_OPPOSITE = {"=": "!=", "=~": "!~"}
-
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -286,10 +284,9 @@ def _by_good(bad: Selector, total: Selector) -> EventCounters:
     if bad.name != total.name or not total.matchers <= bad.matchers or len(more) != 1:
         return EventCounters(told, bad=written_selector(bad))
     (one,) = more
-    if one.op not in _OPPOSITE:
+    if one.op not in ("=", "=~"):
         return EventCounters(told, bad=written_selector(bad))
-    opposite = LabelMatcher(one.name, _OPPOSITE[one.op], one.value)
-    return EventCounters(told, good=written_selector(with_matcher(total, opposite)))
+    return EventCounters(told, good=written_selector(with_matcher(total, one.opposite)))
 
 
 def _others(survey: Survey, service: str, source: Source) -> Iterator[str]:

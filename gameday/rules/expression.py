@@ -55,6 +55,14 @@ class LabelMatcher:
     op: str
     value: str
 
+    @property
+    def opposite(self) -> LabelMatcher:
+        """Return the condition that holds where this one does not."""
+        return LabelMatcher(self.name, _OPPOSITE[self.op], self.value)
+
+
+_OPPOSITE = {"=": "!=", "!=": "=", "=~": "!~", "!~": "=~"}
+
 
 @dataclass(frozen=True, slots=True)
 class Number:

@@ -17,14 +17,13 @@ from gameday.rules.expression import (
     Binary,
     Expression,
     FunctionCall,
-    LabelMatcher,
     Negated,
     Range,
     Selector,
     Unparsed,
     parsed,
 )
-from gameday.rules.loaded import LoadedRule, LoadedRules
+from gameday.rules.loaded import LoadedRule, LoadedRules, may_be
 from scoring.slo import Severity
 
 __all__ = ["FoundAlerts", "alerts_of", "counts_as", "labels_of", "named_alerts", "severity_of"]
@@ -74,18 +73,12 @@ def named_alerts(labels: Mapping[str, str], loaded: LoadedRules) -> FoundAlerts:
 
 
 def _is_named(rule: LoadedRule, labels: Mapping[str, str]) -> bool:
-    """Return whether an alert of this rule may bear all these labels.
-
-    A label the rule does not give, or fills in from a template, may come from its series.
-    """
+    """Return whether an alert of this rule may bear all these labels."""
     wanted = {name: value for name, value in labels.items() if name != "alertname"}
     return (
         rule.is_alert
         and rule.name == labels.get("alertname")
-        and all(
-            (told := rule.labels.get(name)) is None or told == value or "{{" in told
-            for name, value in wanted.items()
-        )
+        and all(may_be(rule.labels.get(name), value) for name, value in wanted.items())
     )
 
 
@@ -186,9 +179,6 @@ def counts_as(slo: Slo, alert: BurnAlert | UnreadAlert) -> bool:
     return bool(wanted) and (wanted <= read or any(turned <= read for turned in _turned(wanted)))
 
 
-_OPPOSITE = {"=": "!=", "!=": "=", "=~": "!~", "!~": "=~"}
-
-
 def _turned(wanted: frozenset[Selector]) -> Iterator[frozenset[Selector]]:
     """Yield all events with the other part of them, where one condition parts them."""
     for total in wanted:
@@ -196,5 +186,4 @@ def _turned(wanted: frozenset[Selector]) -> Iterator[frozenset[Selector]]:
             more = part.matchers - total.matchers
             if part.name == total.name and total.matchers < part.matchers and len(more) == 1:
                 (one,) = more
-                other = LabelMatcher(one.name, _OPPOSITE[one.op], one.value)
-                yield frozenset((total, replace(total, matchers=total.matchers | {other})))
+                yield frozenset((total, replace(total, matchers=total.matchers | {one.opposite})))

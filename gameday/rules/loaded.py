@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-__all__ = ["LoadedRule", "LoadedRules"]
+__all__ = ["LoadedRule", "LoadedRules", "may_be"]
 
 _ZERO = timedelta(0)
 
@@ -81,6 +81,14 @@ class LoadedRules:
             for told in group.get("rules") or ()
             if isinstance(told, dict) and (rule := _rule(told, group)) is not None
         )
+
+
+def may_be(label: str | None, value: str) -> bool:
+    """Return whether an alert's label may have this value, where its rule gives it so.
+
+    What the rule does not give (None), or fills in from a template, may come from its series.
+    """
+    return label is None or label == value or "{{" in label
 
 
 def _rule(told: Mapping[str, Any], group: Mapping[str, Any]) -> LoadedRule | None:

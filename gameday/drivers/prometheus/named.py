@@ -17,6 +17,7 @@ from gameday.errors import PermanentDriverError
 from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.model.signals import AlertState, Series
 from gameday.model.slo import Slo
+from gameday.rules.loaded import may_be
 from scoring.slo import BurnWindow, Severity, nominal
 
 __all__ = ["NamedAlert", "NamedAlerts", "RuleMeant", "no_rule"]
@@ -178,7 +179,7 @@ class NamedAlerts(Prometheus):
             for group in data.get("groups", [])
             for rule in group.get("rules", [])
             if rule.get("name") == name and rule.get("type", "alerting") == "alerting"
-            if all(_may_be(rule.get("labels", {}).get(k), v) for k, v in wanted.items())
+            if all(may_be(rule.get("labels", {}).get(k), v) for k, v in wanted.items())
         ]
 
     async def _evaluating(self) -> list[Mapping[str, Any]]:
@@ -203,8 +204,3 @@ def no_rule(url: str, name: str) -> PermanentDriverError:
         f"Prometheus at {url} has no alerting rule {name!r}: see that its file is loaded, and how"
         " the alert is called there"
     )
-
-
-def _may_be(label: str | None, value: str) -> bool:
-    """Return whether a rule's label can have this value; others come from its series."""
-    return label is None or label == value or "{{" in label
