@@ -11,7 +11,7 @@ from gameday.errors import Ground, PlanRefused, Refusal
 from gameday.ledger import Ledger
 from gameday.plan import Plan
 from gameday.ports import AlertSource, Clock
-from scoring.slo import nominal
+from scoring.slo import BurnWindow, nominal
 from scoring.timeline import Kind
 
 Forget = Callable[[], Coroutine[Any, Any, None]]
@@ -28,12 +28,7 @@ async def burn_rates(plan: Plan, alerts: AlertSource, clock: Clock) -> dict[str,
         DriverError: Prometheus cannot be asked.
     """
     rates = await limited(clock, alerts.burn_rates(slo=plan.slo.id), "Prometheus")
-    pages = [
-        w
-        for w, real in zip(plan.slo.windows, plan.windows, strict=True)
-        if real in plan.page_windows
-    ]
-    return {nominal(w.long): rates.get(nominal(w.long)) for w in pages}
+    return {nominal(w.long): rates.get(nominal(w.long)) for w in _page_branches(plan)}
 
 
 def foretold(plan: Plan, rates: Mapping[str, float | None], *, forgets: bool) -> tuple[str, ...]:
@@ -59,6 +54,12 @@ def foretold(plan: Plan, rates: Mapping[str, float | None], *, forgets: bool) ->
     if unknown:
         return (f"no burn rate of {plan.slo.id!r} over {', '.join(unknown)} is known yet: {waits}",)
     return ()
+
+
+def _page_branches(plan: Plan) -> list[BurnWindow]:
+    """Return the declared windows of the branches that page."""
+    branches = zip(plan.slo.windows, plan.windows, strict=True)
+    return [declared for declared, real in branches if real in plan.page_windows]
 
 
 def _too_high(plan: Plan, rates: Mapping[str, float | None]) -> Mapping[str, float]:
@@ -107,15 +108,17 @@ class SteadyStateCheck:
         if self._forget is None:
             return
         rates = await self._rates()
-        if not _too_high(self._plan, rates):
-            return
-        await limited(self._clock, self._forget(), "the target", FORGETTING)
+        if _too_high(self._plan, rates):
+            await self._forgotten(self._forget, rates)
+
+    async def _forgotten(self, forget: Forget, rates: Mapping[str, float | None]) -> None:
+        await limited(self._clock, forget(), "the target", FORGETTING)
         self._forgotten_at = self._clock.elapsed()
         self._ledger.record(
             Kind.HISTORY_FORGOTTEN,
             source="conductor",
             subject=self._plan.slo.id,
-            data={"burn_rates": rates},
+            data={"burn_rates": dict(rates)},
         )
 
     async def awaited(self) -> None:
@@ -124,9 +127,12 @@ class SteadyStateCheck:
         Where silence is expected, also once Prometheus holds as much history as that needs: on
         less, a fault that full windows bear would fire.
 
+        A bad moment that is over is forgotten as well, where it may be: in a history that has just
+        begun, a single one keeps every long window too high for as long as that window is.
+
         Raises:
             PlanRefused: it did not hold within the scenario's time.
-            DriverError: Prometheus cannot be asked.
+            DriverError: Prometheus cannot be asked, or the target cannot forget.
         """
         wanted = self._plan.scenario.spec.steady_state
         started = self._clock.elapsed()
@@ -149,6 +155,9 @@ class SteadyStateCheck:
                     None if any(r is None for r in seen.values()) else False, seen
                 )
                 raise PlanRefused(self._why_unsteady(seen))
+            if self._forget is not None and await self._is_over(seen):
+                await self._forgotten(self._forget, seen)
+                enough_at = await self._enough_history_at()
             await self._clock.sleep(self._every)
 
     async def _enough_history_at(self) -> timedelta | None:
@@ -165,6 +174,16 @@ class SteadyStateCheck:
         if since is None:
             return None
         return self._clock.elapsed() + needed - (self._clock.now() - since)
+
+    async def _is_over(self, seen: Mapping[str, float | None]) -> bool:
+        """Return whether what makes a long window too high has left every short one."""
+        if not _too_high(self._plan, seen):
+            return False
+        asking = self._alerts.burn_rates(slo=self._plan.slo.id)
+        rates = await limited(self._clock, asking, "Prometheus")
+        limit = self._plan.scenario.spec.steady_state.burn_rate_below
+        short = [rates.get(nominal(w.short)) for w in _page_branches(self._plan)]
+        return all(rate is not None and rate < limit for rate in short)
 
     async def _rates(self) -> dict[str, float | None]:
         """Return the burn rate over every page branch's long window; None: not known."""

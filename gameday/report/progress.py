@@ -27,7 +27,7 @@ def sentence(fact: Fact) -> str:
     d = fact.data
     match fact.kind:
         case Kind.HISTORY_FORGOTTEN:
-            return "an earlier drill's bad minutes were still in the windows: history forgotten"
+            return "bad minutes that are over were still in the windows: history forgotten"
         case Kind.STEADY_STATE_CHECKED:
             return "steady state holds" if d.get("met") else "steady state does not hold"
         case Kind.FAULT_INJECTED:

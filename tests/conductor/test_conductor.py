@@ -83,6 +83,7 @@ class World:
         self.drivers_clock = timedelta(0)
         self.mitigated_at: datetime | None = None
         self.burn: float | None = 0.1
+        self.short_burn: float | None = 0.1
         self.blind = False
         self.stuck = False
         self.injects_in = SECOND
@@ -170,7 +171,8 @@ class World:
     async def burn_rates(self, *, slo: str) -> Mapping[str, float | None]:
         if self.blind:
             raise TemporaryDriverError("Prometheus does not answer")
-        return {"1h": self.burn, "6h": self.burn}
+        short = self.short_burn
+        return {"5m": short, "30m": short, "1h": self.burn, "6h": self.burn}
 
     async def started_at(self) -> datetime | None:
         return None

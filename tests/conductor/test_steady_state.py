@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -59,9 +61,12 @@ async def test_nothing_is_forgotten_where_no_burn_rate_is_high(
     assert Kind.HISTORY_FORGOTTEN not in run.kinds()
 
 
-async def test_what_is_bad_at_present_is_not_forgotten_away(tmp_path: Path) -> None:
+@pytest.mark.parametrize("short", [3.0, None], ids=["bad", "unknown"])
+async def test_what_is_not_known_to_be_over_is_not_forgotten_away(
+    tmp_path: Path, short: float | None
+) -> None:
     run = Run(tmp_path)
-    run.world.burn = 3.0
+    run.world.burn, run.world.short_burn = 3.0, short
     times: list[int] = []
 
     async def forget() -> None:
@@ -73,6 +78,37 @@ async def test_what_is_bad_at_present_is_not_forgotten_away(tmp_path: Path) -> N
 
     assert [1] == times
     assert run.world.injected_at is None
+
+
+async def test_a_bad_moment_after_forgetting_is_forgotten_once_it_is_over(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.world.burn = 3.0
+    forgotten_at: list[timedelta] = []
+
+    async def forget() -> None:
+        now = run.clock.elapsed()
+        forgotten_at.append(now)
+        if len(forgotten_at) == 1:  # the machine stutters: too high in every window, for 5 s
+            run.world.burn = run.world.short_burn = 2.6
+            over.append(now + timedelta(seconds=5))
+        else:
+            run.world.burn = 0.1
+
+    over: list[timedelta] = []
+    rates = run.world.burn_rates
+
+    async def burn_rates(*, slo: str) -> Mapping[str, float | None]:
+        if over and run.clock.elapsed() >= over[0]:
+            run.world.short_burn = 0.1
+        return await rates(slo=slo)
+
+    run.world.burn_rates = burn_rates  # type: ignore[method-assign]
+    run.forget = forget
+    await run.play()
+
+    assert 2 == len(forgotten_at)
+    assert over[0] <= forgotten_at[1]
+    assert run.world.injected_at is not None
 
 
 async def test_a_target_that_cannot_forget_ends_the_run_before_any_fault(tmp_path: Path) -> None:
