@@ -29,8 +29,11 @@ demo: setup
 # what fails here is played once more, and the summary names it.
 SERVED := $(BIN)/pytest -n 3 --dist loadgroup --reruns 1 -rR
 test: setup
-	@$(MAKE) --no-print-directory check
-	$(SERVED) -m "(served or sandbox) and not long"
+	@started=$$(date +%s); \
+	$(MAKE) --no-print-directory check && \
+	$(SERVED) -m "(served or sandbox) and not long" && \
+	took=$$(($$(date +%s) - started)) && \
+	echo "test: everything passed in $$((took / 60)) min $$((took % 60)) s, the set-up apart"
 
 # What proves one thing more and takes a minute for it: CI plays it after `make test`.
 test-rows: setup
