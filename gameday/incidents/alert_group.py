@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from gameday.incidents.alerts import Alert, firing_id_of
 from gameday.incidents.severity import severity_of
@@ -92,12 +93,14 @@ class Incident:
     Attributes:
         firings: first the ones that fire.
         ids: of the incident, oldest first; several where late news made one of several.
-        words: the facts people and the engine added, in the order they happened.
+        events: the facts people and the engine added, in the order they happened.
         firing: how many firings have no end yet; waking: of those that wake somebody.
         wakes: whether one of its alerts wakes somebody.
         severity: the worst that the alerts' labels say.
         drill: the run that explains the alerts; None: it is real.
         drill_until: until when the drill explains them at most; None: for good.
+        known: what others worked out of it, by whatever it depends on besides; empty once the
+            incident has changed.
     """
 
     firings: list[Firing] = field(default_factory=list)
@@ -109,6 +112,7 @@ class Incident:
     severity: IncidentSeverity = IncidentSeverity.SEV_5
     drill: str | None = None
     drill_until: datetime | None = None
+    known: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
     _refired_at: datetime | None = None
     _is_swept: bool = False
     _fires: set[str] = field(default_factory=set)
@@ -130,6 +134,7 @@ class Incident:
 
     def add(self, firing: Firing) -> None:
         """Take one more firing in."""
+        self.known.clear()
         told = firing.told
         self.firings.append(firing)
         if self._first is None or _began(firing) < _began(self._first):
@@ -153,6 +158,11 @@ class Incident:
         self.drill = told.drill
         if told.drill_until and (self.drill_until is None or told.drill_until > self.drill_until):
             self.drill_until = told.drill_until
+
+    def say(self, word: Fact) -> None:
+        """Take in what was said about it after everything else that was."""
+        self.known.clear()
+        self.events = (*self.events, word)
 
     @property
     def first(self) -> Firing:
@@ -319,7 +329,7 @@ class AlertGroup:
         last = found.events[-1] if found.events else None
         if last is not None and (last.happened_at, last.id) > (word.happened_at, word.id):
             return False
-        found.events = (*found.events, word)
+        found.say(word)
         return True
 
     def _hear(self, alert: Alert) -> None:

@@ -6,7 +6,7 @@ process, believes the same. What they are to believe, the duties say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -53,7 +53,7 @@ def page_duty(since: datetime, level: str) -> str:
     return f"page/{since.isoformat()}/{level}"
 
 
-def held_pages(events: Iterable[Fact]) -> Sequence[HeldPage]:
+def held_pages(events: Iterable[Fact]) -> tuple[HeldPage, ...]:
     """Return every page that was accepted, or may have been, by an incident's facts in order."""
     held: dict[tuple[str, str], HeldPage] = {}
     for fact in events:

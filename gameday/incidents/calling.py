@@ -12,7 +12,7 @@ from datetime import datetime
 
 from gameday.errors import StoreError, UsageError
 from gameday.incidents.answers import answer_of, is_repeat
-from gameday.incidents.belief import Stands, held_pages
+from gameday.incidents.belief import Stands
 from gameday.incidents.calls import (
     Family,
     Holder,
@@ -135,7 +135,7 @@ class Calling:
             state = known.get(incident.ids[0]) or standing(
                 self._memory, name, incident, now=self._now()
             )
-            page = next((p for p in held_pages(state.events) if p.key == key), None)
+            page = next((p for p in state.held if p.key == key), None)
             if page is not None:
                 found[state.id] = (state, page)
         return list(found.values())
@@ -185,7 +185,7 @@ class Calling:
         Whoever answers this one answers that page.
         """
         found: dict[str, IncidentState] = {}
-        for page in held_pages(state.events):
+        for page in state.held:
             counts = page.stands is not Stands.UNSURE and page.since >= state.unanswered_since
             if page.is_shared and counts:
                 found |= {s.id: s for s in self.told_by(page.key)}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gameday.incidents.belief import HeldPage, Stands, held_pages, page_duty
+from gameday.incidents.belief import HeldPage, Stands, page_duty
 from gameday.incidents.state import IncidentState, State
 from gameday.model.severity import IncidentSeverity
 from scoring.funnel import TARGETS
@@ -115,7 +115,7 @@ def duties(incident: IncidentState, *, now: datetime, share: Share = Share()) ->
 
 def owed(incident: IncidentState, *, now: datetime, share: Share = Share()) -> Owed:
     """Return what an incident asks for now of an engine with this share."""
-    held = held_pages(incident.events)
+    held = incident.held
     awake = {
         (p.to, p.level)
         for p in held

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from gameday.incidents.belief import held_pages
 from gameday.incidents.calls import PagerCall
 from gameday.incidents.duties import Act, Duty, urgency
 from gameday.incidents.state import IncidentState
@@ -123,7 +122,7 @@ class Paging:
                     urgency=urgency(incident, duty),
                 ),
             )
-            for held in held_pages(incident.events)
+            for held in incident.held
             if held.key in duty.keys and held.to in self._pagers
         ]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from gameday.incidents.alert_group import QUIET, Firing, Incident
+from gameday.incidents.belief import HeldPage, held_pages
 from gameday.model.page import Step
 from gameday.model.severity import IncidentSeverity
 from scoring.funnel import TARGETS
@@ -72,8 +73,13 @@ class IncidentState:
         wakes: whether one of its alerts wakes somebody.
         refired_at: when it was heard to fire anew after all of it had cleared.
         left_at: when the incident that it had been merged into was over, and it was not.
+        again_at: when it last began anew: opened again, firing again, or left by what it was part
+            of.
+        unanswered_since: since when somebody is asked to acknowledge it: the page, or what took the
+            answer back; it stays when the answer has come.
         first: the alert that fired first.
         firing: how many of its alerts fire.
+        held: every page about it that was accepted, or may have been.
     """
 
     id: str
@@ -95,32 +101,22 @@ class IncidentState:
     reopened_at: datetime | None
     refired_at: datetime | None
     left_at: datetime | None
+    again_at: datetime | None
     unacked_at: datetime | None
+    unanswered_since: datetime
     roles: Mapping[str, str]
     phases: tuple[Phase, ...]
     first: Firing
     firing: int
     firings: tuple[Firing, ...]
     events: tuple[Fact, ...]
+    held: tuple[HeldPage, ...]
     now: datetime
 
     @property
     def is_open(self) -> bool:
         """Whether somebody still has to look after it."""
         return self.state not in OVER
-
-    @property
-    def again_at(self) -> datetime | None:
-        """When it last began anew: opened again, firing again, or left by what it was part of."""
-        return _latest(self.reopened_at, self.refired_at, self.left_at)
-
-    @property
-    def unanswered_since(self) -> datetime:
-        """Since when somebody is asked to acknowledge it: the page, or what took the answer back.
-
-        It stays when the answer has come.
-        """
-        return _latest(self.paged_at, self.again_at, self.unacked_at) or self.paged_at
 
     @property
     def late(self) -> tuple[Phase, ...]:
@@ -209,6 +205,23 @@ def state_of(
         incident: with at least one firing; of an incident that has no id yet the id is empty.
         left_at: see `IncidentState`; what was merged before it is an incident of its own again.
     """
+    # Thousands are looked at every second, of which hardly one has changed.
+    about = (state_of, group, left_at, _is_quiet(incident, now))
+    known: IncidentState | None = incident.known.get(about)
+    if known is None:
+        known = _worked_out(incident, group=group, now=now, left_at=left_at)
+        incident.known[about] = known
+    return replace(known, now=now)
+
+
+def _is_quiet(incident: Incident, now: datetime) -> bool:
+    """Return whether it has been over for so long that it resolves; all that the time decides."""
+    return incident.cleared_at is not None and now > incident.cleared_at + QUIET
+
+
+def _worked_out(
+    incident: Incident, *, group: str, now: datetime, left_at: datetime | None
+) -> IncidentState:
     first = incident.first.told
     severity = _severity(incident)
     paged_at = incident.paged_at
@@ -234,7 +247,7 @@ def state_of(
         is_false = closing.kind == Kind.FALSE_ALARM
         state = State.FALSE_ALARM if is_false else State.RESOLVED
         closed_at = closing.happened_at
-    elif cleared_at is not None and now > cleared_at + QUIET:
+    elif cleared_at is not None and _is_quiet(incident, now):
         state, closed_at = State.RESOLVED, cleared_at + QUIET
     elif cleared_at is not None:
         state = State.RECOVERED
@@ -262,7 +275,9 @@ def state_of(
         reopened_at=reopened_at,
         refired_at=refired_at,
         left_at=left_at,
+        again_at=again_at,
         unacked_at=unacked_at,
+        unanswered_since=_latest(paged_at, again_at, unacked_at) or paged_at,
         roles=_roles(incident),
         phases=_phases(
             incident,
@@ -277,6 +292,7 @@ def state_of(
         firing=incident.firing,
         firings=tuple(incident.firings),
         events=incident.events,
+        held=held_pages(incident.events),
         now=now,
     )
 

@@ -72,7 +72,12 @@ def word(kind: str, minutes: float, **data: Any) -> Fact:
 
 def incidents(facts: Sequence[Fact], *, now: datetime = LATER) -> list[dict[str, Any]]:
     """Return what a group comes to, without the ids, which are drawn by chance."""
-    return [state_of(s, group=LINE, now=now).to_json() for s in AlertGroup(LINE, facts).incidents()]
+    return seen(AlertGroup(LINE, facts), now=now)
+
+
+def seen(group: AlertGroup, *, now: datetime = LATER) -> list[dict[str, Any]]:
+    """Return how a group's incidents stand at an instant."""
+    return [state_of(s, group=LINE, now=now).to_json() for s in group.incidents()]
 
 
 def only(facts: Sequence[Fact], *, now: datetime) -> Any:
@@ -115,10 +120,9 @@ def test_looking_at_a_line_between_two_alerts_changes_nothing(
     looked_at = AlertGroup(LINE)
     for a in told:
         looked_at.add(a.to_fact())
-        looked_at.incidents()
+        seen(looked_at)
 
-    seen = [state_of(s, group=LINE, now=LATER).to_json() for s in looked_at.incidents()]
-    assert incidents([a.to_fact() for a in told]) == seen
+    assert incidents([a.to_fact() for a in told]) == seen(looked_at)
 
 
 def test_an_id_that_is_heard_before_its_alert_finds_it_in_a_storm() -> None:
@@ -136,6 +140,8 @@ def test_an_id_that_is_heard_before_its_alert_finds_it_in_a_storm() -> None:
 def test_words_and_alerts_in_any_order_give_the_same_incidents(
     told: list[Alert], words: list[tuple[str, int]], rng: random.Random
 ) -> None:
+    # How it stands is kept until it changes, and until its quiet time is over.
+    now = at(rng.uniform(0, 420))
     first = alert(starts=0)
     facts = [first.to_fact(), opened("I", first), *(a.to_fact() for a in told)]
     facts += [word(kind, minutes, incident="I", by="ann", text="") for kind, minutes in words]
@@ -143,10 +149,10 @@ def test_words_and_alerts_in_any_order_give_the_same_incidents(
     looked_at = AlertGroup(LINE)
     for fact in shuffled:
         looked_at.add(fact)
-        looked_at.incidents()
+        seen(looked_at)
 
-    seen = [state_of(s, group=LINE, now=LATER).to_json() for s in looked_at.incidents()]
-    assert incidents(facts) == seen
+    assert incidents(facts, now=now) == seen(looked_at, now=now)
+    assert incidents(facts) == seen(looked_at)
 
 
 @given(alerts)
