@@ -32,7 +32,7 @@ def door_of(run: str, system: OpenSystem, store: Any, settings: Settings) -> Run
         free_port(),
         run=run,
         store=store,
-        instruments=instruments_of(system.tools, credentials=system.credentials),
+        instruments=instruments_of(system.tools, keyring=system.keyring, absent=system.absent),
         key=server_key(settings.state),
         now=SystemClock().now,
         people_url=settings.drill.url,

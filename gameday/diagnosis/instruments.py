@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gameday.diagnosis.conventions import SHOP
 from gameday.diagnosis.queries import RedQueries
+from gameday.model.page import Step
 from gameday.ports import AlertSource, CodeHistory, ProfileSource, SignalSource, TraceSource
 
 
@@ -15,6 +16,7 @@ class Instruments:
 
     Attributes:
         red: how rate, errors and duration are asked for.
+        absent: the steps that the system itself has no instrument for, wherever it is looked for.
     """
 
     metrics: SignalSource | None = None
@@ -23,3 +25,4 @@ class Instruments:
     profiles: ProfileSource | None = None
     code: CodeHistory | None = None
     red: RedQueries = SHOP
+    absent: frozenset[Step] = frozenset()

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from gameday.errors import PermanentDriverError
+from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.http.tool import HttpTool
 from gameday.model.signals import Span, Trace
 
@@ -49,6 +50,7 @@ class JaegerTraces:
         *,
         timeout: timedelta = timedelta(seconds=10),
         pause: timedelta = timedelta(milliseconds=200),
+        credentials: Credentials = NO_CREDENTIALS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Remember where Jaeger's query service is, e.g. ``http://127.0.0.1:16686``.
@@ -57,9 +59,17 @@ class JaegerTraces:
             url: without ``/api/v3``.
             timeout: of one request.
             pause: before a request is tried again.
+            credentials: what is shown, and whom to believe.
             transport: another way than the network, for tests.
         """
-        self._tool = HttpTool("Jaeger", url, timeout=timeout, pause=pause, transport=transport)
+        self._tool = HttpTool(
+            "Jaeger",
+            url,
+            timeout=timeout,
+            pause=pause,
+            credentials=credentials,
+            transport=transport,
+        )
 
     async def search(
         self,

@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 
 from gameday.errors import PermanentDriverError
+from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.http.tool import HttpTool
 from gameday.model.signals import Frame, Profile, Stack
 
@@ -45,6 +46,7 @@ class PyroscopeProfiles:
         profile_type: str = WALL_CLOCK,
         timeout: timedelta = timedelta(seconds=15),
         pause: timedelta = timedelta(milliseconds=200),
+        credentials: Credentials = NO_CREDENTIALS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Remember where Pyroscope is, e.g. ``http://127.0.0.1:4040``.
@@ -54,9 +56,17 @@ class PyroscopeProfiles:
             profile_type: what to read; its values must be nanoseconds.
             timeout: of one request.
             pause: before a request is tried again.
+            credentials: what is shown, and whom to believe.
             transport: another way than the network, for tests.
         """
-        self._tool = HttpTool("Pyroscope", url, timeout=timeout, pause=pause, transport=transport)
+        self._tool = HttpTool(
+            "Pyroscope",
+            url,
+            timeout=timeout,
+            pause=pause,
+            credentials=credentials,
+            transport=transport,
+        )
         self._profile_type = profile_type
         self._selects_traces: bool | None = None  # None: not tried yet
 

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from gameday.diagnosis.conventions import SHOP
 from gameday.diagnosis.queries import RedQueries
 from gameday.incidents.state import IncidentState
+from gameday.model.service_names import SAME_NAMES, ServiceNames
 from gameday.model.slo import Slo
 
 
@@ -25,6 +26,7 @@ class Tools:
         code: where this machine has the repositories that traces name, by that name; one that is
             missing is looked for under its own name.
         red: how rate, errors and duration are asked for.
+        traced_as: what the traces call services; profiled_as: what the profiles do.
     """
 
     prometheus: str
@@ -32,6 +34,8 @@ class Tools:
     profiles: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
     red: RedQueries = SHOP
+    traced_as: ServiceNames = SAME_NAMES
+    profiled_as: ServiceNames = SAME_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ def red(tools: Tools, slo: Slo, *, since: datetime, until: datetime, window: tim
 def traces(tools: Tools, slo: Slo, *, since: datetime, until: datetime, slower: timedelta) -> str:
     """Return Jaeger's search page for slow traces of the service in the burn window."""
     parameters = {
-        "service": slo.service,
+        "service": tools.traced_as.to_theirs(slo.service),
         "start": str(_unix(since, 1_000_000)),
         "end": str(_unix(until, 1_000_000)),
         "minDuration": f"{round(slower.total_seconds() * 1000)}ms",
@@ -121,8 +125,9 @@ def traces(tools: Tools, slo: Slo, *, since: datetime, until: datetime, slower: 
 
 def profile(tools: Tools, slo: Slo, *, since: datetime, until: datetime) -> str:
     """Return Pyroscope's page for the service's profile in the burn window."""
+    service = tools.profiled_as.to_theirs(slo.service)
     parameters = {
-        "query": f'process_cpu{{service_name="{_quoted(slo.service)}"}}',
+        "query": f'process_cpu{{service_name="{_quoted(service)}"}}',
         "from": str(_unix(since, 1000)),
         "until": str(_unix(until, 1000)),
     }

@@ -17,6 +17,7 @@ from gameday.model.access import Access, Reached, Url, one_of, wrong
 from gameday.model.mitigation import DeclaredMitigation
 from gameday.model.red import Histograms, RedPreset
 from gameday.model.scenario import Name, Noun, Text
+from gameday.model.service_names import ServiceNames
 
 __all__ = ["RedReadBy", "RuleAuthor", "System", "SystemSpec"]
 
@@ -133,7 +134,27 @@ class Graph(Noun):
     edges: tuple[Annotated[tuple[Text, ...], Field(min_length=2, max_length=2)], ...] | None = None
 
 
-class Traces(Noun):
+class NamesServices(Noun):
+    """An instrument that may call services otherwise than the metrics do."""
+
+    services: dict[Text, Text] = Field(default_factory=dict)
+    """What it calls a service, by the name that the metrics and the SLO give it."""
+
+    @model_validator(mode="after")
+    def _tells_services_apart(self) -> NamesServices:
+        theirs = list(self.services.values())
+        twice = next((name for name in theirs if theirs.count(name) > 1), None)
+        if twice is not None:
+            raise wrong(f"calls two services '{twice}'", "write each name once")
+        return self
+
+    @property
+    def names(self) -> ServiceNames:
+        """What it calls the services whose names differ."""
+        return ServiceNames(self.services)
+
+
+class Traces(NamesServices):
     """Where traces are."""
 
     jaeger: Reached | None = None
@@ -145,7 +166,7 @@ class Traces(Noun):
         return self
 
 
-class Profiles(Noun):
+class Profiles(NamesServices):
     """Where profiles are."""
 
     pyroscope: Reached

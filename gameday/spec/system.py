@@ -78,7 +78,9 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
         for name in sorted(spec.toxiproxy.model_fields_set - {"url"}):
             yield ("toxiproxy", to_camel(name)), "leave it out: a Toxiproxy is asked without"
     absent = "leave it out: the steps that need it do not apply then"
-    for name in ("kubernetes", "regions", "graph", "traces", "profiles"):
+    if spec.traces is not None and spec.traces.tempo is not None:
+        yield ("traces", "tempo"), absent
+    for name in ("kubernetes", "regions", "graph"):
         if getattr(spec, name) is not None:
             yield (name,), absent
     for name in ("deploys", "code", "links"):
@@ -110,6 +112,8 @@ def _secrets(spec: SystemSpec) -> Iterator[tuple[FieldPath, SecretRef]]:
     reached: list[tuple[FieldPath, Access | None]] = [
         (("metrics", "prometheus"), spec.metrics.prometheus),
         (("pages", "alertmanager"), spec.pages.alertmanager),
+        (("traces", "jaeger"), spec.traces.jaeger if spec.traces else None),
+        (("profiles", "pyroscope"), spec.profiles.pyroscope if spec.profiles else None),
     ]
     for path, access in reached:
         if access is None:

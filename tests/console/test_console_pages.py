@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 from opened_drill import Desk, csrf_of, instruments
 
 from gameday.errors import TemporaryDriverError
+from gameday.model.page import Step
 from gameday.ports import Role
 from scoring.timeline import Kind
 
@@ -301,3 +304,22 @@ async def test_a_facilitator_does_not_answer_in_place_of_the_on_call(desk: Desk)
 
     assert answer.status_code == 403
     assert desk.of_kind(Kind.ACKNOWLEDGED) == []
+
+
+async def test_a_step_without_an_instrument_is_passed_over_and_its_page_says_why(
+    tmp_path: Path,
+) -> None:
+    bare = replace(
+        instruments(), traces=None, profiles=None, absent=frozenset({Step.TRACE, Step.PROFILE})
+    )
+    async with Desk(tmp_path, instruments=bare).opened() as desk:
+        await desk.page()
+        http = await desk.signed_in()
+        await desk.send(http, "ack")
+
+        await desk.send(http, "findings/red", moved="duration", shape="plateau")
+
+        html = await got(http, desk.id)
+        assert "Read the changes" == big_button(html)
+        assert "the step does not apply" in await got(http, f"{desk.id}/traces")
+        assert "the step does not apply" in await got(http, f"{desk.id}/profile")

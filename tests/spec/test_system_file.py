@@ -25,6 +25,11 @@ def test_a_system_is_read_with_how_it_is_reached_and_what_may_be_done_to_it() ->
         prometheus.headers
     )
     assert {"alertname": "BookshopDown", "severity": "critical"} == system.spec.alerts.page
+    assert system.spec.traces is not None and system.spec.profiles is not None
+    assert ("storefront", "cart") == tuple(
+        system.spec.traces.names.to_theirs(name) for name in ("shop", "cart")
+    )
+    assert "shop" == system.spec.traces.names.to_ours("storefront")
     shed, take_out, restart = system.spec.mitigations
     assert isinstance(shed.undo, Call)
     assert {"on": False} == shed.undo.json_
@@ -65,6 +70,8 @@ def test_a_secret_is_told_by_the_words_of_its_name(name: str, expected: bool) ->
         ("metrics: {prometheus: {url: 'http://a', headers: {Authorization: HUNTER2}}}", "header"),
         ("metrics: {prometheus: {url: 'http://a', headers: {X-Hub-Token: HUNTER2}}}", "header"),
         ("metrics: {prometheus: {url: 'http://u:HUNTER2@a'}}", "url"),
+        ("traces: {jaeger: {url: 'http://a', bearerToken: HUNTER2}}", "bearerToken"),
+        ("profiles: {pyroscope: {url: 'http://a', headers: {X-Api-Key: HUNTER2}}}", "header"),
         ("metrics: {prometheus: {url: 'http://a/b?x=1&access_token=HUNTER2'}}", "url"),
         (
             "metrics: {prometheus: {url: 'http://a', basic: {username: u, password: HUNTER2}}}",

@@ -80,7 +80,9 @@ async def permission(
     )
     counted = Counted(
         signals
-        or Prometheus(system.tools.prometheus, timeout=PATIENCE, credentials=system.credentials),
+        or Prometheus(
+            system.tools.prometheus, timeout=PATIENCE, credentials=system.keyring.metrics
+        ),
         system.target.time_scale,
     )
     return await ask(programme_in_force(story.scenario.path), start, [story.slo], counted=counted)

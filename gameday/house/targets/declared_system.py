@@ -11,17 +11,16 @@ from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.declared import DeclaredTarget
 from gameday.drivers.prometheus import NamedAlert, NamedAlerts, Prometheus
 from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
-from gameday.house.targets.open_system import OpenSystem
+from gameday.house.targets.open_system import Keyring, OpenSystem
 from gameday.house.targets.reach import reach
-from gameday.http.credentials import credentials_of
+from gameday.http.credentials import NO_CREDENTIALS, credentials_of
 from gameday.incidents import deeplinks
+from gameday.model.page import Step
 from gameday.model.red import Histograms
 from gameday.model.scenario import TargetKind
+from gameday.model.service_names import SAME_NAMES
 from gameday.model.slo import Slo
-from gameday.model.system import RedReadBy, RuleAuthor, System
-
-ABSENT = ("trace", "profile", "blame")
-"""The steps of the funnel whose instruments a document cannot name yet."""
+from gameday.model.system import RedReadBy, RuleAuthor, System, SystemSpec
 
 
 def name_of(system: System) -> str:
@@ -57,6 +56,9 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
         credentials=credentials_of(spec.pages.alertmanager),
     )
 
+    traces = spec.traces.jaeger if spec.traces else None
+    profiles = spec.profiles.pyroscope if spec.profiles else None
+
     async def answers() -> None:
         await prometheus.values("vector(1)")  # as it will be asked: with the tenant, and the token
 
@@ -73,11 +75,15 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
             toxiproxy_url=spec.toxiproxy.url if spec.toxiproxy is not None else None
         ),
         deploys=None,
-        tools=deeplinks.Tools(prometheus=url, red=red),
+        tools=_tools(spec, url, red),
         regions=(),
         count=reach,
-        credentials=asked,
-        absent=ABSENT,
+        keyring=Keyring(
+            metrics=asked,
+            traces=NO_CREDENTIALS if traces is None else credentials_of(traces),
+            profiles=NO_CREDENTIALS if profiles is None else credentials_of(profiles),
+        ),
+        absent=absent_steps(spec),
         slo=slo,
         rule_chain=in_force.age,
         notices=(
@@ -86,6 +92,24 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
             " seen",
             *red.notes,
         ),
+    )
+
+
+def absent_steps(spec: SystemSpec) -> tuple[str, ...]:
+    """Return the steps of the funnel that a system has no instrument for."""
+    there = {Step.TRACE: spec.traces, Step.PROFILE: spec.profiles, Step.BLAME: None}
+    return tuple(str(step) for step, instrument in there.items() if instrument is None)
+
+
+def _tools(spec: SystemSpec, prometheus: str, red: RedQueries) -> deeplinks.Tools:
+    traces, profiles = spec.traces, spec.profiles
+    return deeplinks.Tools(
+        prometheus=prometheus,
+        traces=traces.jaeger.url.rstrip("/") if traces and traces.jaeger else "",
+        profiles=profiles.pyroscope.url.rstrip("/") if profiles else "",
+        red=red,
+        traced_as=traces.names if traces else SAME_NAMES,
+        profiled_as=profiles.names if profiles else SAME_NAMES,
     )
 
 

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gameday.diagnosis.instruments import Instruments
-from gameday.http.credentials import NO_CREDENTIALS, Credentials
+from gameday.house.targets.open_system import NOBODY_ASKS, Keyring
 from gameday.incidents import deeplinks
+from gameday.model.page import Step
 from gameday.settings import ToolSettings
 
 
 def instruments_of(
-    tools: deeplinks.Tools, *, credentials: Credentials = NO_CREDENTIALS
+    tools: deeplinks.Tools, *, keyring: Keyring = NOBODY_ASKS, absent: Sequence[str] = ()
 ) -> Instruments:
     """Return the instruments at these addresses; one whose address is empty is not there.
 
     Args:
-        credentials: how Prometheus is asked.
+        keyring: how each of them is asked.
+        absent: the steps that the system has no instrument for.
     """
+    from gameday.diagnosis.renamed import RenamedProfiles, RenamedTraces
     from gameday.drivers.git import GitHistory
     from gameday.drivers.jaeger import JaegerTraces
     from gameday.drivers.prometheus import Prometheus
     from gameday.drivers.pyroscope import PyroscopeProfiles
 
-    prometheus = Prometheus(tools.prometheus, credentials=credentials) if tools.prometheus else None
+    prometheus = traces = profiles = None
+    if tools.prometheus:
+        prometheus = Prometheus(tools.prometheus, credentials=keyring.metrics)
+    if tools.traces:
+        jaeger = JaegerTraces(tools.traces, credentials=keyring.traces)
+        traces = RenamedTraces(jaeger, tools.traced_as)
+    if tools.profiles:
+        pyroscope = PyroscopeProfiles(tools.profiles, credentials=keyring.profiles)
+        profiles = RenamedProfiles(pyroscope, tools.profiled_as)
     return Instruments(
         metrics=prometheus,
         alerts=prometheus,
-        traces=JaegerTraces(tools.traces) if tools.traces else None,
-        profiles=PyroscopeProfiles(tools.profiles) if tools.profiles else None,
+        traces=traces,
+        profiles=profiles,
         code=GitHistory(copies=tools.code),
         red=tools.red,
+        absent=frozenset(map(Step, absent)),
     )
 
 

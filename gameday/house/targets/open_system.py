@@ -22,6 +22,19 @@ from gameday.ports import (
 
 
 @dataclass(frozen=True, slots=True)
+class Keyring:
+    """How each instrument of a system is asked."""
+
+    metrics: Credentials = NO_CREDENTIALS
+    traces: Credentials = NO_CREDENTIALS
+    profiles: Credentials = NO_CREDENTIALS
+
+
+NOBODY_ASKS = Keyring()
+"""No instrument wants to know who asks, as those of the shops do not."""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenSystem:
     """The system a game day plays on, with the drivers that reach it.
 
@@ -31,7 +44,7 @@ class OpenSystem:
         count: counts how far a fault would reach now, in pods, and says what it cannot count;
             blocks while it asks.
         effects: tells what a drill sets off; None where nothing does.
-        credentials: how its Prometheus is asked.
+        keyring: how its instruments are asked.
         absent: the steps of the funnel that it has no instrument for.
         forget: makes it forget what its Prometheus has measured so far, so that the bad minutes of
             an earlier drill do not count; None where that may not be.
@@ -50,7 +63,7 @@ class OpenSystem:
     count: Callable[[PlannedFault], plan.Reach | None] | None = None
     effects: EffectSource | None = None
     forget: Callable[[], Coroutine[Any, Any, None]] | None = None
-    credentials: Credentials = NO_CREDENTIALS
+    keyring: Keyring = NOBODY_ASKS
     absent: tuple[str, ...] = ()
     slo: Slo | None = None
     rule_chain: timedelta = timedelta(0)

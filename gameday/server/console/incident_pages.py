@@ -63,8 +63,12 @@ class NextStep:
     act: str = ""
 
 
-def next_step(view: View) -> NextStep | None:
-    """Return what the funnel asks for now; None where nothing is left to do."""
+def next_step(view: View, absent: frozenset[Step] = frozenset()) -> NextStep | None:
+    """Return what the funnel asks for now; None where nothing is left to do.
+
+    Args:
+        absent: the steps that there is no instrument for.
+    """
     if not view.is_open:
         return None
     if view.acked_at is None:
@@ -81,7 +85,7 @@ def next_step(view: View) -> NextStep | None:
             (Step.PROFILE, "Read the profile", "which leaf is the widest?"),
             (Step.BLAME, "Read the changes", "does a change explain it?"),
         ):
-            if step not in found:
+            if step not in found and step not in absent:
                 return NextStep(words, why, view=VIEW_OF[step])
         return NextStep("Mitigate", "the runbook gives the fixes", view="runbook")
     return NextStep("Watch it recover", "stay until the alert has cleared", view="red")
@@ -103,7 +107,7 @@ def routes(
 
     def onwards(view: View) -> Response:
         """Lead to the next step, which opens its view."""
-        then = next_step(view)
+        then = next_step(view, readings.absent)
         return to(view.id, "open", then.view) if then and then.view else to(view.id)
 
     async def rows(request: Request) -> tuple[list[Row], dict[str, Any]]:
@@ -324,7 +328,7 @@ def routes(
             views=VIEWS,
             step_of=STEP_OF,
             incident_roles=ROLES,
-            next=next_step(view),
+            next=next_step(view, readings.absent),
             may_act=session.visitor.role in view.acting,
             unreadable=Unreadable,
             **more,

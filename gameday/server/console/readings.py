@@ -115,6 +115,11 @@ class Readings:
         self._now = now
         self._reads: OrderedDict[str, _Read] = OrderedDict()
 
+    @property
+    def absent(self) -> frozenset[Step]:
+        """The steps that do not apply here: the system has no instrument for them."""
+        return self._of.absent
+
     async def burn(self, view: View) -> Mapping[str, float | None] | Unreadable:
         """Return the present burn rate per nominal window."""
         alerts = self._of.alerts
@@ -133,7 +138,7 @@ class Readings:
     async def traces(self, view: View) -> TracePanel | Unreadable:
         """Return the slow and failed traces that stand for many."""
         if self._of.traces is None:
-            return _missing("the trace store", "traces_url")
+            return self._missing(Step.TRACE, "the trace store", "traces_url")
         read = self._read(view)
         if read.case.red is None:
             await self.red(view)  # the onset narrows the search; it goes on without
@@ -144,7 +149,7 @@ class Readings:
     async def profile(self, view: View, trace: str | None = None) -> ProfilePanel | Unreadable:
         """Return the profile of the accusing traces, or of the one that is named."""
         if self._of.profiles is None:
-            return _missing("the profile store", "profiles_url")
+            return self._missing(Step.PROFILE, "the profile store", "profiles_url")
         if self._read(view).case.suspect is None:
             seen = await self.traces(view)
             if isinstance(seen, Unreadable):
@@ -179,6 +184,11 @@ class Readings:
         shown = panel.sample.bad if isinstance(panel, TracePanel) else ()
         accusing = read.case.suspect.traces if read.case.suspect else ()
         return frozenset(t.trace_id for t in (*shown, *accusing))
+
+    def _missing(self, step: Step, what: str, setting: str) -> Unreadable:
+        if step in self.absent:
+            return Unreadable(f"{what} is not there on this system: the step does not apply")
+        return _missing(what, setting)
 
     # --- reading ----------------------------------------------------------------------------
 

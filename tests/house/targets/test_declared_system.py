@@ -148,7 +148,7 @@ async def test_an_open_system_says_what_it_has_no_instrument_for(
     system = await declared_system(story.system, story.slo)
 
     assert ("trace", "profile", "blame") == system.absent
-    assert "Bearer HUNTER2" == system.credentials.headers["Authorization"]
+    assert "Bearer HUNTER2" == system.keyring.metrics.headers["Authorization"]
     assert ("system/pages", 1.0) == (system.target.name, system.target.time_scale)
     assert "HUNTER2" not in repr(system.tools)
 
@@ -194,3 +194,33 @@ async def test_what_red_does_not_tell_is_a_notice_of_the_plan(
     opened = await declared_system(story.system, story.slo)
 
     assert any("no percentile" in notice for notice in opened.notices)
+
+
+async def test_instruments_of_a_document_are_asked_as_it_says_and_their_steps_apply(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_TOKEN", "HUNTER2")
+    monkeypatch.setenv("TRACES_TOKEN", "HUNTER3")
+    unasked(folder)
+    path = folder / "systems/pages.yaml"
+    path.write_text(
+        path.read_text()
+        + "  traces:\n"
+        + '    jaeger: {url: "http://127.0.0.1:9/", bearerToken: {env: TRACES_TOKEN}}\n'
+        + "    services: {storefront: gateway}\n"
+        + '  profiles: {pyroscope: {url: "http://127.0.0.1:8"}}\n'
+    )
+    story = read_story("hang")
+    assert story.system is not None
+
+    system = await declared_system(story.system, story.slo)
+
+    assert ("blame",) == system.absent
+    assert ("http://127.0.0.1:9", "http://127.0.0.1:8") == (
+        system.tools.traces,
+        system.tools.profiles,
+    )
+    assert "gateway" == system.tools.traced_as.to_theirs("storefront")
+    assert {"Authorization": "Bearer HUNTER3"} == system.keyring.traces.headers
+    assert {} == system.keyring.profiles.headers
+    assert "HUNTER" not in repr(system.keyring)
