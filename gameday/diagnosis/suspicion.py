@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from statistics import median
 
+from gameday.diagnosis import peers
 from gameday.diagnosis.exclusive import (
     Hop,
     deepest_failure,
@@ -87,6 +88,7 @@ def accuse(bad: Sequence[Trace], quiet: Sequence[Trace]) -> Suspect | None:
         bad: slow or failed traces, each with at least one span.
         quiet: traces of a quiet time, for comparison; may be empty.
     """
+    bad, quiet = peers.named(bad, quiet)
     usual = _usual(quiet)
     quiet_time = _middle([t.root().duration for t in quiet]) if quiet else timedelta(0)
     ordered = sorted(bad, key=lambda t: (t.root().started_at, t.trace_id))

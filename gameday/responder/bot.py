@@ -24,6 +24,7 @@ from gameday.errors import DriverError, SpecError, TemporaryDriverError
 from gameday.model.page import Finding, Page, Step
 from gameday.model.runbook import CauseKind, Runbook
 from gameday.model.signals import Blame, Profile, Series
+from gameday.model.toolbox import NO_TOOLS, Toolbox
 from gameday.ports import (
     Clock,
     CodeHistory,
@@ -68,8 +69,10 @@ class Bot:
         open_profiles: Callable[[str], ProfileSource],
         code: CodeHistory,
         clock: Clock,
+        toolbox: Toolbox = NO_TOOLS,
     ) -> None:
         self._desk = desk
+        self._toolbox = toolbox
         self._open_metrics = open_metrics
         self._open_traces = open_traces
         self._open_profiles = open_profiles
@@ -147,7 +150,7 @@ class Bot:
         link = TraceSearch.parse(await self._desk.follow(page.links.traces))
         store = self._open_traces(link.base)
         hunt = Hunt(
-            service=link.service or page.service,
+            service=self._toolbox.at(link.base).names.to_ours(link.service or page.service),
             since=link.since or page.burn_from,
             onset=case.red.onset() if case.red else None,
             slower=link.min_duration or SLOW,
@@ -318,6 +321,8 @@ class Bot:
     async def _step(
         self, case: Case, step: Step, work: Callable[[Case], Awaitable[Finding]]
     ) -> None:
+        if step in self._toolbox.absent:
+            return  # there is nothing to read, and nothing to say
         try:
             finding = await work(case)
         except DriverError as error:

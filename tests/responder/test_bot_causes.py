@@ -12,6 +12,7 @@ import pytest
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
 from gameday.model.page import Step
 from gameday.model.signals import Blame, Deploy, Frame, Profile, Span, Stack, Trace
+from gameday.model.toolbox import NO_TOOLS, Instrument, Toolbox
 from gameday.responder.bot import Bot
 from gameday.testing.desk import NOON, FakeDesk, a_page
 from gameday.testing.telemetry import FakeHistory, FakeMetrics, FakeProfiles, FakeTraces
@@ -230,9 +231,11 @@ async def drill(
     metrics_broken: DriverError | None = None,
     traces_broken: DriverError | None = None,
     broken: Mapping[str, DriverError] | None = None,
+    toolbox: Toolbox = NO_TOOLS,
+    links: Mapping[str, str] = LINKS,
 ) -> Drill:
     shop = Shop(trouble)
-    desk = FakeDesk(links=LINKS, runbook=runbook, deploys=deploys, broken=broken)
+    desk = FakeDesk(links=links, runbook=runbook, deploys=deploys, broken=broken)
     source = FakeProfiles(profiles, lag=lag)
     clock = VirtualClock(PAGED, passes_at_once=True)
 
@@ -247,6 +250,7 @@ async def drill(
         open_profiles=lambda url: source,
         code=FakeHistory(BLAMES if blames is None else blames),
         clock=clock,
+        toolbox=toolbox,
     )
     await bot.work(a_page(at=PAGED))
     return Drill(desk, source, clock)
@@ -320,6 +324,27 @@ async def test_the_steps_come_in_the_order_of_the_funnel_and_start_with_the_ack(
         "mitigate failover-db",
     ] == reported
     assert all(f.found_at is not None for f in done.desk.findings)
+
+
+async def test_steps_that_the_system_has_no_instrument_for_are_passed_over() -> None:
+    bare = Toolbox(absent=frozenset({Step.PROFILE, Step.BLAME}))
+
+    done = await drill(Trouble(WEST, wait={DB: 0.4}), toolbox=bare)
+
+    assert [Step.RED, Step.TRACE, Step.MITIGATE] == [f.step for f in done.desk.findings]
+    assert not {"follow profile", "deploys"} & set(done.desk.events)
+    assert [("failover-db", {"region": "eu-west"})] == done.desk.mitigations
+
+
+async def test_a_link_that_names_the_service_as_the_traces_do_is_read_in_our_names() -> None:
+    # What stands behind `open_traces` renames; here the shop's traces stand for the renamed ones.
+    link = LINKS["traces"].replace("service=storefront", "service=their-front")
+    theirs = Instrument(url="http://store", services={"storefront": "their-front"})
+    box = Toolbox(instruments=(theirs,))
+
+    done = await drill(Trouble(WEST, wait={DB: 0.4}), toolbox=box, links={**LINKS, "traces": link})
+
+    assert "inventory" == done.desk.finding(Step.TRACE).detail["service"]
 
 
 async def test_a_slow_database_is_read_as_a_plateau_of_duration_in_one_region() -> None:

@@ -1,7 +1,7 @@
 """The bot's process: ``python -m gameday.cli.bot`` waits for a page on standard input.
 
 It has brought along what it works with before it is paged. What it knows is the page, and beside
-it the token that lets it speak for the on-call, and those that let it read where the links lead;
+it the token that lets it speak for the on-call, and what lets it read where the links lead;
 everything else it finds by following the page's links.
 """
 
@@ -13,6 +13,7 @@ import sys
 
 from pydantic import ValidationError
 
+from gameday.diagnosis.renamed import RenamedProfiles, RenamedTraces
 from gameday.drivers.clock import SteadyClock
 from gameday.drivers.desk import HttpDesk
 from gameday.drivers.git import GitHistory
@@ -20,8 +21,11 @@ from gameday.drivers.jaeger import JaegerTraces
 from gameday.drivers.prometheus import Prometheus
 from gameday.drivers.pyroscope import PyroscopeProfiles
 from gameday.errors import GamedayError
+from gameday.http.credentials import Credentials
 from gameday.http.keys import learn
 from gameday.model.page import Page
+from gameday.model.toolbox import Instrument, Toolbox
+from gameday.ports import ProfileSource, SignalSource, TraceSource
 from gameday.responder.bot import Bot
 
 
@@ -33,6 +37,7 @@ def main() -> int:
             return 0  # a game day without a page
         said = json.loads(text)
         page, token = Page.model_validate(said["page"]), str(said["token"])
+        toolbox = Toolbox.model_validate(said.get("toolbox") or {})
         learn({str(url): str(key) for url, key in dict(said.get("keys") or {}).items()})
     except ValidationError as error:
         print(f"this is no page: {error.errors()[0]['msg']}", file=sys.stderr)
@@ -41,7 +46,7 @@ def main() -> int:
         print(f"a page and a token are expected: {error!r}", file=sys.stderr)
         return 1
     try:
-        asyncio.run(_answer(page, token))
+        asyncio.run(_answer(page, token, toolbox))
     except GamedayError as error:
         print(str(error), file=sys.stderr)
         return 1
@@ -50,13 +55,29 @@ def main() -> int:
     return 0
 
 
-async def _answer(page: Page, token: str) -> None:
+async def _answer(page: Page, token: str, toolbox: Toolbox) -> None:
+    def metrics(url: str) -> SignalSource:
+        return Prometheus(url, credentials=_shown_to(toolbox.at(url)))
+
+    def traces(url: str) -> TraceSource:
+        jaeger = JaegerTraces(url, credentials=_shown_to(toolbox.at(url)))
+        return RenamedTraces(jaeger, toolbox.at(url).names)
+
+    def profiles(url: str) -> ProfileSource:
+        pyroscope = PyroscopeProfiles(url, credentials=_shown_to(toolbox.at(url)))
+        return RenamedProfiles(pyroscope, toolbox.at(url).names)
+
     bot = Bot(
         desk=HttpDesk(page.incident, token=token),
-        open_metrics=Prometheus,
-        open_traces=JaegerTraces,
-        open_profiles=PyroscopeProfiles,
+        open_metrics=metrics,
+        open_traces=traces,
+        open_profiles=profiles,
         code=GitHistory(copies=page.code),
         clock=SteadyClock(),
+        toolbox=toolbox,
     )
     await bot.work(page)
+
+
+def _shown_to(instrument: Instrument) -> Credentials:
+    return Credentials(instrument.headers, instrument.ca, instrument.cert, instrument.key)

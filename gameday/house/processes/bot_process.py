@@ -15,6 +15,7 @@ from gameday.house.processes.silent import Silent
 from gameday.http.keys import reading
 from gameday.model.notification import Action, Notification, Receipt
 from gameday.model.page import Page
+from gameday.model.toolbox import NO_TOOLS, Toolbox
 from gameday.ports import Clock
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
@@ -32,12 +33,21 @@ class BotProcess(Silent):
     Args:
         token: lets the bot speak for the on-call; it travels beside the page.
         at_home: returns the page as it is reached from this machine.
+        toolbox: how the instruments are asked that the page's links lead to.
     """
 
     name = "the bot"
 
-    def __init__(self, *, clock: Clock, token: str, at_home: Callable[[Page], Page]) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        token: str,
+        at_home: Callable[[Page], Page],
+        toolbox: Toolbox = NO_TOOLS,
+    ) -> None:
         super().__init__(clock)
+        self._toolbox = toolbox
         self._token = token
         self._at_home = at_home
         self._process: asyncio.subprocess.Process | None = None
@@ -87,7 +97,12 @@ class BotProcess(Silent):
 
     async def _told(self, process: asyncio.subprocess.Process, page: Page) -> bool:
         """Return whether there was somebody to take the page."""
-        said = {"page": page.model_dump(mode="json"), "token": self._token, "keys": dict(reading())}
+        said = {
+            "page": page.model_dump(mode="json"),
+            "token": self._token,
+            "keys": dict(reading()),
+            "toolbox": self._toolbox.model_dump(mode="json"),
+        }
         assert process.stdin is not None
         try:
             process.stdin.write(json.dumps(said).encode())

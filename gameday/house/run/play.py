@@ -30,12 +30,14 @@ from gameday.house.run.drill import Door, DrillIncidents, Loom, at_home
 from gameday.house.run.endings import timeline_path, write_timeline
 from gameday.house.run.judgement import judge, unjudged
 from gameday.house.run.stories import Story
+from gameday.house.targets.instruments import toolbox_of
 from gameday.house.targets.open_system import OpenSystem
 from gameday.ledger import Ledger
 from gameday.model.page import Page
 from gameday.model.result import RunResult
 from gameday.model.scenario import ResponderKind
 from gameday.model.signals import samples
+from gameday.model.toolbox import Toolbox
 from gameday.ports import (
     AlertSource,
     Clock,
@@ -58,14 +60,19 @@ OnPlan = Callable[[plan.Plan, Ledger, Conductor], None]
 
 
 def _responder(
-    kind: ResponderKind, *, clock: Clock, token: str, at_home: Callable[[Page], Page]
+    kind: ResponderKind,
+    *,
+    clock: Clock,
+    token: str,
+    at_home: Callable[[Page], Page],
+    toolbox: Toolbox,
 ) -> Responder | None:
     if kind is ResponderKind.NONE:
         return None
     if kind is ResponderKind.BOT:
         from gameday.house.processes.bot_process import BotProcess
 
-        return BotProcess(clock=clock, token=token, at_home=at_home)
+        return BotProcess(clock=clock, token=token, at_home=at_home, toolbox=toolbox)
     from gameday.house.processes.person import Person
 
     return Person(clock=clock)
@@ -148,6 +155,7 @@ async def play(
                     clock=clock,
                     token=door.token,
                     at_home=at_home(door, code=system.tools.code),
+                    toolbox=toolbox_of(system),
                 )
                 incidents = DrillIncidents(
                     run,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from gameday.diagnosis.instruments import Instruments
-from gameday.house.targets.open_system import NOBODY_ASKS, Keyring
+from gameday.house.targets.open_system import NOBODY_ASKS, Keyring, OpenSystem
+from gameday.http.credentials import NO_CREDENTIALS
 from gameday.incidents import deeplinks
 from gameday.model.page import Step
+from gameday.model.service_names import SAME_NAMES
+from gameday.model.toolbox import Instrument, Toolbox
 from gameday.settings import ToolSettings
 
 
@@ -44,6 +48,36 @@ def instruments_of(
         red=tools.red,
         absent=frozenset(map(Step, absent)),
     )
+
+
+def toolbox_of(system: OpenSystem) -> Toolbox:
+    """Return how a responder of ours asks the instruments of a system."""
+    tools, keyring = system.tools, system.keyring
+    told = (
+        (tools.prometheus, keyring.metrics, SAME_NAMES),
+        (tools.traces, keyring.traces, tools.traced_as),
+        (tools.profiles, keyring.profiles, tools.profiled_as),
+    )
+    return Toolbox(
+        instruments=tuple(
+            Instrument(
+                url=url,
+                headers=asked.headers,
+                ca=_whole(asked.ca),
+                cert=_whole(asked.cert),
+                key=_whole(asked.key),
+                services=names.theirs,
+            )
+            for url, asked, names in told
+            if url and (asked != NO_CREDENTIALS or names != SAME_NAMES)
+        ),
+        absent=frozenset(map(Step, system.absent)),
+    )
+
+
+def _whole(path: str) -> str:
+    # A responder's process works in another folder.
+    return str(Path(path).absolute()) if path else ""
 
 
 def instruments_of_settings(tools: ToolSettings) -> Instruments:

@@ -12,6 +12,8 @@ from gameday.house.run.misfits import misfits
 from gameday.house.run.stories import Story, read_story
 from gameday.house.targets.choice import choose_target
 from gameday.house.targets.declared_system import declared_system, queries_of
+from gameday.house.targets.instruments import toolbox_of
+from gameday.model.page import Step
 from gameday.model.red import Histograms, RedPreset
 from gameday.model.scenario import TargetKind
 from gameday.model.system import RedReadBy
@@ -137,6 +139,14 @@ def test_the_bot_is_not_sent_where_there_are_no_traces(folder: Path) -> None:
     assert any("the bot finds a cause in traces" in r.reason for r in misfits(story))
 
 
+def test_the_bot_is_sent_where_there_are_traces(folder: Path) -> None:
+    path = folder / "systems/pages.yaml"
+    path.write_text(path.read_text() + '  traces: {jaeger: {url: "http://127.0.0.1:7"}}\n')
+    story = written(folder, "responder: human", "responder: bot")
+
+    assert not any("bot" in r.reason for r in misfits(story))
+
+
 async def test_an_open_system_says_what_it_has_no_instrument_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,7 +216,7 @@ async def test_instruments_of_a_document_are_asked_as_it_says_and_their_steps_ap
     path.write_text(
         path.read_text()
         + "  traces:\n"
-        + '    jaeger: {url: "http://127.0.0.1:9/", bearerToken: {env: TRACES_TOKEN}}\n'
+        + '    jaeger: {url: "http://127.0.0.1:7/", bearerToken: {env: TRACES_TOKEN}}\n'
         + "    services: {storefront: gateway}\n"
         + '  profiles: {pyroscope: {url: "http://127.0.0.1:8"}}\n'
     )
@@ -216,7 +226,7 @@ async def test_instruments_of_a_document_are_asked_as_it_says_and_their_steps_ap
     system = await declared_system(story.system, story.slo)
 
     assert ("blame",) == system.absent
-    assert ("http://127.0.0.1:9", "http://127.0.0.1:8") == (
+    assert ("http://127.0.0.1:7", "http://127.0.0.1:8") == (
         system.tools.traces,
         system.tools.profiles,
     )
@@ -224,3 +234,8 @@ async def test_instruments_of_a_document_are_asked_as_it_says_and_their_steps_ap
     assert {"Authorization": "Bearer HUNTER3"} == system.keyring.traces.headers
     assert {} == system.keyring.profiles.headers
     assert "HUNTER" not in repr(system.keyring)
+    box = toolbox_of(system)
+    assert "Bearer HUNTER3" == box.at("http://127.0.0.1:7/").headers["Authorization"]
+    assert {} == box.at("http://elsewhere").headers
+    assert frozenset({Step.BLAME}) == box.absent
+    assert "HUNTER" not in repr(box)
