@@ -254,12 +254,16 @@ fi
 
 # An environment of its own: httpbin wants a greenlet that our tools do not bear.
 foreign=.venv/foreign
-if [ ! -x "$foreign/bin/gunicorn" ]; then
+if [ ! -x "$foreign/bin/gunicorn" ] || [ ! -x "$foreign/bin/opentelemetry-instrument" ]; then
     did=yes
-    say "installing httpbin and gunicorn into $foreign (for the drill on a stranger's system)"
+    say "installing httpbin, gunicorn and OpenTelemetry into $foreign (for drills on a stranger's system)"
     .venv/bin/python -m venv "$foreign" &&
         PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 \
-            quietly "$foreign/bin/python" -m pip install --quiet 'httpbin==0.10.4' 'gunicorn>=23,<28' || {
+            quietly "$foreign/bin/python" -m pip install --quiet \
+            'httpbin==0.10.4' 'gunicorn>=23,<28' 'WSGIProxy2==0.5.1' 'requests>=2.32,<3' \
+            'opentelemetry-distro>=0.60b0' 'opentelemetry-exporter-otlp-proto-http>=1.39,<2' \
+            'opentelemetry-instrumentation-flask>=0.60b0' \
+            'opentelemetry-instrumentation-requests>=0.60b0' || {
         rm -rf "$foreign"
         say "httpbin could not be installed; the drill on a stranger's system will be skipped"
     }

@@ -2,6 +2,9 @@
 
 HAProxy counts for itself; none of our labels, metric names or SDKs is anywhere. What is written
 into the folder is what its owner has, long before anybody thinks of a drill.
+
+`Parts` makes another owner's site of it: newer monitoring, samples kept elsewhere, requests traced
+by OpenTelemetry's automatic instrumentation.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +30,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / ".venv/foreign/bin/gunicorn"
 """A virtual environment of its own: what httpbin wants, our tools do not bear."""
+
+TRACER = WEB.with_name("opentelemetry-instrument")
+"""What traces a program that knows nothing of it."""
 
 VISITS_PER_SECOND = 20
 READY = 60.0
@@ -53,54 +59,78 @@ def free_port() -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What of a site is another than Debian's.
+
+    Attributes:
+        samples: where Prometheus also writes what it scrapes; empty: nowhere.
+        otlp: where the web servers send their traces; each then stands behind a gateway, which
+            gives up on it after half a second. Empty: nothing is traced.
+        toxiproxy: control API of the Toxiproxy that stands before the first web server.
+    """
+
+    prometheus: str = "prometheus"
+    alertmanager: str = "prometheus-alertmanager"
+    samples: str = ""
+    otlp: str = ""
+    toxiproxy: str = ""
+
+
+DEBIAN = Parts()
+"""As Debian has it, and nothing beside."""
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """The system while it runs.
 
     Attributes:
         folder: where its owner keeps its configuration.
+        exporter: where HAProxy's own metrics are.
         server: the owner's program that takes a web server out of HAProxy, and puts it back.
         web: process groups of the two web servers, by HAProxy's name for them.
     """
 
     folder: Path
     prometheus: str
+    alertmanager: str
+    exporter: str
     server: Path
     web: dict[str, int]
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, alerts: str = "") -> Iterator[Site]:
+def running(folder: Path, *, alerts: str = "", parts: Parts = DEBIAN) -> Iterator[Site]:
     """Run the system and its visitors for as long as the context lasts.
 
     Args:
         alerts: a rule file in the place of its owner's one alert.
     """
-    names = ("site", "metrics", "one", "two", "prometheus", "alertmanager")
-    ports = {name: free_port() for name in names}
-    _write(folder, ports)
+    names = ("site", "metrics", "one", "two", "prometheus", "alertmanager", "gateway-one")
+    ports = {name: free_port() for name in (*names, "gateway-two", "toxic")}
+    _write(folder, ports, parts)
     if alerts:
         (folder / "alerts.yml").write_text(alerts, encoding="utf-8")
     with contextlib.ExitStack() as started:
         web = {
-            name: started.enter_context(
-                _process(
-                    folder,
-                    name,
-                    str(WEB),
-                    "httpbin:app",
-                    f"--bind=127.0.0.1:{ports[name]}",
-                    "--workers=1",
-                    "--threads=4",
-                )
-            )
+            name: started.enter_context(_web(folder, name, "httpbin:app", ports[name], parts))
             for name in ("one", "two")
         }
+        if parts.otlp:
+            for name in ("one", "two"):
+                url = f"http://127.0.0.1:{ports[name]}"
+                app = f"wsgiproxy:HostProxy('{url}', client='requests', timeout=0.5)"
+                port = ports[f"gateway-{name}"]
+                started.enter_context(_web(folder, "gateway", app, port, parts))
+        if parts.toxiproxy:
+            upstream, listen = (f"127.0.0.1:{ports[name]}" for name in ("one", "toxic"))
+            started.enter_context(_proxied(parts.toxiproxy, "one", listen, upstream))
         started.enter_context(_process(folder, "haproxy", "haproxy", "-db", "-f", "haproxy.cfg"))
         started.enter_context(
             _process(
                 folder,
                 "alertmanager",
-                "prometheus-alertmanager",
+                parts.alertmanager,
                 "--config.file=alertmanager.yml",
                 "--storage.path=alerts",
                 f"--web.listen-address=127.0.0.1:{ports['alertmanager']}",
@@ -111,7 +141,7 @@ def running(folder: Path, *, alerts: str = "") -> Iterator[Site]:
             _process(
                 folder,
                 "prometheus",
-                "prometheus",
+                parts.prometheus,
                 "--config.file=prometheus.yml",
                 "--storage.tsdb.path=data",
                 f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
@@ -128,16 +158,71 @@ def running(folder: Path, *, alerts: str = "") -> Iterator[Site]:
             _await(url)
         started.enter_context(_visited(f"{urls['site']}/get"))
         _await_sample(urls["prometheus"])
-        yield Site(folder, urls["prometheus"], folder / "server", web)
+        yield Site(
+            folder,
+            prometheus=urls["prometheus"],
+            alertmanager=urls["alertmanager"],
+            exporter=f"{urls['metrics']}/metrics",
+            server=folder / "server",
+            web=web,
+        )
+
+
+def server_states(site: Site) -> set[str]:
+    """Return how HAProxy holds its servers, by its own exporter."""
+    text = httpx.get(site.exporter, trust_env=False).text
+    return {
+        line.split("{")[1].split("}")[0]
+        for line in text.splitlines()
+        if line.startswith("haproxy_server_status{") and line.endswith(" 1")
+    }
+
+
+def _web(
+    folder: Path, name: str, app: str, port: int, parts: Parts
+) -> contextlib.AbstractContextManager[int]:
+    """Run a web server; traced, where the site is, by what knows nothing of us."""
+    threads = 8 if name == "gateway" else 4  # those of a gateway wait for those behind it
+    argv = [str(WEB), app, f"--bind=127.0.0.1:{port}", "--workers=1", f"--threads={threads}"]
+    if not parts.otlp:
+        return _process(folder, name, *argv)
+    told = {
+        "OTEL_SERVICE_NAME": name if name == "gateway" else f"httpbin-{name}",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": parts.otlp,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
+    return _process(folder, f"{name}-{port}", str(TRACER), *argv, environment=told)
 
 
 @contextlib.contextmanager
-def _process(folder: Path, name: str, program: str, *arguments: str) -> Iterator[int]:
+def _proxied(toxiproxy: str, name: str, listen: str, upstream: str) -> Iterator[None]:
+    """Let a Toxiproxy stand before an address, and take it away again."""
+    body = {"name": name, "listen": listen, "upstream": upstream, "enabled": True}
+    headers = {"User-Agent": "its-owner"}
+    with httpx.Client(base_url=toxiproxy, headers=headers, trust_env=False) as http:
+        http.post("/proxies", json=body).raise_for_status()
+        try:
+            yield
+        finally:
+            http.delete(f"/proxies/{name}")
+
+
+@contextlib.contextmanager
+def _process(
+    folder: Path,
+    name: str,
+    program: str,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[int]:
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
             [shutil.which(program, path=path) or program, *arguments],
             cwd=folder,
+            env=os.environ | (environment or {}),
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -204,7 +289,11 @@ def _visited(url: str) -> Iterator[None]:
         thread.join(10)
 
 
-def _write(folder: Path, ports: dict[str, int]) -> None:
+def _write(folder: Path, ports: dict[str, int], parts: Parts) -> None:
+    before = {name: f"gateway-{name}" if parts.otlp else name for name in ("one", "two")}
+    if parts.toxiproxy:
+        before["one"] = "toxic"
+    remote = f"remote_write: [{{url: '{parts.samples}'}}]" if parts.samples else ""
     texts = {
         "haproxy.cfg": f"""
             global
@@ -220,8 +309,8 @@ def _write(folder: Path, ports: dict[str, int]) -> None:
                 default_backend pages
             backend pages
                 balance roundrobin
-                server one 127.0.0.1:{ports["one"]}
-                server two 127.0.0.1:{ports["two"]}
+                server one 127.0.0.1:{ports[before["one"]]}
+                server two 127.0.0.1:{ports[before["two"]]}
             frontend exporter
                 bind 127.0.0.1:{ports["metrics"]}
                 http-request use-service prometheus-exporter if {{ path /metrics }}
@@ -229,6 +318,7 @@ def _write(folder: Path, ports: dict[str, int]) -> None:
         "prometheus.yml": f"""
             global: {{scrape_interval: 1s, evaluation_interval: 1s}}
             rule_files: [alerts.yml]
+            {remote}
             alerting:
               alertmanagers:
                 - static_configs: [{{targets: ["127.0.0.1:{ports["alertmanager"]}"]}}]

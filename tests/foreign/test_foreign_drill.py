@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import foreign_site
-import httpx
 import pytest
 from tutorial_page import Commands, Edit, placeholders, steps
 
@@ -75,24 +74,6 @@ class Terminal:
         return (self._said / "said.err").read_text() + (self._said / "said.out").read_text()
 
 
-def server_states(site: foreign_site.Site) -> set[str]:
-    """Return how HAProxy holds its servers, by its own exporter."""
-    port = next(
-        line.rpartition(":")[2].strip()
-        for line in (site.folder / "haproxy.cfg")
-        .read_text()
-        .split("frontend exporter")[1]
-        .split("\n")
-        if "bind" in line
-    )
-    text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
-    return {
-        line.split("{")[1].split("}")[0]
-        for line in text.splitlines()
-        if line.startswith("haproxy_server_status{") and line.endswith(" 1")
-    }
-
-
 def follow(page: str, own: dict[str, str], terminal: Terminal) -> int:
     """Do what the page says, from the top to the end; return how the drill beside it ended."""
     drill: subprocess.Popen[bytes] | None = None
@@ -123,7 +104,7 @@ def test_a_stranger_who_follows_the_page_plays_a_drill_that_passes_and_leaves_no
     folder = tmp_path / "mine"
     folder.mkdir()
     terminal = Terminal(folder, tmp_path / "state")
-    before = server_states(site)
+    before = foreign_site.server_states(site)
     began = time.monotonic()
 
     code = follow(page, own, terminal)
@@ -139,7 +120,7 @@ def test_a_stranger_who_follows_the_page_plays_a_drill_that_passes_and_leaves_no
         result["phases"][name]["verdict"] for name in ("mitigated", "recovered")
     )
     assert {"open": 0} == result["recovery"]
-    assert before == server_states(site)
+    assert before == foreign_site.server_states(site)
     assert "pages are polled: one may have come up to 1 s before it is seen" in terminal.words()
     assert time.monotonic() - began < 600
 
