@@ -17,6 +17,7 @@ import httpx
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.http.address import is_loopback
+from gameday.http.causes import WHOLE, remedy_of, why_silent
 from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.http.keys import auth_for
 from gameday.http.proof import NotProven
@@ -81,7 +82,7 @@ class HttpTool:
         Args:
             name: what the tool is called in messages.
             url: its base URL, with or without a trailing slash.
-            timeout: of one try.
+            timeout: of each wait in one try, for a connection or a byte; a whole one has thrice it.
             tries: how often to ask before giving up on a tool that does not answer.
             pause: before the second try; doubled before each further one.
             headers: sent with every request; may hold a secret, never shown.
@@ -204,9 +205,12 @@ class HttpTool:
     ) -> httpx.Response | None:
         """Return the answer to one try; None where there was none and another try may help."""
         try:
-            return await client.request(
-                method, self.url + path, params=list(parameters), json=body, data=form
-            )
+            async with asyncio.timeout(WHOLE * self._timeout):
+                return await client.request(
+                    method, self.url + path, params=list(parameters), json=body, data=form
+                )
+        except TimeoutError as error:
+            raise self._silent(error) from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise PermanentDriverError(
                 f"{self.name} at {self.url} cannot be asked: {error}"
@@ -225,16 +229,14 @@ class HttpTool:
     def _silent(self, error: Exception) -> TemporaryDriverError:
         if isinstance(error, NotProven):
             return TemporaryDriverError(f"{self.name}: {error}")
-        return TemporaryDriverError(
-            f"{self.name} at {self.url} does not answer ({type(error).__name__}): check that it is"
-            " up and that the URL is right"
-        )
+        said = why_silent(error, self.url, timedelta(seconds=self._timeout))
+        return TemporaryDriverError(f"{self.name} at {self.url} {said}")
 
     def _checked(self, answer: httpx.Response, path: str, accept: Sequence[int]) -> Answer:
         if not answer.is_success and answer.status_code not in accept:
             raise PermanentDriverError(
                 f"{self.name} at {self.url} answers {answer.status_code} to {path}:"
-                f" {_reason(answer)}"
+                f" {_reason(answer)}{remedy_of(answer.status_code)}"
             )
         return Answer(answer.status_code, answer.text, _reason(answer))
 

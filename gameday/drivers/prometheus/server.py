@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
+from gameday.http.causes import remedy_of
 from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.http.tool import Answer, HttpTool, Parameters
 from gameday.model.signals import AlertState, Sample, Series
@@ -335,7 +336,9 @@ class Prometheus:
     # --- what can go wrong ------------------------------------------------------------------
 
     def _refused(self, answer: Answer, query: str) -> TemporaryDriverError | PermanentDriverError:
-        text = f"Prometheus at {self.url} refuses {query!r}: {answer.reason}"
+        text = (
+            f"Prometheus at {self.url} refuses {query!r}: {answer.reason}{remedy_of(answer.status)}"
+        )
         if answer.status >= 500 or answer.status == 429:
             return TemporaryDriverError(text)
         return PermanentDriverError(text)
