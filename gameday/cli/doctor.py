@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from textwrap import fill
 
 import typer
 
@@ -22,13 +23,18 @@ INSTALL = (
 )
 
 
+WIDTH = 96
+"""Letters in a line of what to do: of any terminal that somebody opens at night."""
+
+
 @dataclass(frozen=True, slots=True)
-class Check:
+class Need:
     """One thing a game day needs.
 
     Attributes:
         found: where or which it is; None where it is missing or wrong.
         how: what to do about that.
+        bars: whether no game day begins until it is done.
     """
 
     what: str
@@ -36,6 +42,7 @@ class Check:
     why: str
     ok: bool
     how: str = ""
+    bars: bool = True
 
 
 def doctor(
@@ -47,25 +54,63 @@ def doctor(
     """Say what is there and what to do about what is not; exit 6 where something is missing.
 
     With --system nothing is looked at but that system: that each of its tools answers as a drill
-    asks it, that its SLOs are measured now, that the alert's rule is loaded, that what mitigates is
-    there.
+    asks it, that its SLOs are measured now, that the alert's rule is loaded, that its page gets
+    through, that what mitigates is there.
     """
-    checks = _of_system(system) if system else [*_programs(), *_packages(), _settings()]
-    missing = [check for check in checks if not check.ok]
+    needs = _of_system(system) if system else [*_programs(), *_packages(), _settings()]
+    missing = [need for need in needs if not need.ok]
     if json:
-        print_json({"ok": not missing, "checks": [asdict(check) for check in checks]})
+        print_json({"ok": not missing, "checks": [asdict(need) for need in needs]})
+    elif system:
+        _print_examined(system, needs)
     else:
         print_table(
             ("what", "found", "why"),
-            [(c.what, c.found or ("missing" if not c.ok else "—"), c.why) for c in checks],
+            [(c.what, c.found or ("missing" if not c.ok else "—"), c.why) for c in needs],
             empty="",
         )
-        for check in missing:
-            say(f"{check.what}: {check.how}")
+        for need in missing:
+            say(f"{need.what}: {need.how}")
     return 6 if missing else 0
 
 
-def _of_system(name: str) -> list[Check]:
+def _print_examined(system: str, needs: Sequence[Need]) -> None:
+    """Print what holds and what does not, and then, in the order to do it, what to do."""
+    print_table(
+        ("", "what", "found"),
+        [("ok" if c.ok else "NOT" if c.how else "?", c.what, c.found or "—") for c in needs],
+        empty="",
+    )
+    first = [need for need in needs if not need.ok and need.how]
+    if not first:
+        say(f"{system} is as its file says: a drill can be played on it")
+        return
+    for number, need in enumerate(first, start=1):
+        print(f"\n{number}. {need.what}{f': {need.found}' if need.found else ''}")
+        for line in need.how.splitlines():
+            print(
+                fill(
+                    line,
+                    WIDTH,
+                    initial_indent="   ",
+                    subsequent_indent="   ",
+                    # What is typed or opened stays whole.
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
+    bars = any(need.bars for need in first)
+    say(
+        f"\n{len(first)} of {len(needs)} do not hold; "
+        + (
+            "no drill begins until they do"
+            if bars
+            else "a drill can be played, and says what it does not know"
+        )
+    )
+
+
+def _of_system(name: str) -> list[Need]:
     """Return what was proven of a system.
 
     Raises:
@@ -81,23 +126,23 @@ def _of_system(name: str) -> list[Check]:
     found = read_system(Catalogue.around().system(name))
     slos = drilled_on(found.metadata.name)
     return [
-        Check(proof.what, proof.found or None, "", proof.ok, proof.how)
-        for proof in (
+        Need(one.what, one.found or None, "", one.ok, one.how, one.bars)
+        for one in (
             *asyncio.run(examined(found, slos)),
             *filled_in(found.metadata.name),
         )
     ]
 
 
-def _programs() -> Iterator[Check]:
+def _programs() -> Iterator[Need]:
     version = sys.version.split()[0]
-    yield Check("python", version, "3.11 or newer", sys.version_info >= (3, 11), "install a newer")
+    yield Need("python", version, "3.11 or newer", sys.version_info >= (3, 11), "install a newer")
     for what, names, why in PROGRAMS:
         found = next((p for n in names if (p := shutil.which(n))), None)
-        yield Check(what, found, why, found is not None, INSTALL)
+        yield Need(what, found, why, found is not None, INSTALL)
 
 
-def _packages() -> Iterator[Check]:
+def _packages() -> Iterator[Need]:
     from gameday.extras import EXTRAS, Extra, absent, is_there
 
     for extra, contents in EXTRAS.items():
@@ -105,10 +150,10 @@ def _packages() -> Iterator[Check]:
         # The others are for those who mean them; the sandbox is what everybody begins with.
         ok = found is not None or extra is not Extra.SANDBOX
         name, why = f"gameday[{extra}]", f"{contents.door} needs {contents.brings}"
-        yield Check(name, found, why, ok, str(absent(extra)))
+        yield Need(name, found, why, ok, str(absent(extra)))
 
 
-def _settings() -> Check:
+def _settings() -> Need:
     from gameday.errors import GamedayError
     from gameday.settings import find
     from gameday.settings.shown import notes
@@ -117,8 +162,8 @@ def _settings() -> Check:
     try:
         found = find()
     except GamedayError as error:
-        return Check("settings", None, why, False, f"something in them is wrong:\n{error}")
+        return Need("settings", None, why, False, f"something in them is wrong:\n{error}")
     for note in notes(found):
         say(note)
     where = found.file.shown if found.file.path else "defaults"
-    return Check("settings", f"{where}, {len(found.origins)} given", why, True)
+    return Need("settings", f"{where}, {len(found.origins)} given", why, True)

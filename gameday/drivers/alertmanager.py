@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,14 @@ from gameday.errors import DriverError, PermanentDriverError
 from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.http.tool import HttpTool
 
-__all__ = ["POLL", "AlertmanagerRoutes", "PolledPages"]
+__all__ = [
+    "POLL",
+    "WATCHDOG",
+    "AlertmanagerRoutes",
+    "AlertmanagerState",
+    "PolledPages",
+    "Silence",
+]
 
 POLL = timedelta(seconds=1)
 """How often its alerts are asked for; by so much may a page have come earlier than is seen."""
@@ -76,6 +84,76 @@ class AlertmanagerRoutes:
                 " 0.16 or newer?"
             )
         return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A silence that is in force.
+
+    Attributes:
+        matchers: as Alertmanager writes them in its configuration (``severity="page"``).
+        until: when it ends, as Alertmanager says it.
+    """
+
+    id: str
+    matchers: tuple[str, ...]
+    until: str
+
+
+class AlertmanagerState:
+    """Which Alertmanager answers at an address, and what is silenced there."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: timedelta = timedelta(seconds=3),
+        credentials: Credentials = NO_CREDENTIALS,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Remember where it is, without ``/api/v2``; see `AlertmanagerRoutes`."""
+        self._tool = HttpTool(
+            "Alertmanager",
+            url,
+            timeout=timeout,
+            tries=1,
+            credentials=credentials,
+            transport=transport,
+        )
+
+    async def identity(self) -> frozenset[str]:
+        """Return what it shares with every member of its cluster, and with no other Alertmanager.
+
+        The names of the cluster's peers; of one that has none, when it was started, which it says
+        to a millisecond. Empty where it tells neither.
+
+        Raises:
+            DriverError: it does not answer.
+        """
+        _, said = await self._tool.get("/api/v2/status")
+        if not isinstance(said, dict):
+            return frozenset()
+        cluster = said.get("cluster")
+        peers = cluster.get("peers") if isinstance(cluster, dict) else None
+        names = {str(p.get("name")) for p in peers or () if isinstance(p, dict) and p.get("name")}
+        started = said.get("uptime")
+        return frozenset(names or ({str(started)} if started else set()))
+
+    async def silences(self) -> tuple[Silence, ...] | None:
+        """Return the silences in force; None where it does not tell.
+
+        Raises:
+            TemporaryDriverError: it does not answer.
+        """
+        try:
+            _, said = await self._tool.get("/api/v2/silences")
+            return tuple(
+                Silence(str(s["id"]), tuple(map(_matcher, s["matchers"])), str(s["endsAt"]))
+                for s in said
+                if s["status"]["state"] == "active"
+            )
+        except (PermanentDriverError, TypeError, KeyError):
+            return None  # what only takes alerts has none
 
 
 class PolledPages:
@@ -231,6 +309,13 @@ class PolledPages:
             raise PermanentDriverError(
                 f"{self._tool.url} answers, but not as Alertmanager does: check the URL"
             ) from error
+
+
+def _matcher(told: Mapping[str, Any]) -> str:
+    sign = ("=" if told.get("isEqual", True) else "!") + ("~" if told["isRegex"] else "=")
+    sign = sign.replace("==", "=")
+    value = str(told["value"]).replace("\\", "\\\\").replace('"', '\\"')
+    return f'{told["name"]}{sign}"{value}"'
 
 
 def _is_beat(alert: Mapping[str, Any]) -> bool:

@@ -88,6 +88,9 @@ class PageSource(Noun):
     """Its API is asked every second or so: nothing is configured at the system's."""
     webhook: StrictBool | None = None
     pagerduty: dict[str, Any] | None = None
+    receiver: Text | None = None
+    """The receiver of Alertmanager's that the page has to reach; by default any that tells
+    somebody."""
 
     @model_validator(mode="after")
     def _come_one_way(self) -> PageSource:

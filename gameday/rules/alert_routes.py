@@ -32,6 +32,29 @@ def receivers(configuration: Mapping[str, Any], labels: Mapping[str, str]) -> Se
     return tuple(dict.fromkeys(name for name in found if name))
 
 
+def tells_somebody(configuration: Mapping[str, Any], receiver: str) -> bool:
+    """Return whether a receiver has a way of telling anybody (a webhook, a pager, mail)."""
+    return any(
+        key.endswith("_configs") and value
+        for one in _maps(configuration.get("receivers"))
+        if one.get("name") == receiver
+        for key, value in one.items()
+    )
+
+
+def matches_all(matchers: Sequence[str], labels: Mapping[str, str]) -> bool:
+    """Return whether an alert with these labels fits every matcher, so far as they are known.
+
+    A matcher of a label that is not among them fits nothing: the alert may bear it, or not.
+    """
+    names = [found["name"] for text in matchers if (found := _MATCHER.match(text.strip()))]
+    return (
+        len(names) == len(matchers)
+        and all(name in labels for name in names)
+        and all(_holds(text, labels) for text in matchers)
+    )
+
+
 def past_gameday(configuration: Mapping[str, Any], labels: Mapping[str, str]) -> Sequence[str]:
     """Return what should be known about where an alert goes besides gameday; may be empty.
 

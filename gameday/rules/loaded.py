@@ -24,6 +24,7 @@ class LoadedRule:
         keeps_firing: how long the alert goes on after its condition has ended.
         group: file and name of its group; the rules of one are evaluated in order at one instant.
         interval: how often that is.
+        failing: why its last evaluation failed, in Prometheus' words; empty: it did not.
     """
 
     name: str
@@ -34,6 +35,7 @@ class LoadedRule:
     keeps_firing: timedelta = _ZERO
     group: tuple[str, str] = ("", "")
     interval: timedelta = _ZERO
+    failing: str = ""
 
     @property
     def what(self) -> str:
@@ -105,6 +107,7 @@ def _rule(told: Mapping[str, Any], group: Mapping[str, Any]) -> LoadedRule | Non
         keeps_firing=_seconds(told.get("keepFiringFor")),
         group=(str(group.get("file", "")), str(group.get("name", ""))),
         interval=_seconds(group.get("interval")),
+        failing=str(told.get("lastError") or "unknown") if told.get("health") == "err" else "",
     )
 
 

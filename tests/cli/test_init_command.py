@@ -334,7 +334,7 @@ def test_until_it_is_filled_in_doctor_and_dry_run_say_so(
     capsys.readouterr()
 
     diagnosed = run(["doctor", "--system", "bookshop"])
-    said = capsys.readouterr().err
+    said = capsys.readouterr().out
     planned = run(["run", "pages-first-drill", "--dry-run"])
 
     assert (6, 3) == (diagnosed, planned)

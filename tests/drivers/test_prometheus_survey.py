@@ -70,7 +70,7 @@ async def test_alertmanagers_are_told_by_their_base_url_each_once(answers: Answe
 async def test_what_tells_no_alertmanagers_has_none(answers: Answers, told: object) -> None:
     answers.by_path["/api/v1/alertmanagers"] = told
 
-    assert () == await answers.survey().alertmanagers()
+    assert await answers.survey().alertmanagers() is None
 
 
 async def test_only_metrics_that_were_asked_for_are_found(answers: Answers) -> None:

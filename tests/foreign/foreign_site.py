@@ -340,9 +340,11 @@ def _write(folder: Path, ports: dict[str, int], parts: Parts) -> None:
                     labels: {urgency: now}
                     annotations: {summary: One page in ten fails.}
             """,
-        "alertmanager.yml": """
-            route: {receiver: nobody, group_wait: 0s}
-            receivers: [{name: nobody}]
+        "alertmanager.yml": f"""
+            route: {{receiver: web-on-call, group_wait: 0s}}
+            receivers:
+              - name: web-on-call
+                webhook_configs: [{{url: "http://127.0.0.1:{ports["two"]}/post"}}]
             """,
         "server": f"""
             #!{sys.executable}

@@ -29,13 +29,13 @@ class PrometheusSurvey(Prometheus):
         found = await self._instant(f"count by ({label}) ({selector})")
         return tuple(sorted({s.labels[label] for s in found if s.labels.get(label)}))
 
-    async def alertmanagers(self) -> tuple[str, ...]:
-        """Return the base URLs of the Alertmanagers it sends to; empty where it tells of none."""
+    async def alertmanagers(self) -> tuple[str, ...] | None:
+        """Return the base URLs of the Alertmanagers it sends to; None where it does not tell."""
         try:
             data = await self._get("/api/v1/alertmanagers")
             found = [str(one["url"]) for one in data["activeAlertmanagers"]]
         except (PermanentDriverError, KeyError, TypeError):
-            return ()  # what only speaks PromQL need not tell
+            return None  # what only speaks PromQL need not tell
         bases = []
         for url in found:
             ending = next((end for end in _SENT_TO if url.endswith(end)), "")

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from gameday.conductor.limit import limited
 from gameday.conductor.steady import burn_rates, foretold
 from gameday.drivers.clock import SystemClock
-from gameday.errors import DriverError, PlanRefused, TemporaryDriverError
+from gameday.errors import DriverError, Ground, PlanRefused, Refusal, TemporaryDriverError
 from gameday.governance import permission as programme
 from gameday.governance.admission import Admitted, NotAdmitted, Situation, judge
 from gameday.house.run.alert_routing import paged_past_gameday, routing_of
@@ -25,6 +25,7 @@ from gameday.house.run.opening import only_run
 from gameday.house.run.orders import stopped
 from gameday.house.run.permission import address, permission, programme_in_force
 from gameday.house.run.planning import make_plan
+from gameday.house.targets.check import Check
 from gameday.house.targets.open_system import OpenSystem
 from gameday.model.scenario import TargetKind
 from gameday.plan import Plan
@@ -125,12 +126,24 @@ async def _opened(
     if is_refused and not target.is_up():
         why = TemporaryDriverError(f"{target.name} is not up, and is not started only to say no")
         return replace(found, unseen=(why,)), None
+    barring = [check for check in await target.examine() if check.bars and not check.ok]
+    found = replace(
+        found,
+        said=(*found.said, *(_barred(check) for check in barring if check.error is None)),
+        unseen=tuple(check.error for check in barring if check.error is not None),
+    )
+    if found.unseen:
+        return found, None  # what does not answer now would be waited for once more
     try:
         return found, await target.open()
     except PlanRefused as refused:
         return replace(found, said=(*found.said, *refused.refusals)), None
     except DriverError as error:
         return replace(found, unseen=(error,)), None
+
+
+def _barred(check: Check) -> Refusal:
+    return Refusal(Ground.TARGET, f"{check.what}: {check.found}", check.how)
 
 
 async def _looked_at(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gameday.errors import UsageError
+from gameday.house.targets.check import Check
 from gameday.house.targets.open_system import NamedTarget, OpenSystem
 from gameday.model.programme import Programme
 from gameday.model.scenario import Scenario, TargetKind
@@ -44,7 +45,7 @@ def choose_target(
     if context is not None:
         raise UsageError("--context is for the target kubernetes; add `--target kubernetes`")
     if system is not None:
-        return _declared(system, slo)
+        return _declared(scenario, system, slo)
     if kind is not TargetKind.SANDBOX:
         raise UsageError(
             f"target {str(kind)!r} is not supported yet; use sandbox or kubernetes, or name a"
@@ -53,13 +54,17 @@ def choose_target(
     return _sandbox(on_progress)
 
 
-def _declared(system: System, slo: Slo) -> NamedTarget:
+def _declared(scenario: Scenario, system: System, slo: Slo) -> NamedTarget:
     from gameday.house.targets.declared_system import declared_system, name_of
+    from gameday.house.targets.examination import examined
 
     async def open_it() -> OpenSystem:
         return await declared_system(system, slo)
 
-    return NamedTarget(name_of(system), open_it)
+    async def examine() -> Sequence[Check]:
+        return await examined(system, [slo], mitigations=scenario.spec.expect.mitigation)
+
+    return NamedTarget(name_of(system), open_it, examine=examine)
 
 
 def _sandbox(on_progress: Callable[[str], None]) -> NamedTarget:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gameday.drafts.blanks import MARK, blanks
-from gameday.house.targets.examination import Proof
+from gameday.house.targets.check import Check
 from gameday.model.scenario import Scenario
 from gameday.spec import Catalogue, read_scenario
 from gameday.spec.experiment import actions_of, experiment_document
@@ -14,7 +14,7 @@ from gameday.spec.experiment import actions_of, experiment_document
 __all__ = ["filled_in"]
 
 
-def filled_in(system: str) -> list[Proof]:
+def filled_in(system: str) -> list[Check]:
     """Return whether the files of every drill on a system are whole, one line for each that is not.
 
     Raises:
@@ -26,8 +26,8 @@ def filled_in(system: str) -> list[Proof]:
     files = dict.fromkeys(
         path for path in (around.system(system), *(f for d in drills for f in _files(d))) if path
     )
-    proofs = [
-        Proof(
+    found = [
+        Check(
             str(path),
             f"{len(left)} to fill in",
             ok=False,
@@ -37,8 +37,8 @@ def filled_in(system: str) -> list[Proof]:
         for path in files
         if (left := blanks(path.read_text(encoding="utf-8", errors="replace")))
     ]
-    proofs += _without_action(drills)
-    return proofs or [Proof("files", f"{len(files)}, with nothing left to fill in", ok=True)]
+    found += _without_action(drills)
+    return found or [Check("files", f"{len(files)}, with nothing left to fill in", ok=True)]
 
 
 def _files(drill: Scenario) -> Iterator[Path | None]:
@@ -52,7 +52,7 @@ def _files(drill: Scenario) -> Iterator[Path | None]:
         yield around.experiment(fault.experiment)
 
 
-def _without_action(drills: list[Scenario]) -> Iterator[Proof]:
+def _without_action(drills: list[Scenario]) -> Iterator[Check]:
     paths = (
         Catalogue.around(drill.path).experiment(fault.experiment)
         for drill in drills
@@ -61,4 +61,4 @@ def _without_action(drills: list[Scenario]) -> Iterator[Proof]:
     for path in dict.fromkeys(paths):
         if not actions_of(experiment_document(path).data):
             how = "give its method an action: what is done to the system"
-            yield Proof(f"fault {path.stem}", "", ok=False, how=how)
+            yield Check(f"fault {path.stem}", "", ok=False, how=how)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from gameday import plan
+from gameday.house.targets.check import Check
 from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.incidents import deeplinks
 from gameday.model.slo import Slo
@@ -70,6 +71,10 @@ class OpenSystem:
     notices: tuple[str, ...] = ()
 
 
+async def _nothing_to_examine() -> Sequence[Check]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class NamedTarget:
     """A system to play on that is not opened yet.
@@ -79,8 +84,10 @@ class NamedTarget:
         open: opens it, starting it where it is one that gameday starts; `PlanRefused` where it says
             itself that no run may be played there, `DriverError` where it cannot be reached.
         is_up: whether opening it would start nothing.
+        examine: holds what its document says against it, for the SLO that is drilled.
     """
 
     name: str
     open: Callable[[], Awaitable[OpenSystem]]
     is_up: Callable[[], bool] = lambda: True
+    examine: Callable[[], Awaitable[Sequence[Check]]] = _nothing_to_examine

@@ -1,0 +1,67 @@
+"""Whether what a system's document says holds today: asked before a drill, not in the middle.
+
+One module for each part of a document, and nothing here changes the system. `EXAMINERS` is the list
+of them: an instrument that is added to the document adds its module, and its line there.
+`gameday doctor --system` shows every check; a run is not admitted where one of them bars it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from gameday.house.targets.check import Check
+from gameday.house.targets.examination.inquiry import Examiner, answered
+from gameday.house.targets.examination.look import Look
+from gameday.house.targets.examination.metrics import metrics
+from gameday.house.targets.examination.mitigations import mitigations
+from gameday.house.targets.examination.pages import pages
+from gameday.house.targets.examination.promises import promises
+from gameday.house.targets.examination.secrets import secrets
+from gameday.house.targets.examination.toxiproxy import toxiproxy
+from gameday.model.slo import Slo
+from gameday.model.system import System
+from gameday.spec import Catalogue, read_scenario
+
+__all__ = ["EXAMINERS", "WITHIN", "Check", "drilled_on", "examined"]
+
+EXAMINERS: tuple[Examiner, ...] = (metrics, pages, promises, mitigations, toxiproxy, secrets)
+"""What looks at each part of a document, in the order in which it is told."""
+
+WITHIN = timedelta(seconds=6)
+"""How long all of them together may take: whoever asks at three in the morning is answered before
+ten seconds are over, also where several tools hang."""
+
+
+def drilled_on(system: str) -> list[Slo]:
+    """Return the SLOs of the scenarios here that name this system, each once.
+
+    Raises:
+        SpecError: a scenario or an SLO is wrong.
+    """
+    around = Catalogue.around()
+    scenarios = [read_scenario(around.scenario(name)) for name in around.scenarios()]
+    ids = {s.spec.slo for s in scenarios if s.spec.system == system}
+    return [around.slo(id) for id in sorted(ids)]
+
+
+async def examined(
+    system: System,
+    slos: Sequence[Slo],
+    *,
+    mitigations: Sequence[str] = (),
+    within: timedelta = WITHIN,
+) -> Sequence[Check]:
+    """Return every check of a system, for the SLOs that are drilled on it; changes nothing.
+
+    Args:
+        mitigations: those that are needed, by name; none: all of them.
+        within: what has not answered by then is said not to.
+    """
+    async with Look.at(system, slos, mitigations) as look:
+        inquiries = [inquiry for examiner in EXAMINERS for inquiry in examiner(look)]
+        found = list(await answered(inquiries, within=within))
+    if not slos:
+        how = f"write one with `system: {system.metadata.name}` under scenarios/"
+        found.append(Check("scenario", "none is played on it", ok=False, how=how))
+    return found

@@ -1,0 +1,175 @@
+"""A system while it is looked at: what several inquiries need of its tools, each asked once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast
+
+from gameday.conductor.limit import heard
+from gameday.drivers.alertmanager import AlertmanagerRoutes, AlertmanagerState, PolledPages
+from gameday.drivers.prometheus import PrometheusSurvey
+from gameday.errors import DriverError, PermanentDriverError
+from gameday.house.targets.examination.inquiry import NotAsked
+from gameday.http.credentials import credentials_of
+from gameday.http.knock import named
+from gameday.model.access import Reached
+from gameday.model.slo import Slo
+from gameday.model.system import System
+from gameday.rules.loaded import LoadedRules
+
+T = TypeVar("T")
+
+PROMETHEUS, ALERTMANAGER = "prometheus", "alertmanager"
+"""What the checks are called that everything else of these tools rests on."""
+
+
+class Look:
+    """One look at a system.
+
+    What rests on a tool that does not answer raises `NotAsked`: that is told once, by the check of
+    the tool itself.
+
+    Attributes:
+        slos: those that are drilled on it.
+        mitigations: those that are needed, by name; none: all of them.
+    """
+
+    def __init__(self, system: System, slos: Sequence[Slo], mitigations: Sequence[str]) -> None:
+        self.system = system
+        self.slos = slos
+        self.mitigations = mitigations
+        self._asked: dict[str, asyncio.Future[Any]] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def at(
+        cls, system: System, slos: Sequence[Slo], mitigations: Sequence[str] = ()
+    ) -> AsyncIterator[Look]:
+        """Look at a system for as long as the context lasts; nothing is asked after it."""
+        look = cls(system, slos, mitigations)
+        try:
+            yield look
+        finally:
+            left = [one for one in look._asked.values() if not one.done()]
+            for one in left:
+                one.cancel()
+            if left:
+                await asyncio.wait(left)
+
+    @property
+    def url(self) -> str:
+        """Where Prometheus is."""
+        return str(self.system.spec.metrics.prometheus.url)
+
+    @property
+    def alertmanager(self) -> Reached:
+        """How Alertmanager is reached."""
+        told = self.system.spec.pages.alertmanager
+        assert told is not None  # other ways are refused when the document is read
+        return told
+
+    def prometheus(self) -> PrometheusSurvey:
+        """Return Prometheus, to be asked as a drill asks it.
+
+        Raises:
+            PermanentDriverError: a secret is not where the document says.
+        """
+        told = self.system.spec.metrics.prometheus
+        return PrometheusSurvey(self.url, credentials=credentials_of(told))
+
+    # --- of Prometheus --------------------------------------------------------------------
+
+    async def prometheus_answers(self) -> None:
+        """Return when it does, asked with the tenant, the token and the certificates.
+
+        Raises:
+            DriverError: it does not.
+        """
+
+        async def ask() -> None:
+            await named(self.url)
+            await self.prometheus().values("vector(1)")
+
+        await self._once(PROMETHEUS, ask)
+
+    async def of_prometheus(self, ask: Callable[[PrometheusSurvey], Awaitable[T]]) -> T:
+        """Return what a Prometheus says that answers.
+
+        Raises:
+            NotAsked: it does not answer.
+            DriverError: it does not answer this.
+        """
+        try:
+            await self.prometheus_answers()
+        except DriverError as error:
+            raise NotAsked(PROMETHEUS) from error
+        return await ask(self.prometheus())
+
+    async def rules(self) -> LoadedRules:
+        """Return the rules in force; see `of_prometheus` for errors."""
+        return await self._once("rules", lambda: self.of_prometheus(lambda p: p.loaded_rules()))
+
+    async def sent_to(self) -> Sequence[str] | None:
+        """Return where Prometheus sends alerts; None: it does not tell. See `of_prometheus`."""
+        return await self._once("sent to", lambda: self.of_prometheus(lambda p: p.alertmanagers()))
+
+    # --- of Alertmanager ------------------------------------------------------------------
+
+    async def beats(self) -> bool:
+        """Return whether a watchdog fires there.
+
+        Raises:
+            DriverError: it does not answer, asked with the token and the certificates.
+        """
+
+        async def ask() -> bool:
+            await named(self.alertmanager.url)
+            credentials = credentials_of(self.alertmanager)
+            pages = PolledPages(self.alertmanager.url, lambda _: None, credentials=credentials)
+            return await pages.beats()
+
+        return await self._once(ALERTMANAGER, ask)
+
+    async def routes(self) -> Mapping[str, Any] | None:
+        """Return Alertmanager's configuration; None: it does not tell.
+
+        Raises:
+            NotAsked: it does not answer.
+        """
+
+        async def ask() -> Mapping[str, Any] | None:
+            await self.alertmanager_answers()
+            credentials = credentials_of(self.alertmanager)
+            routes = AlertmanagerRoutes(self.alertmanager.url, credentials=credentials)
+            try:
+                return await routes.configuration()
+            except PermanentDriverError:
+                return None  # Mimir's and Grafana's tell alerts, and not their configuration
+
+        return await self._once("routes", ask)
+
+    async def alertmanager_answers(self) -> None:
+        """Return when it does.
+
+        Raises:
+            NotAsked: it does not.
+        """
+        try:
+            await self.beats()
+        except DriverError as error:
+            raise NotAsked(ALERTMANAGER) from error
+
+    def alertmanager_state(self) -> AlertmanagerState:
+        """Return Alertmanager, to be asked who it is and what is silenced there."""
+        credentials = credentials_of(self.alertmanager)
+        return AlertmanagerState(self.alertmanager.url, credentials=credentials)
+
+    async def _once(self, name: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if name not in self._asked:
+            asking = asyncio.ensure_future(ask())
+            asking.add_done_callback(heard)
+            self._asked[name] = asking
+        # Who gives up waiting takes the answer from nobody else.
+        return cast(T, await asyncio.shield(self._asked[name]))

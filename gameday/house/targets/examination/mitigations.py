@@ -1,0 +1,67 @@
+"""Whether what a responder may do can be done from here; nothing of it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from gameday.errors import DriverError
+from gameday.house.targets.examination.inquiry import Inquiry, Unmet
+from gameday.house.targets.examination.look import Look
+from gameday.http.credentials import secret_of, told_headers
+from gameday.http.knock import knock
+from gameday.model.mitigation import Call, Command, DeclaredMitigation
+from gameday.model.placeholders import placeholders
+
+__all__ = ["mitigations"]
+
+
+def mitigations(look: Look) -> Iterator[Inquiry]:
+    """Ask after the part ``mitigations`` of a document."""
+    for one in look.system.spec.mitigations:
+        is_needed = not look.mitigations or one.name in look.mitigations
+        yield Inquiry(f"mitigation {one.name}", partial(_can_be_done, one, bars=is_needed))
+
+
+async def _can_be_done(mitigation: DeclaredMitigation, *, bars: bool) -> str:
+    acts = [
+        act
+        for act in (mitigation.command, mitigation.http, mitigation.undo)
+        if isinstance(act, Command | Call)
+    ]
+    lacking = [said for act in acts if (said := await _lacks(act))]
+    if lacking:
+        how = "; ".join(dict.fromkeys(lacking))
+        raise Unmet("cannot be done from here", how, bars=bars)
+    programs = dict.fromkeys(act.run[0] for act in acts if isinstance(act, Command))
+    calls = ["a call, not tried"] if any(isinstance(act, Call) for act in acts) else []
+    return ", ".join([*programs, *calls])
+
+
+async def _lacks(act: Command | Call) -> str:
+    """Return what is not here that this needs, and what to do; empty where nothing is."""
+    if isinstance(act, Command):
+        return _program(act.run[0])
+    try:
+        told_headers(act.headers)
+        if act.token is not None:
+            secret_of(act.token)
+        if not placeholders(act.url.partition("://")[2].partition("/")[0]):
+            await knock(act.url)
+    except DriverError as error:
+        return str(error)
+    return ""
+
+
+def _program(program: str) -> str:
+    if placeholders(program) or shutil.which(program) is not None:
+        return ""
+    if "/" in program and Path(program).exists():
+        if Path(program).is_dir():
+            return f"{program} is a folder: write the program"
+        if not os.access(program, os.X_OK):
+            return f"{program} is not executable: chmod +x {program}"
+    return f"there is no program {program} here: write its whole path"
