@@ -13,6 +13,7 @@
     │   └── PermanentDriverError         another try will not help
     │       ├── SteadyStateNotMet        the experiment's own condition; nothing was changed
     │       ├── HistoryUnknown            a copy of a repository does not reach back that far
+    │       ├── FrameUnclear              a profile's frame may be several functions, or none
     │       └── NotInstalled             an extra of the package; says what to type
     └── StoreError                    6  the store cannot be read or written
 
@@ -203,6 +204,10 @@ class SteadyStateNotMet(PermanentDriverError):
 
 class HistoryUnknown(PermanentDriverError):
     """This machine's copy of a repository does not reach back to what is asked."""
+
+
+class FrameUnclear(PermanentDriverError):
+    """A frame of a profile that may mean several functions of the code, or none that is there."""
 
 
 class NotInstalled(PermanentDriverError):

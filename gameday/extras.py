@@ -25,6 +25,7 @@ class Extra(StrEnum):
     POSTGRES = "postgres"
     TRACING = "tracing"
     JSONPATH = "jsonpath"
+    CODE = "code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,20 @@ EXTRAS: Mapping[Extra, Contents] = {
     ),
     Extra.JSONPATH: Contents(
         "a tolerance of type jsonpath", "the reader of such paths", ("jsonpath2",)
+    ),
+    Extra.CODE: Contents(
+        "telling where a function of another language than Python begins and ends",
+        "tree-sitter and its grammars",
+        (
+            "tree_sitter",
+            "tree_sitter_c_sharp",
+            "tree_sitter_go",
+            "tree_sitter_java",
+            "tree_sitter_kotlin",
+            "tree_sitter_python",
+            "tree_sitter_rust",
+            "tree_sitter_typescript",
+        ),
     ),
 }
 

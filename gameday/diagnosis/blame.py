@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gameday.diagnosis import changes, findings, stacks
 from gameday.diagnosis.case import Case, repository_of, revision_of
 from gameday.diagnosis.suspicion import Suspect
-from gameday.errors import DriverError, HistoryUnknown
 from gameday.model.page import Finding, Step
 from gameday.model.signals import Blame, Deploy
+from gameday.ports import CodeHistory
 from scoring.revision import same_revision
 
 SETTLED = timedelta(seconds=30)
 """A version that ran quietly for longer than this did not bring the trouble. Shorter proves
 nothing: the first requests after a deploy may be quick, and an onset is read a little late."""
 
-AskBlame = Callable[[str, str, str, stacks.Leaf], Awaitable[Blame]]
-"""(repository, revision, file, leaf) → who last changed the function."""
-
 
 async def explain(
-    case: Case, suspect: Suspect, deploys: Sequence[Deploy], blame: AskBlame
+    case: Case, suspect: Suspect, deploys: Sequence[Deploy], code: CodeHistory
 ) -> Finding:
     """Return whether a change explains the trouble; keeps the deploy that does in the case.
 
@@ -51,36 +48,30 @@ async def explain(
         return findings.unknown(Step.BLAME, "no profile names the function to blame")
     leaf = case.leaf
     file = stacks.repository_path(leaf.file, revision)
-    last = await blame(repository, revision, file, leaf)
+    asked = {"repository": repository, "revision": revision, "file": file}
+    last = await code.blame(**asked, line=leaf.line, function=leaf.function)
+    case.blamed = last
     earlier = changes.before(deploys, deploy, region=suspect.region) if deploy else None
+    changed: Blame | None = last
+    if earlier is not None:
+        changed = await code.change_since(
+            **asked, earlier=earlier.revision, line=leaf.line, function=leaf.function
+        )
     if deploy is None:
         reason = f"{revision[:7]} did not go live before the onset"
-    elif last.committed_at > deploy.deployed_at:
-        reason = f"{last.commit[:7]} is younger than the deploy"
+    elif earlier is not None and changed is None:
+        reason = f"{leaf.function} was the same in {earlier.revision[:7]}, live before"
+    elif changed is not None and changed.committed_at > deploy.deployed_at:
+        reason = f"{changed.commit[:7]} is younger than the deploy"
     elif _ran_before(suspect, deploy, onset):
         reason = f"{revision[:7]} ran well before the onset"
-    elif earlier is not None and await _knew(blame, repository, earlier, leaf, last):
-        reason = f"{leaf.function} was the same in {earlier.revision[:7]}, live before"
     else:
         case.deploy = deploy
-        return findings.change(leaf, last, deploy, onset)
+        return findings.change(leaf, changed or last, deploy, onset)
     return findings.no_change(
         f"no change explains this: {leaf.function} was changed last by {last.commit[:7]}, "
         f"but {reason}"
     )
-
-
-async def _knew(
-    blame: AskBlame, repository: str, earlier: Deploy, leaf: stacks.Leaf, last: Blame
-) -> bool:
-    """Return whether the function already was as it is in what was live before."""
-    try:
-        before = await blame(repository, earlier.revision, last.file, leaf)
-    except HistoryUnknown:
-        raise  # what it was before is not known, which accuses nobody
-    except DriverError:
-        return False  # the file is not there yet
-    return before.commit == last.commit
 
 
 def _ran_before(suspect: Suspect, deploy: Deploy, onset: datetime) -> bool:

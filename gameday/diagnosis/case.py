@@ -11,7 +11,7 @@ from gameday.diagnosis.red import RedReading
 from gameday.diagnosis.stacks import Leaf, ProfileReading
 from gameday.diagnosis.suspicion import Suspect
 from gameday.model.page import Finding, Page, Step
-from gameday.model.signals import Deploy
+from gameday.model.signals import Blame, Deploy
 
 TALKING = 0.75
 """From this share of waiting for others on, a profile contradicts a cause in code."""
@@ -23,6 +23,7 @@ class Case:
 
     Attributes:
         leaf: the function at fault, for a cause in code.
+        blamed: who changed that function last.
         deploy: the deploy that explains the onset.
         unknown: steps that could not be done.
     """
@@ -32,6 +33,7 @@ class Case:
     red: RedReading | None = None
     suspect: Suspect | None = None
     leaf: Leaf | None = None
+    blamed: Blame | None = None
     deploy: Deploy | None = None
     unknown: set[Step] = field(default_factory=set)
 

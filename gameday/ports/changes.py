@@ -22,4 +22,16 @@ class CodeHistory(Protocol):
     async def blame(
         self, *, repository: str, revision: str, file: str, line: int, function: str
     ) -> Blame:
-        """Return the newest commit among the lines of the function that holds this line."""
+        """Return the newest commit that changed the function a frame means."""
+
+    async def change_since(
+        self,
+        *,
+        repository: str,
+        revision: str,
+        earlier: str,
+        file: str,
+        line: int,
+        function: str,
+    ) -> Blame | None:
+        """Return what made the function other than it was in an earlier version; None: the same."""

@@ -18,12 +18,11 @@ from gameday.diagnosis.dashboard import drawn
 from gameday.diagnosis.links import Dashboard, ProfileView, TraceSearch
 from gameday.diagnosis.remedy import Remedies, Remedy, check_of, remedies, vigil_of
 from gameday.diagnosis.sampling import Hunt, sample
-from gameday.diagnosis.stacks import Leaf
 from gameday.diagnosis.suspicion import Suspect, accuse
 from gameday.errors import DriverError, SpecError, TemporaryDriverError
 from gameday.model.page import Finding, Page, Step
 from gameday.model.runbook import CauseKind, Runbook
-from gameday.model.signals import Blame, Profile, Series
+from gameday.model.signals import Profile, Series
 from gameday.model.toolbox import NO_TOOLS, Toolbox
 from gameday.ports import (
     Clock,
@@ -211,19 +210,7 @@ class Bot:
                 Step.BLAME, "the traces name no service whose changes to look at"
             )
         deploys = await self._patiently(self._desk.deploys)
-
-        async def blame(repository: str, revision: str, file: str, leaf: Leaf) -> Blame:
-            return await self._patiently(
-                lambda: self._code.blame(
-                    repository=repository,
-                    revision=revision,
-                    file=file,
-                    line=leaf.line,
-                    function=leaf.function,
-                )
-            )
-
-        return await explain(case, suspect, deploys, blame)
+        return await self._patiently(lambda: explain(case, suspect, deploys, self._code))
 
     # --- mitigation -------------------------------------------------------------------------
 

@@ -128,3 +128,23 @@ class FakeHistory:
         if found is None:
             raise PermanentDriverError(f"{function!r} is not in {file!r} at {revision}")
         return found
+
+    async def change_since(
+        self,
+        *,
+        repository: str,
+        revision: str,
+        earlier: str,
+        file: str,
+        line: int,
+        function: str,
+    ) -> Blame | None:
+        """Return the blame unless the earlier version has the same; refuses what it was not told.
+
+        Where it was told nothing of the earlier version, the function was not there yet.
+        """
+        last = await self.blame(
+            repository=repository, revision=revision, file=file, line=line, function=function
+        )
+        before = self._blames.get((earlier, function))
+        return None if before is not None and before.commit == last.commit else last

@@ -47,6 +47,8 @@ def test_every_extra_but_dev_is_known_to_the_code() -> None:
 @pytest.mark.parametrize("extra", Extra)
 def test_every_package_of_an_extra_is_looked_for_by_its_modules(extra: Extra) -> None:
     by_module = packages_distributions()
+    absent_here = [m for m in EXTRAS[extra].modules if m.partition(".")[0] not in by_module]
+    assert [] == absent_here, "not installed here: make setup"
     asked = distributions(OPTIONAL[extra]) - {"psycopg-binary"}  # which is psycopg's own business
 
     found = {
@@ -75,6 +77,7 @@ def test_the_tests_have_every_extra() -> None:
         ("opentelemetry", Extra.TRACING),
         ("opentelemetry.proto.trace.v1", Extra.SANDBOX),
         ("google", Extra.SANDBOX),
+        ("tree_sitter_go", Extra.CODE),
     ],
 )
 def test_an_import_that_fails_says_what_to_install(module: str, extra: Extra) -> None:

@@ -1,7 +1,9 @@
 """git: who last changed the function that a frame points at.
 
-`history` asks and reads; `view` is the repository as it is asked, stripped of all that could run a
-program or change what is read.
+`history` is what is asked; `place` finds the lines a frame means, by its name (`frame`, `choice`)
+among the functions of a file (`functions`, `grammars`); `last_change` follows these lines back to
+the commit that changed them. `view` is the repository as it is read, stripped of all that could run
+a program or change what is found, and `command` runs git on it.
 """
 
 from gameday.drivers.git.history import GitHistory

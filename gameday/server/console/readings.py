@@ -264,33 +264,27 @@ class Readings:
         self, case: Case, deploys: Callable[[], Awaitable[Sequence[Deploy]]]
     ) -> BlamePanel:
         live = tuple(await deploys())
-        suspect, asked = case.suspect, []
-
-        async def blame(repository: str, revision: str, file: str, leaf: stacks.Leaf) -> Blame:
-            code = self._of.code
-            assert code is not None
-            found = await code.blame(
-                repository=repository,
-                revision=revision,
-                file=file,
-                line=leaf.line,
-                function=leaf.function,
-            )
-            asked.append(found)
-            return found
-
+        suspect, code = case.suspect, self._of.code
+        assert code is not None
+        case.blamed = None
         if suspect is None:
             nothing = "the traces name no service whose changes to look at"
             return BlamePanel(findings.unknown(Step.BLAME, nothing), live, None, case.onset())
         try:
-            finding = await explain(case, suspect, live, blame)
+            finding = await explain(case, suspect, live, code)
             leaf, repository, revision = case.leaf, repository_of(suspect), revision_of(suspect)
-            if leaf and not asked and repository and revision:
-                await blame(repository, revision, stacks.repository_path(leaf.file, revision), leaf)
+            if leaf and case.blamed is None and repository and revision:
+                case.blamed = await code.blame(
+                    repository=repository,
+                    revision=revision,
+                    file=stacks.repository_path(leaf.file, revision),
+                    line=leaf.line,
+                    function=leaf.function,
+                )
         except DriverError as error:
             # The deploy timeline is worth showing all the same.
             finding = findings.unknown(Step.BLAME, str(error))
-        return BlamePanel(finding, live, asked[0] if asked else None, case.onset())
+        return BlamePanel(finding, live, case.blamed, case.onset())
 
     # --- once for everybody -----------------------------------------------------------------
 

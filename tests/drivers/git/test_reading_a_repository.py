@@ -142,7 +142,7 @@ async def test_a_line_outside_every_function_is_looked_up_by_name(
         ("/nowhere/at/all", "HEAD", "src/stock.py", "no repository"),
         ("https://example.org/shop.git", "HEAD", "src/stock.py", "not on this machine"),
         (None, "--output=/etc/x", "src/stock.py", "not a revision"),
-        (None, "0" * 40, "src/stock.py", "failed"),
+        (None, "0" * 40, "src/stock.py", "does not have the revision"),
         (None, "HEAD", "src/other.py", "is not in"),
     ],
 )
