@@ -7,7 +7,7 @@ shapes that their documents and source show.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +24,8 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 WORKBOOK = ((HOUR, 5 * MINUTE, 14.4), (6 * HOUR, 30 * MINUTE, 6.0))
 """(long, short, burn rate) of the Workbook's page, table 5-8, which Sloth's is too."""
+
+Branch = tuple[timedelta, timedelta, float]
 
 PYRRA = (
     (HOUR, 5 * MINUTE, 14, 2 * MINUTE, "critical"),
@@ -136,18 +138,18 @@ def pyrra(scale: float) -> str:
     return yaml.safe_dump({"groups": [{"name": SLO, "rules": rules}]})
 
 
-def workbook(scale: float) -> str:
+def workbook(scale: float, branches: Sequence[Branch] = WORKBOOK) -> str:
     """Return the plain form of the SRE Workbook, chapter 5: one alert, its branches joined."""
 
     def recorded(window: timedelta) -> str:
         return f"job:slo_errors_per_request:ratio_rate{prometheus_duration(window / scale)}"
 
-    windows = sorted({w for long, short, _ in WORKBOOK for w in (long, short)})
+    windows = sorted({w for long, short, _ in branches for w in (long, short)})
     budget = f"{1 - OBJECTIVE:g}"
     conditions = [
         f'( {recorded(long)}{{job="pages"}} > ({rate:g}*{budget})\nand\n'
         f'  {recorded(short)}{{job="pages"}} > ({rate:g}*{budget}) )'
-        for long, short, rate in WORKBOOK
+        for long, short, rate in branches
     ]
     rules: list[dict[str, object]] = [
         {"record": recorded(w), "expr": _share(w / scale), "labels": {"job": "pages"}}

@@ -174,3 +174,19 @@ def real_toxiproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     argv = [str(binary), "-host", "127.0.0.1", "-port", str(port)]
     with running(argv, answers=f"{url}/version", log=folder / "log"):
         yield url
+
+
+@pytest.fixture(scope="session")
+def real_victoriametrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real VictoriaMetrics, as it comes: what is written to it shows up half a minute later."""
+    binary, folder = program("victoriametrics"), tmp_path_factory.mktemp("victoriametrics")
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    argv = [
+        str(binary),
+        f"-httpListenAddr=127.0.0.1:{port}",
+        f"-storageDataPath={folder / 'data'}",
+        "-retentionPeriod=1d",
+    ]
+    with running(argv, answers=f"{url}/health", log=folder / "log"):
+        yield url

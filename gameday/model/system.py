@@ -69,6 +69,8 @@ class Alerts(Noun):
     page: dict[Text, Text] | None = None
     """Labels of the alert that pages; ``alertname`` among them."""
     ticket: dict[Text, Text] | None = None
+    prometheus: Reached | None = None
+    """The Prometheus that evaluates them, where the metrics are kept elsewhere."""
 
     @model_validator(mode="after")
     def _are_found_one_way(self) -> Alerts:

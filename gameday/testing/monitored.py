@@ -144,6 +144,8 @@ def monitored(
     rules: Mapping[str, str],
     pages_url: str | None = None,
     interval: timedelta = timedelta(seconds=1),
+    programs: tuple[str, str] | None = None,
+    samples_url: str | None = None,
 ) -> Iterator[Monitored]:
     """Run a real Prometheus and Alertmanager over a source, with these rule files.
 
@@ -152,6 +154,8 @@ def monitored(
         rules: text of each rule file by name.
         pages_url: webhook that gets the pages; None: nobody does.
         interval: of scrape and evaluation.
+        programs: paths of a Prometheus and an Alertmanager; None: the machine's own.
+        samples_url: where what is scraped and evaluated is sent to as well; None: nowhere.
 
     Raises:
         PermanentDriverError: a program is not installed.
@@ -162,10 +166,14 @@ def monitored(
     (folder / "rules").mkdir(parents=True)
     for name, text in rules.items():
         (folder / "rules" / f"{name}.yml").write_text(text, encoding="utf-8")
-    (folder / "prometheus.yml").write_text(_settings(folder, source, ports[1], interval))
+    (folder / "prometheus.yml").write_text(
+        _settings(folder, source, ports[1], interval, samples_url)
+    )
     (folder / "alertmanager.yml").write_text(alertmanager_settings(pages_url))
-    prometheus = program("prometheus")
-    alertmanager = program("prometheus-alertmanager", "alertmanager")
+    prometheus, alertmanager = programs or (
+        program("prometheus"),
+        program("prometheus-alertmanager", "alertmanager"),
+    )
     with contextlib.ExitStack() as running:
         running.enter_context(
             _process(
@@ -195,7 +203,11 @@ def monitored(
 
 
 def _settings(
-    folder: Path, source: ErrorSource, alertmanager_port: int, interval: timedelta
+    folder: Path,
+    source: ErrorSource,
+    alertmanager_port: int,
+    interval: timedelta,
+    samples_url: str | None,
 ) -> str:
     span = f"{round(interval.total_seconds() * 1000)}ms"
     target = {"targets": [f"127.0.0.1:{source.port}"]}
@@ -210,6 +222,9 @@ def _settings(
             "rule_files": [str(folder / "rules" / "*.yml")],
             "alerting": {"alertmanagers": [pager]},
             "scrape_configs": [{"job_name": "cells", "static_configs": [target]}],
+            "remote_write": [{"url": samples_url, "queue_config": {"batch_send_deadline": span}}]
+            if samples_url
+            else [],
         }
     )
 

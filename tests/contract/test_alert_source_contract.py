@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from real_programs import program
 
-from gameday.drivers.prometheus import Prometheus
+from gameday.drivers.prometheus import KeptElsewhere, Prometheus
 from gameday.ports import AlertSource
 from gameday.rules.slo_rules import prometheus_rules
 from gameday.testing.burning import SimulatedPrometheus
@@ -83,15 +86,49 @@ class Turning(ErrorSource):
         return "\n".join([*lines, ""])
 
 
+@contextlib.contextmanager
+def told(
+    folder: Path,
+    *,
+    programs: tuple[str, str] | None = None,
+    kept_at: str | None = None,
+) -> Iterator[Alerted]:
+    """The story, told by a real Prometheus; its metrics kept by another, where that is said."""
+    rules = {"slo": prometheus_rules(ALERTING_SLO, time_scale=TIME_SCALE)}
+    nobody = Prometheus("http://127.0.0.1:9")
+    turning, samples = Turning(), f"{kept_at}/api/v1/write" if kept_at else None
+    with (
+        turning.serving() as exporter,
+        monitored(folder, exporter, rules=rules, programs=programs, samples_url=samples) as watched,
+    ):
+        source: AlertSource = Prometheus(watched.prometheus_url)
+        if kept_at:
+            source = KeptElsewhere(Prometheus(watched.prometheus_url), Prometheus(kept_at))
+        asyncio.run(first_scrapes(source))
+        yield asyncio.run(alerted(source, turning.turn, unreachable=nobody))
+
+
 @pytest.fixture(scope="module")
 def of_prometheus(monitoring: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerted]:
-    rules = {"slo": prometheus_rules(ALERTING_SLO, time_scale=TIME_SCALE)}
-    folder, turning = tmp_path_factory.mktemp("contract") / "m", Turning()
-    with turning.serving() as source, monitored(folder, source, rules=rules) as watched:
-        prometheus = Prometheus(watched.prometheus_url)
-        asyncio.run(first_scrapes(prometheus))
-        nobody = Prometheus("http://127.0.0.1:9")
-        yield asyncio.run(alerted(prometheus, turning.turn, unreachable=nobody))
+    with told(tmp_path_factory.mktemp("contract") / "m") as story:
+        yield story
+
+
+@pytest.fixture(scope="module")
+def of_todays_prometheus(
+    monitoring: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Alerted]:
+    programs = str(program("prometheus3")), str(program("alertmanager3"))
+    with told(tmp_path_factory.mktemp("contract") / "m", programs=programs) as story:
+        yield story
+
+
+@pytest.fixture(scope="module")
+def of_victoriametrics(
+    monitoring: None, real_victoriametrics: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Alerted]:
+    with told(tmp_path_factory.mktemp("contract") / "m", kept_at=real_victoriametrics) as story:
+        yield story
 
 
 # In one worker: the story takes half a minute, and is told once.
@@ -102,7 +139,23 @@ class TestPrometheus(AlertSourceContract):
         return of_prometheus
 
 
-async def first_scrapes(prometheus: Prometheus) -> None:
+@pytest.mark.row
+@pytest.mark.xdist_group("alert-source")
+class TestPrometheusOfToday(AlertSourceContract):
+    @pytest.fixture
+    def subject(self, of_todays_prometheus: Alerted) -> Alerted:
+        return of_todays_prometheus
+
+
+@pytest.mark.row
+@pytest.mark.xdist_group("alert-source")
+class TestMetricsKeptInVictoriaMetrics(AlertSourceContract):
+    @pytest.fixture
+    def subject(self, of_victoriametrics: Alerted) -> Alerted:
+        return of_victoriametrics
+
+
+async def first_scrapes(prometheus: AlertSource) -> None:
     """Wait until two scrapes are there, so that a rate is."""
     async with asyncio.timeout(30):
         while (await prometheus.burn_rates(slo=ALERTING_SLO.id)).get("1h") is None:

@@ -48,7 +48,8 @@ def found_in_force(system: System, slo: Slo, loaded: LoadedRules) -> FoundAlerts
     Raises:
         PermanentDriverError: there is none.
     """
-    alerts, url = system.spec.alerts, str(system.spec.metrics.prometheus.url)
+    alerts = system.spec.alerts
+    url = str((alerts.prometheus or system.spec.metrics.prometheus).url)
     if alerts.page is not None:
         found = named_alerts(alerts.page, loaded)
         if not found.page:

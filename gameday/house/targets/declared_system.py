@@ -9,18 +9,20 @@ from gameday.diagnosis.queries import RedQueries
 from gameday.drivers.alertmanager import POLL, PolledPages
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.declared import DeclaredTarget
-from gameday.drivers.prometheus import NamedAlert, NamedAlerts, Prometheus
+from gameday.drivers.prometheus import KeptElsewhere, NamedAlert, NamedAlerts, Prometheus
 from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
 from gameday.house.targets.open_system import Keyring, OpenSystem
 from gameday.house.targets.reach import reach
 from gameday.http.credentials import NO_CREDENTIALS, credentials_of
 from gameday.incidents import deeplinks
+from gameday.model.access import Reached
 from gameday.model.page import Step
 from gameday.model.red import Histograms
 from gameday.model.scenario import TargetKind
 from gameday.model.service_names import SAME_NAMES
 from gameday.model.slo import Slo
-from gameday.model.system import RedReadBy, RuleAuthor, System, SystemSpec
+from gameday.model.system import PrometheusAt, RedReadBy, RuleAuthor, System, SystemSpec
+from gameday.ports import AlertSource
 
 
 def name_of(system: System) -> str:
@@ -45,10 +47,8 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
     prometheus = Prometheus(url, credentials=asked)
     in_force = AlertInForce(None, slo)
     if spec.alerts.rules is not RuleAuthor.GAMEDAY:
-        in_force = alert_in_force(system, slo, await prometheus.loaded_rules())
+        in_force = alert_in_force(system, slo, await evaluating(spec).loaded_rules())
     named, slo = in_force.named, in_force.slo
-    if named is not None:
-        prometheus = NamedAlerts(url, named, credentials=asked)
     assert spec.pages.alertmanager is not None  # other ways are refused when it is read
     pages = PolledPages(
         spec.pages.alertmanager.url,
@@ -70,10 +70,8 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
             answers=(answers, pages.alive),
             carry=pages.carry,
         ),
-        alerts=prometheus,
-        faults=ChaosToolkit(
-            toxiproxy_url=spec.toxiproxy.url if spec.toxiproxy is not None else None
-        ),
+        alerts=_alerts(spec, named),
+        faults=ChaosToolkit(toxiproxy=spec.toxiproxy),
         deploys=None,
         tools=_tools(spec, url, red),
         regions=(),
@@ -93,6 +91,29 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
             *red.notes,
         ),
     )
+
+
+def evaluating(spec: SystemSpec, named: NamedAlert | None = None) -> Prometheus:
+    """Return the Prometheus that evaluates a system's rules.
+
+    Raises:
+        PermanentDriverError: a secret is not where the document says.
+    """
+    return _prometheus(spec.alerts.prometheus or spec.metrics.prometheus, named)
+
+
+def _alerts(spec: SystemSpec, named: NamedAlert | None) -> AlertSource:
+    keeping = _prometheus(spec.metrics.prometheus, named)
+    if spec.alerts.prometheus is None:
+        return keeping
+    return KeptElsewhere(evaluating(spec, named), keeping)
+
+
+def _prometheus(at: PrometheusAt | Reached, named: NamedAlert | None) -> Prometheus:
+    url, asked = str(at.url).rstrip("/"), credentials_of(at)
+    if named is None:
+        return Prometheus(url, credentials=asked)
+    return NamedAlerts(url, named, credentials=asked)
 
 
 def absent_steps(spec: SystemSpec) -> tuple[str, ...]:

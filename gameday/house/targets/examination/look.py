@@ -21,7 +21,7 @@ from gameday.rules.loaded import LoadedRules
 
 T = TypeVar("T")
 
-PROMETHEUS, ALERTMANAGER = "prometheus", "alertmanager"
+PROMETHEUS, RULES, ALERTMANAGER = "prometheus", "prometheus of the rules", "alertmanager"
 """What the checks are called that everything else of these tools rests on."""
 
 
@@ -107,13 +107,37 @@ class Look:
             raise NotAsked(PROMETHEUS) from error
         return await ask(self.prometheus())
 
+    async def of_evaluating(self, ask: Callable[[PrometheusSurvey], Awaitable[T]]) -> T:
+        """Return what the Prometheus says that evaluates the rules; see `of_prometheus`."""
+        told = self.system.spec.alerts.prometheus
+        if told is None:
+            return await self.of_prometheus(ask)
+        try:
+            await self.evaluating_answers(told)
+        except DriverError as error:
+            raise NotAsked(RULES) from error
+        return await ask(PrometheusSurvey(told.url, credentials=credentials_of(told)))
+
+    async def evaluating_answers(self, told: Reached) -> None:
+        """Return when the Prometheus does that evaluates the rules, where it is another.
+
+        Raises:
+            DriverError: it does not.
+        """
+
+        async def ask() -> None:
+            await named(told.url)
+            await PrometheusSurvey(told.url, credentials=credentials_of(told)).values("vector(1)")
+
+        await self._once(RULES, ask)
+
     async def rules(self) -> LoadedRules:
         """Return the rules in force; see `of_prometheus` for errors."""
-        return await self._once("rules", lambda: self.of_prometheus(lambda p: p.loaded_rules()))
+        return await self._once("rules", lambda: self.of_evaluating(lambda p: p.loaded_rules()))
 
     async def sent_to(self) -> Sequence[str] | None:
         """Return where Prometheus sends alerts; None: it does not tell. See `of_prometheus`."""
-        return await self._once("sent to", lambda: self.of_prometheus(lambda p: p.alertmanagers()))
+        return await self._once("sent to", lambda: self.of_evaluating(lambda p: p.alertmanagers()))
 
     # --- of Alertmanager ------------------------------------------------------------------
 

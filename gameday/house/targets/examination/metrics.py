@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from gameday.drivers.alertmanager import AlertmanagerState
 from gameday.errors import DriverError
 from gameday.house.targets.examination.inquiry import Inquiry, Unmet
-from gameday.house.targets.examination.look import PROMETHEUS, Look
+from gameday.house.targets.examination.look import PROMETHEUS, RULES, Look
+from gameday.model.access import Reached
 from gameday.quantity import written
 
 __all__ = ["metrics"]
@@ -26,8 +27,16 @@ def metrics(look: Look) -> Iterator[Inquiry]:
         return f"answers at {look.url}"
 
     yield Inquiry(PROMETHEUS, answers)
+    evaluates = look.system.spec.alerts.prometheus
+    if evaluates is not None:
+        yield Inquiry(RULES, lambda: _evaluates(look, evaluates))
     yield Inquiry("clock", lambda: _clock(look))
     yield Inquiry("alerts sent to", lambda: _sent(look))
+
+
+async def _evaluates(look: Look, told: Reached) -> str:
+    await look.evaluating_answers(told)
+    return f"answers at {told.url}"
 
 
 async def _clock(look: Look) -> str:

@@ -53,7 +53,10 @@ def _files(look: Look) -> Iterator[str]:
     spec = look.system.spec
     reached: list[Access | None] = [
         spec.metrics.prometheus,
+        spec.alerts.prometheus,
         spec.pages.alertmanager,
+        spec.traces.jaeger if spec.traces is not None else None,
+        spec.profiles.pyroscope if spec.profiles is not None else None,
         spec.toxiproxy,
     ]
     for access in reached:
