@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from gameday import __version__
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.http.credentials import shown_at
 from gameday.http.keys import auth_for
 from gameday.http.proof import NotProven
 
@@ -104,6 +105,7 @@ class Toxiproxy:
     async def __aenter__(self) -> Toxiproxy:
         import httpx
 
+        shown = shown_at(self.url)
         try:
             self._client = httpx.AsyncClient(
                 base_url=self.url,
@@ -111,10 +113,16 @@ class Toxiproxy:
                 transport=self._transport,
                 # Toxiproxy turns browsers away by this header, and an HTTP proxy of the
                 # environment is never meant for a control port.
-                headers={"User-Agent": f"gameday/{__version__}"},
+                headers=[
+                    (name.encode(), value.encode())
+                    for name, value in {
+                        "User-Agent": f"gameday/{__version__}",
+                        **shown.headers,
+                    }.items()
+                ],
                 trust_env=False,
                 auth=None if self._transport else auth_for(self.url),
-                verify=self.url.startswith("https:"),
+                verify=shown.verify(self.url),
             )
         except httpx.InvalidURL as problem:
             raise PermanentDriverError(f"{self.url!r} is not a URL: {problem}") from problem

@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import base64
 import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gameday.errors import PermanentDriverError
-from gameday.model.access import Access, SecretRef
 
-__all__ = ["NO_CREDENTIALS", "Credentials", "credentials_of", "secret_of", "told_headers"]
+if TYPE_CHECKING:
+    import ssl  # what is imported here delays every fault
+
+    from gameday.model.access import Access, SecretRef
+
+__all__ = [
+    "NO_CREDENTIALS",
+    "Credentials",
+    "credentials_of",
+    "learn",
+    "learned",
+    "secret_of",
+    "shown_at",
+    "told_headers",
+]
 
 LONGEST_SECRET = 64 * 1024
 """Bytes of a file that is read as a secret; a token of a cluster has a thousand."""
@@ -48,6 +61,8 @@ class Credentials:
             return False  # certificates take 30 ms to load; without https nothing is verified
         if not self.ca and not self.cert:
             return True
+        import ssl
+
         try:
             context = ssl.create_default_context(cafile=self.ca or None)
             if self.cert:
@@ -65,19 +80,45 @@ NO_CREDENTIALS = Credentials()
 """Nothing is shown, and believed is whom the machine believes."""
 
 
-def credentials_of(access: Access) -> Credentials:
+_learned: dict[str, Credentials] = {}
+"""Base URL → how it is asked. Of this process alone."""
+
+
+def learn(told: Mapping[str, Credentials]) -> None:
+    """Know how these addresses are asked, by base URL, while the process lives.
+
+    For what acts far from where a document was read: a fault, its recovery.
+    """
+    _learned.update({url.rstrip("/"): credentials for url, credentials in told.items()})
+
+
+def learned() -> Mapping[str, Credentials]:
+    """Return how addresses are asked, as far as this process knows: for a child in its place."""
+    return dict(_learned)
+
+
+def shown_at(url: str) -> Credentials:
+    """Return how this address is asked; plainly, where nobody said."""
+    return _learned.get(url.rstrip("/"), NO_CREDENTIALS)
+
+
+def credentials_of(access: Access, folder: Path | None = None) -> Credentials:
     """Return how a document says that an address is asked, with every secret found.
+
+    Args:
+        folder: where the paths of files begin; None: in the working directory.
 
     Raises:
         PermanentDriverError: a secret is not where it is said to be.
     """
-    headers = told_headers(access.headers)
+    headers = told_headers(access.headers, folder)
     if access.bearer_token is not None:
-        headers["Authorization"] = f"Bearer {secret_of(access.bearer_token)}"
+        headers["Authorization"] = f"Bearer {secret_of(access.bearer_token, folder)}"
     if access.basic is not None:
-        pair = f"{access.basic.username}:{secret_of(access.basic.password)}"
+        pair = f"{access.basic.username}:{secret_of(access.basic.password, folder)}"
         headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    return Credentials(headers, access.ca or "", access.cert or "", access.key or "")
+    files = (access.ca, access.cert, access.key)
+    return Credentials(headers, *(str((folder or Path()) / file) if file else "" for file in files))
 
 
 def told_headers(
@@ -89,7 +130,7 @@ def told_headers(
         PermanentDriverError: a secret is not where it is said to be.
     """
     return {
-        name: secret_of(value, folder) if isinstance(value, SecretRef) else value
+        name: value if isinstance(value, str) else secret_of(value, folder)
         for name, value in headers.items()
     }
 

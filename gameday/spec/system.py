@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic.alias_generators import to_camel
-
 from gameday.errors import Problem, SpecError
 from gameday.model.access import Access, SecretRef
 from gameday.model.mitigation import DONE_WITHIN, WITHIN, Call, Command
@@ -74,9 +72,6 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
     for way in ("webhook", "pagerduty"):
         if getattr(spec.pages, way) is not None:
             yield ("pages", way), "write alertmanager: {url: …}; its API is polled"
-    if spec.toxiproxy is not None:
-        for name in sorted(spec.toxiproxy.model_fields_set - {"url"}):
-            yield ("toxiproxy", to_camel(name)), "leave it out: a Toxiproxy is asked without"
     absent = "leave it out: the steps that need it do not apply then"
     if spec.traces is not None and spec.traces.tempo is not None:
         yield ("traces", "tempo"), absent
@@ -111,8 +106,10 @@ def _too_slow(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
 def _secrets(spec: SystemSpec) -> Iterator[tuple[FieldPath, SecretRef]]:
     reached: list[tuple[FieldPath, Access | None]] = [
         (("metrics", "prometheus"), spec.metrics.prometheus),
+        (("alerts", "prometheus"), spec.alerts.prometheus),
         (("pages", "alertmanager"), spec.pages.alertmanager),
         (("traces", "jaeger"), spec.traces.jaeger if spec.traces else None),
+        (("toxiproxy",), spec.toxiproxy),
         (("profiles", "pyroscope"), spec.profiles.pyroscope if spec.profiles else None),
     ]
     for path, access in reached:

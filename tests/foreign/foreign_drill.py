@@ -127,7 +127,8 @@ class Owner:
         more: further lines of the system's file, below `spec`.
         responder: who answers the page.
         culprit: whom the scenario expects to be found, in YAML; empty: it does not say.
-        experiment: the fault's name; its text; what the scenario gives it, in YAML.
+        experiment: the fault's name; its text, empty for one of ours; what the scenario gives it,
+            in YAML. None: a web server hangs.
     """
 
     rules: str = "workbook"
@@ -159,7 +160,9 @@ def described(site: foreign_site.Site, owner: Owner) -> None:
     }
     texts = {f: textwrap.dedent(text).format(**places) for f, text in FILES.items()}
     texts["systems/pages.yaml"] += textwrap.indent(textwrap.dedent(owner.more).strip(), "  ") + "\n"
-    for file, text in {**texts, f"experiments/{name}.yaml": experiment}.items():
+    if experiment:
+        texts[f"experiments/{name}.yaml"] = experiment
+    for file, text in texts.items():
         path = site.folder / file
         path.parent.mkdir(exist_ok=True)
         path.write_text(text.lstrip(), encoding="utf-8")

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -36,6 +37,9 @@ TRACER = WEB.with_name("opentelemetry-instrument")
 
 VISITS_PER_SECOND = 20
 READY = 60.0
+
+TOXIC_TOKEN = "HUNTER5"
+"""What the site's owner wants to see from whoever reaches for the Toxiproxy."""
 
 
 def missing() -> str:
@@ -66,7 +70,8 @@ class Parts:
         samples: where Prometheus also writes what it scrapes; empty: nowhere.
         otlp: where the web servers send their traces; each then stands behind a gateway, which
             gives up on it after half a second. Empty: nothing is traced.
-        toxiproxy: control API of the Toxiproxy that stands before the first web server.
+        toxiproxy: control API of the Toxiproxy that stands before the first web server; the site's
+            HAProxy lets in who shows `TOXIC_TOKEN`.
     """
 
     prometheus: str = "prometheus"
@@ -87,6 +92,7 @@ class Site:
     Attributes:
         folder: where its owner keeps its configuration.
         exporter: where HAProxy's own metrics are.
+        toxiproxy: where the Toxiproxy is reached, if there is one: behind HAProxy.
         server: the owner's program that takes a web server out of HAProxy, and puts it back.
         web: process groups of the two web servers, by HAProxy's name for them.
     """
@@ -95,6 +101,7 @@ class Site:
     prometheus: str
     alertmanager: str
     exporter: str
+    toxiproxy: str
     server: Path
     web: dict[str, int]
 
@@ -107,7 +114,7 @@ def running(folder: Path, *, alerts: str = "", parts: Parts = DEBIAN) -> Iterato
         alerts: a rule file in the place of its owner's one alert.
     """
     names = ("site", "metrics", "one", "two", "prometheus", "alertmanager", "gateway-one")
-    ports = {name: free_port() for name in (*names, "gateway-two", "toxic")}
+    ports = {name: free_port() for name in (*names, "gateway-two", "toxic", "gate")}
     _write(folder, ports, parts)
     if alerts:
         (folder / "alerts.yml").write_text(alerts, encoding="utf-8")
@@ -124,7 +131,7 @@ def running(folder: Path, *, alerts: str = "", parts: Parts = DEBIAN) -> Iterato
                 started.enter_context(_web(folder, "gateway", app, port, parts))
         if parts.toxiproxy:
             upstream, listen = (f"127.0.0.1:{ports[name]}" for name in ("one", "toxic"))
-            started.enter_context(_proxied(parts.toxiproxy, "one", listen, upstream))
+            started.enter_context(_proxied(parts.toxiproxy, "pages-one-here", listen, upstream))
         started.enter_context(_process(folder, "haproxy", "haproxy", "-db", "-f", "haproxy.cfg"))
         started.enter_context(
             _process(
@@ -163,6 +170,7 @@ def running(folder: Path, *, alerts: str = "", parts: Parts = DEBIAN) -> Iterato
             prometheus=urls["prometheus"],
             alertmanager=urls["alertmanager"],
             exporter=f"{urls['metrics']}/metrics",
+            toxiproxy=urls["gate"],
             server=folder / "server",
             web=web,
         )
@@ -293,6 +301,17 @@ def _write(folder: Path, ports: dict[str, int], parts: Parts) -> None:
     before = {name: f"gateway-{name}" if parts.otlp else name for name in ("one", "two")}
     if parts.toxiproxy:
         before["one"] = "toxic"
+    gate = ""
+    if parts.toxiproxy:
+        gate = f"""
+            frontend gate
+                bind 127.0.0.1:{ports["gate"]}
+                acl known req.hdr(authorization) -m str "Bearer {TOXIC_TOKEN}"
+                http-request deny deny_status 401 unless known
+                default_backend toxics
+            backend toxics
+                server toxics {urlsplit(parts.toxiproxy).netloc}
+            """
     remote = f"remote_write: [{{url: '{parts.samples}'}}]" if parts.samples else ""
     texts = {
         "haproxy.cfg": f"""
@@ -314,7 +333,8 @@ def _write(folder: Path, ports: dict[str, int], parts: Parts) -> None:
             frontend exporter
                 bind 127.0.0.1:{ports["metrics"]}
                 http-request use-service prometheus-exporter if {{ path /metrics }}
-            """,
+            """
+        + gate,
         "prometheus.yml": f"""
             global: {{scrape_interval: 1s, evaluation_interval: 1s}}
             rule_files: [alerts.yml]

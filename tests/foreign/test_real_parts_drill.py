@@ -9,10 +9,11 @@ from pathlib import Path
 import alerts_of_others as others
 import foreign_drill
 import foreign_site
+import httpx
 import pytest
 from foreign_drill import Owner, Played
 from foreign_site import Parts, Site
-from real_programs import Jaeger
+from real_programs import Jaeger, program
 
 pytestmark = [pytest.mark.row, pytest.mark.xdist_group("foreign")]
 
@@ -24,7 +25,8 @@ def site(tmp_path: Path, parts: Parts) -> Iterator[Site]:
         pytest.skip(f"needs {lacking}; `make setup` installs what is missing")
     folder = tmp_path / "site"
     folder.mkdir()
-    alerts = others.WRITTEN["workbook"](foreign_drill.SCALE)
+    # One branch: the slow one would hold the page for half a minute more.
+    alerts = others.workbook(foreign_drill.SCALE, others.WORKBOOK[:1])
     with foreign_site.running(folder, alerts=alerts, parts=parts) as running:
         yield running
 
@@ -67,3 +69,80 @@ def test_the_bot_finds_the_cause_in_a_real_jaeger(
     assert ("not_applicable", "not_applicable") == tuple(
         done.result["phases"][step]["verdict"] for step in ("profile", "blame")
     )
+
+
+def test_the_alert_of_todays_prometheus_is_paged_by_todays_alertmanager(
+    tmp_path: Path, monitoring: None
+) -> None:
+    newer = Parts(
+        prometheus=str(program("prometheus3")), alertmanager=str(program("alertmanager3"))
+    )
+    with site(tmp_path, newer) as running:
+        assert ("3", "0.33") == (major(running.prometheus), minor(running.alertmanager))
+        before = foreign_site.server_states(running)
+        foreign_drill.described(running, Owner())
+        done = foreign_drill.played(running)
+
+        passed("Prometheus 3 and Alertmanager 0.33", done)
+        assert before == foreign_site.server_states(running)
+        assert not foreign_drill.is_stopped(running, "one")
+
+
+def test_metrics_are_read_in_a_real_victoriametrics_whose_rules_a_prometheus_evaluates(
+    tmp_path: Path, monitoring: None, real_victoriametrics: str
+) -> None:
+    parts = Parts(samples=f"{real_victoriametrics}/api/v1/write")
+    with site(tmp_path, parts) as running:
+        before = foreign_site.server_states(running)
+        owner = Owner(
+            prometheus=f'{{url: "{real_victoriametrics}"}}',
+            rules=f'workbook, prometheus: {{url: "{running.prometheus}"}}',
+        )
+        foreign_drill.described(running, owner)
+        done = foreign_drill.played(running)
+
+        passed("metrics in VictoriaMetrics", done)
+        assert before == foreign_site.server_states(running)
+        assert not foreign_drill.is_stopped(running, "one")
+
+
+def test_a_toxic_in_a_real_toxiproxy_is_the_fault_and_its_token_stands_nowhere(
+    tmp_path: Path, monitoring: None, real_toxiproxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOXIC_TOKEN", foreign_site.TOXIC_TOKEN)
+    with site(tmp_path, Parts(toxiproxy=real_toxiproxy)) as running:
+        before = foreign_site.server_states(running)
+        where = "{service: pages, downstream: one, regions: here, mode: timeout}"
+        owner = Owner(
+            more=f"""
+                toxiproxy: {{url: "{running.toxiproxy}", bearerToken: {{env: TOXIC_TOKEN}}}}
+                """,
+            experiment=("broken-downstream", "", where),
+        )
+        foreign_drill.described(running, owner)
+        done = foreign_drill.played(running)
+
+        passed("the fault in Toxiproxy", done)
+        assert before == foreign_site.server_states(running)
+        (proxy,) = httpx.get(f"{real_toxiproxy}/proxies", trust_env=False).json().values()
+        assert [] == proxy["toxics"]
+        assert [] == files_with(foreign_site.TOXIC_TOKEN, running.folder)
+
+
+def files_with(secret: str, folder: Path) -> list[str]:
+    """Return the files of a drill that hold a secret, but for the site's own configuration."""
+    return [
+        str(path)
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "haproxy.cfg" and secret.encode() in path.read_bytes()
+    ]
+
+
+def major(prometheus: str) -> str:
+    told = httpx.get(f"{prometheus}/api/v1/status/buildinfo", trust_env=False).json()
+    return str(told["data"]["version"]).partition(".")[0]
+
+
+def minor(alertmanager: str) -> str:
+    told = httpx.get(f"{alertmanager}/api/v2/status", trust_env=False).json()
+    return str(told["versionInfo"]["version"]).rpartition(".")[0]

@@ -23,7 +23,7 @@ import threading
 from typing import IO, Any
 
 from gameday.drivers.chaostoolkit import experiment as experiments
-from gameday.http import keys
+from gameday.http import credentials, keys
 
 NICENESS = 5
 LONGEST = 2000
@@ -125,6 +125,8 @@ def main() -> None:
     mode = sys.argv[1]
     request = _read_request()
     keys.learn(request.get("keys", {}))  # of what it reaches in its parent's place
+    shown = request.get("credentials", {})
+    credentials.learn({url: credentials.Credentials(**told) for url, told in shown.items()})
     if mode == "inject":
         threading.Thread(target=_end_with_parent, daemon=True).start()
     if mode != "recover":

@@ -14,6 +14,8 @@ from gameday.drivers.chaostoolkit import marks, process
 from gameday.drivers.chaostoolkit.process import Event
 from gameday.drivers.chaostoolkit.toxics import ToxicServer
 from gameday.errors import DriverError, PermanentDriverError, SteadyStateNotMet
+from gameday.http.credentials import credentials_of, learn
+from gameday.model.access import Reached
 from gameday.ports import Injection, PlannedFault, Undo
 from gameday.process import ProcessId
 from gameday.settings import Settings, handed_down
@@ -38,6 +40,7 @@ class ChaosToolkit:
         self,
         *,
         toxiproxy_url: str | None = None,
+        toxiproxy: Reached | None = None,
         control_url: str | None = None,
         context: str | None = None,
         kubeconfig: str | None = None,
@@ -51,6 +54,7 @@ class ChaosToolkit:
         Args:
             toxiproxy_url: handed to experiments that declare a parameter of this name and are
                 given none; by default the environment's ``TOXIPROXY_URL``.
+            toxiproxy: in its place, one that a system's document says how to ask.
             control_url: likewise; the sandbox's control API, by default that of the settings.
             context: likewise, of a kubeconfig. With one, `strays` looks through its cluster too.
             kubeconfig: likewise; by default the environment's ``KUBECONFIG``.
@@ -61,6 +65,10 @@ class ChaosToolkit:
             settings: handed to every process that plays an experiment; by default those in force.
         """
         settings = settings or Settings.from_environment()
+        if toxiproxy is not None:
+            toxiproxy_url = toxiproxy.url
+            learn({toxiproxy.url: credentials_of(toxiproxy)})
+        self._reached = toxiproxy
         self._environment = handed_down(settings)
         self._addresses = {
             "toxiproxy_url": toxiproxy_url or os.environ.get("TOXIPROXY_URL"),
@@ -115,9 +123,17 @@ class ChaosToolkit:
                     "configuration": values,
                     # Only where removing toxics takes back all that the experiment does.
                     "toxiproxy_url": url if has_short_way and url else None,
+                    **self._told_how(url),
                 },
             ),
         )
+
+    def _told_how(self, url: object) -> Mapping[str, Any]:
+        """Return how an undo tells another process to ask its Toxiproxy: no secret of it."""
+        if self._reached is None or url != self._reached.url:
+            return {}
+        asked = self._reached.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {"reached": asked, "folder": str(Path.cwd())}
 
     async def pinned(self, undo: Undo) -> Undo:
         """Return the undo with what tells the Toxiproxy it is for from any other.
@@ -308,6 +324,10 @@ class ChaosToolkit:
 
 def _server(undo: Undo) -> ToxicServer | None:
     """Return the Toxiproxy that an undo is for; None where it is for none."""
+    asked = undo.data.get("reached")
+    if asked is not None:
+        reached = Reached.model_validate(asked)
+        learn({reached.url: credentials_of(reached, Path(undo.data["folder"]))})
     url = undo.data.get("toxiproxy_url") or undo.data["configuration"].get("toxiproxy_url")
     return ToxicServer.of(url, undo.data.get("server")) if isinstance(url, str) and url else None
 

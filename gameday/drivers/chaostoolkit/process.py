@@ -10,12 +10,13 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import timedelta
 from typing import IO, Any, Literal
 
 from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.errors import DriverError
-from gameday.http import keys
+from gameday.http import credentials, keys
 
 Mode = Literal["inject", "recover", "check"]
 Event = Mapping[str, Any]
@@ -72,6 +73,7 @@ async def play(
             **experiments.carried(experiment),
             "configuration": configuration,
             "keys": dict(keys.known()),
+            "credentials": {url: asdict(shown) for url, shown in credentials.learned().items()},
         }
         has_ended = False
         try:

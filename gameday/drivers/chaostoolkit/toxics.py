@@ -159,12 +159,15 @@ class ToxicServer:
 
     @property
     def _tool(self) -> HttpTool:
-        from gameday.http.tool import HttpTool  # late: HTTP takes a moment to load
+        # Late: HTTP takes a moment to load.
+        from gameday.http.credentials import shown_at
+        from gameday.http.tool import HttpTool
 
         return HttpTool(
             "Toxiproxy",
             self._url,
             timeout=WITHIN,
             headers={"User-Agent": "gameday"},
+            credentials=shown_at(self._url),
             transport=self._transport,
         )

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from gameday.drivers.prometheus import KeptElsewhere
 from gameday.errors import SpecError, UsageError
 from gameday.house.run.judgement import Documents
 from gameday.house.run.misfits import misfits
 from gameday.house.run.stories import Story, read_story
 from gameday.house.targets.choice import choose_target
-from gameday.house.targets.declared_system import declared_system, queries_of
+from gameday.house.targets.declared_system import declared_system, evaluating, queries_of
 from gameday.house.targets.instruments import toolbox_of
 from gameday.model.page import Step
 from gameday.model.red import Histograms, RedPreset
@@ -239,3 +240,21 @@ async def test_instruments_of_a_document_are_asked_as_it_says_and_their_steps_ap
     assert {} == box.at("http://elsewhere").headers
     assert frozenset({Step.BLAME}) == box.absent
     assert "HUNTER" not in repr(box)
+
+
+async def test_metrics_may_be_kept_elsewhere_than_the_rules_are_evaluated(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_TOKEN", "HUNTER2")
+    path = folder / "systems/pages.yaml"
+    rules = '{rules: gameday, prometheus: {url: "http://127.0.0.1:6"}}'
+    path.write_text(path.read_text().replace("{page: {alertname: PagesFailing}}", rules))
+    story = read_story("hang")
+    assert story.system is not None
+
+    system = await declared_system(story.system, story.slo)
+
+    assert isinstance(system.alerts, KeptElsewhere)
+    assert "http://127.0.0.1:9" == system.tools.prometheus
+    evaluates = evaluating(story.system.spec)
+    assert "http://127.0.0.1:6" == evaluates.url
