@@ -170,6 +170,13 @@ class Traces(NamesServices):
         one_of(self, {"jaeger": "jaeger", "tempo": "tempo"}, "write jaeger: {url: …}")
         return self
 
+    @property
+    def reached(self) -> Reached:
+        """Where they are, and how that is asked."""
+        reached = self.jaeger or self.tempo
+        assert reached is not None  # checked when it was read
+        return reached
+
 
 class Profiles(NamesServices):
     """Where profiles are."""

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from gameday.diagnosis.conventions import PRESETS
 from gameday.diagnosis.queries import RedQueries
+from gameday.diagnosis.renamed import RenamedTraces
 from gameday.drivers.alertmanager import POLL, PolledPages
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.declared import DeclaredTarget
+from gameday.drivers.jaeger import JaegerTraces
 from gameday.drivers.prometheus import KeptElsewhere, NamedAlert, NamedAlerts, Prometheus
 from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
 from gameday.house.targets.open_system import Keyring, OpenSystem
@@ -21,8 +23,8 @@ from gameday.model.red import Histograms
 from gameday.model.scenario import TargetKind
 from gameday.model.service_names import SAME_NAMES
 from gameday.model.slo import Slo
-from gameday.model.system import PrometheusAt, RedReadBy, RuleAuthor, System, SystemSpec
-from gameday.ports import AlertSource
+from gameday.model.system import PrometheusAt, RedReadBy, RuleAuthor, System, SystemSpec, Traces
+from gameday.ports import AlertSource, TraceSource
 
 
 def name_of(system: System) -> str:
@@ -56,7 +58,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
         credentials=credentials_of(spec.pages.alertmanager),
     )
 
-    traces = spec.traces.jaeger if spec.traces else None
+    traces = spec.traces.reached if spec.traces else None
     profiles = spec.profiles.pyroscope if spec.profiles else None
 
     async def answers() -> None:
@@ -116,6 +118,16 @@ def _prometheus(at: PrometheusAt | Reached, named: NamedAlert | None) -> Prometh
     return NamedAlerts(url, named, credentials=asked)
 
 
+def traces_of(traces: Traces) -> TraceSource:
+    """Return the traces of a system, by the names that its metrics give services.
+
+    Raises:
+        PermanentDriverError: a secret is not where the document says.
+    """
+    credentials = credentials_of(traces.reached)
+    return RenamedTraces(JaegerTraces(traces.reached.url, credentials=credentials), traces.names)
+
+
 def absent_steps(spec: SystemSpec) -> tuple[str, ...]:
     """Return the steps of the funnel that a system has no instrument for."""
     there = {Step.TRACE: spec.traces, Step.PROFILE: spec.profiles, Step.BLAME: None}
@@ -126,7 +138,7 @@ def _tools(spec: SystemSpec, prometheus: str, red: RedQueries) -> deeplinks.Tool
     traces, profiles = spec.traces, spec.profiles
     return deeplinks.Tools(
         prometheus=prometheus,
-        traces=traces.jaeger.url.rstrip("/") if traces and traces.jaeger else "",
+        traces=traces.reached.url.rstrip("/") if traces else "",
         profiles=profiles.pyroscope.url.rstrip("/") if profiles else "",
         red=red,
         traced_as=traces.names if traces else SAME_NAMES,

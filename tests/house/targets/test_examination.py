@@ -285,3 +285,103 @@ async def test_a_duration_that_is_not_measured_is_told_before_the_day(
     assert "red of pages" == proof.what
     assert proof.found.endswith(", and no duration")
     assert how in proof.how
+
+
+# --- traces, and rules that are evaluated elsewhere ------------------------------------------
+
+
+def traced(*services: str) -> Any:
+    """A Jaeger's answer: one trace of these services."""
+    now = str(time.time_ns())
+    span = {"traceId": "1" * 32, "name": "GET", "startTimeUnixNano": now, "endTimeUnixNano": now}
+    return {
+        "result": {
+            "resourceSpans": [
+                {
+                    "resource": {
+                        "attributes": [{"key": "service.name", "value": {"stringValue": name}}]
+                    },
+                    "scopeSpans": [{"spans": [{**span, "spanId": f"{number:016x}"}]}],
+                }
+                for number, name in enumerate(services, start=1)
+            ]
+        }
+    }
+
+
+class Traced(Tools):
+    """Likewise, with a Jaeger that knows one service, and what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def answer(self, path: str) -> Any:
+        self.asked.append(path)
+        if urlsplit(path).path != "/api/v3/traces":
+            return super().answer(path)
+        (service,) = parse_qs(urlsplit(path).query)["query.serviceName"]
+        return traced("gateway", "httpbin") if service == "gateway" else {"result": {}}
+
+
+@pytest.fixture
+def traced_tools() -> Iterator[Traced]:
+    tools = Traced()
+    thread = threading.Thread(target=tools.server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield tools
+    tools.server.shutdown()
+    tools.server.server_close()
+    thread.join()
+
+
+async def test_traces_are_there_by_the_name_that_the_document_gives(traced_tools: Traced) -> None:
+    there = {"jaeger": {"url": traced_tools.url}, "services": {"pages": "gateway"}}
+
+    found = await examined(system(traced_tools, traces=there), [SLO])
+
+    (check,) = (c for c in found if c.what == "traces of pages")
+    assert ("1 in the last 5m, with httpbin", True) == (check.found, check.ok)
+
+
+async def test_a_service_that_is_traced_under_another_name_is_named_and_bars_nothing(
+    traced_tools: Traced,
+) -> None:
+    (check,) = (
+        c
+        for c in await failed(
+            system(traced_tools, traces={"jaeger": {"url": traced_tools.url}}), SLO
+        )
+        if c.what == "traces of pages"
+    )
+
+    assert "no trace of 'pages' in the last 5m" == check.found
+    assert "write `services: {pages: NAME}`" in check.how
+    assert not check.bars
+
+
+async def test_rules_are_asked_of_the_prometheus_that_evaluates_them(
+    tools: Tools, traced_tools: Traced
+) -> None:
+    tools.rules = []  # of what keeps the metrics alone
+    elsewhere = {"page": {"alertname": "PagesFailing"}, "prometheus": {"url": traced_tools.url}}
+    told = system(tools, alerts=elsewhere, pages={"alertmanager": {"url": traced_tools.url}})
+
+    found = {check.what: check for check in await examined(told, [SLO])}
+
+    assert f"answers at {traced_tools.url}" == found["prometheus of the rules"].found
+    assert found["rule PagesFailing"].ok
+    assert found["alerts sent to"].ok, found["alerts sent to"]
+    assert not any("count" in path for path in traced_tools.asked)
+
+
+async def test_where_that_one_does_not_answer_the_rules_rest_on_it(tools: Tools) -> None:
+    elsewhere = {
+        "page": {"alertname": "PagesFailing"},
+        "prometheus": {"url": "http://127.0.0.1:9"},
+    }
+
+    found = {c.what: c for c in await examined(system(tools, alerts=elsewhere), [SLO])}
+
+    assert "nothing listens there" in found["prometheus of the rules"].how
+    assert "not looked at: it rests on prometheus of the rules" == found["alerts sent to"].found

@@ -19,13 +19,22 @@ from gameday.house.targets.examination.pages import pages
 from gameday.house.targets.examination.promises import promises
 from gameday.house.targets.examination.secrets import secrets
 from gameday.house.targets.examination.toxiproxy import toxiproxy
+from gameday.house.targets.examination.traces import traces
 from gameday.model.slo import Slo
 from gameday.model.system import System
 from gameday.spec import Catalogue, read_scenario
 
 __all__ = ["EXAMINERS", "WITHIN", "Check", "drilled_on", "examined"]
 
-EXAMINERS: tuple[Examiner, ...] = (metrics, pages, promises, mitigations, toxiproxy, secrets)
+EXAMINERS: tuple[Examiner, ...] = (
+    metrics,
+    pages,
+    promises,
+    traces,
+    mitigations,
+    toxiproxy,
+    secrets,
+)
 """What looks at each part of a document, in the order in which it is told."""
 
 WITHIN = timedelta(seconds=6)

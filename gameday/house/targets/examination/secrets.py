@@ -55,7 +55,7 @@ def _files(look: Look) -> Iterator[str]:
         spec.metrics.prometheus,
         spec.alerts.prometheus,
         spec.pages.alertmanager,
-        spec.traces.jaeger if spec.traces is not None else None,
+        spec.traces.reached if spec.traces is not None else None,
         spec.profiles.pyroscope if spec.profiles is not None else None,
         spec.toxiproxy,
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gameday.drivers.toxiproxy import Toxiproxy
 from gameday.house.targets.examination.inquiry import Inquiry
 from gameday.house.targets.examination.look import Look
+from gameday.http.credentials import credentials_of, learn
 from gameday.http.knock import named
 
 __all__ = ["toxiproxy"]
@@ -20,6 +21,7 @@ def toxiproxy(look: Look) -> Iterator[Inquiry]:
     url = told.url
 
     async def answers() -> str:
+        learn({url: credentials_of(told)})
         await named(url)
         async with Toxiproxy(url) as proxy:
             version = await proxy.version()
