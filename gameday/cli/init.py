@@ -116,7 +116,8 @@ def _check_name(name: str) -> None:
     from pydantic import TypeAdapter, ValidationError
 
     from gameday.errors import UsageError
-    from gameday.model.scenario import Name, TargetKind, kind_of
+    from gameday.model.noun import Name
+    from gameday.model.scenario import TargetKind, kind_of
 
     try:
         TypeAdapter(Name).validate_python(name)

@@ -30,6 +30,14 @@ def went_live(
     return max(fitting, key=lambda d: d.deployed_at, default=None)
 
 
+def live(
+    deploys: Sequence[Deploy], *, service: str, region: str | None, onset: datetime
+) -> Deploy | None:
+    """Return the deploy whose version was live at the onset; None where none is known."""
+    fitting = [d for d in _of(deploys, service, region) if d.deployed_at <= onset + ONSET_ERROR]
+    return max(fitting, key=lambda d: d.deployed_at, default=None)
+
+
 def before(deploys: Sequence[Deploy], deploy: Deploy, *, region: str | None) -> Deploy | None:
     """Return the deploy of another revision that was live before this one; None if unknown."""
     earlier = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gameday.diagnosis.conventions import SHOP
 from gameday.diagnosis.queries import RedQueries
+from gameday.model.code import CodeOf
 from gameday.model.page import Step
 from gameday.ports import AlertSource, CodeHistory, ProfileSource, SignalSource, TraceSource
 
@@ -16,6 +17,7 @@ class Instruments:
 
     Attributes:
         red: how rate, errors and duration are asked for.
+        sources: where the system's document says that the code of its services is.
         absent: the steps that the system itself has no instrument for, wherever it is looked for.
     """
 
@@ -26,3 +28,4 @@ class Instruments:
     code: CodeHistory | None = None
     red: RedQueries = SHOP
     absent: frozenset[Step] = frozenset()
+    sources: tuple[CodeOf, ...] = ()

@@ -50,7 +50,7 @@ class Suspect:
         traces: the traces that accuse it, the first to suffer first.
         region: the one region they come from; None: several.
         example: one span of the place.
-        quiet_revisions: revisions of the service that the quiet traces came from.
+        quiet: spans of the service in the quiet traces, one for each process.
     """
 
     place: Hop
@@ -63,7 +63,7 @@ class Suspect:
     traces: tuple[Trace, ...]
     region: str | None
     example: Span
-    quiet_revisions: frozenset[str] = frozenset()
+    quiet: tuple[Span, ...] = ()
 
     def first_at(self) -> datetime:
         """Return when the earliest of the accusing requests started."""
@@ -115,11 +115,13 @@ def accuse(bad: Sequence[Trace], quiet: Sequence[Trace]) -> Suspect | None:
         traces=tuple(t.trace for t in accusing),
         region=_majority(regions),
         example=example,
-        quiet_revisions=frozenset(
-            str(span.resource["vcs.ref.head.revision"])
-            for trace in quiet
-            for span in trace.spans
-            if span.service == place.service and "vcs.ref.head.revision" in span.resource
+        quiet=tuple(
+            {
+                repr(sorted(span.resource.items(), key=str)): span
+                for trace in quiet
+                for span in trace.spans
+                if span.service == place.service
+            }.values()
         ),
     )
 

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from gameday.diagnosis.conventions import SHOP
 from gameday.diagnosis.queries import RedQueries
 from gameday.incidents.state import IncidentState
+from gameday.model.code import CodeOf
 from gameday.model.service_names import SAME_NAMES, ServiceNames
 from gameday.model.slo import Slo
 
@@ -25,6 +26,7 @@ class Tools:
     Attributes:
         code: where this machine has the repositories that traces name, by that name; one that is
             missing is looked for under its own name.
+        sources: where the code of each service is, as the system's document says.
         red: how rate, errors and duration are asked for.
         traced_as: what the traces call services; profiled_as: what the profiles do.
     """
@@ -33,6 +35,7 @@ class Tools:
     traces: str = ""
     profiles: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[CodeOf, ...] = ()
     red: RedQueries = SHOP
     traced_as: ServiceNames = SAME_NAMES
     profiled_as: ServiceNames = SAME_NAMES

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from gameday.model.scenario import Noun, Text
+from gameday.model.noun import Noun, Text
 
 __all__ = [
     "Access",

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from gameday.model.access import Header, Secret, Url, one_of, written_secrets, wrong
+from gameday.model.noun import Name, Noun, PositiveDuration, Text
 from gameday.model.placeholders import placeholders
-from gameday.model.scenario import Name, Noun, PositiveDuration, Text
 
 __all__ = ["DONE_WITHIN", "WITHIN", "Call", "Command", "DeclaredMitigation"]
 

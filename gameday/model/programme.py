@@ -32,7 +32,8 @@ from gameday.model.calendar import (
     instant,
     occurrences,
 )
-from gameday.model.scenario import Name, Noun, TargetKind, Text
+from gameday.model.noun import Name, Noun, Text
+from gameday.model.scenario import TargetKind
 from gameday.quantity import Ratio, refusal, shown
 
 KINDS = tuple(str(kind) for kind in TargetKind)

@@ -13,27 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from gameday.model.effects import Limits
+from gameday.model.noun import Name, Noun, PositiveDuration, Text
 from gameday.model.severity import IncidentSeverity
 from gameday.quantity import Duration, Ratio, ShareOrCount, Within
-
-
-class Noun(BaseModel):
-    """A frozen value read from a file: camelCase in the file, unknown fields refused."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
-    )
 
 
 class TargetKind(StrEnum):
@@ -56,22 +45,8 @@ class ResponderKind(StrEnum):
 THEORY: Literal["theory"] = "theory"
 
 
-def _longer_than_nothing(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise PydanticCustomError(
-            "quantity", "must be longer than nothing", {"hint": "such as 10s or 5m"}
-        )
-    return value
-
-
 def _silence(value: Any) -> Any:
     return None if value == "none" else value
-
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
-"""A name that also serves in paths, labels and URLs: small letters, digits, dashes."""
-Text = Annotated[str, Field(min_length=1)]
-PositiveDuration = Annotated[Duration, AfterValidator(_longer_than_nothing)]
 
 
 class Metadata(Noun):

@@ -14,9 +14,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool, model_validator
 
 from gameday.model.access import Access, Reached, Url, one_of, wrong
+from gameday.model.code import CodeOf
+from gameday.model.deploy_source import DeploySource
 from gameday.model.mitigation import DeclaredMitigation
+from gameday.model.noun import Name, Noun, Text
 from gameday.model.red import Histograms, RedPreset
-from gameday.model.scenario import Name, Noun, Text
 from gameday.model.service_names import ServiceNames
 
 __all__ = ["RedReadBy", "RuleAuthor", "System", "SystemSpec"]
@@ -184,25 +186,6 @@ class Profiles(NamesServices):
     pyroscope: Reached
 
 
-class DeploySource(Noun):
-    """Where it is told what went live, when."""
-
-    kubernetes: dict[str, Any] | None = None
-    github: dict[str, Any] | None = None
-    argocd: dict[str, Any] | None = None
-    grafana: dict[str, Any] | None = None
-    webhook: dict[str, Any] | None = None
-    command: dict[str, Any] | None = None
-
-
-class CodeOf(Noun):
-    """The repository of a service."""
-
-    service: Text
-    repository: Text
-    revision: dict[str, Any] = Field(default_factory=dict)
-
-
 class ClusterAt(Noun):
     """The cluster a system runs in."""
 
@@ -255,6 +238,10 @@ class SystemSpec(Noun):
                 "has a timeScale and is not disposable",
                 "only where nobody depends on it: disposable: true, or leave timeScale out",
             )
+        services = [c.service for c in self.code]
+        several = next((s for s in services if services.count(s) > 1), None)
+        if several is not None:
+            raise wrong(f"has two repositories of '{several}'", "keep one of them")
         names = [m.name for m in self.mitigations]
         twice = next((n for n in names if names.count(n) > 1), None)
         if twice is not None:

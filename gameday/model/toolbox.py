@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from gameday.model.code import CodeOf
 from gameday.model.page import Step, Value
 from gameday.model.service_names import ServiceNames
 
@@ -44,10 +45,12 @@ class Toolbox(Value):
     Attributes:
         instruments: all that want to know who asks, or that call services by other names.
         absent: the steps that the system has no instrument for.
+        sources: where the code of its services is.
     """
 
     instruments: tuple[Instrument, ...] = ()
     absent: frozenset[Step] = frozenset()
+    sources: tuple[CodeOf, ...] = ()
 
     def at(self, url: str) -> Instrument:
         """Return the instrument at a base URL; an ordinary one where nothing is said of it."""

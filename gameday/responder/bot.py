@@ -210,7 +210,9 @@ class Bot:
                 Step.BLAME, "the traces name no service whose changes to look at"
             )
         deploys = await self._patiently(self._desk.deploys)
-        return await self._patiently(lambda: explain(case, suspect, deploys, self._code))
+        return await self._patiently(
+            lambda: explain(case, suspect, deploys, self._code, sources=self._toolbox.sources)
+        )
 
     # --- mitigation -------------------------------------------------------------------------
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from gameday.errors import UsageError
 from gameday.model.json_form import JsonForm
+from gameday.model.noun import Noun
 from gameday.model.plan_record import PLAN
 from gameday.model.programme import Programme
 from gameday.model.result import RESULT, TASK
-from gameday.model.scenario import Noun, Scenario
+from gameday.model.scenario import Scenario
 from gameday.model.system import System
 from gameday.names import did_you_mean
 

@@ -78,9 +78,11 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
     for name in ("kubernetes", "regions", "graph"):
         if getattr(spec, name) is not None:
             yield (name,), absent
-    for name in ("deploys", "code", "links"):
-        if getattr(spec, name):
-            yield (name,), absent
+    if spec.links:
+        yield ("links",), absent
+    for number, source in enumerate(spec.deploys):
+        for kind in sorted(source.model_fields_set - {"command"}):
+            yield ("deploys", number, kind), "write a command that prints them"
     for number, mitigation in enumerate(spec.mitigations):
         for kind in ("kubernetes", "chaostoolkit"):
             if getattr(mitigation, kind) is not None:

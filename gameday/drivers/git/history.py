@@ -77,6 +77,16 @@ class GitHistory:
             where = await place(git, commit, function=function, file=file, line=line)
             return _blame(git, where, await last_change(git, where))
 
+    async def commit(self, *, repository: str, revision: str) -> str:
+        """Return the commit that a revision names.
+
+        Raises:
+            HistoryUnknown: it is not in this repository.
+            DriverError: there is no such repository, or git did not answer.
+        """
+        async with self._opened(repository, revision) as git:
+            return await commit_of(git, revision)
+
     async def change_since(
         self,
         *,

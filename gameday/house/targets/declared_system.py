@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from gameday.diagnosis.conventions import PRESETS
 from gameday.diagnosis.queries import RedQueries
@@ -13,6 +14,7 @@ from gameday.drivers.declared import DeclaredTarget
 from gameday.drivers.jaeger import JaegerTraces
 from gameday.drivers.prometheus import KeptElsewhere, NamedAlert, NamedAlerts, Prometheus
 from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
+from gameday.house.targets.deploy_logs import deploy_log_of
 from gameday.house.targets.open_system import Keyring, OpenSystem
 from gameday.house.targets.reach import reach
 from gameday.http.credentials import NO_CREDENTIALS, credentials_of
@@ -74,7 +76,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
         ),
         alerts=_alerts(spec, named),
         faults=ChaosToolkit(toxiproxy=spec.toxiproxy),
-        deploys=None,
+        deploys=deploy_log_of(spec),
         tools=_tools(spec, url, red),
         regions=(),
         count=reach,
@@ -130,8 +132,13 @@ def traces_of(traces: Traces) -> TraceSource:
 
 def absent_steps(spec: SystemSpec) -> tuple[str, ...]:
     """Return the steps of the funnel that a system has no instrument for."""
-    there = {Step.TRACE: spec.traces, Step.PROFILE: spec.profiles, Step.BLAME: None}
-    return tuple(str(step) for step, instrument in there.items() if instrument is None)
+    there = {
+        Step.TRACE: spec.traces,
+        Step.PROFILE: spec.profiles,
+        # A function is blamed that a profile names, in a repository, against what went live.
+        Step.BLAME: spec.profiles and spec.deploys and spec.code,
+    }
+    return tuple(str(step) for step, instrument in there.items() if not instrument)
 
 
 def _tools(spec: SystemSpec, prometheus: str, red: RedQueries) -> deeplinks.Tools:
@@ -140,6 +147,11 @@ def _tools(spec: SystemSpec, prometheus: str, red: RedQueries) -> deeplinks.Tool
         prometheus=prometheus,
         traces=traces.reached.url.rstrip("/") if traces else "",
         profiles=profiles.pyroscope.url.rstrip("/") if profiles else "",
+        sources=tuple(
+            # A responder's process works in another folder.
+            one.model_copy(update={"repository": str(Path(one.repository).absolute())})
+            for one in spec.code
+        ),
         red=red,
         traced_as=traces.names if traces else SAME_NAMES,
         profiled_as=profiles.names if profiles else SAME_NAMES,

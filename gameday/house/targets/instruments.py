@@ -46,6 +46,7 @@ def instruments_of(
         profiles=profiles,
         code=GitHistory(copies=tools.code),
         red=tools.red,
+        sources=tools.sources,
         absent=frozenset(map(Step, absent)),
     )
 
@@ -72,6 +73,7 @@ def toolbox_of(system: OpenSystem) -> Toolbox:
             if url and (asked != NO_CREDENTIALS or names != SAME_NAMES)
         ),
         absent=frozenset(map(Step, system.absent)),
+        sources=tools.sources,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from gameday.diagnosis import findings, stacks
 from gameday.diagnosis.blame import explain
-from gameday.diagnosis.case import Case, repository_of, revision_of
+from gameday.diagnosis.case import Case, revision_of
 from gameday.diagnosis.dashboard import DrawnDashboard, drawn
 from gameday.diagnosis.instruments import Instruments
 from gameday.diagnosis.links import Dashboard
@@ -271,16 +271,7 @@ class Readings:
             nothing = "the traces name no service whose changes to look at"
             return BlamePanel(findings.unknown(Step.BLAME, nothing), live, None, case.onset())
         try:
-            finding = await explain(case, suspect, live, code)
-            leaf, repository, revision = case.leaf, repository_of(suspect), revision_of(suspect)
-            if leaf and case.blamed is None and repository and revision:
-                case.blamed = await code.blame(
-                    repository=repository,
-                    revision=revision,
-                    file=stacks.repository_path(leaf.file, revision),
-                    line=leaf.line,
-                    function=leaf.function,
-                )
+            finding = await explain(case, suspect, live, code, sources=self._of.sources)
         except DriverError as error:
             # The deploy timeline is worth showing all the same.
             finding = findings.unknown(Step.BLAME, str(error))

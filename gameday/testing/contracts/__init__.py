@@ -22,6 +22,7 @@ from gameday.testing.contracts.clock import (
     SettableClockContract,
 )
 from gameday.testing.contracts.contract import Broken, check, promises
+from gameday.testing.contracts.deploys import DeployedSystem, DeployLogContract
 from gameday.testing.contracts.faults import (
     FaultDriverContract,
     FaultyPlace,
@@ -44,6 +45,8 @@ __all__ = [
     "Alerted",
     "Broken",
     "ClockContract",
+    "DeployLogContract",
+    "DeployedSystem",
     "FaultDriverContract",
     "FaultyPlace",
     "HeldLease",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,11 @@ from gameday.house.run.misfits import misfits
 from gameday.house.run.stories import Story, read_story
 from gameday.house.targets.choice import choose_target
 from gameday.house.targets.declared_system import declared_system, evaluating, queries_of
-from gameday.house.targets.instruments import toolbox_of
+from gameday.house.targets.instruments import instruments_of, toolbox_of
 from gameday.model.page import Step
 from gameday.model.red import Histograms, RedPreset
 from gameday.model.scenario import TargetKind
+from gameday.model.signals import Deploy
 from gameday.model.system import RedReadBy
 from gameday.settings import Settings
 
@@ -258,3 +261,34 @@ async def test_metrics_may_be_kept_elsewhere_than_the_rules_are_evaluated(
     assert "http://127.0.0.1:9" == system.tools.prometheus
     evaluates = evaluating(story.system.spec)
     assert "http://127.0.0.1:6" == evaluates.url
+
+
+async def test_deploys_and_code_of_a_document_let_a_function_be_blamed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_TOKEN", "HUNTER2")
+    unasked(folder)
+    path = folder / "systems/pages.yaml"
+    deploys = [{"service": "pages", "revision": "v1", "deployed_at": "2026-01-01T12:00:00Z"}]
+    path.write_text(
+        path.read_text()
+        + '  traces: {jaeger: {url: "http://127.0.0.1:7/"}}\n'
+        + '  profiles: {pyroscope: {url: "http://127.0.0.1:8"}}\n'
+        + f"  deploys: [{{command: {{run: [echo, {json.dumps(json.dumps(deploys))}]}}}}]\n"
+        + "  code: [{service: pages, repository: ../pages, revision: {pattern: ^v(.*)$}}]\n"
+    )
+    story = read_story("hang")
+    assert story.system is not None
+
+    system = await declared_system(story.system, story.slo)
+
+    assert () == system.absent
+    assert system.deploys is not None
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert [Deploy("pages", "v1", noon)] == list(
+        await system.deploys.deploys(since=noon, until=noon)
+    )
+    (source,) = toolbox_of(system).sources
+    assert Path(source.repository).is_absolute()
+    assert "1" == source.revision.in_git("v1")
+    assert (source,) == instruments_of(system.tools).sources

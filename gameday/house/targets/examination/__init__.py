@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from gameday.house.targets.check import Check
+from gameday.house.targets.examination.changes import changes
 from gameday.house.targets.examination.inquiry import Examiner, answered
 from gameday.house.targets.examination.look import Look
 from gameday.house.targets.examination.metrics import metrics
@@ -31,6 +32,7 @@ EXAMINERS: tuple[Examiner, ...] = (
     pages,
     promises,
     traces,
+    changes,
     mitigations,
     toxiproxy,
     secrets,
