@@ -59,6 +59,7 @@ def front(
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             parts = urlsplit(self.path)
             query = parse_qs(parts.query).get("query", [""])[0]
             headers = {k.lower(): v for k, v in self.headers.items()}
@@ -73,6 +74,9 @@ def front(
                 self.send_header("Content-Length", str(len(said.body)))
                 self.end_headers()
                 self.wfile.write(said.body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""

@@ -62,8 +62,12 @@ def silenced(alertmanager: str, name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Tools]:
-    """Run the tools for as long as the context lasts, from when they measure and page."""
+def running(folder: Path, *more: dict[str, Any]) -> Iterator[Tools]:
+    """Run the tools for as long as the context lasts, from when they measure and page.
+
+    Args:
+        more: rules beside those that are there.
+    """
     ports = real_programs.free_ports(3)
     prometheus, alertmanager, other = (f"127.0.0.1:{port}" for port in ports)
     both = " and ".join(
@@ -76,6 +80,7 @@ def running(folder: Path) -> Iterator[Tools]:
         {"alert": "PagesUnheard", "expr": both},
         {"alert": "PagesTwice", "expr": f"{twice} > 0"},
         {"alert": "Watchdog", "expr": "vector(1)"},
+        *more,
     ]
     texts = {
         "prometheus.yml": {

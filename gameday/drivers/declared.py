@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
 from gameday.http.credentials import Credentials, secret_of, told_headers
+from gameday.http.masking import masked
 from gameday.http.tool import HttpTool
 from gameday.model.mitigation import Call, Command, DeclaredMitigation
 from gameday.model.placeholders import filled
@@ -34,8 +35,8 @@ Ask = Callable[[], Awaitable[object]]
 LAST_WORDS = 300
 """Characters of what a command says that are kept."""
 
-LAST_BYTES = 4 * LAST_WORDS
-"""Bytes that hold them: a character has four at most."""
+LAST_BYTES = 64 * LAST_WORDS
+"""Bytes that are read for them: more than they are, so that no secret is cut in two among them."""
 
 
 class DeclaredTarget:
@@ -208,7 +209,7 @@ async def _ran(command: Command, folder: Path) -> str:
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         said.seek(max(0, said.seek(0, os.SEEK_END) - LAST_BYTES))
-        words = said.read().decode(errors="replace").strip()[-LAST_WORDS:]
+        words = masked(said.read().decode(errors="replace")).strip()[-LAST_WORDS:]
     if process.returncode:
         raise PermanentDriverError(f"{shown} ended with {process.returncode}: {words or 'no word'}")
     return f"{shown}{f': {words}' if words else ''}"

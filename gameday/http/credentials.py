@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gameday.errors import PermanentDriverError
+from gameday.http.masking import remember
 
 if TYPE_CHECKING:
     import ssl  # what is imported here delays every fault
@@ -90,6 +91,8 @@ def learn(told: Mapping[str, Credentials]) -> None:
     For what acts far from where a document was read: a fault, its recovery.
     """
     _learned.update({url.rstrip("/"): credentials for url, credentials in told.items()})
+    # A process that was told them has not read them itself, and covers them all the same.
+    remember(*(c.headers.get("Authorization", "").partition(" ")[2] for c in told.values()))
 
 
 def learned() -> Mapping[str, Credentials]:
@@ -116,7 +119,9 @@ def credentials_of(access: Access, folder: Path | None = None) -> Credentials:
         headers["Authorization"] = f"Bearer {secret_of(access.bearer_token, folder)}"
     if access.basic is not None:
         pair = f"{access.basic.username}:{secret_of(access.basic.password, folder)}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        shown = base64.b64encode(pair.encode()).decode()
+        remember(shown)
+        headers["Authorization"] = f"Basic {shown}"
     files = (access.ca, access.cert, access.key)
     return Credentials(headers, *(str((folder or Path()) / file) if file else "" for file in files))
 
@@ -160,4 +165,5 @@ def secret_of(ref: SecretRef, folder: Path | None = None) -> str:
         raise PermanentDriverError(f"a secret is looked for in {where}, which is not set or empty")
     if not found.isprintable():
         raise PermanentDriverError(f"what {where} holds is several lines or no text: no secret")
+    remember(found)
     return found

@@ -26,12 +26,12 @@ import httpx
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError, UsageError
 from gameday.http.address import is_loopback
+from gameday.http.masking import MASK, variants
 from gameday.http.pace import Pace
 from gameday.ports import Clock
 
 __all__ = ["MASK", "Answer", "Delivery", "Patience", "clipped", "encoded", "retry_after"]
 
-MASK = "•••"
 """What a reader sees in the place of a secret."""
 
 _TOO_MANY = 429
@@ -150,7 +150,7 @@ class Delivery:
             raise UsageError(
                 f"{name} at {self.place}: a secret would travel in the clear; use https"
             )
-        self._hidden = _variants([*secrets, *_hidden_in(self._url, hides_url=hides_url)])
+        self._hidden = variants([*secrets, *_hidden_in(self._url, hides_url=hides_url)])
         self._clock = clock
         self._patience = patience or Patience()
         self._rng = rng or random.Random()
@@ -411,13 +411,6 @@ def _hidden_in(url: str, *, hides_url: bool) -> list[str]:
         pieces = re.split(r"[/?&=]", target)
         found += [target.strip("/"), *(p for p in pieces if len(p) >= 12)]
     return found
-
-
-def _variants(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Return the secrets as they are and as JSON may write them, the longest first."""
-    plain = {s for s in secrets if s}
-    found = plain | {s.replace("/", "\\/") for s in plain} | {json.dumps(s)[1:-1] for s in plain}
-    return tuple(sorted(found, key=lambda s: (-len(s), s)))
 
 
 _HIDDEN: ContextVar[tuple[str, ...]] = ContextVar("hidden", default=())

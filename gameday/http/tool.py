@@ -20,6 +20,7 @@ from gameday.http.address import is_loopback
 from gameday.http.causes import WHOLE, remedy_of, why_silent
 from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.http.keys import auth_for
+from gameday.http.masking import masked
 from gameday.http.proof import NotProven
 
 __all__ = ["Answer", "HttpTool", "Parameters"]
@@ -253,6 +254,11 @@ class HttpTool:
 
 
 def _reason(answer: httpx.Response) -> str:
+    # Covered before it is cut: a server that says no may say what was shown to it.
+    return masked(_words(answer))[:_LONGEST_REASON]
+
+
+def _words(answer: httpx.Response) -> str:
     try:
         said = answer.json()
     except (ValueError, RecursionError):
@@ -261,7 +267,7 @@ def _reason(answer: httpx.Response) -> str:
         error = said.get("error", said)
         text = error.get("message") if isinstance(error, dict) else error
         if text:
-            return str(text)[:_LONGEST_REASON]
+            return str(text)
     if answer.is_success:
         return ""
-    return answer.reason_phrase or answer.text.strip()[:_LONGEST_REASON] or "no reason given"
+    return answer.reason_phrase or answer.text.strip() or "no reason given"

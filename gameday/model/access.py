@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from gameday.model.noun import Noun, Text
+from gameday.model.secret_names import is_secret
 
 __all__ = [
     "Access",
@@ -19,26 +19,10 @@ __all__ = [
     "Secret",
     "SecretRef",
     "Url",
-    "is_secret",
     "one_of",
     "written_secrets",
     "wrong",
 ]
-
-_SECRETS = re.compile(
-    "apikey|auth|authorization|cookie|credentials?|key|passw(or)?d|pwd|secret|session|sig(nature)?"
-    "|token",
-    re.IGNORECASE,
-)
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-
-
-def is_secret(name: str) -> bool:
-    """Return whether what bears this name is a secret, by the words of the name.
-
-    ``X-Api-Key``, ``access_token`` and ``hubSignature`` are; ``X-Scope-OrgID`` and ``author`` not.
-    """
-    return any(_SECRETS.fullmatch(word) for word in _WORD.findall(name))
 
 
 def written_secrets(headers: Mapping[str, Any]) -> Iterator[str]:

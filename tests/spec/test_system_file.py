@@ -9,8 +9,9 @@ import jsonschema_rs
 import pytest
 
 from gameday.errors import SpecError
-from gameday.model.access import SecretRef, is_secret
+from gameday.model.access import SecretRef
 from gameday.model.mitigation import Call, Command
+from gameday.model.secret_names import is_secret
 from gameday.spec import read_documents, read_system, schema
 
 GOOD = Path(__file__).parent / "good/system.yaml"

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.http import credentials, keys
+from gameday.http.masking import masked
 
 NICENESS = 5
 LONGEST = 2000
@@ -59,7 +60,7 @@ def _error(run: dict[str, Any]) -> str:
     if not lines:
         return ""
     message = lines.split("chaoslib.exceptions.ActivityFailed: ")[-1]
-    return message.strip()[:LONGEST]
+    return masked(message).strip()[:LONGEST]
 
 
 def _play(mode: str, experiment: dict[str, Any], out: IO[str]) -> None:
@@ -88,7 +89,7 @@ def _play(mode: str, experiment: dict[str, Any], out: IO[str]) -> None:
                 event="hypothesis",
                 met=bool(state and state["steady_state_met"]),
                 probe=probe.get("activity", {}).get("name", ""),
-                output=repr(probe.get("output"))[:LONGEST],
+                output=masked(repr(probe.get("output")))[:LONGEST],
                 error=_error(probe),
             )
 
@@ -115,7 +116,7 @@ def _play(mode: str, experiment: dict[str, Any], out: IO[str]) -> None:
             experiment, settings=settings, strategy=strategy, event_handlers=[Narrator()]
         )
     except ChaosException as problem:
-        tell(event="refused", error=str(problem)[:LONGEST])
+        tell(event="refused", error=masked(str(problem))[:LONGEST])
         return
     tell(event="finished", status=journal["status"])
 
