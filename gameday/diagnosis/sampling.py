@@ -73,7 +73,7 @@ async def sample(store: TraceSource, hunt: Hunt, clock: Clock) -> TraceSample:
         if len(bad) >= FEW and clock.elapsed() >= deadline - PATIENCE * 0.75:
             break
         await clock.sleep(PAUSE)
-    return TraceSample(_spread(bad), await _quiet(store, hunt, clock.now()))
+    return TraceSample(_spread(bad), await _quiet(store, hunt, bad, clock.now()))
 
 
 async def look(store: TraceSource, hunt: Hunt, *, now: datetime) -> TraceSample:
@@ -82,7 +82,8 @@ async def look(store: TraceSource, hunt: Hunt, *, now: datetime) -> TraceSample:
     Raises:
         DriverError: the store does not answer.
     """
-    return TraceSample(_spread(await _bad(store, hunt, now)), await _quiet(store, hunt, now))
+    bad = await _bad(store, hunt, now)
+    return TraceSample(_spread(bad), await _quiet(store, hunt, bad, now))
 
 
 async def _bad(store: TraceSource, hunt: Hunt, now: datetime) -> list[Trace]:
@@ -103,7 +104,9 @@ async def _bad(store: TraceSource, hunt: Hunt, now: datetime) -> list[Trace]:
     return _ordered(t for t in found.values() if hunt.is_bad(t) and _settled(t, now))
 
 
-async def _quiet(store: TraceSource, hunt: Hunt, now: datetime) -> tuple[Trace, ...]:
+async def _quiet(
+    store: TraceSource, hunt: Hunt, bad: Sequence[Trace], now: datetime
+) -> tuple[Trace, ...]:
     until = (hunt.onset or hunt.since) - ONSET_MARGIN
     # Asked for in pieces for the same reason, so that they come from more than one instant.
     half = QUIET_BEFORE / 2
@@ -115,11 +118,14 @@ async def _quiet(store: TraceSource, hunt: Hunt, now: datetime) -> tuple[Trace, 
         )
     ]
     quiet = [t for t in before if _is_quiet(t, hunt) and _settled(t, now)]
-    if len(quiet) < FEW:
-        # A cold start: nothing before the onset. Then those that were spared are the comparison.
-        spared = await store.search(service=hunt.service, since=until, until=now, limit=60)
-        ours = [seen_from(t, hunt.service) for t in spared]
-        quiet += [t for t in ours if _is_quiet(t, hunt) and _settled(t, now)]
+    # A cold start: nothing before the onset. Then those are the comparison that came before the
+    # first to suffer, and where there are none, those that were spared.
+    first = max(until, bad[0].root().started_at) if bad else until
+    for begin, end in ((until, first), (first, now)):
+        if len(quiet) < FEW and begin < end:
+            found = await store.search(service=hunt.service, since=begin, until=end, limit=60)
+            ours = [seen_from(t, hunt.service) for t in found]
+            quiet += [t for t in ours if _is_quiet(t, hunt) and _settled(t, now)]
     unique = {t.trace_id: t for t in quiet}
     return tuple(_ordered(unique.values())[-2 * MANY :])
 
