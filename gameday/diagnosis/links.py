@@ -13,6 +13,8 @@ from gameday.diagnosis.red import Signal
 _SIGNAL = re.compile(r"g(\d+)\.signal")
 _RANGE = re.compile(r"\[([0-9smh]+)\]")
 _DURATION = re.compile(r"([0-9.]+)(us|µs|ms|s|m|h)")
+_SERVICE = re.compile(r'resource\.service\.name\s*=\s*"((?:[^"\\]|\\.)*)"')
+_LEAST = re.compile(r"\bduration\s*>=?\s*([0-9.]+[a-zµ]+)")
 _UNITS = {
     "us": timedelta(microseconds=1),
     "µs": timedelta(microseconds=1),
@@ -69,9 +71,21 @@ class TraceSearch:
 
     @classmethod
     def parse(cls, url: str) -> TraceSearch:
-        """Read ``<store>/search?service=&start=&end=&minDuration=`` (start and end in µs)."""
+        """Read ``<store>/search?service=&start=&end=&minDuration=`` (start and end in µs).
+
+        Or Tempo's ``<store>/api/search?q={ resource.service.name = "…" }&start=&end=`` (in s).
+        """
         split = urlsplit(url)
         query = {name: values[0] for name, values in parse_qs(split.query).items()}
+        if "q" in query:
+            service, least = _SERVICE.search(query["q"]), _LEAST.search(query["q"])
+            return cls(
+                _base(split).removesuffix("/api"),
+                re.sub(r"\\(.)", r"\1", service.group(1)) if service else None,
+                _instant(query.get("start"), 1),
+                _instant(query.get("end"), 1),
+                _duration(least.group(1)) if least else None,
+            )
         return cls(
             _base(split),
             query.get("service"),

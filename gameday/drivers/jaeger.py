@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,11 +12,11 @@ import httpx
 from gameday.errors import PermanentDriverError
 from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.http.tool import HttpTool
-from gameday.model.signals import Span, Trace
+from gameday.model import otlp
+from gameday.model.signals import Trace
 
 __all__ = ["JaegerTraces"]
 
-_KINDS = ("internal", "internal", "server", "client", "producer", "consumer")
 _MAX_DEPTH = 1000
 
 _NAMES: Mapping[str, Sequence[str]] = {
@@ -37,8 +37,6 @@ against, for the oldest; https://github.com/jaegertracing/jaeger/pull/8618 for `
 which keeps ``num_traces`` for a while; https://github.com/jaegertracing/jaeger/issues/8617 and the
 interface description of API v3 for camel case. The two newer ones were read about, not met.
 """
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class JaegerTraces:
@@ -127,75 +125,13 @@ class JaegerTraces:
 
     def _traces(self, answer: Any) -> list[Trace]:
         try:
-            return _read_traces(answer["result"])
+            return otlp.traces(answer["result"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise PermanentDriverError(
                 f"{self._tool.name} at {self._tool.url} answers with something that is not"
                 f" traces in OTLP's JSON ({type(error).__name__}: {error}): check the URL and"
                 " that it is a Jaeger with the API v3"
             ) from error
-
-
-def _read_traces(result: Mapping[str, Any]) -> list[Trace]:
-    """Return the traces of a TracesData, each ordered by start; newest trace first."""
-    spans: dict[str, list[Span]] = {}
-    for group in result.get("resourceSpans") or ():
-        resource = _attributes((group.get("resource") or {}).get("attributes"))
-        for scoped in group.get("scopeSpans") or ():
-            for raw in scoped.get("spans") or ():
-                span = _read_span(raw, resource)
-                spans.setdefault(span.trace_id, []).append(span)
-    traces = [
-        Trace(trace_id, tuple(sorted(found, key=lambda s: (s.started_at, -s.duration))))
-        for trace_id, found in spans.items()
-    ]
-    return sorted(traces, key=lambda trace: trace.spans[0].started_at, reverse=True)
-
-
-def _read_span(raw: Mapping[str, Any], resource: Mapping[str, object]) -> Span:
-    start = int(raw["startTimeUnixNano"])
-    end = int(raw.get("endTimeUnixNano") or start)
-    return Span(
-        trace_id=str(raw["traceId"]).lower(),
-        span_id=str(raw["spanId"]).lower(),
-        parent_id=str(raw["parentSpanId"]).lower() if raw.get("parentSpanId") else None,
-        name=str(raw.get("name", "")),
-        kind=_kind(raw.get("kind", 0)),
-        service=str(resource.get("service.name", "unknown_service")),
-        started_at=_EPOCH + timedelta(microseconds=start // 1000),
-        duration=timedelta(microseconds=max(0, end - start) / 1000),
-        error=(raw.get("status") or {}).get("code") in {2, "STATUS_CODE_ERROR"},
-        attributes=_attributes(raw.get("attributes")),
-        resource=resource,
-    )
-
-
-def _kind(value: object) -> str:
-    # OTLP's JSON has enums as numbers; some servers write their names.
-    if isinstance(value, str):
-        name = value.removeprefix("SPAN_KIND_").lower()
-        return name if name in _KINDS else "internal"
-    return _KINDS[value] if isinstance(value, int) and 0 <= value < len(_KINDS) else "internal"
-
-
-def _attributes(pairs: Iterable[Mapping[str, Any]] | None) -> dict[str, object]:
-    return {str(pair["key"]): _value(pair.get("value") or {}) for pair in pairs or ()}
-
-
-def _value(value: Mapping[str, Any]) -> object:
-    for kind, content in value.items():
-        match kind:
-            case "intValue":
-                return int(content)
-            case "doubleValue":
-                return float(content)
-            case "arrayValue":
-                return [_value(v) for v in content.get("values") or ()]
-            case "kvlistValue":
-                return _attributes(content.get("values"))
-            case _:
-                return content  # stringValue, boolValue, bytesValue (base64)
-    return None
 
 
 def _rfc3339(instant: datetime) -> str:

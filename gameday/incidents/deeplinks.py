@@ -28,6 +28,7 @@ class Tools:
             missing is looked for under its own name.
         sources: where the code of each service is, as the system's document says.
         red: how rate, errors and duration are asked for.
+        is_tempo: whether the traces are a Tempo's, and not a Jaeger's.
         traced_as: what the traces call services; profiled_as: what the profiles do.
     """
 
@@ -37,6 +38,7 @@ class Tools:
     code: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[CodeOf, ...] = ()
     red: RedQueries = SHOP
+    is_tempo: bool = False
     traced_as: ServiceNames = SAME_NAMES
     profiled_as: ServiceNames = SAME_NAMES
 
@@ -115,7 +117,12 @@ def red(tools: Tools, slo: Slo, *, since: datetime, until: datetime, window: tim
 
 
 def traces(tools: Tools, slo: Slo, *, since: datetime, until: datetime, slower: timedelta) -> str:
-    """Return Jaeger's search page for slow traces of the service in the burn window."""
+    """Return Jaeger's search page for slow traces of the service in the burn window.
+
+    Tempo has no page of its own: it is its API's search.
+    """
+    if tools.is_tempo:
+        return _searched(tools, slo, since=since, until=until, slower=slower)
     parameters = {
         "service": tools.traced_as.to_theirs(slo.service),
         "start": str(_unix(since, 1_000_000)),
@@ -124,6 +131,20 @@ def traces(tools: Tools, slo: Slo, *, since: datetime, until: datetime, slower: 
         "limit": "20",
     }
     return f"{tools.traces}/search?{urlencode(parameters)}"
+
+
+def _searched(
+    tools: Tools, slo: Slo, *, since: datetime, until: datetime, slower: timedelta
+) -> str:
+    service = _quoted(tools.traced_as.to_theirs(slo.service))
+    least = f" && duration >= {round(slower.total_seconds() * 1000)}ms" if slower else ""
+    parameters = {
+        "q": f'{{ resource.service.name = "{service}"{least} }}',
+        "start": str(_unix(since, 1)),
+        "end": str(_unix(until, 1)),
+        "limit": "20",
+    }
+    return f"{tools.traces}/api/search?{urlencode(parameters)}"
 
 
 def profile(tools: Tools, slo: Slo, *, since: datetime, until: datetime) -> str:

@@ -23,6 +23,7 @@ class Instrument(Value):
     Attributes:
         url: where it is; links into it begin with that.
         headers: what is shown to it; ca, cert, key: whom to believe, and who asks.
+        is_tempo: whether its traces are a Tempo's, and not a Jaeger's.
         services: what it calls services, by our names, where those differ.
     """
 
@@ -31,6 +32,7 @@ class Instrument(Value):
     ca: str = ""
     cert: str = ""
     key: str = ""
+    is_tempo: bool = False
     services: Mapping[str, str] = Field(default_factory=dict)
 
     @property

@@ -73,8 +73,6 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
         if getattr(spec.pages, way) is not None:
             yield ("pages", way), "write alertmanager: {url: …}; its API is polled"
     absent = "leave it out: the steps that need it do not apply then"
-    if spec.traces is not None and spec.traces.tempo is not None:
-        yield ("traces", "tempo"), absent
     for name in ("kubernetes", "regions", "graph"):
         if getattr(spec, name) is not None:
             yield (name,), absent
@@ -111,6 +109,7 @@ def _secrets(spec: SystemSpec) -> Iterator[tuple[FieldPath, SecretRef]]:
         (("alerts", "prometheus"), spec.alerts.prometheus),
         (("pages", "alertmanager"), spec.pages.alertmanager),
         (("traces", "jaeger"), spec.traces.jaeger if spec.traces else None),
+        (("traces", "tempo"), spec.traces.tempo if spec.traces else None),
         (("toxiproxy",), spec.toxiproxy),
         (("profiles", "pyroscope"), spec.profiles.pyroscope if spec.profiles else None),
     ]

@@ -17,10 +17,10 @@ from gameday.diagnosis.renamed import RenamedProfiles, RenamedTraces
 from gameday.drivers.clock import SteadyClock
 from gameday.drivers.desk import HttpDesk
 from gameday.drivers.git import GitHistory
-from gameday.drivers.jaeger import JaegerTraces
 from gameday.drivers.prometheus import Prometheus
 from gameday.drivers.pyroscope import PyroscopeProfiles
 from gameday.errors import GamedayError
+from gameday.house.targets.instruments import traces_at
 from gameday.http.credentials import Credentials
 from gameday.http.keys import learn
 from gameday.model.page import Page
@@ -60,8 +60,9 @@ async def _answer(page: Page, token: str, toolbox: Toolbox) -> None:
         return Prometheus(url, credentials=_shown_to(toolbox.at(url)))
 
     def traces(url: str) -> TraceSource:
-        jaeger = JaegerTraces(url, credentials=_shown_to(toolbox.at(url)))
-        return RenamedTraces(jaeger, toolbox.at(url).names)
+        told = toolbox.at(url)
+        store = traces_at(url, is_tempo=told.is_tempo, credentials=_shown_to(told))
+        return RenamedTraces(store, told.names)
 
     def profiles(url: str) -> ProfileSource:
         pyroscope = PyroscopeProfiles(url, credentials=_shown_to(toolbox.at(url)))

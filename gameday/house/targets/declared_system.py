@@ -11,10 +11,10 @@ from gameday.diagnosis.renamed import RenamedTraces
 from gameday.drivers.alertmanager import POLL, PolledPages
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.declared import DeclaredTarget
-from gameday.drivers.jaeger import JaegerTraces
 from gameday.drivers.prometheus import KeptElsewhere, NamedAlert, NamedAlerts, Prometheus
 from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
 from gameday.house.targets.deploy_logs import deploy_log_of
+from gameday.house.targets.instruments import traces_at
 from gameday.house.targets.open_system import Keyring, OpenSystem
 from gameday.house.targets.reach import reach
 from gameday.http.credentials import NO_CREDENTIALS, credentials_of
@@ -126,8 +126,9 @@ def traces_of(traces: Traces) -> TraceSource:
     Raises:
         PermanentDriverError: a secret is not where the document says.
     """
-    credentials = credentials_of(traces.reached)
-    return RenamedTraces(JaegerTraces(traces.reached.url, credentials=credentials), traces.names)
+    reached, is_tempo = traces.reached, traces.tempo is not None
+    store = traces_at(reached.url, is_tempo=is_tempo, credentials=credentials_of(reached))
+    return RenamedTraces(store, traces.names)
 
 
 def absent_steps(spec: SystemSpec) -> tuple[str, ...]:
@@ -153,6 +154,7 @@ def _tools(spec: SystemSpec, prometheus: str, red: RedQueries) -> deeplinks.Tool
             for one in spec.code
         ),
         red=red,
+        is_tempo=traces is not None and traces.tempo is not None,
         traced_as=traces.names if traces else SAME_NAMES,
         profiled_as=profiles.names if profiles else SAME_NAMES,
     )

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from gameday.diagnosis.instruments import Instruments
 from gameday.house.targets.open_system import NOBODY_ASKS, Keyring, OpenSystem
-from gameday.http.credentials import NO_CREDENTIALS
+from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.incidents import deeplinks
 from gameday.model.page import Step
 from gameday.model.service_names import SAME_NAMES
 from gameday.model.toolbox import Instrument, Toolbox
+from gameday.ports import TraceSource
 from gameday.settings import ToolSettings
 
 
@@ -26,7 +27,6 @@ def instruments_of(
     """
     from gameday.diagnosis.renamed import RenamedProfiles, RenamedTraces
     from gameday.drivers.git import GitHistory
-    from gameday.drivers.jaeger import JaegerTraces
     from gameday.drivers.prometheus import Prometheus
     from gameday.drivers.pyroscope import PyroscopeProfiles
 
@@ -34,8 +34,8 @@ def instruments_of(
     if tools.prometheus:
         prometheus = Prometheus(tools.prometheus, credentials=keyring.metrics)
     if tools.traces:
-        jaeger = JaegerTraces(tools.traces, credentials=keyring.traces)
-        traces = RenamedTraces(jaeger, tools.traced_as)
+        store = traces_at(tools.traces, is_tempo=tools.is_tempo, credentials=keyring.traces)
+        traces = RenamedTraces(store, tools.traced_as)
     if tools.profiles:
         pyroscope = PyroscopeProfiles(tools.profiles, credentials=keyring.profiles)
         profiles = RenamedProfiles(pyroscope, tools.profiled_as)
@@ -49,6 +49,17 @@ def instruments_of(
         sources=tools.sources,
         absent=frozenset(map(Step, absent)),
     )
+
+
+def traces_at(url: str, *, is_tempo: bool, credentials: Credentials) -> TraceSource:
+    """Return the traces at an address: a Tempo's, or a Jaeger's."""
+    if is_tempo:
+        from gameday.drivers.tempo import TempoTraces
+
+        return TempoTraces(url, credentials=credentials)
+    from gameday.drivers.jaeger import JaegerTraces
+
+    return JaegerTraces(url, credentials=credentials)
 
 
 def toolbox_of(system: OpenSystem) -> Toolbox:
@@ -67,10 +78,16 @@ def toolbox_of(system: OpenSystem) -> Toolbox:
                 ca=_whole(asked.ca),
                 cert=_whole(asked.cert),
                 key=_whole(asked.key),
+                is_tempo=tools.is_tempo and url == tools.traces,
                 services=names.theirs,
             )
             for url, asked, names in told
-            if url and (asked != NO_CREDENTIALS or names != SAME_NAMES)
+            if url
+            and (
+                asked != NO_CREDENTIALS
+                or names != SAME_NAMES
+                or (tools.is_tempo and url == tools.traces)
+            )
         ),
         absent=frozenset(map(Step, system.absent)),
         sources=tools.sources,
