@@ -1,7 +1,8 @@
 """A system that its document declares, as a target: what a responder may do to it, and its undo.
 
-A mitigation is a command of the operator's list, run without a shell, or an HTTP call. Its undo is
-written down, with every parameter filled in and every secret only named, before it acts.
+A mitigation is a command of the operator's list, run without a shell, an HTTP call, or a change of
+an object of a cluster. Its undo is written down, with every parameter filled in and every secret
+only named, before it acts.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 from urllib.parse import quote
 
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
 from gameday.http.credentials import Credentials, secret_of, told_headers
 from gameday.http.masking import masked
 from gameday.http.tool import HttpTool
+from gameday.model.cluster_act import ClusterAct
 from gameday.model.mitigation import Call, Command, DeclaredMitigation
-from gameday.model.placeholders import filled
+from gameday.model.placeholders import filled, filled_in
 from gameday.names import did_you_mean
 from gameday.ports import MITIGATIONS, Undo
 
@@ -39,6 +41,16 @@ LAST_BYTES = 64 * LAST_WORDS
 """Bytes that are read for them: more than they are, so that no secret is cut in two among them."""
 
 
+class Acts(Protocol):
+    """What changes objects of a cluster; both block."""
+
+    def do(self, run: str, act: ClusterAct) -> str:
+        """Do it in the name of a run and return what was done."""
+
+    def undo(self, run: str, name: str, act: ClusterAct) -> Undo:
+        """Return what takes it back; asks nobody."""
+
+
 class DeclaredTarget:
     """A system of a document; fulfils `gameday.ports.Target`.
 
@@ -46,6 +58,7 @@ class DeclaredTarget:
         name: what stores, locks and programmes call it.
         answers: each returns when one of its tools answers, and raises where it does not.
         carry: begins to hand pages to a webhook.
+        acts: changes objects of its cluster; None: it has none.
     """
 
     def __init__(
@@ -56,12 +69,15 @@ class DeclaredTarget:
         mitigations: Sequence[DeclaredMitigation],
         answers: Sequence[Ask],
         carry: Callable[[str], Awaitable[None]],
+        acts: Acts | None = None,
     ) -> None:
         self.name = name
         self.time_scale = time_scale
         self._mitigations = {m.name: m for m in mitigations}
         self._answers = answers
         self._carry = carry
+        self._acts = acts
+        self._run = ""
 
     async def check(self) -> None:
         """Return when everything answers.
@@ -79,6 +95,9 @@ class DeclaredTarget:
             TemporaryDriverError: it did not end in time, or nobody answered.
         """
         doing = self._meant(name, parameters)
+        if doing.kubernetes is not None and self._acts is not None:
+            change = _act(doing.name, doing.kubernetes, parameters)
+            return await asyncio.to_thread(self._acts.do, self._run, change)
         act = doing.command or doing.http
         assert act is not None  # what else a document may say is refused when it is read
         return await _done(_with(act, parameters), Path.cwd())
@@ -94,6 +113,9 @@ class DeclaredTarget:
             PermanentDriverError: there is no such mitigation, or a parameter is missing.
         """
         meant = self._meant(name, parameters)
+        self._run = run
+        if meant.kubernetes is not None and self._acts is not None:
+            return self._acts.undo(run, name, _act(name, meant.kubernetes, parameters))
         given = {p: parameters[p] for p in meant.parameters}
         undo = meant.undo if isinstance(meant.undo, Command | Call) else None
         act = None if undo is None else _with(undo, given)
@@ -149,6 +171,15 @@ class DeclaredMitigations:
         self._recovered.add(undo.id)
 
 
+def _act(name: str, act: ClusterAct, parameters: Mapping[str, str]) -> ClusterAct:
+    """Return what is done to an object, with every parameter filled in."""
+    try:
+        return act.with_parameters(parameters)
+    except ValueError as error:
+        given = ", ".join(f"{key}={value[:40]!r}" for key, value in parameters.items())
+        raise PermanentDriverError(f"{name} cannot be done with {given}: {act}") from error
+
+
 def _with(act: Command | Call, parameters: Mapping[str, str]) -> Command | Call:
     """Return what is done with every parameter filled in; secrets stay named."""
     if isinstance(act, Command):
@@ -158,20 +189,10 @@ def _with(act: Command | Call, parameters: Mapping[str, str]) -> Command | Call:
     return act.model_copy(
         update={
             act.method: filled(act.url, quoted),
-            "headers": _filled_in(act.headers, parameters),
-            "json_": _filled_in(act.json_, parameters),
+            "headers": filled_in(act.headers, parameters),
+            "json_": filled_in(act.json_, parameters),
         }
     )
-
-
-def _filled_in(value: Any, parameters: Mapping[str, str]) -> Any:
-    if isinstance(value, str):
-        return filled(value, parameters)
-    if isinstance(value, dict):
-        return {key: _filled_in(entry, parameters) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_filled_in(entry, parameters) for entry in value]
-    return value
 
 
 async def _done(act: Command | Call, folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -19,10 +20,14 @@ __all__ = [
     "Secret",
     "SecretRef",
     "Url",
+    "check_service",
     "one_of",
     "written_secrets",
     "wrong",
 ]
+
+
+_SERVICE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z][-a-z0-9]*:([a-z][-a-z0-9]*|[1-9][0-9]*)")
 
 
 def written_secrets(headers: Mapping[str, Any]) -> Iterator[str]:
@@ -139,7 +144,32 @@ class Access(Noun):
         return self
 
 
-class Reached(Access):
-    """An address and how it is asked."""
+def check_service(place: Access, service: str | None) -> None:
+    """Refuse a Service that is no Service, or is asked as an API server cannot ask it."""
+    if service is None:
+        return
+    if not _SERVICE.fullmatch(service):
+        raise wrong("names no Service of a cluster", "write service: NAMESPACE/NAME:PORT")
+    own = place.bearer_token or place.basic or place.ca or place.cert
+    if own or place.headers:
+        raise wrong(
+            "says how a Service is asked",
+            "leave it out: the API server passes on no header and no credentials; or write url",
+        )
 
-    url: Url
+
+class Reached(Access):
+    """An address, or a Service behind the API server of its cluster, and how it is asked."""
+
+    url: Url = ""
+    service: Text | None = None
+    """A Service of the system's cluster: ``monitoring/alertmanager-main:9093``."""
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Reached:
+        if not self.url and self.service is None:
+            raise wrong("states no url", "write url: http://HOST:PORT")
+        if self.url and self.service is not None:
+            raise wrong("states url and service: only one of them can hold", "keep one of them")
+        check_service(self, self.service)
+        return self

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from gameday.model.access import Header, Secret, Url, one_of, written_secrets, wrong
+from gameday.model.cluster_act import ClusterAct
 from gameday.model.noun import Name, Noun, PositiveDuration, Text
-from gameday.model.placeholders import placeholders
+from gameday.model.placeholders import placeholders, texts_in
 
 __all__ = ["DONE_WITHIN", "WITHIN", "Call", "Command", "DeclaredMitigation"]
 
@@ -89,7 +90,7 @@ class DeclaredMitigation(Noun):
     name: Name
     command: Command | None = None
     http: Call | None = None
-    kubernetes: dict[str, Any] | None = None
+    kubernetes: ClusterAct | None = None
     chaostoolkit: dict[str, Any] | None = None
     undo: Undone | None = None
     """``none`` where nothing is to be taken back; the plan says so."""
@@ -98,6 +99,11 @@ class DeclaredMitigation(Noun):
     def _is_one_thing(self) -> DeclaredMitigation:
         kinds = ("command", "http", "kubernetes", "chaostoolkit")
         one_of(self, dict(zip(kinds, kinds, strict=True)), "write command: {run: [PROGRAM, …]}")
+        if self.kubernetes is not None and self.undo is not None:
+            raise wrong(
+                f"'{self.name}' says how it is undone",
+                "leave undo out: how the object was before the run is noted, and put back",
+            )
         if (self.command or self.http) and self.undo is None:
             raise wrong(
                 f"'{self.name}' has no undo",
@@ -116,15 +122,6 @@ class DeclaredMitigation(Noun):
                 yield from one.run
             elif isinstance(one, Call):
                 yield one.url
-                yield from _texts_in({**one.headers, "": one.json_})
-
-
-def _texts_in(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for entry in value.values():
-            yield from _texts_in(entry)
-    elif isinstance(value, list | tuple):
-        for entry in value:
-            yield from _texts_in(entry)
+                yield from texts_in({**one.headers, "": one.json_})
+        if self.kubernetes is not None:
+            yield from self.kubernetes.texts()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-__all__ = ["filled", "placeholders"]
+__all__ = ["filled", "filled_in", "placeholders", "texts_in"]
 
 _PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
 
@@ -18,3 +19,26 @@ def placeholders(text: str) -> tuple[str, ...]:
 def filled(text: str, parameters: Mapping[str, str]) -> str:
     """Return a text with each parameter's value for its name in braces, and all else as it is."""
     return _PLACEHOLDER.sub(lambda found: parameters.get(found[1], found[0]), text)
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in a JSON-shaped value; the names of its fields are none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for entry in value.values():
+            yield from texts_in(entry)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from texts_in(entry)
+
+
+def filled_in(value: Any, parameters: Mapping[str, str]) -> Any:
+    """Return a JSON-shaped value with each of its texts `filled`."""
+    if isinstance(value, str):
+        return filled(value, parameters)
+    if isinstance(value, dict):
+        return {key: filled_in(entry, parameters) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [filled_in(entry, parameters) for entry in value]
+    return value

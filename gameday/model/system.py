@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
-from gameday.model.access import Access, Reached, Url, one_of, wrong
+from gameday.model.access import Access, Reached, Url, check_service, one_of, wrong
 from gameday.model.code import CodeOf
 from gameday.model.deploy_source import DeploySource
 from gameday.model.mitigation import DeclaredMitigation
@@ -43,6 +43,7 @@ class PrometheusAt(Access):
     def _is_in_one_place(self) -> PrometheusAt:
         places = {"url": "url", "service": "service", "grafana": "grafana"}
         one_of(self, places, "write url: http://HOST:9090")
+        check_service(self, self.service)
         return self
 
 
@@ -190,8 +191,18 @@ class ClusterAt(Noun):
     """The cluster a system runs in."""
 
     context: Text | None = None
-    namespaces: tuple[Text, ...] = ()
-    in_cluster: StrictBool | None = None
+    """Of the kubeconfig; by default the one that the settings allow."""
+    namespaces: tuple[Text, ...] = Field(min_length=1)
+    """What a drill may touch, and where the pods are that it watches; the first is meant where
+    nothing else is said."""
+    in_cluster: StrictBool = False
+    """The cluster that gameday runs in."""
+
+    @model_validator(mode="after")
+    def _is_one_cluster(self) -> ClusterAt:
+        if self.context is not None and self.in_cluster:
+            raise wrong("states context and inCluster", "keep one of them")
+        return self
 
 
 class Regions(Noun):
@@ -246,7 +257,43 @@ class SystemSpec(Noun):
         twice = next((n for n in names if names.count(n) > 1), None)
         if twice is not None:
             raise wrong(f"has two mitigations named '{twice}'", "runbooks name them: rename one")
+        for mitigation in self.mitigations:
+            self._check_act(mitigation)
+        if self.services and self.kubernetes is None:
+            raise wrong(
+                f"names the Service '{self.services[0]}' and no cluster",
+                "add kubernetes: {context: NAME, namespaces: [NAME]}",
+            )
         return self
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The Services of its cluster that are reached through its API server, each once."""
+        told = (
+            self.metrics.prometheus,
+            self.alerts.prometheus,
+            self.pages.alertmanager,
+            self.traces.jaeger if self.traces else None,
+            self.traces.tempo if self.traces else None,
+            self.profiles.pyroscope if self.profiles else None,
+        )
+        found = (place.service for place in told if place is not None)
+        return tuple(dict.fromkeys(name for name in found if name is not None))
+
+    def _check_act(self, mitigation: DeclaredMitigation) -> None:
+        act = mitigation.kubernetes
+        if act is None:
+            return
+        if self.kubernetes is None:
+            raise wrong(
+                f"has a mitigation '{mitigation.name}' and no cluster",
+                "add kubernetes: {context: NAME, namespaces: [NAME]}",
+            )
+        if act.namespace is not None and act.namespace not in self.kubernetes.namespaces:
+            raise wrong(
+                f"'{mitigation.name}' acts in '{act.namespace}', which is not the system's",
+                f"write one of {', '.join(self.kubernetes.namespaces)}, or add it there",
+            )
 
 
 class System(Noun):

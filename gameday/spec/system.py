@@ -60,10 +60,11 @@ def system_of(document: Document) -> tuple[System | None, list[Problem]]:
 def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
     """Yield what no driver of this gameday can do, each with what can be done instead."""
     prometheus = spec.metrics.prometheus
-    if prometheus.service is not None:
-        yield ("metrics", "prometheus", "service"), "write url; `kubectl port-forward` gives one"
     if prometheus.grafana is not None:
         yield ("metrics", "prometheus", "grafana"), "write url: that of the Prometheus behind it"
+    if spec.toxiproxy is not None and spec.toxiproxy.service is not None:
+        # What takes a toxic back outlives the process that asks through the API server.
+        yield ("toxiproxy", "service"), "write url: that of an ingress, or of a node's port"
     if spec.alerts.ticket is not None:
         yield (
             ("alerts", "ticket"),
@@ -73,7 +74,7 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
         if getattr(spec.pages, way) is not None:
             yield ("pages", way), "write alertmanager: {url: …}; its API is polled"
     absent = "leave it out: the steps that need it do not apply then"
-    for name in ("kubernetes", "regions", "graph"):
+    for name in ("regions", "graph"):
         if getattr(spec, name) is not None:
             yield (name,), absent
     if spec.links:
@@ -82,9 +83,9 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
         for kind in sorted(source.model_fields_set - {"command"}):
             yield ("deploys", number, kind), "write a command that prints them"
     for number, mitigation in enumerate(spec.mitigations):
-        for kind in ("kubernetes", "chaostoolkit"):
-            if getattr(mitigation, kind) is not None:
-                yield ("mitigations", number, kind), "write a command or an http call that does it"
+        if mitigation.chaostoolkit is not None:
+            does_it = "write a command or an http call that does it"
+            yield ("mitigations", number, "chaostoolkit"), does_it
     for path, secret in _secrets(spec):
         if secret.kubernetes is not None:
             yield (*path, "kubernetes"), "write {env: NAME} or {file: PATH}"

@@ -33,8 +33,9 @@ KINDS = {
     "batch/v1": {"jobs": "Job"},
     "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
     "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
+    "authorization.k8s.io/v1": {"selfsubjectaccessreviews": "SelfSubjectAccessReview"},
 }
-WHOLE = ("nodes", "namespaces")
+WHOLE = ("nodes", "namespaces", "selfsubjectaccessreviews")
 """Resources without a namespace."""
 
 _PATH = re.compile(
@@ -50,6 +51,7 @@ class SimulatedApi:
 
     Attributes:
         uid: of its kube-system: its identity; empty: it has none.
+        forbids: (verb, resource) that it says are not granted, where it is asked; nothing more.
     """
 
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: KINDS)
@@ -58,6 +60,7 @@ class SimulatedApi:
     on_evicted: Callable[[Object], None] | None = None
     uid: str = "uid-of-sim"
     authority: str = ""
+    forbids: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._versions = count(1)
@@ -207,6 +210,10 @@ class SimulatedApi:
         resource, namespace = found["resource"], found["namespace"] or ""
         if found["sub"] == "eviction":
             return self._evict((resource, namespace, found["name"]), sent)
+        if resource == "selfsubjectaccessreviews":
+            asked = sent["spec"]["resourceAttributes"]
+            is_allowed = (asked["verb"], asked["resource"]) not in self.forbids
+            return _ok({**sent, "status": {"allowed": is_allowed}}, 201)
         if method == "POST":
             key = (resource, namespace, str(sent["metadata"]["name"]))
             if key in self._objects:

@@ -31,11 +31,18 @@ def test_a_system_is_read_with_how_it_is_reached_and_what_may_be_done_to_it() ->
         system.spec.traces.names.to_theirs(name) for name in ("shop", "cart")
     )
     assert "shop" == system.spec.traces.names.to_ours("storefront")
-    shed, take_out, restart = system.spec.mitigations
+    shed, take_out, restart, *acts = system.spec.mitigations
     assert isinstance(shed.undo, Call)
     assert {"on": False} == shed.undo.json_
     assert Command(run=("take-in", "{server}"), within=timedelta(seconds=30)) == take_out.undo
     assert "none" == restart.undo
+    assert ["deployment/{service}", "deployment/{service}"] == [
+        a.kubernetes.aim for a in acts[:2] if a.kubernetes
+    ]
+    assert [("service",), ("service", "replicas"), (), (), ("node",)] == [
+        a.parameters for a in acts
+    ]
+    assert ("monitoring/pyroscope:4040",) == system.spec.services
     assert GOOD == system.path
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from gameday.drivers.kubernetes.cluster import Cluster
+from gameday.drivers.kubernetes.cluster import PATIENCE, Cluster
 from gameday.drivers.kubernetes.fences import Fences
 from gameday.drivers.kubernetes.transport import NetworkTransport
 from gameday.errors import PermanentDriverError
@@ -29,6 +30,7 @@ def connect(
     kubeconfig: str | None = None,
     environment: Mapping[str, str] | None = None,
     is_fenced: bool = True,
+    patience: timedelta = PATIENCE,
 ) -> Cluster:
     """Return a cluster, without asking it anything yet.
 
@@ -39,6 +41,7 @@ def connect(
             ``KUBECONFIG``, else ``~/.kube/config``.
         is_fenced: whether the settings must allow a context that is said; False for taking
             something back.
+        patience: how long an answer is waited for.
 
     Raises:
         NotInstalled: the client library is not.
@@ -62,6 +65,8 @@ def connect(
             NetworkTransport(_client(_load_inside, "the service account")),
             context=IN_CLUSTER,
             fences=fences,
+            timeout=patience,
+            patience=patience,
         )
     if not there:
         raise PermanentDriverError(
@@ -71,7 +76,13 @@ def connect(
     name = _context(joined, context)
     if is_fenced or context is None:
         fences.check_context(name)
-    return Cluster(NetworkTransport(client_of(joined, name)), context=name, fences=fences)
+    return Cluster(
+        NetworkTransport(client_of(joined, name)),
+        context=name,
+        fences=fences,
+        timeout=patience,
+        patience=patience,
+    )
 
 
 def client_of(files: str, context: str) -> Any:

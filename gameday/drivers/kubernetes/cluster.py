@@ -30,6 +30,9 @@ Object = dict[str, Any]
 """An object of the API, as its JSON says."""
 
 MERGE = "application/merge-patch+json"
+PATIENCE = timedelta(seconds=10)
+"""How long an answer is waited for, and how long a request is repeated, where nobody says."""
+
 FIRST_PAUSE = timedelta(milliseconds=250)
 PAGE = 500
 """Objects asked for at once when listing, so that no answer grows without bound."""
@@ -51,8 +54,8 @@ class Cluster:
         *,
         context: str,
         fences: Fences,
-        timeout: timedelta = timedelta(seconds=10),
-        patience: timedelta = timedelta(seconds=10),
+        timeout: timedelta = PATIENCE,
+        patience: timedelta = PATIENCE,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -57,6 +57,10 @@ class _Mitigations:
         if "context" not in undo.data:
             return SandboxMitigations()
         # Late: the client library takes a moment to load, and most runs need none.
+        if "act" in undo.data:
+            from gameday.drivers.kubernetes.acts import UndoneActs
+
+            return UndoneActs()
         from gameday.drivers.kubernetes.mitigations import ClusterMitigations
 
         return ClusterMitigations()

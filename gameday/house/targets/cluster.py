@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def cluster_system(place: Place, *, programme: Programme | None, settings: Setti
             place,
             cluster,
             identity=identity,
-            pods_back=_pods_back(cluster, place.namespace),
+            pods_back=pods_back(cluster, [place.namespace], labels=SELECTOR),
         ),
         deploys=ReplicaSetDeploys(
             cluster, place.namespace, full=lambda version: versions.get(version, version)
@@ -159,12 +159,21 @@ def _time_scale(cluster: Cluster, place: Place) -> float:
         ) from error
 
 
-def _pods_back(cluster: Cluster, namespace: str) -> Callable[[timedelta], bool]:
-    """Return what waits until as many pods of each Deployment are ready as are now."""
+def pods_back(
+    cluster: Cluster, namespaces: Sequence[str], *, labels: str = ""
+) -> Callable[[timedelta], bool]:
+    """Return what waits until as many pods of each Deployment are ready as are now.
 
-    def ready() -> dict[str, int]:
-        found = cluster.list("deployments", namespace, labels=SELECTOR)
-        return {d["metadata"]["name"]: rollouts.available(d) for d in found}
+    Args:
+        labels: selector of the Deployments that count; empty: all of them.
+    """
+
+    def ready() -> dict[tuple[str, str], int]:
+        return {
+            (namespace, d["metadata"]["name"]): rollouts.available(d)
+            for namespace in namespaces
+            for d in cluster.list("deployments", namespace, labels=labels)
+        }
 
     before = ready()
 

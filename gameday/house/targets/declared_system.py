@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.declared import DeclaredTarget
 from gameday.drivers.prometheus import KeptElsewhere, NamedAlert, NamedAlerts, Prometheus
 from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
+from gameday.house.targets.declared_cluster import opened_cluster, with_doors
 from gameday.house.targets.deploy_logs import deploy_log_of
 from gameday.house.targets.instruments import traces_at
 from gameday.house.targets.open_system import Keyring, OpenSystem
@@ -44,7 +46,9 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
         PermanentDriverError: a secret is not where the document says, or there is no such alert.
         TemporaryDriverError: Prometheus does not answer.
     """
+    system = await asyncio.to_thread(with_doors, system)
     spec = system.spec
+    cluster = await asyncio.to_thread(opened_cluster, spec)
     asked = credentials_of(spec.metrics.prometheus)
     url = str(spec.metrics.prometheus.url).rstrip("/")
     red = queries_of(spec.red, spec.metrics.service_label)
@@ -73,13 +77,15 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
             mitigations=spec.mitigations,
             answers=(answers, pages.alive),
             carry=pages.carry,
+            acts=None if cluster is None else cluster.acts,
         ),
         alerts=_alerts(spec, named),
-        faults=ChaosToolkit(toxiproxy=spec.toxiproxy),
+        faults=ChaosToolkit(toxiproxy=spec.toxiproxy) if cluster is None else cluster.faults,
         deploys=deploy_log_of(spec),
         tools=_tools(spec, url, red),
         regions=(),
         count=reach,
+        effects=None if cluster is None else cluster.effects,
         keyring=Keyring(
             metrics=asked,
             traces=NO_CREDENTIALS if traces is None else credentials_of(traces),
@@ -89,6 +95,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
         slo=slo,
         rule_chain=in_force.age,
         notices=(
+            *([cluster.doubt] if cluster is not None and cluster.doubt else ()),
             *in_force.notices,
             f"pages are polled: one may have come up to {POLL.total_seconds():g} s before it is"
             " seen",

@@ -7,11 +7,16 @@ of them: an instrument that is added to the document adds its module, and its li
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
+from gameday.errors import DriverError
 from gameday.house.targets.check import Check
+from gameday.house.targets.declared_cluster import with_doors
 from gameday.house.targets.examination.changes import changes
+from gameday.house.targets.examination.cluster import cluster
 from gameday.house.targets.examination.inquiry import Examiner, answered
 from gameday.house.targets.examination.look import Look
 from gameday.house.targets.examination.metrics import metrics
@@ -28,6 +33,7 @@ from gameday.spec import Catalogue, read_scenario
 __all__ = ["EXAMINERS", "WITHIN", "Check", "drilled_on", "examined"]
 
 EXAMINERS: tuple[Examiner, ...] = (
+    cluster,
     metrics,
     pages,
     promises,
@@ -69,6 +75,8 @@ async def examined(
         mitigations: those that are needed, by name; none: all of them.
         within: what has not answered by then is said not to.
     """
+    with suppress(DriverError):  # told by the check of the cluster
+        system = await asyncio.to_thread(with_doors, system)
     async with Look.at(system, slos, mitigations) as look:
         inquiries = [inquiry for examiner in EXAMINERS for inquiry in examiner(look)]
         found = list(await answered(inquiries, within=within))

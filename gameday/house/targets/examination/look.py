@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, cast
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gameday.conductor.limit import heard
 from gameday.drivers.alertmanager import AlertmanagerRoutes, AlertmanagerState, PolledPages
 from gameday.drivers.prometheus import PrometheusSurvey
 from gameday.errors import DriverError, PermanentDriverError
+from gameday.house.targets.declared_cluster import connected
 from gameday.house.targets.examination.inquiry import NotAsked
 from gameday.http.credentials import credentials_of
 from gameday.http.knock import named
@@ -19,10 +21,21 @@ from gameday.model.slo import Slo
 from gameday.model.system import System
 from gameday.rules.loaded import LoadedRules
 
+if TYPE_CHECKING:
+    from gameday.drivers.kubernetes import Cluster
+
 T = TypeVar("T")
 
-PROMETHEUS, RULES, ALERTMANAGER = "prometheus", "prometheus of the rules", "alertmanager"
+PROMETHEUS, RULES, ALERTMANAGER, CLUSTER = (
+    "prometheus",
+    "prometheus of the rules",
+    "alertmanager",
+    "cluster",
+)
 """What the checks are called that everything else of these tools rests on."""
+
+PATIENCE = timedelta(seconds=2)
+"""How long an API server is waited for: what asks it in a thread goes on when nobody waits."""
 
 
 class Look:
@@ -60,14 +73,27 @@ class Look:
 
     @property
     def url(self) -> str:
-        """Where Prometheus is."""
-        return str(self.system.spec.metrics.prometheus.url)
+        """Where Prometheus is.
+
+        Raises:
+            NotAsked: behind an API server that does not answer.
+        """
+        told = self.system.spec.metrics.prometheus
+        if told.service is not None and not told.url:
+            raise NotAsked(CLUSTER)
+        return str(told.url)
 
     @property
     def alertmanager(self) -> Reached:
-        """How Alertmanager is reached."""
+        """How Alertmanager is reached.
+
+        Raises:
+            NotAsked: through an API server that does not answer.
+        """
         told = self.system.spec.pages.alertmanager
         assert told is not None  # other ways are refused when the document is read
+        if not told.url:
+            raise NotAsked(CLUSTER)
         return told
 
     def prometheus(self) -> PrometheusSurvey:
@@ -189,6 +215,35 @@ class Look:
         """Return Alertmanager, to be asked who it is and what is silenced there."""
         credentials = credentials_of(self.alertmanager)
         return AlertmanagerState(self.alertmanager.url, credentials=credentials)
+
+    # --- of the cluster -------------------------------------------------------------------
+
+    async def cluster(self) -> Cluster:
+        """Return the cluster, which answers and is waited for a moment only.
+
+        Raises:
+            DriverError: there is no such context, the settings do not allow it, or it does not.
+        """
+        at = self.system.spec.kubernetes
+        assert at is not None  # whoever asks for it has seen that
+
+        def connect() -> Cluster:
+            cluster = connected(at, patience=PATIENCE)
+            cluster.version()
+            return cluster
+
+        return await self._once(CLUSTER, lambda: asyncio.to_thread(connect))
+
+    async def answering_cluster(self) -> Cluster:
+        """Return the same, for what rests on it.
+
+        Raises:
+            NotAsked: it does not answer.
+        """
+        try:
+            return await self.cluster()
+        except DriverError as error:
+            raise NotAsked(CLUSTER) from error
 
     async def _once(self, name: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if name not in self._asked:

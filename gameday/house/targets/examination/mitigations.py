@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from gameday.errors import DriverError
+from gameday.house.targets.examination.cluster import act_can_be_done
 from gameday.house.targets.examination.inquiry import Inquiry, Unmet
 from gameday.house.targets.examination.look import Look
 from gameday.http.credentials import secret_of, told_headers
@@ -23,7 +24,10 @@ def mitigations(look: Look) -> Iterator[Inquiry]:
     """Ask after the part ``mitigations`` of a document."""
     for one in look.system.spec.mitigations:
         is_needed = not look.mitigations or one.name in look.mitigations
-        yield Inquiry(f"mitigation {one.name}", partial(_can_be_done, one, bars=is_needed))
+        ask = partial(_can_be_done, one, bars=is_needed)
+        if one.kubernetes is not None:
+            ask = partial(act_can_be_done, look, one.kubernetes, bars=is_needed)
+        yield Inquiry(f"mitigation {one.name}", ask)
 
 
 async def _can_be_done(mitigation: DeclaredMitigation, *, bars: bool) -> str:
