@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from gameday.errors import PermanentDriverError
+from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.http.tool import HttpTool
 from gameday.model.signals import Deploy
 
@@ -36,6 +37,7 @@ class GrafanaDeploys:
         token: str = "",
         timeout: timedelta = timedelta(seconds=10),
         pause: timedelta = timedelta(milliseconds=200),
+        credentials: Credentials = NO_CREDENTIALS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Remember where Grafana is.
@@ -45,11 +47,18 @@ class GrafanaDeploys:
             token: of a service account; empty where none is needed.
             timeout: of one request.
             pause: before a request is tried again.
+            credentials: what is shown, where a system's document says.
             transport: another way than the network, for tests.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._tool = HttpTool(
-            "Grafana", url, timeout=timeout, pause=pause, headers=headers, transport=transport
+            "Grafana",
+            url,
+            timeout=timeout,
+            pause=pause,
+            headers=headers,
+            credentials=credentials,
+            transport=transport,
         )
 
     async def deploys(self, *, since: datetime, until: datetime) -> Sequence[Deploy]:

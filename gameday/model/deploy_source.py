@@ -7,10 +7,16 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from gameday.model.access import one_of
+from gameday.model.access import Access, Reached, Url, one_of
 from gameday.model.noun import Noun, PositiveDuration, Text
 
-__all__ = ["DeploySource", "DeploysPrinted"]
+__all__ = [
+    "ArgoApplication",
+    "DeploySource",
+    "DeploysPrinted",
+    "GithubDeployments",
+    "GrafanaMarkers",
+]
 
 WITHIN = timedelta(seconds=5)
 """How long a command may take to print the deploys: somebody waits for them in an incident."""
@@ -24,15 +30,45 @@ class DeploysPrinted(Noun):
     within: PositiveDuration = WITHIN
 
 
+class GithubDeployments(Access):
+    """The deployments of a repository on GitHub, or on a GitHub Enterprise Server by its URL."""
+
+    url: Url = "https://api.github.com"
+    """Of its REST API; of an Enterprise Server ``https://HOST/api/v3``."""
+    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    """``OWNER/NAME``."""
+    service: Text
+    """What is deployed out of it."""
+    environment: Text | None = None
+    """Where it has to be deployed to; by default anywhere."""
+
+
+class ArgoApplication(Reached):
+    """An application of Argo CD, whose history says what was synced when."""
+
+    application: Text
+    service: Text
+    """What it deploys."""
+
+
+class GrafanaMarkers(Reached):
+    """Annotations of a Grafana that bear the tag ``deploy``."""
+
+
 class DeploySource(Noun):
     """One place that tells it."""
 
     command: DeploysPrinted | None = None
     kubernetes: dict[str, Any] | None = None
-    github: dict[str, Any] | None = None
-    argocd: dict[str, Any] | None = None
-    grafana: dict[str, Any] | None = None
+    github: GithubDeployments | None = None
+    argocd: ArgoApplication | None = None
+    grafana: GrafanaMarkers | None = None
     webhook: dict[str, Any] | None = None
+
+    @property
+    def access(self) -> Access | None:
+        """How the place is asked; None where it has no address."""
+        return self.github or self.argocd or self.grafana
 
     @model_validator(mode="after")
     def _is_one_place(self) -> DeploySource:

@@ -80,7 +80,7 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
     if spec.links:
         yield ("links",), absent
     for number, source in enumerate(spec.deploys):
-        for kind in sorted(source.model_fields_set - {"command"}):
+        for kind in sorted(source.model_fields_set & {"kubernetes", "webhook"}):
             yield ("deploys", number, kind), "write a command that prints them"
     for number, mitigation in enumerate(spec.mitigations):
         if mitigation.chaostoolkit is not None:
@@ -113,6 +113,11 @@ def _secrets(spec: SystemSpec) -> Iterator[tuple[FieldPath, SecretRef]]:
         (("traces", "tempo"), spec.traces.tempo if spec.traces else None),
         (("toxiproxy",), spec.toxiproxy),
         (("profiles", "pyroscope"), spec.profiles.pyroscope if spec.profiles else None),
+        *(
+            (("deploys", number, kind), getattr(source, kind))
+            for number, source in enumerate(spec.deploys)
+            for kind in ("github", "argocd", "grafana")
+        ),
     ]
     for path, access in reached:
         if access is None:

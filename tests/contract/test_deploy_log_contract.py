@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from deploy_servers import Argo, Github, Grafana, serving
 
+from gameday.drivers.annotations import GrafanaDeploys
+from gameday.drivers.argocd import ArgoDeploys
 from gameday.drivers.deploy_command import PrintedDeploys
+from gameday.drivers.github import GithubDeploys
+from gameday.errors import PermanentDriverError
+from gameday.http.credentials import Credentials
 from gameday.ports import DeployLog
 from gameday.testing.contracts import DeployedSystem, DeployLogContract
 
@@ -49,3 +57,194 @@ class TestPrintedDeploys(DeployLogContract):
     @pytest.fixture
     def subject(self, tmp_path: Path) -> PrintedSystem:
         return PrintedSystem(tmp_path)
+
+
+CLOSED = "http://127.0.0.1:9"
+QUICK: dict[str, Any] = {
+    "timeout": timedelta(seconds=10),
+    "pause": timedelta(0),
+}
+
+
+def shown(token: str) -> Credentials:
+    return Credentials({"Authorization": f"Bearer {token}"})
+
+
+class ServedSystem(DeployedSystem):
+    """Deploys in a tool behind HTTP, and the address of something else."""
+
+    service, started_at = "checkout", STARTED_AT
+
+    def __init__(self, url: str, something_else: str) -> None:
+        self._url = url
+        self._something_else = something_else
+
+    def log(self) -> DeployLog:
+        return self.at(self._url)
+
+    def unreachable(self) -> DeployLog:
+        return self.at(CLOSED)
+
+    def garbled(self) -> DeployLog:
+        return self.at(self._something_else)
+
+    def at(self, url: str) -> DeployLog:
+        raise NotImplementedError
+
+    def written(self, at: timedelta) -> str:
+        return (self.started_at + at).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.fixture(scope="module")
+def something_else() -> Iterator[str]:
+    with serving(lambda *_: {"hello": ["world"]}) as url:
+        yield url
+
+
+class GithubSystem(ServedSystem):
+    """What is created a minute before it is through."""
+
+    github: Github
+
+    def at(self, url: str) -> DeployLog:
+        return GithubDeploys(
+            url,
+            Github.repository,
+            service=self.service,
+            environment="production",
+            credentials=shown(Github.token),
+            **QUICK,
+        )
+
+    def deploy(self, revision: str, at: timedelta) -> None:
+        before = self.written(at - timedelta(minutes=1))
+        number = self.github.deployment(revision, before)
+        self.github.status(number, "in_progress", before)
+        self.github.status(number, "success", self.written(at))
+        self.github.status(number, "inactive", self.written(at + timedelta(hours=1)))
+
+
+class TestGithubDeploys(DeployLogContract):
+    @pytest.fixture
+    def subject(self, something_else: str) -> Iterator[GithubSystem]:
+        github = Github()
+        with serving(github) as url:
+            system = GithubSystem(url, something_else)
+            system.github = github
+            yield system
+
+    def test_what_failed_or_is_under_way_or_elsewhere_is_not_live(
+        self, subject: GithubSystem
+    ) -> None:
+        github = subject.github
+        for state in ("failure", "in_progress", "error", "queued", "pending"):
+            number = github.deployment("c" * 40, subject.written(timedelta(minutes=2)))
+            github.status(number, state, subject.written(timedelta(minutes=3)))
+        github.deployment("c" * 40, subject.written(timedelta(minutes=2)))
+        staging = github.deployment(
+            "c" * 40, subject.written(timedelta(minutes=2)), environment="staging"
+        )
+        github.status(staging, "success", subject.written(timedelta(minutes=3)))
+        subject.deploy("b" * 40, timedelta(minutes=4))
+
+        found = subject.found(timedelta(0), timedelta(minutes=5))
+
+        assert ["b" * 40] == [deploy.revision for deploy in found]
+
+    def test_more_than_a_page_of_them_are_found(self, subject: GithubSystem) -> None:
+        for second in range(230):
+            subject.deploy(f"{second:040x}", timedelta(seconds=second))
+
+        found = subject.found(timedelta(0), timedelta(minutes=5))
+
+        assert [f"{second:040x}" for second in range(230)] == [d.revision for d in found]
+
+
+class ArgoSystem(ServedSystem):
+    argo: Argo
+
+    def at(self, url: str) -> DeployLog:
+        return ArgoDeploys(
+            url,
+            Argo.application,
+            service=self.service,
+            credentials=shown(Argo.token),
+            **QUICK,
+        )
+
+    def deploy(self, revision: str, at: timedelta) -> None:
+        self.argo.synced(revision, self.written(at))
+
+
+class TestArgoDeploys(DeployLogContract):
+    @pytest.fixture
+    def subject(self, something_else: str) -> Iterator[ArgoSystem]:
+        argo = Argo()
+        with serving(argo) as url:
+            system = ArgoSystem(url, something_else)
+            system.argo = argo
+            yield system
+
+    def test_of_several_sources_the_first_is_meant(self, subject: ArgoSystem) -> None:
+        sources = [{"repoURL": "a", "chart": "shop"}, {"repoURL": "b"}]
+        subject.argo.synced(
+            "",
+            subject.written(timedelta(minutes=1)),
+            source=None,
+            revisions=["a" * 40, "1.2.3"],
+            sources=sources,
+        )
+
+        (deploy,) = subject.found(timedelta(0), timedelta(minutes=5))
+
+        assert ("a" * 40, "checkout, shop") == (deploy.revision, deploy.summary)
+
+
+class GrafanaSystem(ServedSystem):
+    region = "eu-west"
+    grafana: Grafana
+
+    def at(self, url: str) -> DeployLog:
+        return GrafanaDeploys(url, credentials=shown(Grafana.token), **QUICK)
+
+    def deploy(self, revision: str, at: timedelta) -> None:
+        milliseconds = round((self.started_at + at).timestamp() * 1000)
+        self.grafana.mark(milliseconds, "deploy", self.service, "eu-west", revision)
+
+
+class TestGrafanaDeploys(DeployLogContract):
+    @pytest.fixture
+    def subject(self, something_else: str) -> Iterator[GrafanaSystem]:
+        grafana = Grafana()
+        with serving(grafana) as url:
+            system = GrafanaSystem(url, something_else)
+            system.grafana = grafana
+            yield system
+
+
+@pytest.mark.parametrize(
+    ("served", "made"),
+    [
+        (Github, lambda url: GithubDeploys(url, Github.repository, service="checkout", **QUICK)),
+        (Argo, lambda url: ArgoDeploys(url, Argo.application, service="checkout", **QUICK)),
+        (Grafana, lambda url: GrafanaDeploys(url, **QUICK)),
+    ],
+    ids=["github", "argocd", "grafana"],
+)
+async def test_without_its_token_a_tool_refuses_in_words(served: Any, made: Any) -> None:
+    with (
+        serving(served()) as url,
+        pytest.raises(PermanentDriverError, match=r"answers 401 .*Bad credentials"),
+    ):
+        await made(url).deploys(since=STARTED_AT, until=STARTED_AT + SECOND)
+
+
+async def test_an_application_that_is_not_there_is_named() -> None:
+    with (
+        serving(Argo()) as url,
+        pytest.raises(PermanentDriverError, match="404 to /api/v1/applications/chekout"),
+    ):
+        log = ArgoDeploys(
+            url, "chekout", service="checkout", credentials=shown(Argo.token), **QUICK
+        )
+        await log.deploys(since=STARTED_AT, until=STARTED_AT + SECOND)

@@ -6,7 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
+from gameday.drivers.annotations import GrafanaDeploys
+from gameday.drivers.argocd import ArgoDeploys
 from gameday.drivers.deploy_command import PrintedDeploys
+from gameday.drivers.github import GithubDeploys
+from gameday.http.credentials import credentials_of
 from gameday.model.deploy_source import DeploySource
 from gameday.model.signals import Deploy
 from gameday.model.system import SystemSpec
@@ -46,4 +50,21 @@ def deploy_log_of(spec: SystemSpec) -> DeployLog | None:
 def _opened(source: DeploySource) -> DeployLog:
     if source.command is not None:
         return PrintedDeploys(source.command.run, within=source.command.within)
+    if source.github is not None:
+        return GithubDeploys(
+            source.github.url,
+            source.github.repository,
+            service=source.github.service,
+            environment=source.github.environment,
+            credentials=credentials_of(source.github),
+        )
+    if source.argocd is not None:
+        return ArgoDeploys(
+            source.argocd.url,
+            source.argocd.application,
+            service=source.argocd.service,
+            credentials=credentials_of(source.argocd),
+        )
+    if source.grafana is not None:
+        return GrafanaDeploys(source.grafana.url, credentials=credentials_of(source.grafana))
     raise AssertionError(source)  # other places are refused when the document is read

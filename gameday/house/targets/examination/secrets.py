@@ -58,6 +58,7 @@ def _files(look: Look) -> Iterator[str]:
         spec.traces.reached if spec.traces is not None else None,
         spec.profiles.pyroscope if spec.profiles is not None else None,
         spec.toxiproxy,
+        *(source.access for source in spec.deploys),
     ]
     for access in reached:
         if access is None:
