@@ -210,7 +210,7 @@ def _said(sentence: str, record: object, *, json: bool) -> None:
 def mitigate(
     name: str = typer.Argument(help="The mitigation, as the runbook names it."),
     parameters: list[str] | None = typer.Argument(
-        None, metavar="[KEY=VALUE]...", help="Its parameters: region=eu-west service=checkout"
+        None, metavar="[KEY=VALUE]...", help="Its parameters: region=eu-west server=one"
     ),
     run: str | None = RUN,
     incident: str | None = SERVED,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gameday.diagnosis.queries import RedQueries
 from gameday.model.red import Histograms, RedPreset
 
-__all__ = ["PRESETS", "SHOP", "Convention", "MetricNames", "ServiceLabel"]
+__all__ = ["DEFAULT", "PRESETS", "Convention", "MetricNames", "ServiceLabel"]
 
 QUANTILE = 0.9
 """The duration drawn is the one that this share of the requests keeps within."""
@@ -184,11 +184,11 @@ Source: OpenTelemetry semantic conventions for gRPC, server spans, which codes a
 _JOB = ServiceLabel("job", before="(.+/)?")
 _OTEL_SERVICES = (ServiceLabel("service_name"), _JOB)
 
-SHOP = Convention(
+DEFAULT = Convention(
     services=(ServiceLabel("service"),),
     metrics=(MetricNames("code", _FAILED, "http_server_request_duration_seconds"),),
 ).queries()
-"""The queries of the embedded shop."""
+"""The queries where nobody says others; those that the sandbox is read by."""
 
 PRESETS: Mapping[RedPreset, Convention] = {
     # Source: OpenTelemetry, "HTTP semantic convention stability migration": the name, the unit and

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gameday.diagnosis.conventions import SHOP
+from gameday.diagnosis.conventions import DEFAULT
 from gameday.diagnosis.queries import RedQueries
 from gameday.model.code import CodeOf
 from gameday.model.page import Step
@@ -26,6 +26,6 @@ class Instruments:
     traces: TraceSource | None = None
     profiles: ProfileSource | None = None
     code: CodeHistory | None = None
-    red: RedQueries = SHOP
+    red: RedQueries = DEFAULT
     absent: frozenset[Step] = frozenset()
     sources: tuple[CodeOf, ...] = ()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
-from gameday.diagnosis.conventions import SHOP
+from gameday.diagnosis.conventions import DEFAULT
 from gameday.diagnosis.queries import RedQueries
 from gameday.incidents.state import IncidentState
 from gameday.model.code import CodeOf
@@ -37,7 +37,7 @@ class Tools:
     profiles: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[CodeOf, ...] = ()
-    red: RedQueries = SHOP
+    red: RedQueries = DEFAULT
     is_tempo: bool = False
     traced_as: ServiceNames = SAME_NAMES
     profiled_as: ServiceNames = SAME_NAMES

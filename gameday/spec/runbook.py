@@ -179,7 +179,7 @@ class _Parse:
     def _mitigation(self, call: re.Match[str], line: int) -> Mitigation | None:
         name, parameters = call.group(1), {}
         if not _ID.match(name):
-            self._doubt(line, f"{quoted(name)} is no name of a mitigation", "such as failover-db")
+            self._doubt(line, f"{quoted(name)} is no name of a mitigation", "such as restart-cache")
             return None
         for word in call.group(2).split():
             key, equals, value = word.partition("=")

@@ -96,7 +96,7 @@ def select(
         kind, slash, owner_name = owner.lower().partition("/")
         if not slash or kind not in OWNERS or not owner_name:
             raise UsageError(
-                f"{owner!r} is no owner: write KIND/NAME, for one deployment/checkout (kinds:"
+                f"{owner!r} is no owner: write KIND/NAME, for one deployment/web (kinds:"
                 f" {', '.join(OWNERS)})"
             )
         found = _owned(cluster, namespace, found, kind, owner_name)

@@ -88,7 +88,7 @@ class BotProcess(Silent):
             env=environment,
             cwd="/",
             start_new_session=True,
-            preexec_fn=_behind_the_shop,
+            preexec_fn=_behind_the_system,
         )
         self._process = process
         if process.stderr is not None:
@@ -141,6 +141,6 @@ class BotProcess(Silent):
                     await self._words
 
 
-def _behind_the_shop() -> None:
+def _behind_the_system() -> None:
     """Let the system under test go first on a busy machine: a drill must not slow it by itself."""
     os.nice(5)
