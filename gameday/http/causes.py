@@ -21,6 +21,10 @@ WHOLE = 3
 byte: what sends one a second would be waited for without end."""
 
 _EXPIRED, _NOT_YET, _OTHER_NAME, _OTHER_ADDRESS = 10, 9, 62, 64
+_CUT_OFF = (
+    "ends the connection and says nothing; where it asks for a certificate, see that `cert` and"
+    " `key` are there, not expired, and of an authority that it believes; else see its log"
+)
 _UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
 """X.509 verification results. Source: OpenSSL, ``x509_vfy.h``."""
 
@@ -59,6 +63,8 @@ def why_silent(error: Exception, url: str, within: timedelta) -> str:
             f"does not answer within {within.total_seconds():g} s, though it takes the connection;"
             " see what it is busy with, or restart it"
         )
+    if isinstance(error, httpx.ReadError | httpx.WriteError) and url.startswith("https://"):
+        return _CUT_OFF  # whoever refuses a certificate may be gone before it is heard why
     return (
         f"does not answer ({type(error).__name__}): check that it is up and that the URL is right"
     )
@@ -114,7 +120,9 @@ def _disbelieved(error: ssl.SSLCertVerificationError, url: str) -> str:
 
 
 def _no_tls(error: ssl.SSLError) -> str:
-    reason = (error.reason or "").lower().replace("_", " ")
+    reason = (getattr(error, "reason", None) or "").lower().replace("_", " ")
+    if isinstance(error, ssl.SSLEOFError) or not reason:
+        return _CUT_OFF
     if "wrong version number" in reason or "record layer failure" in reason:
         return "does not speak TLS; write http:// instead of https://, or the port that does"
     if "alert" in reason:
@@ -122,4 +130,4 @@ def _no_tls(error: ssl.SSLError) -> str:
             f"refuses the certificate it is shown ({reason}); see that `cert` and `key` are there,"
             " not expired, and of an authority that it believes"
         )
-    return f"does not speak TLS as this machine does ({reason or 'no reason given'}); see its log"
+    return f"does not speak TLS as this machine does ({reason}); see its log"
