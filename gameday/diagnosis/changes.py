@@ -20,14 +20,18 @@ def went_live(
 ) -> Deploy | None:
     """Return the deploy that put this revision live before the onset; None where there is none.
 
-    The latest such deploy counts; one of another region only where no region is known.
+    The latest such deploy counts, and of several in a row the first: who changes a setting deploys
+    the same code again. One of another region counts only where no region is known.
     """
-    fitting = [
-        d
-        for d in _of(deploys, service, region)
-        if same_revision(d.revision, revision) and d.deployed_at <= onset + ONSET_ERROR
-    ]
-    return max(fitting, key=lambda d: d.deployed_at, default=None)
+    first: Deploy | None = None
+    is_live = False
+    for deploy in sorted(_of(deploys, service, region), key=lambda d: d.deployed_at):
+        if deploy.deployed_at > onset + ONSET_ERROR:
+            break
+        was_live, is_live = is_live, same_revision(deploy.revision, revision)
+        if is_live and not was_live:
+            first = deploy
+    return first
 
 
 def live(

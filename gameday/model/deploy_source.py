@@ -16,6 +16,7 @@ __all__ = [
     "DeploysPrinted",
     "GithubDeployments",
     "GrafanaMarkers",
+    "WorkloadsOf",
 ]
 
 WITHIN = timedelta(seconds=5)
@@ -55,11 +56,24 @@ class GrafanaMarkers(Reached):
     """Annotations of a Grafana that bear the tag ``deploy``."""
 
 
+class WorkloadsOf(Noun):
+    """The Deployments, StatefulSets and DaemonSets of a namespace."""
+
+    context: Text
+    """Of the kubeconfig; ``in-cluster``: where gameday itself runs."""
+    namespace: Text
+    labels: str = ""
+    """Selector of those that count; by default all of the namespace."""
+    services: dict[Text, Text] = Field(default_factory=dict)
+    """What the cluster calls a service (its label ``app.kubernetes.io/name``, else the workload's
+    name), by the name that the metrics and the SLO give it."""
+
+
 class DeploySource(Noun):
     """One place that tells it."""
 
     command: DeploysPrinted | None = None
-    kubernetes: dict[str, Any] | None = None
+    kubernetes: WorkloadsOf | None = None
     github: GithubDeployments | None = None
     argocd: ArgoApplication | None = None
     grafana: GrafanaMarkers | None = None

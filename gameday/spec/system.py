@@ -80,7 +80,7 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
     if spec.links:
         yield ("links",), absent
     for number, source in enumerate(spec.deploys):
-        for kind in sorted(source.model_fields_set & {"kubernetes", "webhook"}):
+        for kind in sorted(source.model_fields_set & {"webhook"}):
             yield ("deploys", number, kind), "write a command that prints them"
     for number, mitigation in enumerate(spec.mitigations):
         if mitigation.chaostoolkit is not None:

@@ -29,6 +29,8 @@ KINDS = {
         "deployments": "Deployment",
         "replicasets": "ReplicaSet",
         "statefulsets": "StatefulSet",
+        "daemonsets": "DaemonSet",
+        "controllerrevisions": "ControllerRevision",
     },
     "batch/v1": {"jobs": "Job"},
     "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from deploy_servers import Argo, Github, Grafana, serving
@@ -16,13 +16,23 @@ from gameday.drivers.annotations import GrafanaDeploys
 from gameday.drivers.argocd import ArgoDeploys
 from gameday.drivers.deploy_command import PrintedDeploys
 from gameday.drivers.github import GithubDeploys
+from gameday.drivers.kubernetes import Cluster
+from gameday.drivers.kubernetes.deploys import (
+    ControllerRevisionDeploys,
+    ReplicaSetDeploys,
+    labelled,
+)
 from gameday.errors import PermanentDriverError
 from gameday.http.credentials import Credentials
+from gameday.model.service_names import ServiceNames
 from gameday.ports import DeployLog
 from gameday.testing.contracts import DeployedSystem, DeployLogContract
+from gameday.testing.gate import Trouble, status
+from gameday.testing.kubernetes import SimulatedApi
 
 STARTED_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 
 
 class PrintedSystem(DeployedSystem):
@@ -248,3 +258,149 @@ async def test_an_application_that_is_not_there_is_named() -> None:
             url, "chekout", service="checkout", credentials=shown(Argo.token), **QUICK
         )
         await log.deploys(since=STARTED_AT, until=STARTED_AT + SECOND)
+
+
+class ClusterSystem(DeployedSystem):
+    """A workload in a cluster, whose deploys leave behind what an API server keeps of them."""
+
+    service, region, started_at = "checkout", "eu-west", STARTED_AT
+    labels: ClassVar[Mapping[str, str]] = {
+        "app.kubernetes.io/name": "checkout",
+        "topology.kubernetes.io/region": "eu-west",
+    }
+
+    def __init__(self) -> None:
+        self.api = SimulatedApi()
+        self.revision = 0
+
+    def log(self) -> DeployLog:
+        return self.on(self.api.cluster())
+
+    def unreachable(self) -> DeployLog:
+        return self.on(SimulatedApi(troubles=[Trouble("GET", times=10_000)]).cluster())
+
+    def garbled(self) -> DeployLog:
+        forbidden = status(403, "deployments.apps is forbidden", reason="Forbidden")
+        return self.on(SimulatedApi(troubles=[Trouble("GET", forbidden, times=99)]).cluster())
+
+    def on(self, cluster: Cluster) -> DeployLog:
+        raise NotImplementedError
+
+    def written(self, at: timedelta) -> str:
+        return (self.started_at + at).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def template(self, revision: str) -> dict[str, Any]:
+        containers = [{"name": "app", "image": f"registry.example/books/checkout:{revision}"}]
+        labels = {**self.labels, "version": f"v-{revision}"}
+        return {"metadata": {"labels": labels}, "spec": {"containers": containers}}
+
+
+class DeploymentSystem(ClusterSystem):
+    def on(self, cluster: Cluster) -> DeployLog:
+        return ReplicaSetDeploys(cluster, "books", labels="")
+
+    def deploy(self, revision: str, at: timedelta) -> None:
+        owner = self.api.find("deployments", "checkout", "books") or self.api.put(
+            "deployments", "checkout", "books"
+        )
+        progress = {"type": "Progressing", "lastUpdateTime": self.written(at)}
+        self.api.edit(
+            "deployments", "checkout", "books", {"status": {"conditions": [progress]}}, "c"
+        )
+        self.revision += 1
+        name, number = f"checkout-{revision[:8]}", str(self.revision)
+        if self.api.find("replicasets", name, "books") is None:
+            self.api.put(
+                "replicasets",
+                name,
+                "books",
+                metadata={
+                    "labels": dict(self.labels),
+                    "annotations": {"deployment.kubernetes.io/revision": number},
+                    "creationTimestamp": self.written(at),
+                    "ownerReferences": [{"uid": owner["metadata"]["uid"], "controller": True}],
+                },
+                spec={"template": self.template(revision)},
+            )
+            return
+        annotations = {
+            "deployment.kubernetes.io/revision": number,
+            "deployment.kubernetes.io/revision-history": "1",
+        }
+        self.api.edit("replicasets", name, "books", {"metadata": {"annotations": annotations}}, "c")
+
+
+class TestReplicaSetDeploys(DeployLogContract):
+    @pytest.fixture
+    def subject(self) -> DeploymentSystem:
+        return DeploymentSystem()
+
+    def test_a_version_is_told_by_a_label_where_the_document_says_so(
+        self, subject: DeploymentSystem
+    ) -> None:
+        subject.deploy("a" * 40, timedelta(minutes=1))
+        log = ReplicaSetDeploys(
+            subject.api.cluster(),
+            "books",
+            labels="",
+            names=ServiceNames({"kasse": "checkout"}),
+            version=labelled({"kasse": "version"}),
+        )
+
+        (deploy,) = subject.do(log.deploys(since=STARTED_AT, until=STARTED_AT + HOUR))
+
+        assert ("kasse", f"v-{'a' * 40}") == (deploy.service, deploy.revision)
+
+
+class StatefulSystem(ClusterSystem):
+    kind = "statefulsets"
+
+    def on(self, cluster: Cluster) -> DeployLog:
+        return ControllerRevisionDeploys(cluster, "books")
+
+    def deploy(self, revision: str, at: timedelta) -> None:
+        owner = self.api.find(self.kind, "checkout", "books") or self.api.put(
+            self.kind, "checkout", "books"
+        )
+        self.revision += 1
+        name = f"checkout-{revision[:8]}"
+        if self.api.find("controllerrevisions", name, "books") is None:
+            self.api.put(
+                "controllerrevisions",
+                name,
+                "books",
+                metadata={
+                    "creationTimestamp": self.written(at),
+                    "ownerReferences": [{"uid": owner["metadata"]["uid"], "controller": True}],
+                },
+                data={"spec": {"template": {**self.template(revision), "$patch": "replace"}}},
+                revision=self.revision,
+            )
+        else:
+            self.api.edit("controllerrevisions", name, "books", {"revision": self.revision}, "c")
+        hashed = name if self.kind == "statefulsets" else revision[:8]
+        self.api.put(
+            "pods",
+            f"checkout-{self.revision}",
+            "books",
+            metadata={
+                "labels": {"controller-revision-hash": hashed},
+                "creationTimestamp": self.written(at),
+            },
+        )
+
+
+class TestStatefulSetDeploys(DeployLogContract):
+    @pytest.fixture
+    def subject(self) -> StatefulSystem:
+        return StatefulSystem()
+
+
+class DaemonSystem(StatefulSystem):
+    kind = "daemonsets"
+
+
+class TestDaemonSetDeploys(DeployLogContract):
+    @pytest.fixture
+    def subject(self) -> DaemonSystem:
+        return DaemonSystem()

@@ -177,6 +177,16 @@ async def test_a_version_that_served_quietly_does_not_whatever_tells_it() -> Non
     assert "ran well before the onset" in await explained(version, deploys, quiet=[version])
 
 
+async def test_the_same_version_deployed_again_is_no_new_one() -> None:
+    deploys = [
+        deployed("v-old", timedelta(days=1)),
+        deployed("v-new", timedelta(hours=1)),
+        deployed("v-new", 10 * SECOND),
+    ]
+
+    assert "v-new ran well before the onset" in await explained({}, deploys)
+
+
 async def test_a_version_in_which_the_pattern_finds_nothing_is_said() -> None:
     said = await explained({}, [deployed("latest", 40 * SECOND)])
 

@@ -40,7 +40,7 @@ def connect(
         kubeconfig: a path, or several as kubectl joins them; else the environment's
             ``KUBECONFIG``, else ``~/.kube/config``.
         is_fenced: whether the settings must allow a context that is said; False for taking
-            something back.
+            something back, and where nothing but reading is done.
         patience: how long an answer is waited for.
 
     Raises:

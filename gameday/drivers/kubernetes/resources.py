@@ -23,7 +23,9 @@ GROUPS: Mapping[str, str] = {
         ),
         "",
     ),
-    **dict.fromkeys(("daemonsets", "deployments", "replicasets", "statefulsets"), "apps"),
+    **dict.fromkeys(
+        ("controllerrevisions", "daemonsets", "deployments", "replicasets", "statefulsets"), "apps"
+    ),
     **dict.fromkeys(("jobs", "cronjobs"), "batch"),
     "networkpolicies": "networking.k8s.io",
     "poddisruptionbudgets": "policy",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from gameday.drivers.annotations import GrafanaDeploys
@@ -11,7 +11,8 @@ from gameday.drivers.argocd import ArgoDeploys
 from gameday.drivers.deploy_command import PrintedDeploys
 from gameday.drivers.github import GithubDeploys
 from gameday.http.credentials import credentials_of
-from gameday.model.deploy_source import DeploySource
+from gameday.model.deploy_source import DeploySource, WorkloadsOf
+from gameday.model.service_names import ServiceNames
 from gameday.model.signals import Deploy
 from gameday.model.system import SystemSpec
 from gameday.ports import DeployLog
@@ -41,13 +42,37 @@ def deploy_log_of(spec: SystemSpec) -> DeployLog | None:
     Raises:
         PermanentDriverError: a secret is not where the document says.
     """
-    logs = [_opened(source) for source in spec.deploys]
+    labels = {
+        one.service: one.revision.label for one in spec.code if one.revision.label is not None
+    }
+    logs = [log for source in spec.deploys for log in _opened(source, labels)]
     if not logs:
         return None
     return logs[0] if len(logs) == 1 else _Together(logs)
 
 
-def _opened(source: DeploySource) -> DeployLog:
+def _opened(source: DeploySource, labels: Mapping[str, str]) -> Iterator[DeployLog]:
+    if source.kubernetes is not None:
+        yield from _workloads(source.kubernetes, labels)
+    else:
+        yield _log(source)
+
+
+def _workloads(told: WorkloadsOf, labels: Mapping[str, str]) -> Iterator[DeployLog]:
+    from gameday.drivers.kubernetes import connect
+    from gameday.drivers.kubernetes.deploys import (
+        ControllerRevisionDeploys,
+        ReplicaSetDeploys,
+        labelled,
+    )
+
+    cluster = connect(told.context, is_fenced=False)  # which is only read
+    names, version = ServiceNames(told.services), labelled(labels)
+    for kind in (ReplicaSetDeploys, ControllerRevisionDeploys):
+        yield kind(cluster, told.namespace, labels=told.labels, version=version, names=names)
+
+
+def _log(source: DeploySource) -> DeployLog:
     if source.command is not None:
         return PrintedDeploys(source.command.run, within=source.command.within)
     if source.github is not None:
