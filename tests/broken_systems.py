@@ -123,7 +123,7 @@ def _(bench: Bench) -> Iterator[None]:
     "Prometheus takes connections and never answers",
     "prometheus",
     "",
-    "does not answer within 5 s, though it takes the connection",
+    "no whole answer within 5 s",
     code=UNREACHABLE,
 )
 def _(bench: Bench) -> Iterator[None]:
@@ -136,7 +136,7 @@ def _(bench: Bench) -> Iterator[None]:
     "Prometheus answers byte by byte",
     "prometheus",
     "",
-    "no whole answer within 6 s",
+    "no whole answer within 5 s",
     code=UNREACHABLE,
 )
 def _(bench: Bench) -> Iterator[None]:

@@ -158,11 +158,15 @@ def secret_of(ref: SecretRef, folder: Path | None = None) -> str:
                 found = file.read(LONGEST_SECRET).decode()
         except (OSError, ValueError) as error:
             raise PermanentDriverError(
-                f"a secret is looked for in {where}, which cannot be read ({type(error).__name__})"
+                f"a secret is looked for in {where}, which cannot be read ({type(error).__name__}):"
+                " put it there, or write where it is"
             ) from error
     found = found.strip()
     if not found:
-        raise PermanentDriverError(f"a secret is looked for in {where}, which is not set or empty")
+        raise PermanentDriverError(
+            f"a secret is looked for in {where}, which is not set or empty: set it where gameday"
+            " runs"
+        )
     if not found.isprintable():
         raise PermanentDriverError(f"what {where} holds is several lines or no text: no secret")
     remember(found)

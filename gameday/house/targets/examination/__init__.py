@@ -45,7 +45,7 @@ EXAMINERS: tuple[Examiner, ...] = (
 )
 """What looks at each part of a document, in the order in which it is told."""
 
-WITHIN = timedelta(seconds=6)
+WITHIN = timedelta(seconds=5)
 """How long all of them together may take: whoever asks at three in the morning is answered before
 ten seconds are over, also where several tools hang."""
 

@@ -57,14 +57,14 @@ class _Promise:
         Raises:
             Unmet: nothing counts its events, or not over every window.
         """
-        slo, prometheus = self._slo, self._look.prometheus()
+        slo = self._slo
         if not await self._count(f"count({slo.total_query})"):
             await self._none_now(slo.total_query)
         rates = await self._rates()
         unknown = [window for window, rate in rates.items() if rate is None]
         if unknown:
             part = slo.good_query or slo.bad_query
-            lacks = bool(part) and not await prometheus.values(f"count({part})")
+            lacks = bool(part) and not await self._count(f"count({part})")
             which = "good" if slo.good_query else "bad"
             raise Unmet(
                 f"no burn rate over {', '.join(unknown)}",
