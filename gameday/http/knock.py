@@ -1,15 +1,9 @@
-"""Whether somebody is at an address at all, before anything is said to them.
-
-The name is looked up in a thread of its own that nobody waits for in the end: a name server that
-does not answer would otherwise hold up the end of the process, long after everybody gave up.
-"""
+"""Whether somebody is at an address at all, before anything is said to them."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import threading
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +11,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from gameday.errors import TemporaryDriverError
 from gameday.http.address import is_loopback
+from gameday.http.aside import aside
 
 __all__ = ["knock", "named"]
 
@@ -36,30 +31,13 @@ async def named(url: str, *, within: timedelta = WITHIN) -> list[tuple[Any, ...]
     host = parts.hostname or ""
     if _is_proxied(url):
         return []
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[list[tuple[Any, ...]]] = loop.create_future()
 
-    def told(answer: list[tuple[Any, ...]] | OSError) -> None:
-        if found.done():
-            return
-        if isinstance(answer, OSError):
-            found.set_exception(answer)
-        else:
-            found.set_result(answer)
+    def look_up() -> list[tuple[Any, ...]]:
+        port = parts.port or _PORTS[parts.scheme]
+        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
-    def look_up() -> None:
-        answer: list[tuple[Any, ...]] | OSError
-        try:
-            port = parts.port or _PORTS[parts.scheme]
-            answer = list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except OSError as error:
-            answer = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(told, answer)
-
-    threading.Thread(target=look_up, daemon=True).start()
     try:
-        return await asyncio.wait_for(found, within.total_seconds())
+        return await asyncio.wait_for(aside(look_up), within.total_seconds())
     except TimeoutError as error:
         raise TemporaryDriverError(
             f"the name server of this machine does not say where {host} is, not within"

@@ -9,6 +9,7 @@ from pathlib import Path
 import broken_fronts
 import pytest
 import sound_system
+import yaml
 from broken_systems import (
     REFUSED,
     ROWS,
@@ -77,20 +78,42 @@ def test_what_is_broken_is_named_with_its_remedy_and_no_run_passes_on_it(
     assert not (bench.folder / "injected").exists()
 
 
-def test_when_everything_hangs_at_once_the_doctor_is_through_in_ten_seconds(bench: Bench) -> None:
+def test_when_everything_hangs_at_once_the_doctor_is_through_in_ten_seconds(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(bench.folder / "kubeconfig"))
+    monkeypatch.setenv("GAMEDAY_KUBE_CONTEXTS", "books")
+    monkeypatch.setenv("GAMEDAY_KUBE_NAMESPACES", "books")
     with broken_fronts.silent() as silent, broken_fronts.trickling() as slow:
         prometheus_at(bench, slow)
         alertmanager_at(bench, silent)
         bench.spec["toxiproxy"] = {"url": silent}
+        bench.spec["traces"] = {"jaeger": {"url": slow}}
+        bench.spec["kubernetes"] = {"context": "books", "namespaces": ["books"]}
         bench.write()
+        (bench.folder / "kubeconfig").write_text(kubeconfig(silent))
         began = time.monotonic()
 
         said = bench.doctor()
 
         assert time.monotonic() - began < 10
-    assert {"prometheus", "alertmanager", "toxiproxy"} <= {
+    assert {"prometheus", "alertmanager", "toxiproxy", "cluster", "traces of pages"} <= {
         check["what"] for check in said["checks"] if check["how"] and not check["ok"]
     }
+
+
+def kubeconfig(server: str) -> str:
+    """Return a kubeconfig with one context, ``books``, whose API server this is."""
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "books",
+            "clusters": [{"name": "books", "cluster": {"server": server}}],
+            "users": [{"name": "books", "user": {}}],
+            "contexts": [{"name": "books", "context": {"cluster": "books", "user": "books"}}],
+        }
+    )
 
 
 def test_the_table_in_the_docs_has_every_fault_that_is_proven_and_no_other() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gameday.house.targets.examination.inquiry import Inquiry, Unmet
 from gameday.house.targets.examination.look import CLUSTER, Look
+from gameday.http.aside import aside
 from gameday.model.cluster_act import ClusterAct
 from gameday.model.placeholders import placeholders
 
@@ -41,7 +41,7 @@ async def _is_there(look: Look, namespaces: tuple[str, ...]) -> str:
                 )
         return f"{found.context} answers, {version}, with {', '.join(namespaces)}"
 
-    return await asyncio.to_thread(ask)
+    return await aside(ask)
 
 
 async def act_can_be_done(look: Look, act: ClusterAct, *, bars: bool) -> str:
@@ -56,7 +56,7 @@ async def act_can_be_done(look: Look, act: ClusterAct, *, bars: bool) -> str:
     at = look.system.spec.kubernetes
     assert at is not None  # a document with such a change names its cluster
     namespace = "" if act.is_of_node else act.namespace or at.namespaces[0]
-    return await asyncio.to_thread(_can_be_done, found, act, namespace, bars=bars)
+    return await aside(partial(_can_be_done, found, act, namespace, bars=bars))
 
 
 def _can_be_done(cluster: Cluster, act: ClusterAct, namespace: str, *, bars: bool) -> str:

@@ -14,6 +14,7 @@ from gameday.drivers.prometheus import PrometheusSurvey
 from gameday.errors import DriverError, PermanentDriverError
 from gameday.house.targets.declared_cluster import connected
 from gameday.house.targets.examination.inquiry import NotAsked
+from gameday.http.aside import aside
 from gameday.http.credentials import credentials_of
 from gameday.http.knock import named
 from gameday.model.access import Reached
@@ -232,7 +233,7 @@ class Look:
             cluster.version()
             return cluster
 
-        return await self._once(CLUSTER, lambda: asyncio.to_thread(connect))
+        return await self._once(CLUSTER, lambda: aside(connect))
 
     async def answering_cluster(self) -> Cluster:
         """Return the same, for what rests on it.
