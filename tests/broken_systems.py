@@ -21,7 +21,7 @@ from broken_fronts import Asked, Said
 from sound_system import TOTAL, Bench, silenced
 
 Breaks = Callable[[Bench], AbstractContextManager[None]]
-REFUSED, UNREACHABLE = 3, 6
+PLAYED, REFUSED, UNREACHABLE = 0, 3, 6
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Row:
         check: the check that names it.
         found: what the check says; a part of it.
         how: what it says to do; a part of it.
-        code: how a run on it ends: refused, or its tools cannot be reached.
+        code: how a run on it ends: refused, or its tools cannot be reached; or it is played, and
+            says what it does not know.
     """
 
     what: str
@@ -531,4 +532,43 @@ def _(bench: Bench) -> Iterator[None]:
 @row("Toxiproxy not there", "toxiproxy", "", "does not answer", code=UNREACHABLE)
 def _(bench: Bench) -> Iterator[None]:
     bench.spec["toxiproxy"] = {"url": nothing()}
+    yield
+
+
+@row(
+    "service traced under another name",
+    "traces of pages",
+    "no trace of 'pages' in the last 5m",
+    "write `services: {pages: NAME}` below traces",
+    code=PLAYED,
+)
+def _(bench: Bench) -> Iterator[None]:
+    nothing_found = Said.json({"result": {"resourceSpans": []}})
+    with broken_fronts.front(bench.tools.prometheus, lambda _: nothing_found) as url:
+        bench.spec["traces"] = {"jaeger": {"url": url}}
+        yield
+
+
+@row(
+    "repository not there",
+    "code of pages",
+    "",
+    "repository",
+    code=PLAYED,
+)
+def _(bench: Bench) -> Iterator[None]:
+    bench.spec["code"] = [{"service": "pages", "repository": "../no-such"}]
+    yield
+
+
+@row("deploys not told", "deploys", "", "/srv/deploys cannot be run", code=PLAYED)
+def _(bench: Bench) -> Iterator[None]:
+    bench.spec["deploys"] = [{"command": {"run": ["/srv/deploys"]}}]
+    yield
+
+
+@row("context of the cluster not there", "cluster", "", "no kubeconfig at", code=UNREACHABLE)
+def _(bench: Bench) -> Iterator[None]:
+    os.environ["KUBECONFIG"] = str(bench.folder / "no-such")
+    bench.spec["kubernetes"] = {"context": "books", "namespaces": ["books"]}
     yield
