@@ -335,6 +335,38 @@ def test_what_another_run_changed_is_left_to_its_undo(api: ObedientApi) -> None:
         doing(api).do("r2", CACHE_OFF)
 
 
+@pytest.mark.parametrize(
+    ("resource", "status", "expected"),
+    [
+        # As real servers say it: what is none is left out.
+        ("daemonsets", {"desiredNumberScheduled": 2, "updatedNumberScheduled": 2}, False),
+        (
+            "daemonsets",
+            {"desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 2},
+            True,
+        ),
+        ("statefulsets", {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}, True),
+        ("statefulsets", {"replicas": 1, "updatedReplicas": 1}, False),
+        ("deployments", {"observedGeneration": 0}, False),
+    ],
+)
+def test_a_workload_is_live_when_every_pod_runs_what_it_says(
+    api: ObedientApi, resource: str, status: dict[str, Any], expected: bool
+) -> None:
+    api.is_stuck = True
+    api.put(resource, "one", BOOKS, spec={"replicas": 1}, status=status)
+    cluster = api.cluster(namespaces=(BOOKS,))
+
+    def wait() -> None:
+        acts.until_live(cluster, resource, "one", BOOKS, within=timedelta(0))
+
+    if expected:
+        wait()
+    else:
+        with pytest.raises(TemporaryDriverError, match="is not rolled out"):
+            wait()
+
+
 def test_what_is_not_live_in_time_is_said(api: ObedientApi) -> None:
     here = doing(api)
     api.is_stuck = True

@@ -311,7 +311,9 @@ def _is_live(workload: Mapping[str, Any]) -> bool:
         return False
     if "desiredNumberScheduled" in status:  # a DaemonSet
         wanted = status["desiredNumberScheduled"]
-        return bool(status.get("updatedNumberScheduled", 0) == wanted == status["numberAvailable"])
+        # What is none is left out.
+        told = ("updatedNumberScheduled", "numberAvailable")
+        return all(status.get(field, 0) == wanted for field in told)
     wanted = spec.get("replicas", 1)
     # StatefulSets told how many are available only from 1.22 on.
     ready = status.get("availableReplicas", status.get("readyReplicas", 0))
