@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gameday.diagnosis import findings
+from gameday.diagnosis.exclusive import Hop
+from gameday.diagnosis.graph import Accused
 from gameday.diagnosis.links import Dashboard
 from gameday.diagnosis.red import RedReading
 from gameday.diagnosis.stacks import Leaf, ProfileReading
@@ -22,6 +24,7 @@ class Case:
     """One incident under diagnosis; filled step by step, None where a step found nothing.
 
     Attributes:
+        accused: whom the graph of calls accuses, where there are no traces.
         leaf: the function at fault, for a cause in code.
         blamed: who changed that function last.
         deploy: the deploy that explains the onset.
@@ -32,10 +35,17 @@ class Case:
     dashboard: Dashboard | None = None
     red: RedReading | None = None
     suspect: Suspect | None = None
+    accused: Accused | None = None
     leaf: Leaf | None = None
     blamed: Blame | None = None
     deploy: Deploy | None = None
     unknown: set[Step] = field(default_factory=set)
+
+    def place(self) -> Hop | None:
+        """Return who is to blame, by the traces or by the graph of calls."""
+        if self.suspect is not None:
+            return self.suspect.place
+        return self.accused.place if self.accused is not None else None
 
     def onset(self) -> datetime | None:
         """Return when the trouble began: by the metrics, put right by the first to suffer.

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gameday.diagnosis import stacks
+from gameday.diagnosis.graph import Accused
 from gameday.diagnosis.red import RedReading, Signal
 from gameday.diagnosis.remedy import Remedy
 from gameday.diagnosis.suspicion import QUICK_FAILURE, Suspect
 from gameday.model.page import Finding, RedShape, Step
+from gameday.model.service_graph import Measure
 from gameday.model.signals import Blame, Deploy
 
 
@@ -79,6 +81,45 @@ def trace(suspect: Suspect, region: str | None) -> Finding:
             "bulk_ratio": suspect.bulk_ratio,
             "traces": [t.trace_id for t in suspect.traces],
             "errors": suspect.errors,
+        },
+    )
+
+
+def graph(accused: Accused) -> Finding:
+    """Return whom the graph of calls accuses."""
+    place = accused.place
+    culprit = (
+        f"{place.service} waiting for {place.downstream}" if place.downstream else place.service
+    )
+    way = " → ".join(accused.path)
+    match accused.measure:
+        case None:
+            said = (
+                f"no call of {accused.path[0]} deviates from its quiet time: it is at work itself"
+            )
+        case Measure.RATE:
+            said = f"{culprit} is silent: no more calls are counted on the way {way}"
+        case Measure.ERRORS:
+            said = (
+                f"{culprit} fails: on the way {way} errors went from {accused.before:.1%} to"
+                f" {accused.now:.1%}, {accused.sigmas:.0f} robust standard deviations"
+            )
+        case Measure.DURATION:
+            said = (
+                f"{culprit} is slow: on the way {way} calls went from"
+                f" {accused.before * 1000:.0f} ms to {accused.now * 1000:.0f} ms,"
+                f" {accused.sigmas:.0f} robust standard deviations"
+            )
+    return Finding(
+        step=Step.TRACE,
+        summary=said,
+        detail={
+            "service": place.service,
+            "downstream": place.downstream or None,
+            "region": None,
+            "traces": [],
+            "errors": accused.measure in (Measure.ERRORS, Measure.RATE),
+            "path": list(accused.path),
         },
     )
 

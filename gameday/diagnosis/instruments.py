@@ -8,6 +8,7 @@ from gameday.diagnosis.conventions import DEFAULT
 from gameday.diagnosis.queries import RedQueries
 from gameday.model.code import CodeOf
 from gameday.model.page import Step
+from gameday.model.service_graph import CallQuery
 from gameday.ports import AlertSource, CodeHistory, ProfileSource, SignalSource, TraceSource
 
 
@@ -17,6 +18,7 @@ class Instruments:
 
     Attributes:
         red: how rate, errors and duration are asked for.
+        graph: how the calls between services are asked for, where there are no traces.
         sources: where the system's document says that the code of its services is.
         absent: the steps that the system itself has no instrument for, wherever it is looked for.
     """
@@ -27,5 +29,6 @@ class Instruments:
     profiles: ProfileSource | None = None
     code: CodeHistory | None = None
     red: RedQueries = DEFAULT
+    graph: tuple[CallQuery, ...] = ()
     absent: frozenset[Step] = frozenset()
     sources: tuple[CodeOf, ...] = ()

@@ -10,7 +10,7 @@ from datetime import timedelta
 from gameday.diagnosis.red import Signal
 from gameday.model.placeholders import filled
 
-__all__ = ["RedQueries"]
+__all__ = ["RedQueries", "in_quotes"]
 
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 """What RE2, Prometheus' dialect, does not take as it is written."""
@@ -45,8 +45,8 @@ class RedQueries:
             window: how far back the rates look.
         """
         values = {
-            "service": _in_quotes(service),
-            "service_pattern": _in_quotes(_SPECIAL.sub(r"\\\g<0>", service)),
+            "service": in_quotes(service),
+            "service_pattern": in_quotes(_SPECIAL.sub(r"\\\g<0>", service)),
             "window": f"{max(1, round(window.total_seconds()))}s",
             "label": self.label,
         }
@@ -58,5 +58,6 @@ class RedQueries:
         return {signal: filled(query, values) for signal, query in asked.items() if query}
 
 
-def _in_quotes(text: str) -> str:
+def in_quotes(text: str) -> str:
+    """Return a text as it stands between double quotes in PromQL."""
     return text.replace("\\", "\\\\").replace('"', '\\"')

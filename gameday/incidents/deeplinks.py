@@ -15,6 +15,7 @@ from gameday.diagnosis.conventions import DEFAULT
 from gameday.diagnosis.queries import RedQueries
 from gameday.incidents.state import IncidentState
 from gameday.model.code import CodeOf
+from gameday.model.service_graph import CallQuery
 from gameday.model.service_names import SAME_NAMES, ServiceNames
 from gameday.model.slo import Slo
 
@@ -28,6 +29,7 @@ class Tools:
             missing is looked for under its own name.
         sources: where the code of each service is, as the system's document says.
         red: how rate, errors and duration are asked for.
+        graph: how the calls between services are asked for, where there are no traces.
         is_tempo: whether the traces are a Tempo's, and not a Jaeger's.
         traced_as: what the traces call services; profiled_as: what the profiles do.
     """
@@ -38,6 +40,7 @@ class Tools:
     code: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[CodeOf, ...] = ()
     red: RedQueries = DEFAULT
+    graph: tuple[CallQuery, ...] = ()
     is_tempo: bool = False
     traced_as: ServiceNames = SAME_NAMES
     profiled_as: ServiceNames = SAME_NAMES

@@ -133,13 +133,36 @@ class RedReadBy(Noun):
         return self
 
 
+class ByConvention(Noun):
+    """What is counted as everybody counts it: nothing is left to say."""
+
+
 class Graph(Noun):
     """Who calls whom."""
 
-    otel_servicegraph: dict[str, Any] | None = Field(default=None, alias="otel-servicegraph")
-    istio: dict[str, Any] | None = None
-    linkerd: dict[str, Any] | None = None
-    edges: tuple[Annotated[tuple[Text, ...], Field(min_length=2, max_length=2)], ...] | None = None
+    otel_servicegraph: ByConvention | None = Field(default=None, alias="otel-servicegraph")
+    """By the service graph connector of OpenTelemetry's Collector, or Tempo's generator."""
+    istio: ByConvention | None = None
+    linkerd: ByConvention | None = None
+    edges: (
+        Annotated[
+            tuple[Annotated[tuple[Text, ...], Field(min_length=2, max_length=2)], ...],
+            Field(min_length=1),
+        ]
+        | None
+    ) = None
+    """Pairs of caller and callee; what is looked at is RED of the callee."""
+
+    @model_validator(mode="after")
+    def _is_told_one_way(self) -> Graph:
+        ways = {
+            "otel_servicegraph": "otel-servicegraph",
+            "istio": "istio",
+            "linkerd": "linkerd",
+            "edges": "edges",
+        }
+        one_of(self, ways, "write otel-servicegraph: {}, or edges: [[CALLER, CALLEE]]")
+        return self
 
 
 class NamesServices(Noun):

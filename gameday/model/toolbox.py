@@ -12,6 +12,7 @@ from pydantic import Field
 
 from gameday.model.code import CodeOf
 from gameday.model.page import Step, Value
+from gameday.model.service_graph import CallQuery
 from gameday.model.service_names import ServiceNames
 
 __all__ = ["NO_TOOLS", "Instrument", "Toolbox"]
@@ -48,11 +49,13 @@ class Toolbox(Value):
         instruments: all that want to know who asks, or that call services by other names.
         absent: the steps that the system has no instrument for.
         sources: where the code of its services is.
+        graph: what tells who calls whom, where there are no traces; empty: nothing does.
     """
 
     instruments: tuple[Instrument, ...] = ()
     absent: frozenset[Step] = frozenset()
     sources: tuple[CodeOf, ...] = ()
+    graph: tuple[CallQuery, ...] = ()
 
     def at(self, url: str) -> Instrument:
         """Return the instrument at a base URL; an ordinary one where nothing is said of it."""

@@ -15,6 +15,7 @@ from gameday.diagnosis import findings, red, stacks
 from gameday.diagnosis.blame import explain
 from gameday.diagnosis.case import Case, revision_of
 from gameday.diagnosis.dashboard import drawn
+from gameday.diagnosis.graph_reading import read_graph
 from gameday.diagnosis.links import Dashboard, ProfileView, TraceSearch
 from gameday.diagnosis.remedy import Remedies, Remedy, check_of, remedies, vigil_of
 from gameday.diagnosis.sampling import Hunt, sample
@@ -144,7 +145,33 @@ class Bot:
 
     # --- traces -----------------------------------------------------------------------------
 
+    async def _read_graph(self, case: Case) -> Finding:
+        """Find the cause among the calls between services, where nobody traces them."""
+        if case.dashboard is None:
+            return findings.unknown(Step.TRACE, "no metrics could be read, and there are no traces")
+        metrics, page = self._open_metrics(case.dashboard.base), case.page
+        onset = (case.red.onset() if case.red else None) or page.fired_at
+        window = case.dashboard.rate_window() or timedelta(seconds=5)
+        found = await self._patiently(
+            lambda: read_graph(
+                metrics,
+                self._toolbox.graph,
+                service=page.service,
+                onset=onset,
+                now=self._clock.now(),
+                window=window,
+            )
+        )
+        if found is None:
+            return findings.unknown(
+                Step.TRACE, f"no call of {page.service} is counted in the service graph"
+            )
+        case.accused = found
+        return findings.graph(found)
+
     async def _read_traces(self, case: Case) -> Finding:
+        if self._toolbox.graph:
+            return await self._read_graph(case)
         page = case.page
         link = TraceSearch.parse(await self._desk.follow(page.links.traces))
         store = self._open_traces(link.base)
@@ -223,14 +250,14 @@ class Bot:
         except (DriverError, SpecError) as error:
             case.unknown.add(Step.MITIGATE)
             return None, Remedies((), f"the runbook cannot be read: {error}")
-        suspect = case.suspect
-        if suspect is None:
+        place = case.place()
+        if place is None:
             return runbook, Remedies((), "the cause is not known, and nothing is tried at random")
         kind: CauseKind = "code" if case.is_code() and case.deploy else "downstream"
         return runbook, remedies(
             runbook,
-            service=suspect.place.service,
-            downstream=suspect.place.downstream or None,
+            service=place.service,
+            downstream=place.downstream or None,
             kind=kind,
             region=case.region(),
         )
@@ -244,7 +271,7 @@ class Bot:
     async def _mitigate(self, case: Case, found: Remedies) -> Remedy | None:
         """Start the first fix that can be started; where one fails, the next is tried."""
         for remedy in found.usable:
-            cause = str(case.suspect.place) if case.suspect else case.page.service
+            cause = str(case.place() or case.page.service)
             await self._hand_in(findings.mitigation(remedy, cause, found.reason))
             try:
                 await self._desk.mitigate(remedy.name, remedy.parameters)

@@ -74,9 +74,8 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
         if getattr(spec.pages, way) is not None:
             yield ("pages", way), "write alertmanager: {url: …}; its API is polled"
     absent = "leave it out: the steps that need it do not apply then"
-    for name in ("regions", "graph"):
-        if getattr(spec, name) is not None:
-            yield (name,), absent
+    if spec.regions is not None:
+        yield ("regions",), absent
     if spec.links:
         yield ("links",), absent
     for number, source in enumerate(spec.deploys):

@@ -71,12 +71,14 @@ def _undeclared(story: Story) -> Iterator[Refusal]:
     if story.system is None:
         return
     spec, name = story.scenario.spec, story.scenario.metadata.name
-    if spec.responder is ResponderKind.BOT and story.system.spec.traces is None:
+    told = story.system.spec
+    if spec.responder is ResponderKind.BOT and not (told.traces or told.graph):
         yield Refusal(
             Ground.MISFIT,
-            f"{name}: the bot finds a cause in traces, and {story.system.metadata.name} has none",
-            "say in its file where they are (`traces`), let somebody answer (`responder: human`),"
-            " or nobody (`responder: none`)",
+            f"{name}: the bot finds a cause in traces or a service graph, and"
+            f" {story.system.metadata.name} has none",
+            "say in its file where they are (`traces`, `graph`), let somebody answer"
+            " (`responder: human`), or nobody (`responder: none`)",
         )
     known = [m.name for m in story.system.spec.mitigations]
     for wanted in spec.expect.mitigation:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gameday.diagnosis.conventions import PRESETS
+from gameday.diagnosis.graph_conventions import ISTIO, LINKERD, OTEL, edges
 from gameday.diagnosis.queries import RedQueries
 from gameday.diagnosis.renamed import RenamedTraces
 from gameday.drivers.alertmanager import POLL, PolledPages
@@ -25,8 +26,9 @@ from gameday.model.access import Reached
 from gameday.model.page import Step
 from gameday.model.red import Histograms
 from gameday.model.scenario import TargetKind
+from gameday.model.service_graph import CallQuery
 from gameday.model.service_names import SAME_NAMES
-from gameday.model.slo import Slo
+from gameday.model.slo import Slo, scaled
 from gameday.model.system import PrometheusAt, RedReadBy, RuleAuthor, System, SystemSpec, Traces
 from gameday.ports import AlertSource, TraceSource
 
@@ -82,7 +84,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
         alerts=_alerts(spec, named),
         faults=ChaosToolkit(toxiproxy=spec.toxiproxy) if cluster is None else cluster.faults,
         deploys=deploy_log_of(spec),
-        tools=_tools(spec, url, red),
+        tools=_tools(spec, slo, url, red),
         regions=(),
         count=reach,
         effects=None if cluster is None else cluster.effects,
@@ -141,7 +143,7 @@ def traces_of(traces: Traces) -> TraceSource:
 def absent_steps(spec: SystemSpec) -> tuple[str, ...]:
     """Return the steps of the funnel that a system has no instrument for."""
     there = {
-        Step.TRACE: spec.traces,
+        Step.TRACE: spec.traces or spec.graph,
         Step.PROFILE: spec.profiles,
         # A function is blamed that a profile names, in a repository, against what went live.
         Step.BLAME: spec.profiles and spec.deploys and spec.code,
@@ -149,7 +151,19 @@ def absent_steps(spec: SystemSpec) -> tuple[str, ...]:
     return tuple(str(step) for step, instrument in there.items() if not instrument)
 
 
-def _tools(spec: SystemSpec, prometheus: str, red: RedQueries) -> deeplinks.Tools:
+def calls_of(spec: SystemSpec, slo: Slo, red: RedQueries) -> tuple[CallQuery, ...]:
+    """Return how the calls between a system's services are asked for; empty: it does not say."""
+    if spec.graph is None:
+        return ()
+    window = deeplinks.rate_window(scaled(w.long, spec.time_scale) for w in slo.windows)
+    if spec.graph.edges is not None:
+        return tuple(edges(spec.graph.edges, red, window=window))
+    conventions = ((spec.graph.otel_servicegraph, OTEL), (spec.graph.istio, ISTIO))
+    found = next((c for told, c in conventions if told is not None), LINKERD)
+    return tuple(found.queries(window=window))
+
+
+def _tools(spec: SystemSpec, slo: Slo, prometheus: str, red: RedQueries) -> deeplinks.Tools:
     traces, profiles = spec.traces, spec.profiles
     return deeplinks.Tools(
         prometheus=prometheus,
@@ -161,6 +175,7 @@ def _tools(spec: SystemSpec, prometheus: str, red: RedQueries) -> deeplinks.Tool
             for one in spec.code
         ),
         red=red,
+        graph=() if traces else calls_of(spec, slo, red),
         is_tempo=traces is not None and traces.tempo is not None,
         traced_as=traces.names if traces else SAME_NAMES,
         profiled_as=profiles.names if profiles else SAME_NAMES,

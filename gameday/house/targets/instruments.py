@@ -46,6 +46,7 @@ def instruments_of(
         profiles=profiles,
         code=GitHistory(copies=tools.code),
         red=tools.red,
+        graph=tools.graph,
         sources=tools.sources,
         absent=frozenset(map(Step, absent)),
     )
@@ -91,6 +92,7 @@ def toolbox_of(system: OpenSystem) -> Toolbox:
         ),
         absent=frozenset(map(Step, system.absent)),
         sources=tools.sources,
+        graph=tools.graph,
     )
 
 

@@ -356,7 +356,7 @@ def _trace_values(panel: Any) -> dict[str, Any]:
         pictures.waterfall(t, panel.bulk.get(t.trace_id, frozenset())) for t in panel.sample.bad
     ]
     spans = [s for t in (*panel.sample.bad, *panel.sample.quiet) for s in t.spans]
-    services = sorted({s.service for s in spans})
+    services = sorted({s.service for s in spans} | set(panel.finding.detail.get("path", ())))
     return {
         "falls": falls,
         "services": services,

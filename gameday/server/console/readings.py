@@ -18,6 +18,7 @@ from gameday.diagnosis import findings, stacks
 from gameday.diagnosis.blame import explain
 from gameday.diagnosis.case import Case, revision_of
 from gameday.diagnosis.dashboard import DrawnDashboard, drawn
+from gameday.diagnosis.graph_reading import read_graph
 from gameday.diagnosis.instruments import Instruments
 from gameday.diagnosis.links import Dashboard
 from gameday.diagnosis.sampling import Hunt, TraceSample, look
@@ -137,7 +138,7 @@ class Readings:
 
     async def traces(self, view: View) -> TracePanel | Unreadable:
         """Return the slow and failed traces that stand for many."""
-        if self._of.traces is None:
+        if self._of.traces is None and not self._of.graph:
             return self._missing(Step.TRACE, "the trace store", "traces_url")
         read = self._read(view)
         if read.case.red is None:
@@ -212,9 +213,27 @@ class Readings:
         case.dashboard, case.red = found.dashboard, found.reading
         return RedPanel(found, findings.red(found.reading), case.onset())
 
+    async def _graph(self, view: View, case: Case) -> TracePanel:
+        """Return what the calls between services tell, where nobody traces them."""
+        metrics = self._of.metrics
+        assert metrics is not None  # whoever names a graph names where its metrics are
+        found = await read_graph(
+            metrics,
+            self._of.graph,
+            service=view.service,
+            onset=(case.red.onset() if case.red else None) or view.paged_at,
+            now=self._now(),
+            window=view.short,
+        )
+        nothing = f"no call of {view.service} is counted in the service graph"
+        case.accused = found
+        finding = findings.graph(found) if found else findings.unknown(Step.TRACE, nothing)
+        return TracePanel(TraceSample((), ()), finding, {})
+
     async def _traces(self, view: View, case: Case) -> TracePanel:
         store = self._of.traces
-        assert store is not None
+        if store is None:
+            return await self._graph(view, case)
         slower = view.slower or SLOW
         hunt = Hunt(
             service=view.service,

@@ -17,6 +17,7 @@ from gameday.house.targets.check import Check
 from gameday.house.targets.declared_cluster import with_doors
 from gameday.house.targets.examination.changes import changes
 from gameday.house.targets.examination.cluster import cluster
+from gameday.house.targets.examination.graph import graph
 from gameday.house.targets.examination.inquiry import Examiner, answered
 from gameday.house.targets.examination.look import Look
 from gameday.house.targets.examination.metrics import metrics
@@ -38,6 +39,7 @@ EXAMINERS: tuple[Examiner, ...] = (
     pages,
     promises,
     traces,
+    graph,
     changes,
     mitigations,
     toxiproxy,
