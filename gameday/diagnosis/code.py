@@ -13,7 +13,7 @@ from gameday.model.code import CodeOf, RevisionFrom
 from gameday.model.signals import Deploy, Span
 from scoring.revision import same_revision
 
-__all__ = ["CodeThatRan", "code_that_ran"]
+__all__ = ["CodeThatRan", "code_that_ran", "packages_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,11 @@ def code_that_ran(
             f" ({' or '.join(asked)}) nor a deploy"
         )
     return CodeThatRan(declared.repository, told, True, declared.revision)
+
+
+def packages_of(service: str, sources: Sequence[CodeOf]) -> Sequence[str]:
+    """Return with what the names of a service's own functions begin; empty where nobody says."""
+    return next((one.packages for one in sources if one.service == service), ())
 
 
 def told_by(span: Span, named: RevisionFrom) -> str:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
+from gameday.diagnosis import ownership
 from gameday.model.signals import Frame, Profile, Stack
 
-_LIBRARY = re.compile(
-    r"(^|/)(site-packages|dist-packages|lib/python\d[^/]*)/|^<|^$|(^|/)lib-dynload/"
-)
-# Modules whose presence on a stack says: this thread is talking to somebody else.
-_TALKING = re.compile(
-    r"(^|/)(psycopg(2|_pool|_c|_binary)?|asyncpg|pymysql|redis|pymongo|grpc|urllib3|requests|httpx"
-    r"|httpcore|aiohttp)/|(^|/)(http/client|socket|ssl|selectors)\.py$|(^|/)urllib/request\.py$"
-)
 _Key = TypeVar("_Key")
 _ANONYMOUS = re.compile(r"(\.<locals>)?\.?<(listcomp|genexpr|dictcomp|setcomp|lambda|module)>$")
 
@@ -56,12 +50,15 @@ class ProfileReading:
     total: timedelta
 
 
-def read(profile: Profile, *, revision: str | None) -> ProfileReading | None:
+def read(
+    profile: Profile, *, revision: str | None, packages: Sequence[str] = ()
+) -> ProfileReading | None:
     """Return what the profile showed, or None where it is empty.
 
     Args:
         revision: the revision that ran. Where any frame's path holds it, the frames whose path
             does are the service's own; else those that lie in no library.
+        packages: with which the service's own names or paths begin, where its document says so.
     """
     total = profile.total()
     if not total:
@@ -69,12 +66,13 @@ def read(profile: Profile, *, revision: str | None) -> ProfileReading | None:
     stacks = [s for s in profile.stacks if s.frames and s.time]
     released = bool(revision) and any(f"/{revision}/" in f.file for s in stacks for f in s.frames)
     marker = revision if released else None
-    talking = [s for s in stacks if any(_is_talking(f) for f in s.frames)]
+    talking = [s for s in stacks if any(ownership.is_talking(f) for f in s.frames)]
+    is_own = partial(ownership.is_own, marker=marker, packages=packages)
     working = [s for s in stacks if s not in talking]
     waited = sum((s.time for s in talking), timedelta(0))
     return ProfileReading(
-        working=_widest(working, marker, total),
-        talking=_widest(talking, marker, total),
+        working=_widest(working, is_own, total),
+        talking=_widest(talking, is_own, total),
         talking_ratio=waited / total,
         total=total,
     )
@@ -87,12 +85,14 @@ def repository_path(file: str, revision: str | None) -> str:
     return file
 
 
-def _widest(stacks: Sequence[Stack], marker: str | None, total: timedelta) -> Leaf | None:
+def _widest(
+    stacks: Sequence[Stack], is_own: Callable[[Frame], bool], total: timedelta
+) -> Leaf | None:
     times: dict[tuple[str, str], timedelta] = {}
     lines: dict[tuple[str, str], dict[int, timedelta]] = {}
     below: dict[tuple[str, str], dict[str, timedelta]] = {}
     for stack in stacks:
-        found = _own_leaf(stack.frames, marker)
+        found = _own_leaf(stack.frames, is_own)
         if found is None:
             continue
         frame, function, library = found
@@ -112,19 +112,16 @@ def _widest(stacks: Sequence[Stack], marker: str | None, total: timedelta) -> Le
     )
 
 
-def _is_talking(frame: Frame) -> bool:
-    return bool(_LIBRARY.search(frame.file) and _TALKING.search(frame.file))
-
-
 def _add(counts: dict[_Key, timedelta], key: _Key, time: timedelta) -> None:
     counts[key] = counts.get(key, timedelta(0)) + time
 
 
-def _own_leaf(frames: Sequence[Frame], marker: str | None) -> tuple[Frame, str, str] | None:
+def _own_leaf(
+    frames: Sequence[Frame], is_own: Callable[[Frame], bool]
+) -> tuple[Frame, str, str] | None:
     """Return the own frame nearest to the leaf, its function's name, and the library leaf's."""
     for depth, frame in enumerate(reversed(frames)):
-        own = marker in frame.file if marker else not _LIBRARY.search(frame.file)
-        if own:
+        if is_own(frame):
             leaf = frames[-1].function if depth else ""
             return frame, _named(frames, len(frames) - 1 - depth), leaf
     return None

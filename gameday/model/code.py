@@ -82,3 +82,6 @@ class CodeOf(Noun):
     repository: Text
     """Its path on this machine, from the working directory."""
     revision: RevisionFrom = Field(default_factory=RevisionFrom)
+    packages: tuple[Text, ...] = ()
+    """With which the names or paths of its own functions begin in a profile: ``com.example``. By
+    default all that is known of no library."""

@@ -14,6 +14,7 @@ from typing import TypeVar
 from gameday.diagnosis import findings, red, stacks
 from gameday.diagnosis.blame import explain
 from gameday.diagnosis.case import Case, revision_of
+from gameday.diagnosis.code import packages_of
 from gameday.diagnosis.dashboard import drawn
 from gameday.diagnosis.graph_reading import read_graph
 from gameday.diagnosis.links import Dashboard, ProfileView, TraceSearch
@@ -221,7 +222,8 @@ class Bot:
                     service=suspect.place.service, trace_ids=ids, since=since, until=until
                 )
             )
-            reading = stacks.read(profile, revision=revision)
+            packages = packages_of(suspect.place.service, self._toolbox.sources)
+            reading = stacks.read(profile, revision=revision, packages=packages)
             if reading is not None and (reading.total >= enough or not is_code):
                 return reading
             if self._clock.elapsed() >= deadline:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from gameday.diagnosis import findings, stacks
 from gameday.diagnosis.blame import explain
 from gameday.diagnosis.case import Case, revision_of
+from gameday.diagnosis.code import packages_of
 from gameday.diagnosis.dashboard import DrawnDashboard, drawn
 from gameday.diagnosis.graph_reading import read_graph
 from gameday.diagnosis.instruments import Instruments
@@ -272,7 +273,8 @@ class Readings:
             since=suspect.first_at() - timedelta(seconds=5),
             until=max(self._now(), *ends),
         )
-        reading = stacks.read(profile, revision=revision_of(suspect))
+        packages = packages_of(suspect.place.service, self._of.sources)
+        reading = stacks.read(profile, revision=revision_of(suspect), packages=packages)
         finding = case.judge_profile(suspect, reading)
         leaf = None
         if reading is not None:
