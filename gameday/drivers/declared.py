@@ -8,12 +8,11 @@ only named, before it acts.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import os
 import shlex
-import signal
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +32,9 @@ from gameday.ports import MITIGATIONS, Undo
 __all__ = ["DeclaredMitigations", "DeclaredTarget"]
 
 Ask = Callable[[], Awaitable[object]]
+
+_GUARD = Path(__file__).with_name("command_guard.py")
+"""What runs a command, and ends it where we are gone."""
 
 LAST_WORDS = 300
 """Characters of what a command says that are kept."""
@@ -203,20 +205,25 @@ async def _done(act: Command | Call, folder: Path) -> str:
 
 async def _ran(command: Command, folder: Path) -> str:
     shown = shlex.join(command.run)
-    with tempfile.TemporaryFile() as said:  # a pipe would last as long as what it has started
+    ours, its = os.pipe()
+    with (
+        tempfile.TemporaryFile() as said,  # a pipe would last as long as what it has started
+        os.fdopen(ours, "rb") as report,
+    ):
         try:
             process = await asyncio.create_subprocess_exec(
-                *command.run,
+                *(sys.executable, "-I", "-S", str(_GUARD), str(its), *command.run),
                 cwd=folder,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,  # its end tells that we are gone
                 stdout=said,
                 stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,  # what ends it ends all that it started
+                pass_fds=(its,),
+                start_new_session=True,  # Ctrl-C in the terminal is for gameday, which then decides
             )
         except (OSError, ValueError) as error:
-            raise PermanentDriverError(
-                f"{shown} cannot be run: {error}; see that it is there, with its whole path"
-            ) from error
+            raise _unrunnable(shown, str(error)) from error
+        finally:
+            os.close(its)
         try:
             await asyncio.wait_for(process.wait(), command.within.total_seconds())
         except TimeoutError as error:
@@ -225,15 +232,23 @@ async def _ran(command: Command, folder: Path) -> str:
                 " give it longer (`within`), or see what it waits for"
             ) from error
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
+            await process.wait()
+        reason = report.read().decode(errors="replace")
+        if reason:
+            raise _unrunnable(shown, reason)
         said.seek(max(0, said.seek(0, os.SEEK_END) - LAST_BYTES))
         words = masked(said.read().decode(errors="replace")).strip()[-LAST_WORDS:]
     if process.returncode:
         raise PermanentDriverError(f"{shown} ended with {process.returncode}: {words or 'no word'}")
     return f"{shown}{f': {words}' if words else ''}"
+
+
+def _unrunnable(shown: str, reason: str) -> PermanentDriverError:
+    return PermanentDriverError(
+        f"{shown} cannot be run: {reason}; see that it is there, with its whole path"
+    )
 
 
 async def _called(call: Call, folder: Path) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from gameday.drivers.declared import DeclaredMitigations, DeclaredTarget
@@ -194,3 +201,57 @@ async def test_a_command_is_over_when_it_ends_whatever_it_has_started() -> None:
     done = await one.mitigate("a", {})
 
     os.kill(int(done.rpartition(" ")[2]), signal.SIGKILL)  # it is there
+
+
+MITIGATES = """
+import asyncio
+from gameday.drivers.declared import DeclaredTarget
+from gameday.model.mitigation import Command, DeclaredMitigation
+
+async def nothing(*_): ...
+
+act = Command(run=("sh", "-c", "sleep 300 & echo $$ $! >pids; wait"))
+mitigation = DeclaredMitigation(name="slow", command=act, undo="none")
+target = DeclaredTarget(
+    "system/pages", time_scale=1, mitigations=[mitigation], answers=(), carry=nothing
+)
+asyncio.run(target.mitigate("slow", {}))
+"""
+
+
+def test_a_command_under_way_goes_with_the_process_that_asked_for_it(tmp_path: Path) -> None:
+    asking = subprocess.Popen([sys.executable, "-c", MITIGATES], cwd=tmp_path)
+    pids = until(lambda: (tmp_path / "pids").read_text().split())
+
+    asking.kill()
+    asking.wait()
+
+    until(lambda: not any(is_running(int(pid)) for pid in pids))
+
+
+def until(tells: Callable[[], Any]) -> Any:
+    """Return what is told once it is something, or fail."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(FileNotFoundError):
+            if told := tells():
+                return told
+        time.sleep(0.02)
+    pytest.fail("it did not come about")
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process goes on; one that ended and is not yet collected does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("signal_name", ["TERM", "KILL"])
+async def test_a_command_that_a_signal_ended_says_which(signal_name: str) -> None:
+    killed = Command(run=("sh", "-c", f"kill -{signal_name} $$"))
+
+    number = signal.Signals[f"SIG{signal_name}"].value
+    with pytest.raises(PermanentDriverError, match=f"ended with -{number}"):
+        await target(DeclaredMitigation(name="a", command=killed, undo="none")).mitigate("a", {})
