@@ -17,9 +17,9 @@ from datetime import timedelta
 from gameday.diagnosis.queries import RedQueries
 from gameday.diagnosis.red import Signal
 from gameday.model.placeholders import filled
-from gameday.model.service_graph import CallQuery, CallSide, Measure
+from gameday.model.service_graph import EdgeQuery, EdgeSide, Measure
 
-__all__ = ["ISTIO", "LINKERD", "OTEL", "CallConvention", "edges"]
+__all__ = ["ISTIO", "LINKERD", "OTEL", "GraphConvention", "edges"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Counted:
         by: the labels of caller and callee; an empty one is not told there.
     """
 
-    side: CallSide
+    side: EdgeSide
     total: str
     failed: str
     seconds: str
@@ -43,12 +43,12 @@ class _Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class CallConvention:
+class GraphConvention:
     """One way of counting calls."""
 
     sides: tuple[_Counted, ...]
 
-    def queries(self, *, window: timedelta) -> Sequence[CallQuery]:
+    def queries(self, *, window: timedelta) -> Sequence[EdgeQuery]:
         """Return what is asked.
 
         Args:
@@ -57,7 +57,7 @@ class CallConvention:
         return [query for side in self.sides for query in _asked(side, window)]
 
 
-def _asked(side: _Counted, window: timedelta) -> Iterator[CallQuery]:
+def _asked(side: _Counted, window: timedelta) -> Iterator[EdgeQuery]:
     labels = ", ".join(label for label in side.by if label)
     span = f"[{max(1, round(window.total_seconds()))}s]"
 
@@ -74,7 +74,7 @@ def _asked(side: _Counted, window: timedelta) -> Iterator[CallQuery]:
         scaled = "" if side.unit == 1 else f" * {side.unit:g}"
         asked[Measure.DURATION] = f"{rate(side.seconds)} / ({rate(side.of)} > 0){scaled}"
     for measure, query in asked.items():
-        yield CallQuery(
+        yield EdgeQuery(
             measure=measure,
             side=side.side,
             query=query,
@@ -85,7 +85,7 @@ def _asked(side: _Counted, window: timedelta) -> Iterator[CallQuery]:
 
 def edges(
     pairs: Sequence[Sequence[str]], red: RedQueries, *, window: timedelta
-) -> Sequence[CallQuery]:
+) -> Sequence[EdgeQuery]:
     """Return what is asked where a document says who calls whom: RED of who answers."""
     measures = {
         Signal.RATE: Measure.RATE,
@@ -93,9 +93,9 @@ def edges(
         Signal.DURATION: Measure.DURATION,
     }
     return [
-        CallQuery(
+        EdgeQuery(
             measure=measures[signal],
-            side=CallSide.CALLEE,
+            side=EdgeSide.CALLEE,
             query=query,
             caller=caller,
             callee=callee,
@@ -107,7 +107,7 @@ def edges(
 
 _GRAPH = "traces_service_graph_request"
 
-OTEL = CallConvention(
+OTEL = GraphConvention(
     tuple(
         _Counted(
             side,
@@ -117,12 +117,12 @@ OTEL = CallConvention(
             f"{_GRAPH}_{end}_seconds_count",
             ("client", "server"),
         )
-        for side, end in ((CallSide.CALLER, "client"), (CallSide.CALLEE, "server"))
+        for side, end in ((EdgeSide.CALLER, "client"), (EdgeSide.CALLEE, "server"))
     )
 )
 
 
-def _istio(side: CallSide, reporter: str) -> _Counted:
+def _istio(side: EdgeSide, reporter: str) -> _Counted:
     def of(name: str, more: str = "") -> str:
         return filled(name + '{reporter="{reporter}"' + more + "}", {"reporter": reporter})
 
@@ -137,10 +137,10 @@ def _istio(side: CallSide, reporter: str) -> _Counted:
     )
 
 
-ISTIO = CallConvention((_istio(CallSide.CALLER, "source"), _istio(CallSide.CALLEE, "destination")))
+ISTIO = GraphConvention((_istio(EdgeSide.CALLER, "source"), _istio(EdgeSide.CALLEE, "destination")))
 
 
-def _linkerd(side: CallSide, direction: str, by: tuple[str, str], to: str) -> _Counted:
+def _linkerd(side: EdgeSide, direction: str, by: tuple[str, str], to: str) -> _Counted:
     at = f'direction="{direction}"{to}'
     return _Counted(
         side,
@@ -153,11 +153,11 @@ def _linkerd(side: CallSide, direction: str, by: tuple[str, str], to: str) -> _C
     )
 
 
-LINKERD = CallConvention(
+LINKERD = GraphConvention(
     (
         _linkerd(
-            CallSide.CALLER, "outbound", ("deployment", "dst_deployment"), ',dst_deployment!=""'
+            EdgeSide.CALLER, "outbound", ("deployment", "dst_deployment"), ',dst_deployment!=""'
         ),
-        _linkerd(CallSide.CALLEE, "inbound", ("", "deployment"), ""),
+        _linkerd(EdgeSide.CALLEE, "inbound", ("", "deployment"), ""),
     )
 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from gameday.diagnosis.graph import Accused, Course, Edge, accuse
-from gameday.model.service_graph import CallQuery, CallSide, Measure
+from gameday.model.service_graph import EdgeQuery, EdgeSide, Measure
 from gameday.model.signals import Series
 from gameday.ports import SignalSource
 
@@ -28,7 +28,7 @@ _Ends = tuple[str, str]
 
 async def read_graph(
     metrics: SignalSource,
-    queries: Sequence[CallQuery],
+    queries: Sequence[EdgeQuery],
     *,
     service: str,
     onset: datetime,
@@ -54,9 +54,9 @@ async def read_graph(
 
 
 def _calls(
-    answers: Sequence[tuple[CallQuery, Sequence[Series]]], onset: datetime
+    answers: Sequence[tuple[EdgeQuery, Sequence[Series]]], onset: datetime
 ) -> Sequence[Edge]:
-    by: dict[CallSide, dict[_Ends, list[Course]]] = {CallSide.CALLER: {}, CallSide.CALLEE: {}}
+    by: dict[EdgeSide, dict[_Ends, list[Course]]] = {EdgeSide.CALLER: {}, EdgeSide.CALLEE: {}}
     for query, series in answers:
         for one in series:
             caller = one.labels.get(query.caller_label, "") if query.caller_label else query.caller
@@ -69,8 +69,8 @@ def _calls(
         Edge(
             caller,
             callee,
-            by_caller=tuple(by[CallSide.CALLER].get((caller, callee), ())),
-            by_callee=tuple(_of_callee(by[CallSide.CALLEE], caller, callee)),
+            by_caller=tuple(by[EdgeSide.CALLER].get((caller, callee), ())),
+            by_callee=tuple(_of_callee(by[EdgeSide.CALLEE], caller, callee)),
         )
         for caller, callee in sorted(pairs)
     ]

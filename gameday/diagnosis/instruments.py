@@ -8,7 +8,7 @@ from gameday.diagnosis.conventions import DEFAULT
 from gameday.diagnosis.queries import RedQueries
 from gameday.model.code import CodeOf
 from gameday.model.page import Step
-from gameday.model.service_graph import CallQuery
+from gameday.model.service_graph import EdgeQuery
 from gameday.ports import AlertSource, CodeHistory, ProfileSource, SignalSource, TraceSource
 
 
@@ -29,6 +29,6 @@ class Instruments:
     profiles: ProfileSource | None = None
     code: CodeHistory | None = None
     red: RedQueries = DEFAULT
-    graph: tuple[CallQuery, ...] = ()
+    graph: tuple[EdgeQuery, ...] = ()
     absent: frozenset[Step] = frozenset()
     sources: tuple[CodeOf, ...] = ()

@@ -15,7 +15,7 @@ from gameday.diagnosis.conventions import DEFAULT
 from gameday.diagnosis.queries import RedQueries
 from gameday.incidents.state import IncidentState
 from gameday.model.code import CodeOf
-from gameday.model.service_graph import CallQuery
+from gameday.model.service_graph import EdgeQuery
 from gameday.model.service_names import SAME_NAMES, ServiceNames
 from gameday.model.slo import Slo
 
@@ -40,7 +40,7 @@ class Tools:
     code: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[CodeOf, ...] = ()
     red: RedQueries = DEFAULT
-    graph: tuple[CallQuery, ...] = ()
+    graph: tuple[EdgeQuery, ...] = ()
     is_tempo: bool = False
     traced_as: ServiceNames = SAME_NAMES
     profiled_as: ServiceNames = SAME_NAMES

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from gameday.model.page import Value
 
-__all__ = ["CallQuery", "Measure", "CallSide"]
+__all__ = ["EdgeQuery", "Measure", "EdgeSide"]
 
 
 class Measure(StrEnum):
@@ -17,14 +17,14 @@ class Measure(StrEnum):
     DURATION = "duration"
 
 
-class CallSide(StrEnum):
+class EdgeSide(StrEnum):
     """Who measures a call."""
 
     CALLER = "caller"
     CALLEE = "callee"
 
 
-class CallQuery(Value):
+class EdgeQuery(Value):
     """One expression, and how its series name the two ends of a call.
 
     Attributes:
@@ -34,7 +34,7 @@ class CallQuery(Value):
     """
 
     measure: Measure
-    side: CallSide
+    side: EdgeSide
     query: str
     caller_label: str = ""
     callee_label: str = ""

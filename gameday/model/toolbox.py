@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gameday.model.code import CodeOf
 from gameday.model.page import Step, Value
-from gameday.model.service_graph import CallQuery
+from gameday.model.service_graph import EdgeQuery
 from gameday.model.service_names import ServiceNames
 
 __all__ = ["NO_TOOLS", "Instrument", "Toolbox"]
@@ -55,7 +55,7 @@ class Toolbox(Value):
     instruments: tuple[Instrument, ...] = ()
     absent: frozenset[Step] = frozenset()
     sources: tuple[CodeOf, ...] = ()
-    graph: tuple[CallQuery, ...] = ()
+    graph: tuple[EdgeQuery, ...] = ()
 
     def at(self, url: str) -> Instrument:
         """Return the instrument at a base URL; an ordinary one where nothing is said of it."""

@@ -25,7 +25,7 @@ from gameday.house.targets.examination.graph import graph
 from gameday.house.targets.examination.inquiry import answered
 from gameday.house.targets.examination.look import Look
 from gameday.model.red import Histograms, RedPreset
-from gameday.model.service_graph import CallQuery
+from gameday.model.service_graph import EdgeQuery
 from gameday.model.system import System
 from gameday.testing.monitored import ErrorSource, monitored
 
@@ -119,7 +119,7 @@ def story(monitoring: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     ids=["otel-servicegraph", "istio", "linkerd", "edges"],
 )
 async def test_each_convention_names_the_service_at_the_end(
-    story: Story, queries: Sequence[CallQuery]
+    story: Story, queries: Sequence[EdgeQuery]
 ) -> None:
     found = await read_graph(
         Prometheus(story.url),

@@ -50,7 +50,7 @@ FILES = {
           metrics: {{prometheus: {prometheus}}}
           alerts: {{rules: {rules}}}
           pages: {{alertmanager: {{url: "{alertmanager}"}}}}
-          red: {{preset: haproxy}}
+          red: {red}
           mitigations:
             - name: take-out
               command: {{run: [{python}, "{server}", out, "{{server}}"], within: 10s}}
@@ -95,10 +95,12 @@ FILES = {
         ## Likely causes
 
         - **one-hangs**: one of the two does not answer (service: pages, downstream: any) → take-out
+        - **one-fails**: one of the two fails by its own count (service: any) → take-it-out
 
         ## Fixes
 
         - **take-out**: Take the server out: `gameday mitigate take-out server={{downstream}}`.
+        - **take-it-out**: Take it out itself: `gameday mitigate take-out server={{service}}`.
         """,
     "scenarios/hang.yaml": """
         apiVersion: gameday/v1
@@ -124,6 +126,7 @@ class Owner:
     Attributes:
         rules: whose alerts they are, as the system's file says.
         prometheus: where metrics are asked for, in YAML; empty: of the site's Prometheus.
+        red: how RED is read, in YAML.
         more: further lines of the system's file, below `spec`.
         responder: who answers the page.
         culprit: whom the scenario expects to be found, in YAML; empty: it does not say.
@@ -133,6 +136,7 @@ class Owner:
 
     rules: str = "workbook"
     prometheus: str = ""
+    red: str = "{preset: haproxy}"
     more: str = ""
     responder: str = "human"
     culprit: str = ""
@@ -157,6 +161,7 @@ def described(site: foreign_site.Site, owner: Owner) -> None:
         "given": given,
         "culprit": f", culprit: {owner.culprit}" if owner.culprit else "",
         "responder": owner.responder,
+        "red": owner.red,
     }
     texts = {f: textwrap.dedent(text).format(**places) for f, text in FILES.items()}
     texts["systems/pages.yaml"] += textwrap.indent(textwrap.dedent(owner.more).strip(), "  ") + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,44 @@ def test_the_bot_finds_the_cause_in_a_real_jaeger(
     assert ("not_applicable", "not_applicable") == tuple(
         done.result["phases"][step]["verdict"] for step in ("profile", "blame")
     )
+
+
+OF_BOTH = json.dumps(
+    {
+        # By HAProxy's count of the whole, or of one server: that answered, and that did not.
+        "rate": 'sum(rate(haproxy_backend_http_responses_total{proxy="{service}"}[{window}])) or'
+        ' sum(rate(haproxy_server_http_responses_total{server="{service}"}[{window}])) +'
+        ' sum(rate(haproxy_server_response_errors_total{server="{service}"}[{window}]))',
+        "errors": "sum(rate(haproxy_backend_http_responses_total"
+        '{proxy="{service}",code="5xx"}[{window}])) /'
+        ' sum(rate(haproxy_backend_http_responses_total{proxy="{service}"}[{window}])) or'
+        ' sum(rate(haproxy_server_response_errors_total{server="{service}"}[{window}])) /'
+        ' (sum(rate(haproxy_server_http_responses_total{server="{service}"}[{window}])) +'
+        ' sum(rate(haproxy_server_response_errors_total{server="{service}"}[{window}])))',
+    }
+)
+
+
+def test_with_metrics_alone_the_bot_finds_the_cause_by_the_calls_that_are_written_down(
+    tmp_path: Path, monitoring: None
+) -> None:
+    with site(tmp_path, foreign_site.DEBIAN) as running:
+        before = foreign_site.server_states(running)
+        owner = Owner(
+            red=OF_BOTH,
+            more="graph: {edges: [[pages, one], [pages, two]]}",
+            responder="bot",
+            culprit="{service: one}",
+        )
+        foreign_drill.described(running, owner)
+        done = foreign_drill.played(running, answers=False)
+
+        passed("a graph of calls", done)
+        assert before == foreign_site.server_states(running)
+        assert not foreign_drill.is_stopped(running, "one")
+    found = {step["step"]: step for step in done.result["funnel"]}
+    print(found["trace"]["finding"])
+    assert "met" == found["trace"]["verdict"], found["trace"]
 
 
 def test_the_alert_of_todays_prometheus_is_paged_by_todays_alertmanager(

@@ -26,7 +26,7 @@ from gameday.model.access import Reached
 from gameday.model.page import Step
 from gameday.model.red import Histograms
 from gameday.model.scenario import TargetKind
-from gameday.model.service_graph import CallQuery
+from gameday.model.service_graph import EdgeQuery
 from gameday.model.service_names import SAME_NAMES
 from gameday.model.slo import Slo, scaled
 from gameday.model.system import PrometheusAt, RedReadBy, RuleAuthor, System, SystemSpec, Traces
@@ -151,7 +151,7 @@ def absent_steps(spec: SystemSpec) -> tuple[str, ...]:
     return tuple(str(step) for step, instrument in there.items() if not instrument)
 
 
-def calls_of(spec: SystemSpec, slo: Slo, red: RedQueries) -> tuple[CallQuery, ...]:
+def edges_of(spec: SystemSpec, slo: Slo, red: RedQueries) -> tuple[EdgeQuery, ...]:
     """Return how the calls between a system's services are asked for; empty: it does not say."""
     if spec.graph is None:
         return ()
@@ -175,7 +175,7 @@ def _tools(spec: SystemSpec, slo: Slo, prometheus: str, red: RedQueries) -> deep
             for one in spec.code
         ),
         red=red,
-        graph=() if traces else calls_of(spec, slo, red),
+        graph=() if traces else edges_of(spec, slo, red),
         is_tempo=traces is not None and traces.tempo is not None,
         traced_as=traces.names if traces else SAME_NAMES,
         profiled_as=profiles.names if profiles else SAME_NAMES,

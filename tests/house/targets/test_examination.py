@@ -18,6 +18,8 @@ from gameday.house.targets.check import Check
 from gameday.house.targets.examination import examined
 from gameday.model.slo import Slo
 from gameday.model.system import System
+from gameday.sandbox.telemetry.app import create_app
+from gameday.testing.served import served
 from scoring.slo import BurnWindow, Objective, workbook_windows
 
 pytestmark = pytest.mark.served
@@ -385,3 +387,19 @@ async def test_where_that_one_does_not_answer_the_rules_rest_on_it(tools: Tools)
 
     assert "nothing listens there" in found["prometheus of the rules"].how
     assert "not looked at: it rests on prometheus of the rules" == found["alerts sent to"].found
+
+
+async def test_profiles_are_asked_for_and_their_absence_bars_nothing(
+    tools: Tools,
+) -> None:
+    with served(create_app()) as url:
+        there = await examined(system(tools, profiles={"pyroscope": {"url": url}}), [SLO])
+    away = {"pyroscope": {"url": "http://127.0.0.1:9"}}
+    (lacking,) = (
+        c for c in await failed(system(tools, profiles=away), SLO) if c.what == "profiles"
+    )
+
+    (found,) = (c for c in there if c.what == "profiles")
+    assert (f"answers at {url}", True) == (found.found, found.ok), found
+    assert "nothing listens there" in lacking.how
+    assert not lacking.bars

@@ -23,6 +23,7 @@ from gameday.house.targets.examination.look import Look
 from gameday.house.targets.examination.metrics import metrics
 from gameday.house.targets.examination.mitigations import mitigations
 from gameday.house.targets.examination.pages import pages
+from gameday.house.targets.examination.profiles import profiles
 from gameday.house.targets.examination.promises import promises
 from gameday.house.targets.examination.secrets import secrets
 from gameday.house.targets.examination.toxiproxy import toxiproxy
@@ -40,6 +41,7 @@ EXAMINERS: tuple[Examiner, ...] = (
     promises,
     traces,
     graph,
+    profiles,
     changes,
     mitigations,
     toxiproxy,

@@ -7,10 +7,10 @@ from functools import partial
 
 from gameday.diagnosis.queries import in_quotes
 from gameday.drivers.prometheus import Prometheus
-from gameday.house.targets.declared_system import calls_of, queries_of
+from gameday.house.targets.declared_system import edges_of, queries_of
 from gameday.house.targets.examination.inquiry import Inquiry, Unmet
 from gameday.house.targets.examination.look import Look
-from gameday.model.service_graph import CallSide, Measure
+from gameday.model.service_graph import EdgeSide, Measure
 from gameday.model.slo import Slo
 
 __all__ = ["graph"]
@@ -38,8 +38,8 @@ async def _counted(look: Look, slo: Slo) -> str:
         return f"written: it calls {', '.join(called)}"
     rates = [
         asked
-        for asked in calls_of(spec, slo, queries_of(spec.red, spec.metrics.service_label))
-        if asked.measure is Measure.RATE and asked.side is CallSide.CALLER
+        for asked in edges_of(spec, slo, queries_of(spec.red, spec.metrics.service_label))
+        if asked.measure is Measure.RATE and asked.side is EdgeSide.CALLER
     ]
 
     async def count(prometheus: Prometheus) -> float:
