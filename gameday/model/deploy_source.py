@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from gameday.model.access import Access, Reached, Url, one_of
+from gameday.model.access import Access, Url, one_of
 from gameday.model.noun import Noun, PositiveDuration, Text
 
 __all__ = [
@@ -44,24 +44,28 @@ class GithubDeployments(Access):
     """Where it has to be deployed to; by default anywhere."""
 
 
-class ArgoApplication(Reached):
+class ArgoApplication(Access):
     """An application of Argo CD, whose history says what was synced when."""
 
+    url: Url
     application: Text
     service: Text
     """What it deploys."""
 
 
-class GrafanaMarkers(Reached):
+class GrafanaMarkers(Access):
     """Annotations of a Grafana that bear the tag ``deploy``."""
+
+    url: Url
 
 
 class WorkloadsOf(Noun):
-    """The Deployments, StatefulSets and DaemonSets of a namespace."""
+    """The Deployments, StatefulSets and DaemonSets of some namespaces."""
 
-    context: Text
-    """Of the kubeconfig; ``in-cluster``: where gameday itself runs."""
-    namespace: Text
+    context: Text | None = None
+    """Of the kubeconfig; by default the cluster that the document names."""
+    namespaces: tuple[Text, ...] = ()
+    """By default those of the document's cluster."""
     labels: str = ""
     """Selector of those that count; by default all of the namespace."""
     services: dict[Text, Text] = Field(default_factory=dict)
@@ -77,7 +81,8 @@ class DeploySource(Noun):
     github: GithubDeployments | None = None
     argocd: ArgoApplication | None = None
     grafana: GrafanaMarkers | None = None
-    webhook: dict[str, Any] | None = None
+    webhook: Literal[True] | None = None
+    """What pipelines told `gameday serve`, where it shares the store with the drill."""
 
     @property
     def access(self) -> Access | None:

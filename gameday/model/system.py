@@ -282,6 +282,14 @@ class SystemSpec(Noun):
             raise wrong(f"has two mitigations named '{twice}'", "runbooks name them: rename one")
         for mitigation in self.mitigations:
             self._check_act(mitigation)
+        for source in self.deploys:
+            told = source.kubernetes
+            is_placed = told is None or (told.context is not None and told.namespaces)
+            if self.kubernetes is None and not is_placed:
+                raise wrong(
+                    "reads deploys from a cluster and names none",
+                    "write kubernetes: {context: NAME, namespaces: [NAME]}",
+                )
         if self.services and self.kubernetes is None:
             raise wrong(
                 f"names the Service '{self.services[0]}' and no cluster",

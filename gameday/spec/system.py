@@ -78,9 +78,6 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
         yield ("regions",), absent
     if spec.links:
         yield ("links",), absent
-    for number, source in enumerate(spec.deploys):
-        for kind in sorted(source.model_fields_set & {"webhook"}):
-            yield ("deploys", number, kind), "write a command that prints them"
     for number, mitigation in enumerate(spec.mitigations):
         if mitigation.chaostoolkit is not None:
             does_it = "write a command or an http call that does it"

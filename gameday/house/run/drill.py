@@ -18,7 +18,7 @@ from gameday.house.run.judgement import open_faults
 from gameday.house.run.stories import Story
 from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents.deeplinks import ToolLinks
-from gameday.incidents.deploys import BEFORE
+from gameday.incidents.deploys import BEFORE, told_deploys
 from gameday.incidents.disk import Disk, Threads
 from gameday.incidents.engine import RUN, Engine
 from gameday.incidents.links import LINK_LIFETIME, Signer
@@ -314,8 +314,11 @@ class DrillIncidents:
             deploys=self._deploys,
         )
 
-    async def _deploys(self, _incident: IncidentState) -> list[Deploy]:
-        if self._system.deploys is None:
-            return []
-        now = self._clock.now()
-        return list(await self._system.deploys.deploys(since=now - BEFORE, until=now))
+    async def _deploys(self, incident: IncidentState) -> list[Deploy]:
+        found: list[Deploy] = []
+        if self._system.hears_deploys:
+            found += await told_deploys(self.engine, incident)
+        if self._system.deploys is not None:
+            now = self._clock.now()
+            found += await self._system.deploys.deploys(since=now - BEFORE, until=now)
+        return sorted(found, key=lambda deploy: deploy.deployed_at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gameday.diagnosis.conventions import PRESETS
@@ -16,7 +16,7 @@ from gameday.drivers.declared import DeclaredTarget
 from gameday.drivers.prometheus import KeptElsewhere, NamedAlert, NamedAlerts, Prometheus
 from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
 from gameday.house.targets.declared_cluster import opened_cluster, with_doors
-from gameday.house.targets.deploy_logs import deploy_log_of
+from gameday.house.targets.deploy_logs import are_heard, deploy_log_of
 from gameday.house.targets.instruments import traces_at
 from gameday.house.targets.open_system import Keyring, OpenSystem
 from gameday.house.targets.reach import reach
@@ -84,6 +84,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
         alerts=_alerts(spec, named),
         faults=ChaosToolkit(toxiproxy=spec.toxiproxy) if cluster is None else cluster.faults,
         deploys=deploy_log_of(spec),
+        hears_deploys=are_heard(spec),
         tools=_tools(spec, slo, url, red),
         regions=(),
         count=reach,
@@ -102,6 +103,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
             f"pages are polled: one may have come up to {POLL.total_seconds():g} s before it is"
             " seen",
             *red.notes,
+            *_not_named(spec),
         ),
     )
 
@@ -142,13 +144,27 @@ def traces_of(traces: Traces) -> TraceSource:
 
 def absent_steps(spec: SystemSpec) -> tuple[str, ...]:
     """Return the steps of the funnel that a system has no instrument for."""
-    there = {
-        Step.TRACE: spec.traces or spec.graph,
-        Step.PROFILE: spec.profiles,
+    return tuple(_lacking(spec))
+
+
+def _lacking(spec: SystemSpec) -> Mapping[str, Sequence[str]]:
+    """Return what a document does not name that a step needs, by step; whole ones left out."""
+    needed: Mapping[Step, Mapping[str, object]] = {
+        Step.TRACE: {"traces": spec.traces or spec.graph},
+        Step.PROFILE: {"profiles": spec.profiles},
         # A function is blamed that a profile names, in a repository, against what went live.
-        Step.BLAME: spec.profiles and spec.deploys and spec.code,
+        Step.BLAME: {"profiles": spec.profiles, "deploys": spec.deploys, "code": spec.code},
     }
-    return tuple(str(step) for step, instrument in there.items() if not instrument)
+    lacking = {
+        str(step): [part for part, told in parts.items() if not told]
+        for step, parts in needed.items()
+    }
+    return {step: parts for step, parts in lacking.items() if parts}
+
+
+def _not_named(spec: SystemSpec) -> Iterator[str]:
+    for step, parts in _lacking(spec).items():
+        yield f"the step {step} does not apply: the system's file names no {', '.join(parts)}"
 
 
 def edges_of(spec: SystemSpec, slo: Slo, red: RedQueries) -> tuple[EdgeQuery, ...]:

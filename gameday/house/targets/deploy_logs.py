@@ -10,14 +10,15 @@ from gameday.drivers.annotations import GrafanaDeploys
 from gameday.drivers.argocd import ArgoDeploys
 from gameday.drivers.deploy_command import PrintedDeploys
 from gameday.drivers.github import GithubDeploys
+from gameday.house.targets.declared_cluster import connected
 from gameday.http.credentials import credentials_of
 from gameday.model.deploy_source import DeploySource, WorkloadsOf
 from gameday.model.service_names import ServiceNames
 from gameday.model.signals import Deploy
-from gameday.model.system import SystemSpec
+from gameday.model.system import ClusterAt, SystemSpec
 from gameday.ports import DeployLog
 
-__all__ = ["deploy_log_of"]
+__all__ = ["are_heard", "deploy_log_of"]
 
 
 class _Together:
@@ -45,20 +46,20 @@ def deploy_log_of(spec: SystemSpec) -> DeployLog | None:
     labels = {
         one.service: one.revision.label for one in spec.code if one.revision.label is not None
     }
-    logs = [log for source in spec.deploys for log in _opened(source, labels)]
+    logs: list[DeployLog] = []
+    for source in spec.deploys:
+        if source.kubernetes is not None:
+            logs += _workloads(source.kubernetes, spec.kubernetes, labels)
+        elif source.webhook is None:  # which is heard, and not asked
+            logs.append(_log(source))
     if not logs:
         return None
     return logs[0] if len(logs) == 1 else _Together(logs)
 
 
-def _opened(source: DeploySource, labels: Mapping[str, str]) -> Iterator[DeployLog]:
-    if source.kubernetes is not None:
-        yield from _workloads(source.kubernetes, labels)
-    else:
-        yield _log(source)
-
-
-def _workloads(told: WorkloadsOf, labels: Mapping[str, str]) -> Iterator[DeployLog]:
+def _workloads(
+    told: WorkloadsOf, at: ClusterAt | None, labels: Mapping[str, str]
+) -> Iterator[DeployLog]:
     from gameday.drivers.kubernetes import connect
     from gameday.drivers.kubernetes.deploys import (
         ControllerRevisionDeploys,
@@ -66,10 +67,19 @@ def _workloads(told: WorkloadsOf, labels: Mapping[str, str]) -> Iterator[DeployL
         labelled,
     )
 
-    cluster = connect(told.context, is_fenced=False)  # which is only read
+    if told.context is None and at is not None:
+        cluster = connected(at)
+    else:
+        cluster = connect(told.context, is_fenced=False)  # which is only read
     names, version = ServiceNames(told.services), labelled(labels)
-    for kind in (ReplicaSetDeploys, ControllerRevisionDeploys):
-        yield kind(cluster, told.namespace, labels=told.labels, version=version, names=names)
+    for namespace in told.namespaces or (at.namespaces if at is not None else ()):
+        for kind in (ReplicaSetDeploys, ControllerRevisionDeploys):
+            yield kind(cluster, namespace, labels=told.labels, version=version, names=names)
+
+
+def are_heard(spec: SystemSpec) -> bool:
+    """Return whether deploys that pipelines tell of belong to a system's timeline."""
+    return any(source.webhook is not None for source in spec.deploys)
 
 
 def _log(source: DeploySource) -> DeployLog:

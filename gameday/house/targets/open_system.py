@@ -46,6 +46,7 @@ class OpenSystem:
             blocks while it asks.
         effects: tells what a drill sets off; None where nothing does.
         keyring: how its instruments are asked.
+        hears_deploys: whether what pipelines tell of went live in it.
         absent: the steps of the funnel that it has no instrument for.
         forget: makes it forget what its Prometheus has measured so far, so that the bad minutes of
             an earlier drill do not count; None where that may not be.
@@ -65,6 +66,7 @@ class OpenSystem:
     effects: EffectSource | None = None
     forget: Callable[[], Coroutine[Any, Any, None]] | None = None
     keyring: Keyring = NOBODY_ASKS
+    hears_deploys: bool = False
     absent: tuple[str, ...] = ()
     slo: Slo | None = None
     rule_chain: timedelta = timedelta(0)
