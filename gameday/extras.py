@@ -69,7 +69,7 @@ EXTRAS: Mapping[Extra, Contents] = {
         "a tolerance of type jsonpath", "the reader of such paths", ("jsonpath2",)
     ),
     Extra.CODE: Contents(
-        "telling where a function of another language than Python begins and ends",
+        "telling where a function begins and ends, but for Python of this version,",
         "tree-sitter and its grammars",
         (
             "tree_sitter",

@@ -200,6 +200,7 @@ class Desk:
     instruments: Instruments = field(default_factory=instruments)
     tool: Pager | None = None
     pagerduty_secrets: tuple[str, ...] = ()
+    hears_deploys: bool = False
     id: str = "none yet"
 
     def __post_init__(self) -> None:
@@ -234,6 +235,7 @@ class Desk:
             alerts=BurnRates(),  # type: ignore[arg-type]
             faults=None,  # type: ignore[arg-type]  # it is in place already
             deploys=Deploys(),
+            hears_deploys=self.hears_deploys,
             tools=Tools("http://prom", "http://traces", "http://profiles"),
             regions=(),
         )

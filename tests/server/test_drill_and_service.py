@@ -96,7 +96,7 @@ class Both:
 
 @pytest.fixture
 async def both(tmp_path: Path) -> AsyncIterator[Both]:
-    desk = Desk(tmp_path)
+    desk = Desk(tmp_path, hears_deploys=True)
     store = Database(f"sqlite:///{tmp_path / 'runs.db'}")
     clock, signer, tokens, rota = desk.clock, Signer(b"k" * 32), {}, Bell()
     for role in Role:
@@ -219,3 +219,16 @@ async def test_once_the_run_has_ended_what_is_left_is_the_services(both: Both) -
     assert {200} == {a.status_code for a in answers}
     kinds = [f.kind for f in both.desk.store.facts("r1")]
     assert kinds.index(Kind.RUN_ENDED) < kinds.index(Kind.POSTMORTEM_DRAFTED)
+
+
+async def test_what_a_pipeline_told_the_service_went_live_in_a_drill_that_hears_it(
+    both: Both,
+) -> None:
+    await both.engine.deploy({"service": "storefront", "revision": "b" * 40}, by="a pipeline")
+    bearer = {"authorization": f"Bearer {both.desk.secrets[Role.RESPONDER]}"}
+
+    async with both.desk.browser() as http:
+        answer = await http.get(f"/api/incidents/{both.desk.id}/deploys", headers=bearer)
+
+    told = [(d["service"], d["revision"]) for d in answer.json()["deploys"]]
+    assert [("checkout", "c0ffee1234567"), ("storefront", "b" * 40)] == told
