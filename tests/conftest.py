@@ -17,6 +17,8 @@ import pytest
 from given import GIVEN, REPOSITORY
 from hypothesis import settings
 
+from gameday.http import masking
+
 if TYPE_CHECKING:
     from gameday.sandbox.state import SandboxState
 
@@ -111,6 +113,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, _states: Iterator[Path])
         "all_proxy",
     ):
         monkeypatch.delenv(name, raising=False)
+    # What one test has read as a secret may be a word of another's.
+    monkeypatch.setattr(masking, "_known", set())
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,7 @@ __all__ = ["DeclaredMitigations", "DeclaredTarget"]
 
 Ask = Callable[[], Awaitable[object]]
 
-_GUARD = Path(__file__).with_name("command_guard.py")
+_GUARD = Path(__file__).with_name("_command_guard.py")
 """What runs a command, and ends it where we are gone."""
 
 LAST_WORDS = 300

@@ -28,8 +28,12 @@ _known: set[str] = set()
 
 
 def remember(*secrets: str) -> None:
-    """Cover these from now on, while the process lives."""
-    _known.update(secret for secret in secrets if secret)
+    """Cover these from now on, while the process lives.
+
+    Nothing of three letters or fewer is: it would be covered in the middle of words, and guarded
+    nothing.
+    """
+    _known.update(secret for secret in secrets if len(secret) > 3)
 
 
 def masked(text: str) -> str:

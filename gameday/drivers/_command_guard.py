@@ -1,7 +1,7 @@
 """Runs one command, and ends it with all that it started when whoever asked for it is gone.
 
 A program of its own, run by its path with nothing but the standard library, so that it is there in
-a moment: ``python -I -S command_guard.py REPORT PROGRAM ARGUMENT…``. Its standard input is a pipe
+a moment: ``python -I -S _command_guard.py REPORT PROGRAM ARGUMENT…``. Its standard input is a pipe
 that only gameday's end keeps open. When that is killed, whatever it had under way must not go on
 while the sentinel takes it back; what a command has left running when it ended well is its work,
 and stays.
