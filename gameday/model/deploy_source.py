@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from gameday.model.access import Access, Url, one_of
+from gameday.model.access import Access, Url, one_of, wrong
 from gameday.model.noun import Noun, PositiveDuration, Text
 
 __all__ = [
@@ -23,6 +24,12 @@ WITHIN = timedelta(seconds=5)
 """How long a command may take to print the deploys: somebody waits for them in an incident."""
 
 
+def _repository(value: str) -> str:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", value):
+        raise wrong(f"is no repository: '{value[:60]}'", "write OWNER/NAME")
+    return value
+
+
 class DeploysPrinted(Noun):
     """A program that prints the deploys as JSON, run without a shell where gameday runs."""
 
@@ -36,10 +43,10 @@ class GithubDeployments(Access):
 
     url: Url = "https://api.github.com"
     """Of its REST API; of an Enterprise Server ``https://HOST/api/v3``."""
-    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    repository: Annotated[str, AfterValidator(_repository)]
     """``OWNER/NAME``."""
-    service: Text
-    """What is deployed out of it."""
+    service: Text | None = None
+    """What is deployed out of it; by default what the repository is called."""
     environment: Text | None = None
     """Where it has to be deployed to; by default anywhere."""
 
@@ -49,8 +56,8 @@ class ArgoApplication(Access):
 
     url: Url
     application: Text
-    service: Text
-    """What it deploys."""
+    service: Text | None = None
+    """What it deploys; by default what it is called."""
 
 
 class GrafanaMarkers(Access):

@@ -89,7 +89,7 @@ def _log(source: DeploySource) -> DeployLog:
         return GithubDeploys(
             source.github.url,
             source.github.repository,
-            service=source.github.service,
+            service=source.github.service or source.github.repository.partition("/")[2],
             environment=source.github.environment,
             credentials=credentials_of(source.github),
         )
@@ -97,7 +97,7 @@ def _log(source: DeploySource) -> DeployLog:
         return ArgoDeploys(
             source.argocd.url,
             source.argocd.application,
-            service=source.argocd.service,
+            service=source.argocd.service or source.argocd.application,
             credentials=credentials_of(source.argocd),
         )
     if source.grafana is not None:

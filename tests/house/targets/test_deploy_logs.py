@@ -54,7 +54,6 @@ async def test_several_sources_are_one_timeline_each_asked_with_its_token(
                 "github": {
                     "url": one,
                     "repository": github.repository,
-                    "service": "checkout",
                     "environment": "production",
                     "bearerToken": {"env": "GITHUB_TOKEN"},
                 }
@@ -70,7 +69,7 @@ async def test_several_sources_are_one_timeline_each_asked_with_its_token(
             {"grafana": {"url": three, "bearerToken": {"env": "GRAFANA_TOKEN"}}},
         )
 
-    assert [("edge", "a" * 40), ("checkout", "b" * 40), ("inventory", "c" * 40)] == [
+    assert [("edge", "a" * 40), ("shop", "b" * 40), ("inventory", "c" * 40)] == [
         (deploy.service, deploy.revision) for deploy in deploys
     ]
 
@@ -98,8 +97,8 @@ def test_what_pipelines_tell_is_heard_and_not_asked() -> None:
         ({"webhook": False}, "Input should be True"),
         ({"kubernetes": {}}, "reads deploys from a cluster and names none"),
         ({"kubernetes": {"context": "prod"}}, "reads deploys from a cluster and names none"),
-        ({"github": {"repository": "shop", "service": "a"}}, "should match pattern"),
-        ({"github": {"repository": "a/b"}}, "Field required"),
+        ({"github": {"repository": "shop", "service": "a"}}, "is no repository: 'shop'"),
+        ({"github": {"service": "a"}}, "Field required"),
         ({"argocd": {"application": "a", "service": "b"}}, "Field required"),
         ({"grafana": {"url": "http://a", "bearerToken": "glsa_x"}}, "holds a secret itself"),
     ],
