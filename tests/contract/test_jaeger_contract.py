@@ -20,6 +20,7 @@ from real_programs import Jaeger
 
 from gameday.drivers.jaeger import JaegerTraces
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.http.credentials import Credentials
 from gameday.ports import TraceSource
 from gameday.sandbox.telemetry.app import create_app
 from gameday.testing.contracts import TracedShop, TraceSourceContract
@@ -176,6 +177,28 @@ async def test_a_search_that_is_refused_is_an_error_in_the_servers_words(status:
 
     with pytest.raises(PermanentDriverError, match=f"{status} to .*less than max traces"):
         await traces.search(service="shop", since=NOON, until=NOON)
+
+
+async def test_the_tenant_and_the_token_are_shown() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={"result": {}})
+
+    traces = JaegerTraces(
+        "http://jaeger",
+        credentials=Credentials({"X-Scope-OrgID": "books", "Authorization": "Bearer HUNTER2"}),
+        transport=httpx.MockTransport(answer),
+    )
+
+    await traces.search(service="shop", since=NOON, until=NOON)
+
+    (request,) = asked
+    assert ("books", "Bearer HUNTER2") == (
+        request.headers["X-Scope-OrgID"],
+        request.headers["Authorization"],
+    )
 
 
 async def test_nothing_found_may_be_said_as_404() -> None:

@@ -22,6 +22,7 @@ from given import GIVEN
 
 from gameday.drivers.pyroscope import PyroscopeProfiles, read_pprof
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.http.credentials import Credentials
 from gameday.model.signals import Frame, Profile
 from gameday.ports import ProfileSource
 from gameday.sandbox.telemetry import pprof
@@ -227,6 +228,27 @@ async def test_a_profile_whose_parts_do_not_fit_is_a_permanent_error() -> None:
 
     with pytest.raises(PermanentDriverError, match="not a pprof"):
         await by_trace(httpx.MockTransport(lambda _: answer))
+
+
+async def test_the_tenant_and_the_token_are_shown() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={"pprof": {"profile": {}}})
+
+    source = PyroscopeProfiles(
+        "http://pyroscope",
+        credentials=Credentials({"X-Scope-OrgID": "books", "Authorization": "Bearer HUNTER2"}),
+        transport=httpx.MockTransport(answer),
+    )
+    now = datetime.now(UTC)
+
+    await source.by_trace(service="shop", trace_ids=["a" * 32], since=now, until=now)
+
+    assert {("books", "Bearer HUNTER2")} == {
+        (r.headers["X-Scope-OrgID"], r.headers["Authorization"]) for r in asked
+    }
 
 
 async def test_a_shortened_trace_id_is_padded() -> None:
