@@ -56,13 +56,14 @@ def choose_target(
 
 def _declared(scenario: Scenario, system: System, slo: Slo) -> NamedTarget:
     from gameday.house.targets.declared_system import declared_system, name_of
-    from gameday.house.targets.examination import examined
+    from gameday.house.targets.examination import BEFORE_A_RUN, examined
 
     async def open_it() -> OpenSystem:
         return await declared_system(system, slo)
 
     async def examine() -> Sequence[Check]:
-        return await examined(system, [slo], mitigations=scenario.spec.expect.mitigation)
+        needed = scenario.spec.expect.mitigation
+        return await examined(system, [slo], mitigations=needed, within=BEFORE_A_RUN)
 
     return NamedTarget(name_of(system), open_it, examine=examine)
 

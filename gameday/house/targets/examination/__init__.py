@@ -32,7 +32,7 @@ from gameday.model.slo import Slo
 from gameday.model.system import System
 from gameday.spec import Catalogue, read_scenario
 
-__all__ = ["EXAMINERS", "WITHIN", "Check", "drilled_on", "examined"]
+__all__ = ["BEFORE_A_RUN", "EXAMINERS", "WITHIN", "Check", "drilled_on", "examined"]
 
 EXAMINERS: tuple[Examiner, ...] = (
     cluster,
@@ -52,6 +52,9 @@ EXAMINERS: tuple[Examiner, ...] = (
 WITHIN = timedelta(seconds=5)
 """How long all of them together may take: whoever asks at three in the morning is answered before
 ten seconds are over, also where several tools hang."""
+
+BEFORE_A_RUN = timedelta(seconds=20)
+"""How long they may take before a run: a tool that is slow and answers is no reason against it."""
 
 
 def drilled_on(system: str) -> list[Slo]:
