@@ -23,6 +23,7 @@ PAUSE = timedelta(seconds=1)
 SLICES = 4
 FIRST_SLICE = timedelta(seconds=3)
 QUIET_BEFORE = timedelta(seconds=20)
+QUIET_PIECES = 4
 ONSET_MARGIN = timedelta(seconds=1.5)
 
 
@@ -108,13 +109,17 @@ async def _quiet(
     store: TraceSource, hunt: Hunt, bad: Sequence[Trace], now: datetime
 ) -> tuple[Trace, ...]:
     until = (hunt.onset or hunt.since) - ONSET_MARGIN
-    # Asked for in pieces for the same reason, so that they come from more than one instant.
-    half = QUIET_BEFORE / 2
+    # Asked for in pieces for the same reason, so that they come from more than one instant: what
+    # hangs or dies takes the spans along that it had not sent yet, those of its last seconds.
+    piece = QUIET_BEFORE / QUIET_PIECES
     before = [
         seen_from(trace, hunt.service)
-        for begin in (until - QUIET_BEFORE, until - half)
+        for number in range(QUIET_PIECES, 0, -1)
         for trace in await store.search(
-            service=hunt.service, since=begin, until=begin + half, limit=15
+            service=hunt.service,
+            since=until - number * piece,
+            until=until - (number - 1) * piece,
+            limit=2 * MANY // (QUIET_PIECES - 1) + 1,
         )
     ]
     quiet = [t for t in before if _is_quiet(t, hunt) and _settled(t, now)]

@@ -51,3 +51,17 @@ async def test_where_nothing_came_before_what_was_spared_is_the_comparison() -> 
 
     assert len(found.quiet) >= 5
     assert all(t.root().started_at >= FAULT for t in found.quiet)
+
+
+async def test_quiet_traces_come_from_before_the_last_seconds_as_well() -> None:
+    """What hangs has not sent its last spans: of those seconds only the others' are there."""
+    made = [request(n, n / 20) for n in range(600)]
+    bad = [request(1000 + n, 30 + n / 2, bad=True) for n in range(20)]
+    hunt = Hunt(service="shop", since=START, onset=FAULT, slower=SLOWER)
+
+    found = await look(FakeTraces([*made, *bad]), hunt, now=NOW)
+
+    ages = [FAULT - t.root().started_at for t in found.quiet]
+    assert 20 == len(ages)
+    assert sum(age > timedelta(seconds=5) for age in ages) >= 10
+    assert sum(age <= timedelta(seconds=5) for age in ages) >= 5
