@@ -58,6 +58,7 @@ def test_the_unbroken_system_is_green_and_its_drill_may_begin(bench: Bench) -> N
     assert 0 == code, words
 
 
+@pytest.mark.row
 @pytest.mark.parametrize("row", ROWS, ids=[r.what for r in ROWS])
 def test_what_is_broken_is_named_with_its_remedy_and_no_run_passes_on_it(
     row: Row, bench: Bench, monkeypatch: pytest.MonkeyPatch
@@ -81,6 +82,7 @@ def test_what_is_broken_is_named_with_its_remedy_and_no_run_passes_on_it(
     assert not (bench.folder / "injected").exists()
 
 
+@pytest.mark.row
 def test_when_everything_hangs_at_once_the_doctor_is_through_in_ten_seconds(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
