@@ -42,7 +42,7 @@ TOXIC_TOKEN = "HUNTER5"
 """What the site's owner wants to see from whoever reaches for the Toxiproxy."""
 
 
-def missing() -> str:
+def missing(parts: Parts | None = None) -> str:
     """Return what is not on this machine, for people; empty: all is there."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
     lacking = [
@@ -52,6 +52,8 @@ def missing() -> str:
     ]
     if not WEB.exists():
         lacking.append("httpbin under gunicorn")
+    if parts is not None and parts.otlp and not TRACER.exists():
+        lacking.append("OpenTelemetry's automatic instrumentation")
     return " and ".join(lacking)
 
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.row, pytest.mark.xdist_group("foreign")]
 
 @contextmanager
 def site(tmp_path: Path, parts: Parts) -> Iterator[Site]:
-    lacking = foreign_site.missing()
+    lacking = foreign_site.missing(parts)
     if lacking:
         pytest.skip(f"needs {lacking}; `make setup` installs what is missing")
     folder = tmp_path / "site"
