@@ -202,6 +202,8 @@ def _web(
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
+        # What hangs takes along what it has not sent yet: a second of it, and not five.
+        "OTEL_BSP_SCHEDULE_DELAY": "1000",
     }
     return _process(folder, f"{name}-{port}", str(TRACER), *argv, environment=told)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import alerts_of_others as others
@@ -15,6 +18,8 @@ import pytest
 from foreign_drill import Owner, Played
 from foreign_site import Parts, Site
 from real_programs import Jaeger, program
+
+from gameday.drivers.jaeger import JaegerTraces
 
 pytestmark = [pytest.mark.row, pytest.mark.xdist_group("foreign")]
 
@@ -30,6 +35,24 @@ def site(tmp_path: Path, parts: Parts) -> Iterator[Site]:
     alerts = others.workbook(foreign_drill.SCALE, others.WORKBOOK[:1])
     with foreign_site.running(folder, alerts=alerts, parts=parts) as running:
         yield running
+
+
+def traced_for(span: timedelta, jaeger: Jaeger) -> None:
+    """Wait until a store has traces of both web servers that are this old: a system that stands."""
+    deadline = time.monotonic() + foreign_site.READY
+    until = datetime.now(UTC)
+    traces = JaegerTraces(jaeger.url)
+    for service in ("httpbin-one", "httpbin-two"):
+        while not asyncio.run(
+            traces.search(
+                service=service,
+                since=until - timedelta(hours=1),
+                until=datetime.now(UTC) - span,
+                limit=1,
+            )
+        ):
+            assert time.monotonic() < deadline, f"{service} is not traced"
+            time.sleep(0.5)
 
 
 def passed(name: str, done: Played) -> None:
@@ -49,6 +72,7 @@ def test_the_bot_finds_the_cause_in_a_real_jaeger(
     parts = Parts(otlp=real_jaeger.otlp_url)
     with site(tmp_path, parts) as running:
         before = foreign_site.server_states(running)
+        traced_for(timedelta(seconds=15), real_jaeger)
         owner = Owner(
             more=f"""
                 traces:
