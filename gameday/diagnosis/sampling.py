@@ -128,8 +128,15 @@ async def _quiet(
     first = max(until, bad[0].root().started_at) if bad else until
     for begin, end in ((until, first), (first, now)):
         if len(quiet) < FEW and begin < end:
-            found = await store.search(service=hunt.service, since=begin, until=end, limit=60)
-            ours = [seen_from(t, hunt.service) for t in found]
+            # In pieces here too: the bad ones that were found need not be the first of all, and
+            # those that came right before them may have been spared.
+            ours = [
+                seen_from(trace, hunt.service)
+                for since, until in _slices(begin, end, first=False)
+                for trace in await store.search(
+                    service=hunt.service, since=since, until=until, limit=2 * MANY // SLICES
+                )
+            ]
             quiet += [t for t in ours if _is_quiet(t, hunt) and _settled(t, now)]
     unique = {t.trace_id: t for t in quiet}
     return tuple(_ordered(unique.values())[-2 * MANY :])

@@ -65,3 +65,14 @@ async def test_quiet_traces_come_from_before_the_last_seconds_as_well() -> None:
     assert 20 == len(ages)
     assert sum(age > timedelta(seconds=5) for age in ages) >= 10
     assert sum(age <= timedelta(seconds=5) for age in ages) >= 5
+
+
+async def test_without_an_onset_quiet_traces_come_from_all_the_time_before() -> None:
+    """Of many bad traces the newest are found, so what came right before them was spared."""
+    made = [request(n, n / 20, bad=n >= 600 and n % 2 == 0) for n in range(1200)]
+    hunt = Hunt(service="shop", since=START, onset=None, slower=SLOWER)
+
+    found = await look(FakeTraces(made), hunt, now=NOW)
+
+    assert any(t.root().started_at < FAULT for t in found.quiet)
+    assert all(not t.root().error for t in found.quiet)
