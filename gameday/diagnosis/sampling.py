@@ -110,7 +110,8 @@ async def _quiet(
 ) -> tuple[Trace, ...]:
     until = (hunt.onset or hunt.since) - ONSET_MARGIN
     # Asked for in pieces for the same reason, so that they come from more than one instant: what
-    # hangs or dies takes the spans along that it had not sent yet, those of its last seconds.
+    # hangs or dies takes the spans along that it had not sent yet, those of its last seconds. And
+    # more than are kept: stores choose by when spans came in, which is one process's batch at once.
     piece = QUIET_BEFORE / QUIET_PIECES
     before = [
         seen_from(trace, hunt.service)
@@ -119,7 +120,7 @@ async def _quiet(
             service=hunt.service,
             since=until - number * piece,
             until=until - (number - 1) * piece,
-            limit=2 * MANY // (QUIET_PIECES - 1) + 1,
+            limit=3 * MANY,
         )
     ]
     quiet = [t for t in before if _is_quiet(t, hunt) and _settled(t, now)]
@@ -139,7 +140,8 @@ async def _quiet(
             ]
             quiet += [t for t in ours if _is_quiet(t, hunt) and _settled(t, now)]
     unique = {t.trace_id: t for t in quiet}
-    return tuple(_ordered(unique.values())[-2 * MANY :])
+    ordered = _ordered(unique.values())
+    return tuple(ordered[:: max(1, len(ordered) // (2 * MANY))][-2 * MANY :])
 
 
 def _is_quiet(trace: Trace, hunt: Hunt) -> bool:
