@@ -254,19 +254,29 @@ fi
 
 # An environment of its own: httpbin wants a greenlet that our tools do not bear.
 foreign=.venv/foreign
-if [ ! -x "$foreign/bin/gunicorn" ] || [ ! -x "$foreign/bin/opentelemetry-instrument" ]; then
+into_foreign() {
+    PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 \
+        quietly "$foreign/bin/python" -m pip install --quiet "$@"
+}
+if [ ! -x "$foreign/bin/gunicorn" ]; then
     did=yes
-    say "installing httpbin, gunicorn and OpenTelemetry into $foreign (for drills on a stranger's system)"
+    say "installing httpbin and gunicorn into $foreign (for drills on a stranger's system)"
     .venv/bin/python -m venv "$foreign" &&
-        PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 \
-            quietly "$foreign/bin/python" -m pip install --quiet \
-            'httpbin==0.10.4' 'gunicorn>=23,<28' 'WSGIProxy2==0.5.1' 'requests>=2.32,<3' \
-            'opentelemetry-distro>=0.60b0' 'opentelemetry-exporter-otlp-proto-http>=1.39,<2' \
-            'opentelemetry-instrumentation-flask>=0.60b0' \
-            'opentelemetry-instrumentation-requests>=0.60b0' || {
+        into_foreign 'httpbin==0.10.4' 'gunicorn>=23,<28' || {
         rm -rf "$foreign"
-        say "httpbin could not be installed; the drill on a stranger's system will be skipped"
+        say "httpbin could not be installed; the drills on a stranger's system will be skipped"
     }
+fi
+# All of one release: each asks for the others of its own, and an index may have half of the next.
+if [ -x "$foreign/bin/gunicorn" ] && [ ! -x "$foreign/bin/opentelemetry-instrument" ]; then
+    did=yes
+    say "installing OpenTelemetry into $foreign (for the one whose requests are traced)"
+    into_foreign 'WSGIProxy2==0.5.1' 'requests>=2.32,<3' \
+        'opentelemetry-distro==0.66b1' 'opentelemetry-sdk==1.45.1' \
+        'opentelemetry-exporter-otlp-proto-http==1.45.1' \
+        'opentelemetry-instrumentation-flask==0.66b1' \
+        'opentelemetry-instrumentation-requests==0.66b1' ||
+        say "OpenTelemetry could not be installed; the drill on a traced system will be skipped"
 fi
 
 if [ -n "$did" ]; then
