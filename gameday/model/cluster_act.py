@@ -24,6 +24,8 @@ _PLURALS = {
     "deploy": "deployments",
     "sts": "statefulsets",
     "ds": "daemonsets",
+    "node": "nodes",
+    "secret": "secrets",
 }
 _AIM = re.compile(r"[a-z][a-z0-9.-]*/[^/\s]+")
 
@@ -82,7 +84,7 @@ class ClusterAct(Noun):
     """A node that takes pods again."""
     patch: Patch | None = None
     namespace: Text | None = None
-    """Where the object is; by default the only namespace of the system."""
+    """Where the object is; by default the first namespace of the system."""
 
     @model_validator(mode="after")
     def _is_one_change(self) -> ClusterAct:
@@ -112,6 +114,11 @@ class ClusterAct(Noun):
                         f"sets '{name[:60]}', which by its name is a secret",
                         "what a drill sets is written down, to be taken back: choose another fix",
                     )
+        if self.resource.partition(".")[0] == "secrets":  # with its group as well
+            raise wrong(
+                "changes a Secret",
+                "what a drill changes is written down, to be taken back: choose another fix",
+            )
         if self.patch is not None and set(self.patch.merge) & {"metadata", "status", "kind"}:
             raise wrong("changes what an object is called", "patch spec, or what else it holds")
         if self.namespace is not None and self.is_of_node:
@@ -125,9 +132,9 @@ class ClusterAct(Noun):
 
     @property
     def aim(self) -> str:
-        """Return the object it changes, ``RESOURCE/NAME``, with its placeholders."""
+        """Return the object it changes as the document names it, ``deployment/{service}``."""
         if node := self.cordon or self.uncordon:
-            return f"nodes/{node}"
+            return f"node/{node}"
         inner = self.scale or self.set_env or self.patch
         return self.rollout_undo or (inner.of if inner is not None else "")
 
@@ -160,7 +167,7 @@ class ClusterAct(Noun):
 
     def __str__(self) -> str:
         """As people say it: ``scale deployment/checkout to 3``."""
-        aim = f"{self.resource.removesuffix('s')}/{self.name}"
+        aim = self.aim
         if self.rollout_undo is not None:
             return f"roll {aim} back to the revision before"
         if self.scale is not None:

@@ -293,9 +293,9 @@ async def test_what_ran_before_and_is_kept_no_more_is_said(
 @pytest.mark.parametrize(
     ("one", "said"),
     [
-        (act(scale={"of": "deployment/basket", "replicas": 1}), "there is no deployment 'basket'"),
+        (act(scale={"of": "deployment/basket", "replicas": 1}), "there is no deployment/basket"),
         (act(scale={"of": "deployment/Cart!", "replicas": 1}), "is no name of an object"),
-        (act(rolloutUndo="deployment/none"), "there is no deployment 'none' in 'books'"),
+        (act(rolloutUndo="deployment/none"), "there is no deployment/none in 'books'"),
     ],
 )
 def test_what_was_not_there_when_the_run_began_is_not_acted_on(
@@ -358,7 +358,8 @@ def test_a_workload_is_live_when_every_pod_runs_what_it_says(
     cluster = api.cluster(namespaces=(BOOKS,))
 
     def wait() -> None:
-        acts.until_live(cluster, resource, "one", BOOKS, within=timedelta(0))
+        one = act(setEnv={"of": f"{resource}/one", "variables": {"A": "1"}})
+        acts.until_live(cluster, one, BOOKS, within=timedelta(0))
 
     if expected:
         wait()

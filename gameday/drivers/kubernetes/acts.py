@@ -142,9 +142,8 @@ class ClusterActs:
         before = self._before.get((act.resource, namespace, _name(act)))
         if before is None:
             raise PermanentDriverError(
-                f"there is no {act.resource.removesuffix('s')} {act.name!r}"
-                f"{f' in {namespace!r}' if namespace else ''} of {self._cluster.context!r}, or it"
-                " came after the run began"
+                f"there is no {act.aim}{f' in {namespace!r}' if namespace else ''} of"
+                f" {self._cluster.context!r}, or it came after the run began"
             )
         value = aspect.of(before)
         if act.rollout_undo is not None:
@@ -183,7 +182,7 @@ class ClusterActs:
             note = _note_of(found)
             if note and note["run"] != run:
                 raise PermanentDriverError(
-                    f"{act.resource.removesuffix('s')}/{name} is changed by the run {note['run']}"
+                    f"{act.aim} is changed by the run {note['run']}"
                     f" already: `gameday recover {note['run']}` takes that back"
                 )
             patch, said = self._patch(act, found, namespace)
@@ -195,11 +194,11 @@ class ClusterActs:
 
         changed = self._cluster.change(act.resource, name, namespace, make)
         if changed is None:
-            raise PermanentDriverError(f"{act.resource.removesuffix('s')} {name!r} is gone")
+            raise PermanentDriverError(f"{act.aim} is gone")
         # What the server made of it, with its defaults, is what is compared later.
         self._cluster.change(act.resource, name, namespace, lambda found: _digested(found, aspect))
         if act.resource in ROLLED_OUT:
-            until_live(self._cluster, act.resource, name, namespace, within=self._live_within)
+            until_live(self._cluster, act, namespace, within=self._live_within)
         return done[0]
 
     def _patch(self, act: ClusterAct, found: Object, namespace: str) -> tuple[Object, str]:
@@ -281,26 +280,23 @@ class UndoneActs:
 
             changed = cluster.change(act.resource, act.name, namespace, make)
             if changed is not None and act.resource in ROLLED_OUT:
-                until_live(cluster, act.resource, act.name, namespace, within=BACK_WITHIN)
+                until_live(cluster, act, namespace, within=BACK_WITHIN)
 
 
-def until_live(
-    cluster: Cluster, resource: str, name: str, namespace: str, *, within: timedelta
-) -> None:
-    """Return when every pod of a workload runs what it says now, and is ready.
+def until_live(cluster: Cluster, act: ClusterAct, namespace: str, *, within: timedelta) -> None:
+    """Return when every pod of the workload that was changed runs what it says now, and is ready.
 
     Raises:
         TemporaryDriverError: that is not so in time.
     """
     deadline = time.monotonic() + within.total_seconds()
-    while (found := cluster.get(resource, name, namespace)) is not None:
+    while (found := cluster.get(act.resource, act.name, namespace)) is not None:
         if _is_live(found):
             return
         if time.monotonic() > deadline:
             raise TemporaryDriverError(
-                f"{resource.removesuffix('s')}/{name} is not rolled out after"
-                f" {within.total_seconds():.0f} s; `kubectl -n {namespace} rollout status"
-                f" {resource.removesuffix('s')}/{name}` shows more"
+                f"{act.aim} is not rolled out after {within.total_seconds():.0f} s;"
+                f" `kubectl -n {namespace} rollout status {act.aim}` shows more"
             )
         time.sleep(rollouts.LOOK_EVERY.total_seconds())
 
@@ -387,7 +383,7 @@ def _aspects_of(found: Mapping[str, Any], undo: Undo) -> Mapping[str, str]:
     if note is None or note["run"] != undo.run:
         return {}
     if found["metadata"]["uid"] != undo.data["uid"]:
-        what = str(ClusterAct.model_validate(undo.data["act"]).aim)
+        what = ClusterAct.model_validate(undo.data["act"]).aim
         where = undo.data["namespace"]
         raise PermanentDriverError(
             f"{what} bears the name of the run {undo.run} and is another object than the one that"

@@ -141,7 +141,7 @@ async def test_doctor_names_a_deployment_that_is_not_there(
 
     found = (await of(system))["mitigation rollback"]
 
-    assert ("there is no deployment 'cart' in 'books'", False) == (found.found, found.ok)
+    assert ("there is no deployment/cart in 'books'", False) == (found.found, found.ok)
     assert "write one of `kubectl -n books get deployments`" == found.how
 
 

@@ -63,10 +63,9 @@ def _can_be_done(cluster: Cluster, act: ClusterAct, namespace: str, *, bars: boo
     from gameday.drivers.kubernetes.rights import may
 
     where = f"-n {namespace} " if namespace else ""
-    what = act.resource.removesuffix("s")
     if not placeholders(act.name) and cluster.get(act.resource, act.name, namespace) is None:
         raise Unmet(
-            f"there is no {what} {act.name!r}{f' in {namespace!r}' if namespace else ''}",
+            f"there is no {act.aim}{f' in {namespace!r}' if namespace else ''}",
             f"write one of `kubectl {where}get {act.resource}`",
             bars=bars,
         )
