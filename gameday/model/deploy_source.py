@@ -91,11 +91,6 @@ class DeploySource(Noun):
     webhook: Literal[True] | None = None
     """What pipelines told `gameday serve`, where it shares the store with the drill."""
 
-    @property
-    def access(self) -> Access | None:
-        """How the place is asked; None where it has no address."""
-        return self.github or self.argocd or self.grafana
-
     @model_validator(mode="after")
     def _is_one_place(self) -> DeploySource:
         kinds = ("command", "kubernetes", "github", "argocd", "grafana", "webhook")

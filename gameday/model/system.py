@@ -7,21 +7,26 @@ does I/O.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
-from gameday.model.access import Access, Reached, Url, check_service, one_of, wrong
+from gameday.model.access import Access, Reached, SecretRef, Url, check_service, one_of, wrong
 from gameday.model.code import CodeOf
 from gameday.model.deploy_source import DeploySource
-from gameday.model.mitigation import DeclaredMitigation
+from gameday.model.mitigation import Call, DeclaredMitigation
 from gameday.model.noun import Name, Noun, Text
 from gameday.model.red import Histograms, RedPreset
 from gameday.model.service_names import ServiceNames
 
 __all__ = ["RedReadBy", "RuleAuthor", "System", "SystemSpec"]
+
+
+Where = tuple[str | int, ...]
+"""Where something stands in a document: fields and positions, from the outside."""
 
 
 class GrafanaSource(Noun):
@@ -297,19 +302,45 @@ class SystemSpec(Noun):
             )
         return self
 
+    def places(self) -> Iterator[tuple[Where, Access]]:
+        """Yield every address that the document states, with where it does."""
+        told: tuple[tuple[Where, Access | None], ...] = (
+            (("metrics", "prometheus"), self.metrics.prometheus),
+            (("alerts", "prometheus"), self.alerts.prometheus),
+            (("pages", "alertmanager"), self.pages.alertmanager),
+            (("traces", "jaeger"), self.traces.jaeger if self.traces else None),
+            (("traces", "tempo"), self.traces.tempo if self.traces else None),
+            (("profiles", "pyroscope"), self.profiles.pyroscope if self.profiles else None),
+            (("toxiproxy",), self.toxiproxy),
+            *(
+                (("deploys", number, kind), getattr(source, kind))
+                for number, source in enumerate(self.deploys)
+                for kind in ("github", "argocd", "grafana")
+            ),
+        )
+        yield from ((where, place) for where, place in told if place is not None)
+
+    def secrets(self) -> Iterator[tuple[Where, SecretRef]]:
+        """Yield every secret that the document names, with where it does."""
+        for where, place in self.places():
+            if place.bearer_token is not None:
+                yield (*where, "bearerToken"), place.bearer_token
+            if place.basic is not None:
+                yield (*where, "basic", "password"), place.basic.password
+            yield from _of_headers((*where, "headers"), place.headers)
+        for number, mitigation in enumerate(self.mitigations):
+            for kind, call in (("http", mitigation.http), ("undo", mitigation.undo)):
+                if isinstance(call, Call):
+                    where = ("mitigations", number, kind)
+                    if call.token is not None:
+                        yield (*where, "token"), call.token
+                    yield from _of_headers((*where, "headers"), call.headers)
+
     @property
     def services(self) -> tuple[str, ...]:
         """The Services of its cluster that are reached through its API server, each once."""
-        told = (
-            self.metrics.prometheus,
-            self.alerts.prometheus,
-            self.pages.alertmanager,
-            self.traces.jaeger if self.traces else None,
-            self.traces.tempo if self.traces else None,
-            self.profiles.pyroscope if self.profiles else None,
-        )
-        found = (place.service for place in told if place is not None)
-        return tuple(dict.fromkeys(name for name in found if name is not None))
+        told = (place for _, place in self.places() if isinstance(place, PrometheusAt | Reached))
+        return tuple(dict.fromkeys(place.service for place in told if place.service is not None))
 
     def _check_act(self, mitigation: DeclaredMitigation) -> None:
         act = mitigation.kubernetes
@@ -325,6 +356,14 @@ class SystemSpec(Noun):
                 f"'{mitigation.name}' acts in '{act.namespace}', which is not the system's",
                 f"write one of {', '.join(self.kubernetes.namespaces)}, or add it there",
             )
+
+
+def _of_headers(
+    where: Where, headers: Mapping[str, str | SecretRef]
+) -> Iterator[tuple[Where, SecretRef]]:
+    yield from (
+        ((*where, name), value) for name, value in headers.items() if isinstance(value, SecretRef)
+    )
 
 
 class System(Noun):

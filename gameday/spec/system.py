@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gameday.errors import Problem, SpecError
-from gameday.model.access import Access, SecretRef
 from gameday.model.mitigation import DONE_WITHIN, WITHIN, Call, Command
 from gameday.model.system import System, SystemSpec
 from gameday.quantity import written
@@ -82,7 +81,7 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
         if mitigation.chaostoolkit is not None:
             does_it = "write a command or an http call that does it"
             yield ("mitigations", number, "chaostoolkit"), does_it
-    for path, secret in _secrets(spec):
+    for path, secret in spec.secrets():
         if secret.kubernetes is not None:
             yield (*path, "kubernetes"), "write {env: NAME} or {file: PATH}"
 
@@ -98,40 +97,3 @@ def _too_slow(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
             if isinstance(act, Command | Call) and act.within > most:
                 path: FieldPath = ("mitigations", number, field, "within")
                 yield path, f"is longer than the {written(most)} that are waited for it"
-
-
-def _secrets(spec: SystemSpec) -> Iterator[tuple[FieldPath, SecretRef]]:
-    reached: list[tuple[FieldPath, Access | None]] = [
-        (("metrics", "prometheus"), spec.metrics.prometheus),
-        (("alerts", "prometheus"), spec.alerts.prometheus),
-        (("pages", "alertmanager"), spec.pages.alertmanager),
-        (("traces", "jaeger"), spec.traces.jaeger if spec.traces else None),
-        (("traces", "tempo"), spec.traces.tempo if spec.traces else None),
-        (("toxiproxy",), spec.toxiproxy),
-        (("profiles", "pyroscope"), spec.profiles.pyroscope if spec.profiles else None),
-        *(
-            (("deploys", number, kind), getattr(source, kind))
-            for number, source in enumerate(spec.deploys)
-            for kind in ("github", "argocd", "grafana")
-        ),
-    ]
-    for path, access in reached:
-        if access is None:
-            continue
-        if access.bearer_token is not None:
-            yield (*path, "bearerToken"), access.bearer_token
-        if access.basic is not None:
-            yield (*path, "basic", "password"), access.basic.password
-        for name, value in access.headers.items():
-            if isinstance(value, SecretRef):
-                yield (*path, "headers", name), value
-    for number, mitigation in enumerate(spec.mitigations):
-        for field, call in (("http", mitigation.http), ("undo", mitigation.undo)):
-            if not isinstance(call, Call):
-                continue
-            place: FieldPath = ("mitigations", number, field)
-            if call.token is not None:
-                yield (*place, "token"), call.token
-            for name, value in call.headers.items():
-                if isinstance(value, SecretRef):
-                    yield (*place, "headers", name), value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gameday.house.targets.cluster import pods_back
 from gameday.house.targets.cluster_faults import ClusterFaults, Place
 from gameday.model.access import Reached
+from gameday.model.noun import Noun
 from gameday.model.system import ClusterAt, PrometheusAt, System, SystemSpec
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DeclaredCluster", "connected", "opened_cluster", "with_doors"]
 
-Placed = TypeVar("Placed", PrometheusAt, Reached)
+N = TypeVar("N", bound=Noun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,28 +114,18 @@ def with_doors(system: System) -> System:
     if spec.kubernetes is None or not spec.services:
         return system
     door = _doors(connected(spec.kubernetes))
+    for where, place in system.spec.places():
+        if isinstance(place, PrometheusAt | Reached) and place.service is not None:
+            opened = place.model_copy(update={"url": door(place.service)})
+            spec = _with(spec, where, opened)
+    return system.model_copy(update={"spec": spec})
 
-    def placed(place: Placed) -> Placed:
-        if place.service is None:
-            return place
-        return place.model_copy(update={"url": door(place.service)})
 
-    metrics = spec.metrics.model_copy(update={"prometheus": placed(spec.metrics.prometheus)})
-    changed: dict[str, object] = {"metrics": metrics}
-    if spec.alerts.prometheus is not None:
-        evaluating = placed(spec.alerts.prometheus)
-        changed["alerts"] = spec.alerts.model_copy(update={"prometheus": evaluating})
-    if spec.pages.alertmanager is not None:
-        alertmanager = placed(spec.pages.alertmanager)
-        changed["pages"] = spec.pages.model_copy(update={"alertmanager": alertmanager})
-    if spec.traces is not None:
-        told = {"jaeger": spec.traces.jaeger, "tempo": spec.traces.tempo}
-        moved = {name: placed(place) for name, place in told.items() if place is not None}
-        changed["traces"] = spec.traces.model_copy(update=moved)
-    if spec.profiles is not None:
-        pyroscope = placed(spec.profiles.pyroscope)
-        changed["profiles"] = spec.profiles.model_copy(update={"pyroscope": pyroscope})
-    return system.model_copy(update={"spec": spec.model_copy(update=changed)})
+def _with(noun: N, where: Sequence[str | int], value: Noun) -> N:
+    """Return a noun with another value at this place in it."""
+    name = str(where[0])
+    inner = _with(getattr(noun, name), where[1:], value) if len(where) > 1 else value
+    return noun.model_copy(update={name: inner})
 
 
 def _doors(cluster: Cluster) -> Callable[[str], str]:

@@ -15,7 +15,8 @@ from gameday.house.targets.check import Check
 from gameday.house.targets.declared_cluster import opened_cluster, with_doors
 from gameday.house.targets.examination import examined
 from gameday.http.keys import auth_for
-from gameday.model.system import System
+from gameday.model.access import Reached
+from gameday.model.system import PrometheusAt, System
 from gameday.spec import read_system
 from gameday.testing.kubernetes import SimulatedApi
 
@@ -27,9 +28,11 @@ metadata: {name: bookshop}
 spec:
   kubernetes: {context: sim, namespaces: [books]}
   metrics: {prometheus: {service: "monitoring/prometheus-k8s:9090"}}
-  alerts: {page: {alertname: A}}
+  alerts: {page: {alertname: A}, prometheus: {service: "monitoring/ruler:9090"}}
   pages: {alertmanager: {service: "monitoring/alertmanager-main:web"}}
   red: {preset: istio}
+  traces: {tempo: {service: "monitoring/tempo:3200"}}
+  profiles: {pyroscope: {service: "monitoring/pyroscope:4040"}}
   mitigations:
     - name: rollback
       kubernetes: {rolloutUndo: deployment/cart}
@@ -71,25 +74,30 @@ async def of(system: System) -> dict[str, Check]:
 def test_each_service_has_an_address_of_its_own_that_asks_for_a_token(
     api: SimulatedApi, system: System
 ) -> None:
-    here = with_doors(system).spec
-    assert here.pages.alertmanager is not None
-    urls = [str(here.metrics.prometheus.url), here.pages.alertmanager.url]
+    places = [place for _, place in with_doors(system).spec.places()]
+    urls = [str(place.url) for place in places if isinstance(place, PrometheusAt | Reached)]
 
     without = [httpx.get(url).status_code for url in urls]
     answers = [httpx.get(f"{url}/x", auth=auth_for(url)).status_code for url in urls]
 
-    assert 2 == len(set(urls))
+    assert 5 == len(urls) == len(set(urls))
     assert all(url.startswith("http://127.0.0.1:") for url in urls)
-    assert [401, 401] == without
-    assert [404, 404] == answers  # the simulated API server has no such Services
+    assert [401] * 5 == without
+    assert [404] * 5 == answers  # the simulated API server has no such Services
 
 
 def test_a_system_without_services_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "bookshop.yaml"
-    for service in ("monitoring/prometheus-k8s:9090", "monitoring/alertmanager-main:web"):
+    for service in (
+        "prometheus-k8s:9090",
+        "ruler:9090",
+        "alertmanager-main:web",
+        "tempo:3200",
+        "pyroscope:4040",
+    ):
         path.write_text(
             (path.read_text() if path.exists() else FILE).replace(
-                f'service: "{service}"', 'url: "http://127.0.0.1:1"'
+                f'service: "monitoring/{service}"', 'url: "http://127.0.0.1:1"'
             )
         )
     system = read_system(path)
@@ -175,8 +183,9 @@ async def test_doctor_names_a_context_that_is_not_there(
 
     assert "there is no kubeconfig at" in found["cluster"].how
     assert "not looked at: it rests on cluster" == found["mitigation rollback"].found
-    assert ["not looked at: it rests on cluster"] * 2 == [
-        found[what].found for what in ("prometheus", "alertmanager")
+    assert ["not looked at: it rests on cluster"] * 4 == [
+        found[what].found
+        for what in ("prometheus", "prometheus of the rules", "alertmanager", "profiles")
     ]
 
 

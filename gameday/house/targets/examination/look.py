@@ -19,7 +19,7 @@ from gameday.http.credentials import credentials_of
 from gameday.http.knock import named
 from gameday.model.access import Reached
 from gameday.model.slo import Slo
-from gameday.model.system import System
+from gameday.model.system import PrometheusAt, System
 from gameday.rules.loaded import LoadedRules
 
 if TYPE_CHECKING:
@@ -72,29 +72,27 @@ class Look:
             if left:
                 await asyncio.wait(left)
 
-    @property
-    def url(self) -> str:
-        """Where Prometheus is.
+    def address(self, place: PrometheusAt | Reached) -> str:
+        """Return where a tool is.
 
         Raises:
             NotAsked: behind an API server that does not answer.
         """
-        told = self.system.spec.metrics.prometheus
-        if told.service is not None and not told.url:
+        if not place.url:
             raise NotAsked(CLUSTER)
-        return str(told.url)
+        return place.url
+
+    @property
+    def url(self) -> str:
+        """Where Prometheus is; see `address` for errors."""
+        return self.address(self.system.spec.metrics.prometheus)
 
     @property
     def alertmanager(self) -> Reached:
-        """How Alertmanager is reached.
-
-        Raises:
-            NotAsked: through an API server that does not answer.
-        """
+        """How Alertmanager is reached; see `address` for errors."""
         told = self.system.spec.pages.alertmanager
         assert told is not None  # other ways are refused when the document is read
-        if not told.url:
-            raise NotAsked(CLUSTER)
+        self.address(told)
         return told
 
     def prometheus(self) -> PrometheusSurvey:
@@ -153,7 +151,7 @@ class Look:
         """
 
         async def ask() -> None:
-            await named(told.url)
+            await named(self.address(told))
             await PrometheusSurvey(told.url, credentials=credentials_of(told)).values("vector(1)")
 
         await self._once(RULES, ask)

@@ -25,7 +25,7 @@ def profiles(look: Look) -> Iterator[Inquiry]:
     reached, names = told.pyroscope, told.names
 
     async def answers() -> str:
-        await named(reached.url)
+        await named(look.address(reached))
         now = datetime.now(UTC)
         source = PyroscopeProfiles(reached.url, credentials=credentials_of(reached))
         for slo in look.slos[:1]:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from gameday.house.targets.examination.inquiry import Inquiry, Unmet
 from gameday.house.targets.examination.look import Look
-from gameday.model.access import Access, SecretRef
-from gameday.model.mitigation import Call
 
 __all__ = ["secrets"]
 
@@ -51,27 +49,5 @@ def _is_reached(path: Path) -> bool:
 
 def _files(look: Look) -> Iterator[str]:
     spec = look.system.spec
-    reached: list[Access | None] = [
-        spec.metrics.prometheus,
-        spec.alerts.prometheus,
-        spec.pages.alertmanager,
-        spec.traces.reached if spec.traces is not None else None,
-        spec.profiles.pyroscope if spec.profiles is not None else None,
-        spec.toxiproxy,
-        *(source.access for source in spec.deploys),
-    ]
-    for access in reached:
-        if access is None:
-            continue
-        yield from _named(access.bearer_token, *access.headers.values())
-        yield from _named(access.basic.password if access.basic is not None else None)
-        if access.key is not None:
-            yield access.key
-    for mitigation in spec.mitigations:
-        for call in (mitigation.http, mitigation.undo):
-            if isinstance(call, Call):
-                yield from _named(call.token, *call.headers.values())
-
-
-def _named(*refs: object) -> Iterator[str]:
-    yield from (ref.file for ref in refs if isinstance(ref, SecretRef) and ref.file)
+    yield from (secret.file for _, secret in spec.secrets() if secret.file is not None)
+    yield from (place.key for _, place in spec.places() if place.key is not None)

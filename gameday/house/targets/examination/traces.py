@@ -31,7 +31,7 @@ async def _seen(look: Look, service: str) -> str:
     told = look.system.spec.traces
     assert told is not None  # nothing is asked otherwise
     theirs = told.names.to_theirs(service)
-    await named(told.reached.url)
+    await named(look.address(told.reached))
     now = datetime.now(UTC)
     found = await traces_of(told).search(service=service, since=now - RECENT, until=now, limit=20)
     if not found:
