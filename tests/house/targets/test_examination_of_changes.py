@@ -114,3 +114,15 @@ async def test_deploys_that_are_not_told_are_named() -> None:
     assert not checks["deploys"].ok
     assert not checks["deploys"].bars
     assert "/nowhere/deploys cannot be run" in checks["deploys"].how
+
+
+async def test_a_source_of_deploys_is_asked_once(
+    repository: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, log = repository[0], tmp_path / "asked"
+    asked = {"command": {"run": ["sh", "-c", f"echo asked >>{log}; echo '[]'"]}}
+    code = [{"service": name, "repository": str(folder)} for name in ("checkout", "cart")]
+
+    await found(deploys=[asked], code=code)
+
+    assert "asked\n" == log.read_text()

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from functools import partial
 
 from gameday.drivers.git import GitHistory
-from gameday.house.targets.deploy_logs import deploy_log_of
 from gameday.house.targets.examination.inquiry import Inquiry, Unmet
-from gameday.house.targets.examination.look import Look
+from gameday.house.targets.examination.look import BACK, Look
 from gameday.model.code import CodeOf
-from gameday.model.signals import Deploy
 
 __all__ = ["changes"]
-
-BACK = timedelta(days=7)
-"""How far back deploys are asked for: most services are deployed once a week."""
 
 
 def changes(look: Look) -> Iterator[Inquiry]:
     """Ask after the parts ``deploys`` and ``code`` of a document."""
     spec = look.system.spec
 
-    async def deploys() -> Sequence[Deploy]:
-        log, now = deploy_log_of(spec), datetime.now(UTC)
-        return [] if log is None else await log.deploys(since=now - BACK, until=now)
-
     async def told() -> str:
-        found = await deploys()
+        found = await look.deploys()
         services = {one.service for one in spec.code}
         silent = sorted(services - {d.service for d in found})
         if found and silent:
@@ -49,11 +39,11 @@ def changes(look: Look) -> Iterator[Inquiry]:
     if spec.deploys:
         yield Inquiry("deploys", told, bars=False)
     for one in spec.code:
-        yield Inquiry(f"code of {one.service}", partial(_held, one, deploys), bars=False)
+        yield Inquiry(f"code of {one.service}", partial(_held, look, one), bars=False)
 
 
-async def _held(one: CodeOf, deploys: Callable[[], Awaitable[Sequence[Deploy]]]) -> str:
-    found = await deploys()
+async def _held(look: Look, one: CodeOf) -> str:
+    found = await look.deploys()
     last = next((d for d in reversed(found) if d.service == one.service), None)
     revision = "HEAD" if last is None else one.revision.in_git(last.revision)
     if last is not None and revision is None:

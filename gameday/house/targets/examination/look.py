@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gameday.conductor.limit import heard
@@ -13,11 +13,13 @@ from gameday.drivers.alertmanager import AlertmanagerRoutes, AlertmanagerState, 
 from gameday.drivers.prometheus import PrometheusSurvey
 from gameday.errors import DriverError, PermanentDriverError
 from gameday.house.targets.declared_cluster import connected
+from gameday.house.targets.deploy_logs import deploy_log_of
 from gameday.house.targets.examination.inquiry import NotAsked
 from gameday.http.aside import aside
 from gameday.http.credentials import credentials_of
 from gameday.http.knock import named
 from gameday.model.access import Reached
+from gameday.model.signals import Deploy
 from gameday.model.slo import Slo
 from gameday.model.system import PrometheusAt, System
 from gameday.rules.loaded import LoadedRules
@@ -37,6 +39,9 @@ PROMETHEUS, RULES, ALERTMANAGER, CLUSTER = (
 
 PATIENCE = timedelta(seconds=2)
 """How long an API server is waited for: what asks it in a thread goes on when nobody waits."""
+
+BACK = timedelta(days=7)
+"""How far back deploys are asked for: most services are deployed once a week."""
 
 
 class Look:
@@ -214,6 +219,21 @@ class Look:
         """Return Alertmanager, to be asked who it is and what is silenced there."""
         credentials = credentials_of(self.alertmanager)
         return AlertmanagerState(self.alertmanager.url, credentials=credentials)
+
+    # --- of the deploys -------------------------------------------------------------------
+
+    async def deploys(self) -> Sequence[Deploy]:
+        """Return what went live lately, oldest first; empty where no source is named.
+
+        Raises:
+            DriverError: a source does not answer.
+        """
+
+        async def ask() -> Sequence[Deploy]:
+            log, now = deploy_log_of(self.system.spec), datetime.now(UTC)
+            return [] if log is None else await log.deploys(since=now - BACK, until=now)
+
+        return await self._once("deploys", ask)
 
     # --- of the cluster -------------------------------------------------------------------
 
