@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.http.masking import masked
 from gameday.model.placeholders import filled
 from gameday.model.signals import Deploy
 
@@ -59,7 +60,7 @@ class PrintedDeploys:
             found = read_deploys(json.loads(printed))
         except (ValueError, RecursionError) as error:
             raise PermanentDriverError(
-                f"{shown} prints no deploys ({error}): print a list of"
+                f"{shown} prints no deploys ({masked(str(error))}): print a list of"
                 ' {"service": …, "revision": …, "deployed_at": "2026-01-01T12:00:00Z"}'
             ) from error
         return [deploy for deploy in found if since <= deploy.deployed_at <= until]
@@ -92,7 +93,7 @@ class PrintedDeploys:
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         if process.returncode:
-            words = err.decode(errors="replace").strip()[-LAST_WORDS:]
+            words = masked(err.decode(errors="replace")).strip()[-LAST_WORDS:]
             raise PermanentDriverError(
                 f"{shown} ended with {process.returncode}: {words or 'no word'}"
             )

@@ -68,3 +68,25 @@ async def test_a_program_that_hangs_is_ended() -> None:
         await printing(  # type: ignore[misc]
             "import time; time.sleep(600)", within=timedelta(seconds=0.2)
         )
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import os, sys; sys.exit(os.environ['DEPLOY_TOKEN'])",
+        "import json, os\n"
+        "entry = {'service': 's', 'revision': 'r', 'deployed_at': os.environ['DEPLOY_TOKEN']}\n"
+        "print(json.dumps([entry]))",
+    ],
+    ids=["in what it complains", "in what it prints"],
+)
+async def test_a_secret_in_a_commands_words_is_covered(
+    program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEPLOY_TOKEN", "HUNTER2-HUNTER2")
+
+    with pytest.raises(DriverError) as caught:
+        await printing(program)
+
+    assert "HUNTER2" not in str(caught.value)
+    assert "•••" in str(caught.value)
