@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
 
+from gameday.diagnosis import traceql
 from gameday.diagnosis.red import Signal
 
 _SIGNAL = re.compile(r"g(\d+)\.signal")
 _RANGE = re.compile(r"\[([0-9smh]+)\]")
 _DURATION = re.compile(r"([0-9.]+)(us|µs|ms|s|m|h)")
-_SERVICE = re.compile(r'resource\.service\.name\s*=\s*"((?:[^"\\]|\\.)*)"')
-_LEAST = re.compile(r"\bduration\s*>=?\s*([0-9.]+[a-zµ]+)")
 _UNITS = {
     "us": timedelta(microseconds=1),
     "µs": timedelta(microseconds=1),
@@ -78,13 +77,12 @@ class TraceSearch:
         split = urlsplit(url)
         query = {name: values[0] for name, values in parse_qs(split.query).items()}
         if "q" in query:
-            service, least = _SERVICE.search(query["q"]), _LEAST.search(query["q"])
             return cls(
                 _base(split).removesuffix("/api"),
-                re.sub(r"\\(.)", r"\1", service.group(1)) if service else None,
+                traceql.service_in(query["q"]),
                 _instant(query.get("start"), 1),
                 _instant(query.get("end"), 1),
-                _duration(least.group(1)) if least else None,
+                _duration(traceql.duration_in(query["q"])),
             )
         return cls(
             _base(split),

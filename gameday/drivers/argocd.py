@@ -47,9 +47,13 @@ class ArgoDeploys:
             transport: another way than the network, for tests.
         """
         self._tool = HttpTool(
-            "Argo CD", url, timeout=timeout, pause=pause, credentials=credentials,
+            "Argo CD",
+            url,
+            timeout=timeout,
+            pause=pause,
+            credentials=credentials,
             transport=transport,
-        )  # fmt: skip
+        )
         self._application = application
         self._service = service
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from gameday.diagnosis.traceql import spans_of
 from gameday.errors import PermanentDriverError
 from gameday.http.credentials import NO_CREDENTIALS, Credentials
 from gameday.http.tool import HttpTool
@@ -76,7 +77,7 @@ class TempoTraces:
             DriverError: Tempo cannot be reached, refuses, or answers something else.
         """
         asked = [
-            ("q", query(service, min_duration=min_duration, errors_only=errors_only)),
+            ("q", spans_of(service, at_least=min_duration, errors_only=errors_only)),
             ("start", str(math.floor(since.timestamp()))),
             ("end", str(math.floor(until.timestamp()) + 1)),
             ("limit", str(limit)),
@@ -136,17 +137,6 @@ class TempoTraces:
             f"{self._tool.name} at {self._tool.url} answers with something that is not traces as"
             f" Tempo has them ({type(error).__name__}: {error}): check the URL"
         )
-
-
-def query(service: str, *, min_duration: timedelta | None = None, errors_only: bool = False) -> str:
-    """Return the TraceQL of spans of a service that lasted this long, or failed."""
-    quoted = service.replace("\\", "\\\\").replace('"', '\\"')
-    conditions = [f'resource.service.name = "{quoted}"']
-    if min_duration is not None and min_duration > timedelta(0):
-        conditions.append(f"duration >= {min_duration // timedelta(microseconds=1)}us")
-    if errors_only:
-        conditions.append("status = error")
-    return f"{{ {' && '.join(conditions)} }}"
 
 
 def _digits(trace_id: str) -> str:

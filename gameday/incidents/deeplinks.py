@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from gameday.diagnosis.conventions import DEFAULT
-from gameday.diagnosis.queries import RedQueries
+from gameday.diagnosis.queries import RedQueries, in_quotes
+from gameday.diagnosis.traceql import spans_of
 from gameday.incidents.state import IncidentState
 from gameday.model.code import CodeOf
 from gameday.model.service_graph import EdgeQuery
@@ -139,10 +140,8 @@ def traces(tools: Tools, slo: Slo, *, since: datetime, until: datetime, slower: 
 def _searched(
     tools: Tools, slo: Slo, *, since: datetime, until: datetime, slower: timedelta
 ) -> str:
-    service = _quoted(tools.traced_as.to_theirs(slo.service))
-    least = f" && duration >= {round(slower.total_seconds() * 1000)}ms" if slower else ""
     parameters = {
-        "q": f'{{ resource.service.name = "{service}"{least} }}',
+        "q": spans_of(tools.traced_as.to_theirs(slo.service), at_least=slower),
         "start": str(_unix(since, 1)),
         "end": str(_unix(until, 1)),
         "limit": "20",
@@ -154,7 +153,7 @@ def profile(tools: Tools, slo: Slo, *, since: datetime, until: datetime) -> str:
     """Return Pyroscope's page for the service's profile in the burn window."""
     service = tools.profiled_as.to_theirs(slo.service)
     parameters = {
-        "query": f'process_cpu{{service_name="{_quoted(service)}"}}',
+        "query": f'process_cpu{{service_name="{in_quotes(service)}"}}',
         "from": str(_unix(since, 1000)),
         "until": str(_unix(until, 1000)),
     }
@@ -163,7 +162,3 @@ def profile(tools: Tools, slo: Slo, *, since: datetime, until: datetime) -> str:
 
 def _unix(instant: datetime, per_second: int) -> int:
     return round(instant.timestamp() * per_second)
-
-
-def _quoted(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')

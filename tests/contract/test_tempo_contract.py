@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from gameday.drivers.tempo import TempoTraces, query
+from gameday.drivers.tempo import TempoTraces
 from gameday.errors import PermanentDriverError
 from gameday.http.credentials import Credentials
 from gameday.ports import TraceSource
@@ -149,22 +149,6 @@ class TestTracesOfAnOlderTempo(TraceSourceContract):
 
 
 # --- what is asked, and answers that are none -------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [
-        (query("shop"), '{ resource.service.name = "shop" }'),
-        (
-            query("shop", min_duration=timedelta(milliseconds=100), errors_only=True),
-            '{ resource.service.name = "shop" && duration >= 100000us && status = error }',
-        ),
-        (query('a"b\\c'), '{ resource.service.name = "a\\"b\\\\c" }'),
-        (query("shop", min_duration=timedelta(0)), '{ resource.service.name = "shop" }'),
-    ],
-)
-def test_a_search_is_traceql(asked: str, expected: str) -> None:
-    assert expected == asked
 
 
 async def test_a_span_within_a_second_is_asked_for_in_whole_ones() -> None:
