@@ -135,6 +135,13 @@ def _wrong_blame(detail: Mapping[str, Any], culprit: Culprit) -> str:
     explained, commit = detail.get("explained"), str(detail.get("commit") or "")
     if culprit.commit is None:
         return "" if explained is False else f"accuses {commit or 'a change'}, and none explains it"
+    listed = detail.get("commits")
+    if explained is True and not commit and isinstance(listed, list | tuple) and listed:
+        # Somewhere among several is no answer to which one it was; the sentence says how near.
+        is_among = any(same_revision(str(one), culprit.commit) for one in listed)
+        count = f"{len(listed)} commit{'' if len(listed) == 1 else 's'}"
+        among = f"{culprit.commit!r} among them" if is_among else f"and not {culprit.commit!r}"
+        return f"lists {count}, {among}, and names none"
     if explained is not True or not same_revision(commit, culprit.commit):
         return f"names commit {commit!r}, not {culprit.commit!r}"
     return ""

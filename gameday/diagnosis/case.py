@@ -70,8 +70,9 @@ class Case:
         return self.red.region() if self.red is not None and self.red.movements else None
 
     def is_code(self) -> bool:
-        """Return whether the suspect spends the time itself."""
-        return self.suspect is not None and not self.suspect.place.downstream
+        """Return whether who is to blame spends the time itself."""
+        place = self.place()
+        return place is not None and not place.downstream
 
     def judge_profile(self, suspect: Suspect, reading: ProfileReading | None) -> Finding:
         """Keep the leaf of a cause in code, and return what the profile showed.

@@ -52,6 +52,17 @@ def before(deploys: Sequence[Deploy], deploy: Deploy, *, region: str | None) -> 
     return max(earlier, key=lambda d: d.deployed_at, default=None)
 
 
+def recent(deploys: Sequence[Deploy], *, since: datetime) -> list[Deploy]:
+    """Return what went live since an instant, oldest first, and what was live at that instant.
+
+    Of every service and region the last deploy before it: without it nobody can say what a version
+    brought.
+    """
+    ordered = sorted(deploys, key=lambda d: d.deployed_at)
+    stood = {(d.service, d.region): d for d in ordered if d.deployed_at < since}
+    return [d for d in ordered if d.deployed_at >= since or d is stood[d.service, d.region]]
+
+
 def _of(deploys: Sequence[Deploy], service: str, region: str | None) -> list[Deploy]:
     return [
         d

@@ -8,12 +8,13 @@ from datetime import datetime
 
 from gameday.diagnosis import changes
 from gameday.diagnosis.case import repository_of, revision_of
+from gameday.diagnosis.graph import Accused
 from gameday.diagnosis.suspicion import Suspect
 from gameday.model.code import CodeOf, RevisionFrom
 from gameday.model.signals import Deploy, Span
 from scoring.revision import same_revision
 
-__all__ = ["CodeThatRan", "code_that_ran", "packages_of"]
+__all__ = ["CodeThatRan", "code_that_ran", "packages_of", "region_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,10 @@ class CodeThatRan:
 
 
 def code_that_ran(
-    suspect: Suspect, deploys: Sequence[Deploy], onset: datetime, sources: Sequence[CodeOf]
+    suspect: Suspect | Accused,
+    deploys: Sequence[Deploy],
+    onset: datetime,
+    sources: Sequence[CodeOf],
 ) -> CodeThatRan | str:
     """Return the code of the accused service, or why it is not known, in words.
 
@@ -51,15 +55,19 @@ def code_that_ran(
     service = suspect.place.service
     declared = next((one for one in sources if one.service == service), None)
     if declared is None:
-        revision, repository = revision_of(suspect), repository_of(suspect)
+        revision = repository = None
+        if isinstance(suspect, Suspect):
+            revision, repository = revision_of(suspect), repository_of(suspect)
         if sources and repository is None:
             return f"the system's document says of no repository that it is {service}'s"
         if revision is None or repository is None:
+            if isinstance(suspect, Accused):
+                return f"nothing says where the code of {service} is: name it under `code`"
             return "the spans do not say which revision of which code ran"
         return CodeThatRan(repository, revision, told_by_spans=True, named=RevisionFrom())
-    told = told_by(suspect.example, declared.revision)
+    told = told_by(suspect.example, declared.revision) if isinstance(suspect, Suspect) else ""
     if not told and declared.revision.attribute is None:
-        live = changes.live(deploys, service=service, region=suspect.region, onset=onset)
+        live = changes.live(deploys, service=service, region=region_of(suspect), onset=onset)
         if live is not None and live.revision:
             return CodeThatRan(declared.repository, live.revision, False, declared.revision)
     if not told:
@@ -69,6 +77,11 @@ def code_that_ran(
             f" ({' or '.join(asked)}) nor a deploy"
         )
     return CodeThatRan(declared.repository, told, True, declared.revision)
+
+
+def region_of(suspect: Suspect | Accused) -> str | None:
+    """Return the one region that is accused; None where there are several, or nobody says."""
+    return suspect.region if isinstance(suspect, Suspect) else None
 
 
 def packages_of(service: str, sources: Sequence[CodeOf]) -> Sequence[str]:

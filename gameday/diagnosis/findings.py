@@ -13,7 +13,13 @@ from gameday.diagnosis.remedy import Remedy
 from gameday.diagnosis.suspicion import QUICK_FAILURE, Suspect
 from gameday.model.page import Finding, RedShape, Step
 from gameday.model.service_graph import Measure
-from gameday.model.signals import Blame, Deploy
+from gameday.model.signals import Blame, ChangeSet, CodeChange, Deploy
+
+MOST_SAID = 3
+"""Commits that a sentence names."""
+
+MOST_NAMED = 50
+"""Commits that a finding holds."""
 
 
 def unknown(step: Step, reason: str) -> Finding:
@@ -181,12 +187,11 @@ def no_change(reason: str) -> Finding:
 
 def change(leaf: stacks.Leaf, blame: Blame, deploy: Deploy, onset: datetime) -> Finding:
     """Return the commit that explains the trouble."""
-    ago = (onset - deploy.deployed_at).total_seconds()
     return Finding(
         step=Step.BLAME,
         summary=(
             f"commit {blame.commit[:7]} ({blame.summary!r}) changed {leaf.function} and went live "
-            f"with {deploy.service} {max(0.0, ago):.0f} s before the onset"
+            f"with {deploy.service} {_before(deploy, onset)} before the onset"
         ),
         detail={
             "explained": True,
@@ -200,6 +205,67 @@ def change(leaf: stacks.Leaf, blame: Blame, deploy: Deploy, onset: datetime) -> 
             "file": blame.file,
         },
     )
+
+
+def brought(between: ChangeSet, deploy: Deploy, earlier: Deploy, onset: datetime) -> Finding:
+    """Return what a deploy brought that explains the trouble, where no profile names a function.
+
+    A commit is named where there is no other; of several it is said which there are, and nobody is
+    accused.
+    """
+    went = f"went live with {deploy.service} {_before(deploy, onset)} before the onset"
+    versions = f"{earlier.revision[:12]} and {deploy.revision[:12]}"
+    news, olds = between.brought, between.taken_back
+    if not news and not olds:
+        return no_change(
+            f"no change explains this: {deploy.revision[:12]} {went}, and is the same code as"
+            f" {earlier.revision[:12]}"
+        )
+    detail: dict[str, Any] = {
+        "explained": True,
+        "commit": None,
+        "deployed_at": deploy.deployed_at.isoformat(),
+        "service": deploy.service,
+        "revision": deploy.revision,
+        "earlier": earlier.revision,
+        "commits": [change.commit for change in news[:MOST_NAMED]],
+        "taken_back": [change.commit for change in olds[:MOST_NAMED]],
+    }
+    if len(news) == 1 and not olds:
+        (only,) = news
+        detail |= {
+            "commit": only.commit,
+            "author_role": "author",
+            "committed_at": only.committed_at.isoformat(),
+            "file": only.files[0] if len(only.files) == 1 else None,
+        }
+        summary = (
+            f"{_quoted(only)} is all that lies between {versions}, which {went}; no profile tells"
+            " which function"
+        )
+        return Finding(step=Step.BLAME, summary=summary, detail=detail)
+    parts = [
+        f"{verb} {len(told)} {'commit' if len(told) == 1 else 'commits'}"
+        f" ({', '.join(map(_quoted, told[:MOST_SAID]))}{', …' if len(told) > MOST_SAID else ''})"
+        for verb, told in (("brought", news), ("took back", olds))
+        if told
+    ]
+    return Finding(
+        step=Step.BLAME,
+        summary=(
+            f"{deploy.revision[:12]} {went} and {' and '.join(parts)}; no profile tells which of"
+            " them it was"
+        ),
+        detail=detail,
+    )
+
+
+def _before(deploy: Deploy, onset: datetime) -> str:
+    return f"{max(0.0, (onset - deploy.deployed_at).total_seconds()):.0f} s"
+
+
+def _quoted(change: CodeChange) -> str:
+    return f"commit {change.commit[:7]} ({change.summary!r})"
 
 
 def mitigation(remedy: Remedy, cause: str, reason: str) -> Finding:

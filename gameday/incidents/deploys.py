@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from gameday.diagnosis.changes import recent
 from gameday.incidents.alerts import instant
 from gameday.incidents.engine import Engine
 from gameday.incidents.state import IncidentState
@@ -13,7 +14,10 @@ from gameday.model.signals import Deploy
 from scoring.timeline import Fact, Kind
 
 BEFORE = timedelta(minutes=30)
-"""How far back the deploy timeline goes."""
+"""How far back the deploy timeline goes; what was live by then is told as well."""
+
+BACK = timedelta(days=7)
+"""How far back a source is asked for what was live then: most services are deployed once a week."""
 
 
 async def told_deploys(engine: Engine, incident: IncidentState) -> Sequence[Deploy]:
@@ -21,8 +25,7 @@ async def told_deploys(engine: Engine, incident: IncidentState) -> Sequence[Depl
     services = {incident.service, *_accused(incident.events)}
     since = incident.starts_at - BEFORE
     facts = [f for s in sorted(services) for f in await engine.deploys(s)]
-    found = [_deploy(f) for f in facts if f.happened_at >= since]
-    return sorted(found, key=lambda d: d.deployed_at)
+    return recent([_deploy(f) for f in facts], since=since)
 
 
 def _accused(events: Sequence[Fact]) -> set[str]:

@@ -253,6 +253,11 @@ def _root_cause(timeline: Timeline, scenario: Scenario) -> str:
             f"The version that brought `{str(blame['commit'])[:12]}` went live before the onset:"
             " the way to production let a change through that no test or gradual rollout stopped."
         )
+    elif blame.get("explained"):
+        sentences.append(
+            f"`{str(blame.get('revision') or 'a version')[:12]}` went live before the onset, and"
+            " which of its changes it was is open: the way to production let it through."
+        )
     elif "explained" in blame:
         sentences.append("No change explains it: nothing that went live precedes the onset.")
     if not sentences:

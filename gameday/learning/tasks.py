@@ -119,7 +119,10 @@ def _found(run: _Run) -> Culprit | None:
         service=str(detail["service"]),
         downstream=None if changed.get("explained") else detail.get("downstream"),
         region=detail.get("region"),
-        commit=changed.get("commit") if changed.get("explained") else None,
+        # Of several commits any one says that it is the code, which is all that is asked of it.
+        commit=changed.get("commit") or next(iter(changed.get("commits") or ()), None)
+        if changed.get("explained")
+        else None,
     )
 
 

@@ -89,7 +89,8 @@ class Finding(Value):
         trace: service, downstream (or null), region (or null), span, bulk_ratio, traces [ids],
             errors (bool)
         profile: trace_id, function, file, line, share_ratio (0–1), off_cpu (bool), waiting_in
-        blame: explained (bool), commit, author_role, committed_at, deployed_at, function, file
+        blame: explained (bool), commit, author_role, committed_at, deployed_at, function, file;
+            where no function is known: earlier (the version before), commits, taken_back
         mitigate: mitigation (name or null), parameters, runbook_step, reason
     """
 

@@ -117,6 +117,30 @@ class Blame:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeChange:
+    """One commit, and the files it changed; may be a merge in which somebody wrote."""
+
+    commit: str
+    author: str
+    committed_at: datetime
+    summary: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """What lies between two versions of some code.
+
+    Attributes:
+        brought: commits that the later one has and the earlier had not, newest first.
+        taken_back: those that the earlier one had and the later has not, newest first.
+    """
+
+    brought: tuple[CodeChange, ...] = ()
+    taken_back: tuple[CodeChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AlertState:
     """One alert as Prometheus' own evaluations show it.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from gameday.model.signals import Blame, Deploy
+from gameday.model.signals import Blame, ChangeSet, Deploy
 
 
 class DeployLog(Protocol):
@@ -35,3 +35,6 @@ class CodeHistory(Protocol):
         function: str,
     ) -> Blame | None:
         """Return what made the function other than it was in an earlier version; None: the same."""
+
+    async def changes_between(self, *, repository: str, revision: str, earlier: str) -> ChangeSet:
+        """Return what a version brought that an earlier one had not, and what it took back."""

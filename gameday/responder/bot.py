@@ -233,14 +233,21 @@ class Bot:
     # --- changes ----------------------------------------------------------------------------
 
     async def _read_changes(self, case: Case) -> Finding:
-        suspect = case.suspect
+        suspect = case.suspect or case.accused
         if suspect is None:
             return findings.unknown(
-                Step.BLAME, "the traces name no service whose changes to look at"
+                Step.BLAME, "the step before names no service whose changes to look at"
             )
         deploys = await self._patiently(self._desk.deploys)
         return await self._patiently(
-            lambda: explain(case, suspect, deploys, self._code, sources=self._toolbox.sources)
+            lambda: explain(
+                case,
+                suspect,
+                deploys,
+                self._code,
+                sources=self._toolbox.sources,
+                has_profiles=Step.PROFILE not in self._toolbox.absent,
+            )
         )
 
     # --- mitigation -------------------------------------------------------------------------

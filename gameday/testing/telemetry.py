@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from gameday.errors import DriverError, PermanentDriverError
-from gameday.model.signals import Blame, Profile, Sample, Series, Trace
+from gameday.model.signals import Blame, ChangeSet, Profile, Sample, Series, Trace
 
 __all__ = ["FakeHistory", "FakeMetrics", "FakeProfiles", "FakeTraces"]
 
@@ -115,10 +115,25 @@ class FakeProfiles:
 
 
 class FakeHistory:
-    """A `gameday.ports.CodeHistory`: (revision, function) → who changed it last."""
+    """A `gameday.ports.CodeHistory`: (revision, function) → who changed it last.
 
-    def __init__(self, blames: Mapping[tuple[str, str], Blame]) -> None:
+    And (earlier, revision) → what lies between.
+    """
+
+    def __init__(
+        self,
+        blames: Mapping[tuple[str, str], Blame],
+        between: Mapping[tuple[str, str], ChangeSet] | None = None,
+    ) -> None:
         self._blames = dict(blames)
+        self._between = dict(between or {})
+
+    async def changes_between(self, *, repository: str, revision: str, earlier: str) -> ChangeSet:
+        """Return what lies between; refuses what it was not told."""
+        found = self._between.get((earlier, revision))
+        if found is None:
+            raise PermanentDriverError(f"{repository!r} does not have {earlier} and {revision}")
+        return found
 
     async def blame(
         self, *, repository: str, revision: str, file: str, line: int, function: str

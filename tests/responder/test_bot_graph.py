@@ -9,8 +9,9 @@ import pytest
 
 from gameday.diagnosis.graph_conventions import OTEL
 from gameday.errors import PermanentDriverError
+from gameday.model.code import CodeOf, RevisionFrom
 from gameday.model.page import Finding, Step
-from gameday.model.signals import Sample, Series
+from gameday.model.signals import ChangeSet, CodeChange, Deploy, Sample, Series
 from gameday.model.toolbox import Toolbox
 from gameday.ports import SignalSource
 from gameday.responder.bot import Bot
@@ -80,7 +81,14 @@ class Metrics(FakeMetrics):
         return found
 
 
-async def worked(metrics: Metrics) -> FakeDesk:
+async def worked(
+    metrics: Metrics,
+    *,
+    toolbox: Toolbox = BOX,
+    runbook: str = RUNBOOK,
+    deploys: Sequence[Deploy] = (),
+    code: FakeHistory | None = None,
+) -> FakeDesk:
     class Desk(FakeDesk):
         async def mitigate(self, name: str, parameters: object) -> str:
             metrics.is_mended = True
@@ -89,15 +97,15 @@ async def worked(metrics: Metrics) -> FakeDesk:
     def never(url: str) -> SignalSource:
         raise AssertionError(f"{url} is asked, and is not there")
 
-    desk = Desk(links=LINKS, runbook=RUNBOOK)
+    desk = Desk(links=LINKS, runbook=runbook, deploys=deploys)
     bot = Bot(
         desk=desk,
         open_metrics=lambda url: metrics,
         open_traces=never,  # type: ignore[arg-type]
         open_profiles=never,  # type: ignore[arg-type]
-        code=FakeHistory({}),
+        code=code or FakeHistory({}),
         clock=VirtualClock(PAGED, passes_at_once=True),
-        toolbox=BOX,
+        toolbox=toolbox,
     )
     await bot.work(a_page(at=PAGED))
     return desk
@@ -151,3 +159,28 @@ async def test_what_the_system_has_not_is_not_reported(step: Step) -> None:
     desk = await worked(Metrics(graph=[("storefront", "checkout", True)]))
 
     assert step not in [f.step for f in desk.findings]
+
+
+async def test_what_went_live_with_the_service_is_blamed_and_rolled_back() -> None:
+    old, new, commit = "1" * 40, "2" * 40, "a" * 40
+    only = CodeChange(commit, "Ada", ONSET - timedelta(days=1), "answer slowly", ("app.py",))
+    source = CodeOf(service="stock", repository="/code", revision=RevisionFrom(image_tag=True))
+    toolbox = BOX.model_copy(update={"absent": frozenset({Step.PROFILE}), "sources": (source,)})
+    fix = "- **new-code**: it came with a version (service: any, change: deploy) → rollback\n"
+    runbook = RUNBOOK.replace("## Fixes\n", f"{fix}\n## Fixes\n") + (
+        "- **rollback**: `gameday mitigate rollback service={service}`\n"
+    )
+
+    desk = await worked(
+        Metrics(graph=[("storefront", "checkout", True), ("checkout", "stock", True)]),
+        toolbox=toolbox,
+        runbook=runbook,
+        deploys=[
+            Deploy("stock", old, ONSET - timedelta(days=2)),
+            Deploy("stock", new, ONSET - timedelta(seconds=8)),
+        ],
+        code=FakeHistory({}, {(old, new): ChangeSet((only,))}),
+    )
+
+    assert commit == desk.finding(Step.BLAME).detail["commit"]
+    assert [("rollback", {"service": "stock"})] == desk.mitigations

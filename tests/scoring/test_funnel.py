@@ -462,6 +462,18 @@ DEPLOY = replace(
         ("blame", DEPLOY, {"explained": True, "commit": "012345"}, "names commit '012345'"),
         ("blame", DEPLOY, {"explained": True, "commit": "fffffff"}, "names commit 'fffffff'"),
         ("blame", DEPLOY, {"explained": False}, "names commit ''"),
+        (
+            "blame",
+            DEPLOY,
+            {"explained": True, "commit": None, "commits": ["f" * 40, "0123456789abcdef"]},
+            "lists 2 commits, '0123456789ab' among them, and names none",
+        ),
+        (
+            "blame",
+            DEPLOY,
+            {"explained": True, "commit": None, "commits": ["f" * 40]},
+            "lists 1 commit, and not '0123456789ab', and names none",
+        ),
         ("mitigate", SLOW_DB, {"mitigation": None}, "chose None, not failover-db"),
     ],
 )

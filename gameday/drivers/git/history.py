@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from gameday.drivers.git.changes import changes_between
 from gameday.drivers.git.choice import Extent
 from gameday.drivers.git.command import Git
 from gameday.drivers.git.functions import functions_of
@@ -17,7 +18,7 @@ from gameday.drivers.git.last_change import Commit, last_change, same_text
 from gameday.drivers.git.place import FramePlace, commit_of, place, source_of
 from gameday.drivers.git.view import repository_view
 from gameday.errors import HistoryUnknown, PermanentDriverError
-from gameday.model.signals import Blame
+from gameday.model.signals import Blame, ChangeSet
 
 __all__ = ["GitHistory"]
 
@@ -119,6 +120,23 @@ class GitHistory:
                     return None
                 change = await last_change(git, where)
             return _blame(git, where, change)
+
+    async def changes_between(self, *, repository: str, revision: str, earlier: str) -> ChangeSet:
+        """Return the commits that tell a version from an earlier one.
+
+        Commits that changed no file are left out, as are merges that only join two sides.
+
+        Raises:
+            HistoryUnknown: the copy ends before that, as shallow and partial clones do, or does not
+                have one of the revisions; or there are more than anybody reads.
+            DriverError: there is no such repository, or git did not answer.
+        """
+        async with self._opened(repository, revision, earlier) as git:
+            commit, before = await commit_of(git, revision), await commit_of(git, earlier)
+            return ChangeSet(
+                brought=await changes_between(git, commit, before),
+                taken_back=await changes_between(git, before, commit),
+            )
 
     @asynccontextmanager
     async def _opened(self, repository: str, *revisions: str) -> AsyncIterator[Git]:

@@ -12,13 +12,14 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from gameday.conductor.limit import limited
+from gameday.diagnosis.changes import recent
 from gameday.errors import DriverError, SpecError, StoreError
 from gameday.house.run.drills import drill_of, is_disposable
 from gameday.house.run.judgement import open_faults
 from gameday.house.run.stories import Story
 from gameday.house.targets.open_system import OpenSystem
 from gameday.incidents.deeplinks import ToolLinks
-from gameday.incidents.deploys import BEFORE, told_deploys
+from gameday.incidents.deploys import BACK, BEFORE, told_deploys
 from gameday.incidents.disk import Disk, Threads
 from gameday.incidents.engine import RUN, Engine
 from gameday.incidents.links import LINK_LIFETIME, Signer
@@ -320,5 +321,6 @@ class DrillIncidents:
             found += await told_deploys(self.engine, incident)
         if self._system.deploys is not None:
             now = self._clock.now()
-            found += await self._system.deploys.deploys(since=now - BEFORE, until=now)
+            told = await self._system.deploys.deploys(since=now - BACK, until=now)
+            found += recent(told, since=now - BEFORE)
         return sorted(found, key=lambda deploy: deploy.deployed_at)

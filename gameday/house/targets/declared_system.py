@@ -152,8 +152,12 @@ def _lacking(spec: SystemSpec) -> Mapping[str, Sequence[str]]:
     needed: Mapping[Step, Mapping[str, object]] = {
         Step.TRACE: {"traces": spec.traces or spec.graph},
         Step.PROFILE: {"profiles": spec.profiles},
-        # A function is blamed that a profile names, in a repository, against what went live.
-        Step.BLAME: {"profiles": spec.profiles, "deploys": spec.deploys, "code": spec.code},
+        # Blamed is a function that a profile names, else what went live with the accused service.
+        Step.BLAME: {
+            "profiles": spec.profiles or spec.traces or spec.graph,
+            "deploys": spec.deploys,
+            "code": spec.code,
+        },
     }
     lacking = {
         str(step): [part for part, told in parts.items() if not told]

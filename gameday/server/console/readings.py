@@ -171,7 +171,7 @@ class Readings:
         self, view: View, deploys: Callable[[], Awaitable[Sequence[Deploy]]]
     ) -> BlamePanel | Unreadable:
         """Return who changed the function last, and what went live when."""
-        if self._read(view).case.suspect is None:
+        if self._read(view).case.place() is None:
             await self.traces(view)
         if self._read(view).case.suspect is not None and "profile/" not in self._read(view).panels:
             await self.profile(view)
@@ -285,14 +285,21 @@ class Readings:
         self, case: Case, deploys: Callable[[], Awaitable[Sequence[Deploy]]]
     ) -> BlamePanel:
         live = tuple(await deploys())
-        suspect, code = case.suspect, self._of.code
+        suspect, code = case.suspect or case.accused, self._of.code
         assert code is not None
         case.blamed = None
         if suspect is None:
-            nothing = "the traces name no service whose changes to look at"
+            nothing = "the step before names no service whose changes to look at"
             return BlamePanel(findings.unknown(Step.BLAME, nothing), live, None, case.onset())
         try:
-            finding = await explain(case, suspect, live, code, sources=self._of.sources)
+            finding = await explain(
+                case,
+                suspect,
+                live,
+                code,
+                sources=self._of.sources,
+                has_profiles=Step.PROFILE not in self.absent,
+            )
         except DriverError as error:
             # The deploy timeline is worth showing all the same.
             finding = findings.unknown(Step.BLAME, str(error))

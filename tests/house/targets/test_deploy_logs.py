@@ -116,14 +116,27 @@ def test_a_cluster_of_the_document_is_the_one_of_its_deploys() -> None:
     assert told.deploys[0].kubernetes is not None
 
 
-@pytest.mark.parametrize("missing", ["profiles", "deploys", "code"])
-def test_without_any_of_its_three_parts_blame_does_not_apply(missing: str) -> None:
-    parts: dict[str, Any] = {
-        "traces": {"jaeger": {"url": "http://127.0.0.1:7"}},
-        "profiles": {"pyroscope": {"url": "http://127.0.0.1:8"}},
-        "deploys": [{"webhook": True}],
-        "code": [{"service": "a", "repository": "."}],
-    }
+PARTS: dict[str, Any] = {
+    "traces": {"jaeger": {"url": "http://127.0.0.1:7"}},
+    "profiles": {"pyroscope": {"url": "http://127.0.0.1:8"}},
+    "deploys": [{"webhook": True}],
+    "code": [{"service": "a", "repository": "."}],
+}
 
-    assert () == absent_steps(spec(**parts))
-    assert "blame" in absent_steps(spec(**{k: v for k, v in parts.items() if k != missing}))
+
+def lacking(*missing: str, **more: Any) -> tuple[str, ...]:
+    return absent_steps(spec(**{k: v for k, v in PARTS.items() if k not in missing}, **more))
+
+
+@pytest.mark.parametrize("missing", ["deploys", "code"])
+def test_without_deploys_or_without_code_blame_does_not_apply(missing: str) -> None:
+    assert () == lacking()
+    assert ("blame",) == lacking(missing)
+
+
+def test_blame_applies_without_profiles_where_something_names_a_service() -> None:
+    edges = {"edges": [["front", "back"]]}
+
+    assert ("profile",) == lacking("profiles")
+    assert ("profile",) == lacking("profiles", "traces", graph=edges)
+    assert ("trace", "profile", "blame") == lacking("profiles", "traces")

@@ -7,7 +7,8 @@ from functools import partial
 
 from gameday.drivers.git import GitHistory
 from gameday.house.targets.examination.inquiry import Inquiry, Unmet
-from gameday.house.targets.examination.look import BACK, Look
+from gameday.house.targets.examination.look import Look
+from gameday.incidents.deploys import BACK
 from gameday.model.code import CodeOf
 
 __all__ = ["changes"]

@@ -18,6 +18,7 @@ from gameday.house.targets.examination.inquiry import NotAsked
 from gameday.http.aside import aside
 from gameday.http.credentials import credentials_of
 from gameday.http.knock import named
+from gameday.incidents.deploys import BACK
 from gameday.model.access import Reached
 from gameday.model.signals import Deploy
 from gameday.model.slo import Slo
@@ -39,9 +40,6 @@ PROMETHEUS, RULES, ALERTMANAGER, CLUSTER = (
 
 PATIENCE = timedelta(seconds=2)
 """How long an API server is waited for: what asks it in a thread goes on when nobody waits."""
-
-BACK = timedelta(days=7)
-"""How far back deploys are asked for: most services are deployed once a week."""
 
 
 class Look:
