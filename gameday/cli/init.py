@@ -15,6 +15,7 @@ from gameday.cli.output import counted, print_json, print_table, say
 if TYPE_CHECKING:
     from gameday.drafts.choice import Choice, Question, Wishes
     from gameday.drafts.survey import Survey
+    from gameday.house.targets.cluster_survey import ClusterWishes, Inside
     from gameday.model.access import Reached
     from gameday.model.system import PrometheusAt
 
@@ -24,10 +25,25 @@ EXAMPLE = "gameday init bookshop --prometheus http://prometheus.example:9090"
 def init(
     name: str = typer.Argument(help="What to call the system: bookshop."),
     prometheus: str | None = typer.Option(
-        None, "--prometheus", metavar="URL", help="Where its metrics and alerting rules are."
+        None,
+        "--prometheus",
+        metavar="URL",
+        help="Where its metrics and alerting rules are: a URL, or NAMESPACE/SERVICE:PORT.",
     ),
     alertmanager: str | None = typer.Option(
         None, "--alertmanager", metavar="URL", help="Else the one that Prometheus sends to."
+    ),
+    context: str | None = typer.Option(
+        None, "--context", help="Look into this cluster: of the kubeconfig, or in-cluster."
+    ),
+    namespace: list[str] | None = typer.Option(
+        None, "--namespace", help="In which of its namespaces the system runs. Repeatable."
+    ),
+    traces: str | None = typer.Option(
+        None, "--traces", metavar="SERVICE", help="Its Jaeger or Tempo, where several answer."
+    ),
+    profiles: str | None = typer.Option(
+        None, "--profiles", metavar="SERVICE", help="Its Pyroscope, where several answer."
     ),
     service: str | None = typer.Option(
         None, "--service", help="Which service to drill, where several are seen."
@@ -64,8 +80,9 @@ def init(
 ) -> int:
     """Look at a system of yours and write the files of a first drill on it.
 
-    It asks Prometheus and Alertmanager and changes nothing there. What it cannot see it asks on a
-    terminal; elsewhere it says which flag answers. It writes a system, an SLO, an experiment, a
+    It asks Prometheus and Alertmanager and changes nothing there. With --context or --namespace it
+    looks into a cluster first, and finds these there by what answers. What it cannot see it asks on
+    a terminal; elsewhere it says which flag answers. It writes a system, an SLO, an experiment, a
     runbook and a scenario, all of them or none, and marks what is left to you with FILL IN:.
     docs/your-own-system.md walks through it.
 
@@ -88,17 +105,30 @@ def init(
         owner=owner or "",
         objective_ratio=_objective(objective) if objective else None,
     )
-    if not prometheus:
-        prometheus = _answer(
-            (_question("--prometheus", "where its metrics and rules are, as a URL"),), may_ask
-        )[0]
+    told = {
+        "--prometheus": prometheus,
+        "--alertmanager": alertmanager,
+        "--traces": traces,
+        "--profiles": profiles,
+    }
+    inside = _inside(context, namespace or (), told, may_ask)
+    in_cluster = inside.prometheus if inside is not None else None
+    if not prometheus and in_cluster is None:
+        where = "where its metrics and rules are, as a URL; or --namespace, to look into a cluster"
+        prometheus = _answer((_question("--prometheus", where),), may_ask)[0]
     both = _asked(header or (), ca)
     metrics, pages = _places(
-        prometheus, alertmanager, both, bearer_token_env, alertmanager_token_env
+        prometheus, alertmanager, both, bearer_token_env, alertmanager_token_env, inside
     )
     elsewhere = {**both, **_token(alertmanager_token_env)}
     survey = asyncio.run(
-        seen_at(metrics, pages, elsewhere=elsewhere, service_label=service_label or "")
+        seen_at(
+            metrics,
+            pages,
+            elsewhere=elsewhere,
+            service_label=service_label or "",
+            cluster=inside.seen if inside is not None else None,
+        )
     )
     while isinstance(found := choose(survey, wishes), tuple):
         wishes = _wished(wishes, found, _answer(found, may_ask))
@@ -162,12 +192,45 @@ def _token(variable: str | None) -> dict[str, Any]:
     return {"bearerToken": {"env": variable}} if variable else {}
 
 
+def _inside(
+    context: str | None,
+    namespaces: Sequence[str],
+    told: Mapping[str, str | None],
+    may_ask: bool,
+) -> Inside | None:
+    """Return what is found in the cluster that is named; None: nobody named one."""
+    from gameday.errors import UsageError
+    from gameday.house.targets.cluster_survey import ClusterLook, ClusterWishes
+
+    named = {flag: one for flag, one in told.items() if one}
+    services = {f: one for f, one in named.items() if "://" not in one and "/" in one}
+    at_urls = [flag for flag in named if flag not in services and named[flag] != "none"]
+    for flag in ("--traces", "--profiles"):
+        if flag in at_urls:
+            raise UsageError(f"{flag}: write NAMESPACE/SERVICE:PORT; an address goes into the file")
+    if not context and not namespaces:
+        for flag in services:
+            raise UsageError(
+                f"{flag}: {services[flag]!r} is no URL; for a Service of a cluster say --namespace,"
+                " in which the system runs"
+            )
+        return None
+    look = ClusterLook()
+    inside = {flag: one for flag, one in named.items() if flag not in at_urls}
+    wishes: ClusterWishes = ClusterWishes(context or "", tuple(namespaces), inside)
+    while isinstance(found := look.settle(wishes, elsewhere=at_urls), tuple):
+        for question, answer in zip(found, _answer(found, may_ask), strict=True):
+            wishes = wishes.said(question.flag, answer)
+    return found
+
+
 def _places(
-    prometheus: str,
+    prometheus: str | None,
     alertmanager: str | None,
     both: Mapping[str, Any],
     token: str | None,
     alertmanager_token: str | None,
+    inside: Inside | None,
 ) -> tuple[PrometheusAt, Reached | None]:
     from pydantic import ValidationError
 
@@ -177,10 +240,15 @@ def _places(
 
     try:
         flag = "--prometheus"
-        metrics = PrometheusAt.model_validate({**both, **_token(token), "url": prometheus})
+        metrics = inside.prometheus if inside is not None else None
+        if metrics is None:
+            metrics = PrometheusAt.model_validate({**both, **_token(token), "url": prometheus})
         flag = "--alertmanager"
-        told = {**both, **_token(alertmanager_token), "url": alertmanager}
-        return metrics, Reached.model_validate(told) if alertmanager else None
+        pages = inside.alertmanager if inside is not None else None
+        if pages is None and alertmanager:
+            told = {**both, **_token(alertmanager_token), "url": alertmanager}
+            pages = Reached.model_validate(told)
+        return metrics, pages
     except ValidationError as error:
         (first, *_) = error.errors(include_input=False, include_url=False)
         flag = "--header" if "headers" in first["loc"] or "header" in first["msg"] else flag
@@ -306,6 +374,12 @@ def _tell(
     print_table(("written", "to fill in"), rows, empty="")
     where = "" if folder == Path() else f"in {folder}: "
     scenario = names_of(choice)["scenario"]
+    if survey.cluster is not None:
+        say(
+            "a drill touches only what the settings allow:\n"
+            f"  export GAMEDAY_KUBE_CONTEXTS={survey.cluster.context or 'in-cluster'}"
+            f" GAMEDAY_KUBE_NAMESPACES={','.join(survey.cluster.namespaces)}"
+        )
     say(
         f"next, {where}fill in what is marked FILL IN: and take the mark away, then\n"
         f"  gameday validate {' '.join(dict.fromkeys(Path(p).parts[0] for p in texts))}\n"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from gameday.diagnosis.conventions import PRESETS
 from gameday.drafts.shares import EventShare, grouped_by, selectors_of, share_of
 from gameday.drafts.sources import Source, sources, with_matcher, written_selector
-from gameday.drafts.survey import Survey
+from gameday.drafts.survey import Survey, place
 from gameday.errors import UsageError
 from gameday.names import did_you_mean
 from gameday.rules.burn_alert import BurnAlert, UnreadAlert, read_alert
@@ -163,7 +163,7 @@ def _service(survey: Survey, wishes: Wishes) -> tuple[Source, str] | Question:
 
 
 def _check_there_is_one(survey: Survey, wishes: Wishes) -> None:
-    where = survey.prometheus.url
+    where = place(survey.prometheus)
     if wishes.preset and wishes.preset not in PRESETS:
         hint = did_you_mean(wishes.preset, PRESETS, what="there are")
         raise UsageError(f"--preset: there is no preset {wishes.preset!r} ({hint})")

@@ -16,7 +16,7 @@ from typing import Any
 
 from gameday.drafts.blanks import MARK
 from gameday.drafts.choice import Choice
-from gameday.drafts.survey import Survey
+from gameday.drafts.survey import ClusterSeen, Survey
 from gameday.model.access import Access
 from gameday.quantity import written
 from gameday.rules.burn_alert import BurnAlert
@@ -44,9 +44,11 @@ def documents(choice: Choice, survey: Survey) -> dict[str, str]:
     return {
         f"systems/{choice.name}.yaml": _system(choice, survey),
         f"slos/{names['slo']}.yaml": _slo(choice, names),
-        f"experiments/{names['experiment']}.yaml": _experiment(choice, names),
-        f"runbooks/{names['slo']}.md": _runbook(choice),
-        f"scenarios/{names['scenario']}.yaml": _scenario(choice, names),
+        f"experiments/{names['experiment']}.yaml": _experiment(choice, survey.cluster),
+        f"runbooks/{names['slo']}.md": _runbook(choice, may_roll_back=_rolls_back(survey)),
+        f"scenarios/{names['scenario']}.yaml": _scenario(
+            choice, names, may_roll_back=_rolls_back(survey)
+        ),
     }
 
 
@@ -87,12 +89,60 @@ def _system(choice: Choice, survey: Survey) -> str:
         f"  name: {choice.name}\n"
         f"  {owner}\n"
         "spec:\n"
+        f"{_cluster(survey.cluster)}"
         "  metrics:\n"
         f"    prometheus: {_reached(survey.prometheus)}{label}\n"
         f"  {alerts}\n"
         "  pages:\n"
         f"    alertmanager: {_reached(survey.alertmanager)}\n"
         f"  red: {{preset: {choice.source.preset}}}\n"
+        f"{_instruments(choice, survey.cluster)}"
+        f"{_mitigations(choice, survey)}"
+    )
+
+
+def _cluster(cluster: ClusterSeen | None) -> str:
+    if cluster is None:
+        return ""
+    which: dict[str, Any] = {"context": cluster.context} if cluster.context else {"inCluster": True}
+    listed = ", ".join(map(_text, cluster.namespaces))
+    return f"  kubernetes: {{{', '.join(_pairs(which))}, namespaces: [{listed}]}}\n"
+
+
+def _instruments(choice: Choice, cluster: ClusterSeen | None) -> str:
+    if cluster is None:
+        return ""
+    told = "".join(
+        f"  {'profiles' if name == 'pyroscope' else 'traces'}: {{{name}: {{service: "
+        f"{_text(service)}}}}}\n"
+        for name, service in cluster.instruments.items()
+    )
+    return (
+        f"{told}"
+        "  deploys: [{kubernetes: {}}]\n"
+        "  # With the repositories of the services at hand, the commit behind a deploy is named:\n"
+        f"  # code: [{{service: {_said(choice.service)}, repository: ../REPOSITORY,"
+        " revision: {imageTag: true}}]\n"
+    )
+
+
+def _rolls_back(survey: Survey) -> bool:
+    """Return whether what was seen can be rolled back: there are Deployments, and the right to."""
+    cluster = survey.cluster
+    if cluster is None or not cluster.deployments:
+        return False
+    return not any(right.startswith("patch deployments") for right in cluster.lacking)
+
+
+def _mitigations(choice: Choice, survey: Survey) -> str:
+    if _rolls_back(survey):
+        return (
+            "  # What a responder may do; a runbook names it. What was before is put back.\n"
+            "  mitigations:\n"
+            "    - name: rollback\n"
+            '      kubernetes: {rolloutUndo: "deployment/{service}"}\n'
+        )
+    return (
         f"  # {MARK} what a responder may do, and how it is taken back; a runbook names it\n"
         "  # mitigations:\n"
         "  #   - name: take-out\n"
@@ -104,6 +154,8 @@ def _system(choice: Choice, survey: Survey) -> str:
 def _reached(access: Access) -> str:
     """Return how an address is asked, in braces; secrets are named, as they are in the value."""
     told = access.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, mode="json")
+    if "service" in told:
+        return _flow({"service": told["service"]})  # its address on this machine is for now alone
     return _flow({"url": told.pop("url"), **told})
 
 
@@ -200,8 +252,19 @@ def _branch(choice: Choice) -> BurnWindow:
 # --- experiments/, runbooks/, scenarios/ ---------------------------------------------------------
 
 
-def _experiment(choice: Choice, names: Mapping[str, str]) -> str:
+def _experiment(choice: Choice, cluster: ClusterSeen | None) -> str:
     service = _said(choice.service)
+    name, back, put_in, take_out = (
+        "stop-a-server", "let-it-go-on", "docker, arguments: [pause, web-1]",
+        "docker, arguments: [unpause, web-1]",
+    )  # fmt: skip
+    if cluster is not None:
+        name, back = "deploy-a-bad-version", "deploy-the-good-one"
+        which = f"--context, {_text(cluster.context)}, " if cluster.context else ""
+        of = f"{which}-n, {_text(cluster.namespaces[0])}, set, image, deployment/NAME"
+        put_in, take_out = (
+            f'kubectl, arguments: [{of}, "CONTAINER=IMAGE:{tag}"]' for tag in ("BAD", "GOOD")
+        )
     return (
         f"# What is done to {service}, and how it is taken back: any experiment of Chaos Toolkit;"
         " docs/experiments.md.\n"
@@ -211,18 +274,18 @@ def _experiment(choice: Choice, names: Mapping[str, str]) -> str:
         f"# {MARK} the fault; until the method has an action, no drill plays it\n"
         "# method:\n"
         "#   - type: action\n"
-        "#     name: stop-a-server\n"
-        "#     provider: {type: process, path: docker, arguments: [pause, web-1]}\n"
+        f"#     name: {name}\n"
+        f"#     provider: {{type: process, path: {put_in}}}\n"
         "# rollbacks:\n"
         "#   - type: action\n"
-        "#     name: let-it-go-on\n"
-        "#     provider: {type: process, path: docker, arguments: [unpause, web-1]}\n"
+        f"#     name: {back}\n"
+        f"#     provider: {{type: process, path: {take_out}}}\n"
         "method: []\n"
         "rollbacks: []\n"
     )
 
 
-def _runbook(choice: Choice) -> str:
+def _runbook(choice: Choice, *, may_roll_back: bool) -> str:
     owner = f"owner: {_text(choice.owner)}" if choice.owner else f"# {MARK} owner: the team"
     alert = choice.alert.rule.name if choice.alert is not None else _own_alert(choice)
     return (
@@ -239,6 +302,20 @@ def _runbook(choice: Choice) -> str:
         "## First checks\n\n"
         f"1. **look-first**: {MARK} where to look first, and what tells one cause from another.\n\n"
         "## Likely causes\n\n"
+        f"{_causes(choice, may_roll_back=may_roll_back)}"
+    )
+
+
+def _causes(choice: Choice, *, may_roll_back: bool) -> str:
+    if may_roll_back:
+        return (
+            "- **new-version**: a version that went live shortly before\n"
+            "  (service: any, change: deploy) → roll-back\n\n"
+            "## Fixes\n\n"
+            "- **roll-back**: Go back to the version before:"
+            " `gameday mitigate rollback service={service}`.\n"
+        )
+    return (
         f"- **first-cause**: {MARK} what it may be → first-fix\n\n"
         "## Fixes\n\n"
         f"- **first-fix**: {MARK} how it is mended; a mitigation of systems/{choice.name}.yaml is"
@@ -252,7 +329,7 @@ def _own_alert(choice: Choice) -> str:
     return "".join(word[:1].upper() + word[1:] for word in words if word) + "BudgetBurn"
 
 
-def _scenario(choice: Choice, names: Mapping[str, str]) -> str:
+def _scenario(choice: Choice, names: Mapping[str, str], *, may_roll_back: bool) -> str:
     branch = _branch(choice)
     # Whatever went wrong before has left the window by then.
     steady = max(MINUTE, min(branch.long + timedelta(seconds=30), timedelta(minutes=15)))
@@ -275,11 +352,16 @@ def _scenario(choice: Choice, names: Mapping[str, str]) -> str:
         "  expect:\n"
         f"    # {MARK} which share of the requests the fault lets fail, for the prediction\n"
         "    errorRatio: 100%\n"
-        f"    # {MARK} which mitigation the responder should find\n"
-        "    mitigation: []\n"
+        f"{_expected_fix(may_roll_back=may_roll_back)}"
         "  responder: human\n"
         f"  runbook: runbooks/{names['slo']}.md\n"
     )
+
+
+def _expected_fix(*, may_roll_back: bool) -> str:
+    if may_roll_back:
+        return "    mitigation: [rollback]\n"
+    return f"    # {MARK} which mitigation the responder should find\n    mitigation: []\n"
 
 
 def _lasts(branch: BurnWindow, objective_ratio: float) -> timedelta:

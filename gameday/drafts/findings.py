@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gameday.drafts.choice import Choice
-from gameday.drafts.survey import Survey
+from gameday.drafts.survey import ClusterSeen, Survey, place
 from gameday.quantity import written
 from gameday.rules.alert_routes import receivers
 from gameday.rules.burn_alert import Branch, BurnAlert
@@ -17,7 +19,8 @@ def findings(choice: Choice, survey: Survey) -> tuple[tuple[str, str], ...]:
     part = f"good: {counters.good}" if counters.good else f"bad: {counters.bad}"
     foretold = ", as Prometheus names it" if survey.is_foretold else ""
     return (
-        ("prometheus", f"answers at {survey.prometheus.url}"),
+        *(_of_cluster(survey.cluster) if survey.cluster is not None else ()),
+        ("prometheus", f"answers at {place(survey.prometheus)}"),
         (
             "service",
             f'{choice.service}, as {choice.source.label}="{choice.service}" of the preset'
@@ -26,7 +29,7 @@ def findings(choice: Choice, survey: Survey) -> tuple[tuple[str, str], ...]:
         ("events", f"{part}; all: {counters.total}"),
         ("promise", f"{choice.objective_ratio * 100:.10g} % of them good, over 30 days"),
         ("alert", _alert(choice)),
-        ("alertmanager", f"answers at {survey.alertmanager.url}{foretold}"),
+        ("alertmanager", f"answers at {place(survey.alertmanager)}{foretold}"),
         *((("page", page),) if (page := _page(choice, survey)) else ()),
         (
             "watchdog",
@@ -35,6 +38,16 @@ def findings(choice: Choice, survey: Survey) -> tuple[tuple[str, str], ...]:
             else "none that is called Watchdog: that no page comes will prove nothing",
         ),
     )
+
+
+def _of_cluster(cluster: ClusterSeen) -> Iterator[tuple[str, str]]:
+    where = f"the context {cluster.context}" if cluster.context else "the one around this pod"
+    yield "cluster", f"{where}, {cluster.version}, with {', '.join(cluster.namespaces)}"
+    yield "deployments", ", ".join(cluster.deployments) or "none"
+    for name, service in cluster.instruments.items():
+        yield name, f"answers at {service}"
+    lacking = f"lacking: {', '.join(cluster.lacking)}"
+    yield "rights", lacking if cluster.lacking else "enough to read deploys and to roll back"
 
 
 def _alert(choice: Choice) -> str:

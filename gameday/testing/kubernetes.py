@@ -24,7 +24,13 @@ from gameday.testing.gate import Trouble, Troubled, status
 Object = dict[str, Any]
 
 KINDS = {
-    "v1": {"nodes": "Node", "pods": "Pod", "namespaces": "Namespace", "configmaps": "ConfigMap"},
+    "v1": {
+        "nodes": "Node",
+        "pods": "Pod",
+        "namespaces": "Namespace",
+        "configmaps": "ConfigMap",
+        "services": "Service",
+    },
     "apps/v1": {
         "deployments": "Deployment",
         "replicasets": "ReplicaSet",
@@ -45,6 +51,9 @@ _PATH = re.compile(
     r"(?:/namespaces/(?P<namespace>[\w.-]+)(?=/[a-z]))?"
     r"/(?P<resource>[a-z]+)(?:/(?P<name>[\w.-]+))?(?:/(?P<sub>[a-z]+))?$"
 )
+_PROXIED = re.compile(
+    r"/api/v1/namespaces/(?P<namespace>[^/]+)/services/(?P<service>[^/]+)/proxy(?P<rest>/.*)"
+)
 
 
 @dataclass
@@ -54,6 +63,8 @@ class SimulatedApi:
     Attributes:
         uid: of its kube-system: its identity; empty: it has none.
         forbids: (verb, resource) that it says are not granted, where it is asked; nothing more.
+        behind: what answers behind a Service, ``NAMESPACE/NAME:PORT``, by method and target; it
+            answers in whatever thread asks.
     """
 
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: KINDS)
@@ -63,6 +74,7 @@ class SimulatedApi:
     uid: str = "uid-of-sim"
     authority: str = ""
     forbids: set[tuple[str, str]] = field(default_factory=set)
+    behind: dict[str, Callable[[str, str], Answer]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._versions = count(1)
@@ -167,6 +179,12 @@ class SimulatedApi:
     ) -> Answer:
         """See `Transport`."""
         parsed = urlsplit(target)
+        proxied = _PROXIED.match(target)
+        if proxied is not None:
+            service = self.behind.get(f"{proxied['namespace']}/{proxied['service']}")
+            if service is None:
+                return status(404, "there is no such service")
+            return service(method, proxied["rest"])
         query = dict(parse_qsl(parsed.query))
         with self._moved:
             return self._answer(method, parsed.path, query, json.loads(body) if body else {})

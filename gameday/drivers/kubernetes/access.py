@@ -85,6 +85,25 @@ def connect(
     )
 
 
+def contexts(kubeconfig: str | None = None) -> tuple[tuple[str, ...], str]:
+    """Return the contexts of a kubeconfig and the current one; both empty where there is none.
+
+    Args:
+        kubeconfig: as `connect` has it.
+
+    Raises:
+        NotInstalled: the client library is not.
+        PermanentDriverError: it cannot be read.
+    """
+    files = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    there = [f for f in files.split(os.pathsep) if f and Path(f).expanduser().is_file()]
+    if not there:
+        return (), ""
+    require(Extra.KUBERNETES)
+    names, current = _listed(os.pathsep.join(str(Path(f).expanduser()) for f in there))
+    return tuple(names), current or ""
+
+
 def client_of(files: str, context: str) -> Any:
     """Return the client library's ``ApiClient`` for one context of a kubeconfig.
 
@@ -96,26 +115,31 @@ def client_of(files: str, context: str) -> Any:
 
 def _context(files: str, wanted: str | None) -> str:
     """Return the name of the wanted context, or of the current one."""
-    import yaml
-    from kubernetes.config import ConfigException, list_kube_config_contexts
-
-    try:
-        contexts, current = list_kube_config_contexts(config_file=files)
-    except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError) as problem:
-        raise PermanentDriverError(f"the kubeconfig {files} cannot be read: {problem}") from problem
-    names = [str(c["name"]) for c in contexts]
+    names, current = _listed(files)
     if wanted is None:
         if not current:
             raise PermanentDriverError(
                 f"the kubeconfig {files} has no current context: say which of {', '.join(names)}"
             )
-        return str(current["name"])
+        return current
     if wanted not in names:
         from gameday.names import did_you_mean
 
         hint = did_you_mean(wanted, names, what="contexts")
         raise PermanentDriverError(f"{files} has no context {wanted!r} ({hint})")
     return wanted
+
+
+def _listed(files: str) -> tuple[list[str], str | None]:
+    """Return the names of the contexts, and that of the current one."""
+    import yaml
+    from kubernetes.config import ConfigException, list_kube_config_contexts
+
+    try:
+        found, current = list_kube_config_contexts(config_file=files)
+    except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError) as problem:
+        raise PermanentDriverError(f"the kubeconfig {files} cannot be read: {problem}") from problem
+    return [str(c["name"]) for c in found], str(current["name"]) if current else None
 
 
 def _load(files: str, context: str, settings: Any) -> None:

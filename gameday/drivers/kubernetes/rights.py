@@ -12,11 +12,20 @@ __all__ = ["may"]
 REVIEWS = "selfsubjectaccessreviews"
 
 
-def may(cluster: Cluster, verb: str, resource: str, namespace: str = "", name: str = "") -> bool:
+def may(
+    cluster: Cluster,
+    verb: str,
+    resource: str,
+    namespace: str = "",
+    name: str = "",
+    *,
+    subresource: str = "",
+) -> bool:
     """Return whether the server grants a right now; everybody may ask that of themselves.
 
     Args:
         name: of one object; empty: any.
+        subresource: of it: ``proxy``.
 
     Raises:
         DriverError: the API server does not answer, or does not serve the resource.
@@ -28,6 +37,7 @@ def may(cluster: Cluster, verb: str, resource: str, namespace: str = "", name: s
         "resource": meant.plural,
         "namespace": namespace,
         "name": name,
+        **({"subresource": subresource} if subresource else {}),
     }
     request = ClusterRequest("create", REVIEWS)
     body = {

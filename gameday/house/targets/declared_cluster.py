@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gameday.drivers.kubernetes.acts import ClusterActs
     from gameday.drivers.kubernetes.effects import ClusterEffects
 
-__all__ = ["DeclaredCluster", "connected", "opened_cluster", "with_doors"]
+__all__ = ["DeclaredCluster", "connected", "doors", "opened_cluster", "with_doors"]
 
 N = TypeVar("N", bound=Noun)
 
@@ -113,7 +113,7 @@ def with_doors(system: System) -> System:
     spec = system.spec
     if spec.kubernetes is None or not spec.services:
         return system
-    door = _doors(connected(spec.kubernetes))
+    door = doors(connected(spec.kubernetes))
     for where, place in system.spec.places():
         if isinstance(place, PrometheusAt | Reached) and place.service is not None:
             opened = place.model_copy(update={"url": door(place.service)})
@@ -128,7 +128,7 @@ def _with(noun: N, where: Sequence[str | int], value: Noun) -> N:
     return noun.model_copy(update={name: inner})
 
 
-def _doors(cluster: Cluster) -> Callable[[str], str]:
+def doors(cluster: Cluster) -> Callable[[str], str]:
     """Return what opens a door to a Service, ``NAMESPACE/NAME:PORT``, and returns its address."""
     from gameday.drivers.kubernetes.door import ServiceDoor
     from gameday.http.guard import PROMETHEUS_READS, PYROSCOPE_READS

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gameday.drafts.sources import Source, sources
-from gameday.drafts.survey import Survey
+from gameday.drafts.survey import ClusterSeen, Survey, place
 from gameday.drivers.alertmanager import AlertmanagerRoutes, PolledPages
 from gameday.drivers.prometheus import PrometheusSurvey
 from gameday.errors import PermanentDriverError, UsageError
@@ -27,6 +27,7 @@ async def seen_at(
     *,
     elsewhere: Mapping[str, Any],
     service_label: str = "",
+    cluster: ClusterSeen | None = None,
 ) -> Survey:
     """Return what is seen of a system; changes nothing.
 
@@ -34,6 +35,7 @@ async def seen_at(
         alertmanager: None: the one that Prometheus sends to.
         elsewhere: how that one is asked, but for its address.
         service_label: tells services apart instead of a preset's own; empty: the preset's.
+        cluster: what was seen of the cluster it runs in already.
 
     Raises:
         UsageError: no Alertmanager is named, and Prometheus names none either.
@@ -50,7 +52,7 @@ async def seen_at(
     if alertmanager is None:
         if not sent_to:
             raise UsageError(
-                f"--alertmanager: Prometheus at {prometheus.url} names none that it sends alerts"
+                f"--alertmanager: Prometheus at {place(prometheus)} names none that it sends alerts"
                 " to; say where it is"
             )
         alertmanager = Reached.model_validate({**elsewhere, "url": sent_to[0]})
@@ -64,6 +66,7 @@ async def seen_at(
         routes=routes,
         has_watchdog=has_watchdog,
         service_label=service_label,
+        cluster=cluster,
     )
 
 
