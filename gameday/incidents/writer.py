@@ -168,7 +168,8 @@ class Writer:
         return jobs
 
     async def _write(self, jobs: Sequence[_Job]) -> None:
-        names = {f.group for job in jobs for f in job.facts}
+        # In the order in which they were told of, in which their incidents are opened.
+        names = tuple(dict.fromkeys(f.group for job in jobs for f in job.facts))
         groups = {name: await self._memory.group(name) for name in names}
         new, counts = unheard([job.facts for job in jobs], groups)
         audit = [entry for job in jobs for entry in job.audit]
@@ -179,7 +180,7 @@ class Writer:
             self.committed += len(new)
             with suppress(StoreError):
                 await self._memory.took(facts, written, groups)
-                await self._after({said.group for said in facts})
+                await self._after(tuple(dict.fromkeys(said.group for said in facts)))
         for job, count in zip(jobs, counts, strict=True):
             if not job.done.done():
                 job.done.set_result(count)
