@@ -10,6 +10,7 @@
     ├── RecoveryError                 5  a fault is still in place; names what removes it
     ├── DriverError                   6  the target or a tool cannot be reached
     │   ├── TemporaryDriverError         worth another try, after ``retry_after``
+    │   ├── NotWanted                    its cause was gone before the first try
     │   └── PermanentDriverError         another try will not help
     │       ├── SteadyStateNotMet        the experiment's own condition; nothing was changed
     │       ├── HistoryUnknown            a copy of a repository does not reach back that far
@@ -192,6 +193,10 @@ class TemporaryDriverError(DriverError):
     def __init__(self, message: str, *, retry_after: timedelta = timedelta(seconds=1)) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class NotWanted(DriverError):
+    """What was to be sent had lost its cause before it was tried: nothing was sent."""
 
 
 class PermanentDriverError(DriverError):

@@ -167,7 +167,12 @@ class PagerDuty:
             details,
         )
         answer = await self._delivery.send(
-            key, body, path="/v2/enqueue", urgency=notification.urgency, reason=_reason
+            key,
+            body,
+            path="/v2/enqueue",
+            urgency=notification.urgency,
+            reason=_reason,
+            is_wanted=notification.is_wanted,
         )
         return self._receipt(answer, action, key, (*notes, *cuts))
 

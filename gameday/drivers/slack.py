@@ -118,7 +118,13 @@ class Slack:
         digest = hashlib.sha256(body).hexdigest()
         if digest in self._posted.get(key, ()):
             return self._receipt(action, key, self._clock.now(), tries=0, notes=())
-        answer = await self._delivery.send(key, body, urgency=notification.urgency, reason=_reason)
+        answer = await self._delivery.send(
+            key,
+            body,
+            urgency=notification.urgency,
+            reason=_reason,
+            is_wanted=notification.is_wanted,
+        )
         if answer.text.strip() != "ok":
             raise self._delivery.unaccepted(answer, "'ok'")
         self._remember(action, key, digest)

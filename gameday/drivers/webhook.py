@@ -102,6 +102,7 @@ class Webhook:
             urgency=notification.urgency,
             headers=partial(self._headers, id, body),
             reason=_reason,
+            is_wanted=notification.is_wanted,
         )
         return Receipt(
             pager=self.name,

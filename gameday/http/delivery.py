@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from gameday.errors import PermanentDriverError, TemporaryDriverError, UsageError
+from gameday.errors import NotWanted, PermanentDriverError, TemporaryDriverError, UsageError
 from gameday.http.address import is_loopback
 from gameday.http.masking import MASK, variants
 from gameday.http.pace import Pace
@@ -177,6 +177,7 @@ class Delivery:
         urgency: int = 0,
         headers: Callable[[datetime], Mapping[str, str]] = lambda _: {},
         reason: Callable[[Answer], str] = lambda answer: answer.text,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> Answer:
         """Post the body and return the first answer that is a 2xx.
 
@@ -191,8 +192,10 @@ class Delivery:
             urgency: the smallest goes first.
             headers: made anew for each try, out of its instant.
             reason: the receiver's words out of an answer that says no.
+            is_wanted: asked before each try whether there is still a cause for it.
 
         Raises:
+            NotWanted: there was none any more before the first.
             TemporaryDriverError: the patience ended, or would before the receiver wants to be
                 asked again; ``retry_after`` says when that is.
             PermanentDriverError: it answers no.
@@ -206,6 +209,8 @@ class Delivery:
                     retry_after=held,
                 )
             await self._pace.turn(urgency)
+            if not is_wanted():
+                raise NotWanted(f"{self.name} at {self.place} was not asked: the cause is gone")
             began = self._clock.elapsed()
             for tries in itertools.count(1):
                 left = self._patience.budget - (self._clock.elapsed() - began)
@@ -236,6 +241,13 @@ class Delivery:
                     ) from cause
                 await self._clock.sleep(pause)
                 await self._pace.turn(urgency)
+                spent = self._clock.elapsed() - began
+                if not is_wanted() or spent >= self._patience.budget:
+                    why = "given up" if is_wanted() else "its cause is gone, and it is given up"
+                    raise TemporaryDriverError(
+                        f"{self.name} at {self.place} {trouble}; {why} after"
+                        f" {_times(tries)} in {spent.total_seconds():.1f} s"
+                    ) from cause
             raise AssertionError("counting never ends")
 
     def unaccepted(self, answer: Answer, expected: str) -> PermanentDriverError:

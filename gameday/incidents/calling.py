@@ -22,7 +22,7 @@ from gameday.incidents.calls import (
     family_of,
     page_calls,
 )
-from gameday.incidents.duties import Act, Owed, owed
+from gameday.incidents.duties import Act, Owed, is_wanted, owed
 from gameday.incidents.memory import Memory
 from gameday.incidents.pagerduty_events import PagerDutyEvent
 from gameday.incidents.paging import Paging
@@ -109,6 +109,14 @@ class Calling:
                 if d.key == duty.key and d.was_tried == duty.was_tried
             ]
         return PagerCall(tuple(parts)) if parts else None
+
+    def is_wanted(self, call: PagerCall) -> bool:
+        """Return whether a page has still a cause, as far as is heard here; asked between tries."""
+        for incident, duty in call.parts:
+            held = self._memory.held(incident.id)
+            if held is None or is_wanted(standing(self._memory, *held, now=self._now()), duty):
+                return True
+        return False
 
     def _owed(self, state: IncidentState) -> Owed:
         """Return what an incident asks for; a drill that has no pager pages nobody."""

@@ -30,7 +30,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from gameday.errors import DriverError, Pruned, StoreError, TemporaryDriverError
+from gameday.errors import DriverError, NotWanted, Pruned, StoreError, TemporaryDriverError
 from gameday.incidents.calls import PagerCall
 from gameday.incidents.disk import Disk
 from gameday.incidents.duties import Act, Duty, urgency
@@ -83,6 +83,7 @@ class Dispatch:
 
     Args:
         still: what remains to be done of a call, with all that other processes wrote.
+        is_wanted: whether a page has still a cause, as far as is known here.
         name: what this process claims duties as; None: nobody else does any of them.
         record: puts what was done on record.
     """
@@ -95,6 +96,7 @@ class Dispatch:
         clock: Clock,
         paging: Paging,
         still: Callable[[PagerCall], Awaitable[PagerCall | None]],
+        is_wanted: Callable[[PagerCall], bool],
         name: str | None,
         record: Record,
     ) -> None:
@@ -103,6 +105,7 @@ class Dispatch:
         self._clock = clock
         self._paging = paging
         self._still = still
+        self._is_wanted = is_wanted
         self._record = record
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, _Failure] = {}
@@ -180,6 +183,8 @@ class Dispatch:
         try:
             self._accepted[call.work] = await self._call(call)
             self._unwritten.update(call.work)
+        except NotWanted:
+            return  # answered or over while it waited for its turn
         except DriverError as error:
             await self._failed(call, error)
             return
@@ -213,7 +218,7 @@ class Dispatch:
         """Do it and return what goes on record, of each incident it is about."""
         match call.duty.act:
             case Act.PAGE:
-                sent = await self._paging.page(call)
+                sent = await self._paging.page(call, is_wanted=partial(self._is_wanted, call))
                 if call.is_shared:
                     _log.info(
                         "page shared incidents=%d service=%s severity=%s to=%s key=%s",

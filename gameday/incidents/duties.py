@@ -135,6 +135,14 @@ def stance(incident: IncidentState, page: HeldPage) -> Stands:
     return Stands.ACKNOWLEDGED if _is_answered(incident, page) else Stands.OPEN
 
 
+def is_wanted(incident: IncidentState, duty: Duty) -> bool:
+    """Return whether anybody still has to be woken by a page that was due."""
+    if incident.drill is not None and duty.to == "rota":
+        return _is_burning(incident) and incident.cleared_at is None
+    asked = page_duty(incident.unanswered_since, str(duty.level))
+    return _is_unanswered(incident) and duty.key == asked
+
+
 def answer_of_all(act: Act, key: str, why: str) -> Duty:
     """Return the duty to tell a pager what became of a page that told of several incidents."""
     return Duty(f"{act}/{key}", act, "pager", why, keys=(key,), is_shared=True)

@@ -98,6 +98,7 @@ class Engine:
             # A run's incidents are nobody else's while it goes on: nothing is to be claimed.
             name=token() if self.terms.run is None else None,
             still=lambda call: self._calling.still(call),
+            is_wanted=lambda call: self._calling.is_wanted(call),
             record=self._record,
         )
         self._calling = Calling(

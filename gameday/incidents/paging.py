@@ -10,7 +10,7 @@ from typing import Any
 from gameday.incidents.calls import PagerCall
 from gameday.incidents.duties import Act, Duty, urgency
 from gameday.incidents.state import IncidentState
-from gameday.model.notification import Notification, notification
+from gameday.model.notification import Notification, always, notification
 from gameday.model.page import Links, Page
 from gameday.ports import Pager
 from gameday.quantity import duration
@@ -81,10 +81,16 @@ class Paging:
         """Return whether a role has a pager."""
         return role in self._pagers
 
-    async def page(self, call: PagerCall) -> Sequence[Mapping[str, Any]]:
+    async def page(
+        self, call: PagerCall, *, is_wanted: Callable[[], bool] = always
+    ) -> Sequence[Mapping[str, Any]]:
         """Page the role; return what was accepted, for each part of the call in its order.
 
+        Args:
+            is_wanted: whether anybody still has to be woken by it, asked before each try.
+
         Raises:
+            NotWanted: nobody had any more before it was tried.
             DriverError: it could not be.
         """
         lead, duty = call.lead, call.duty
@@ -92,7 +98,8 @@ class Paging:
         if pager is None:
             return [{"accepted": NOBODY} for _ in call.parts]
         page = self._page(lead, await self._burn(lead))
-        sent = self._notification(lead, page, replace(duty, keys=(call.key,)))
+        said = self._notification(lead, page, replace(duty, keys=(call.key,)))
+        sent = replace(said, is_wanted=is_wanted)
         receipt = await pager.page(self._told_together(sent, call) if call.is_shared else sent)
         accepted = "; ".join((f"{receipt.pager} accepted it", *receipt.notes))
         pages = [page, *(self._page(one, Burn()) for one, _ in call.parts[1:])]

@@ -13,29 +13,67 @@ KEPT = timedelta(hours=1)
 """How long a closed incident stays in memory, for the news that come late."""
 
 
-def standing(
-    memory: Memory, group: str, found: Incident, *, now: datetime, part_of: Sequence[str] = ()
-) -> IncidentState:
-    """Return how an incident stands at an instant; one that fires on is not over with its whole.
-
-    Args:
-        part_of: the incidents that are asked about already: two may have been merged in turns.
-    """
+def standing(memory: Memory, group: str, found: Incident, *, now: datetime) -> IncidentState:
+    """Return how an incident stands at an instant; one that fires on is not over with its whole."""
     state = state_of(found, group=group, now=now)
     if state.merged_into is None or not found.waking:
         return state
-    whole = memory.held(state.merged_into)
-    left_at = state.closed_at
-    if whole is not None and state.id not in part_of:
-        other = standing(memory, *whole, now=now, part_of=(*part_of, state.id))
-        if other.state is State.FALSE_ALARM:
-            return state  # what was said to be the same is one, too
-        # Closed after it had cleared, it was over when it had cleared; that instant stays.
-        over_at = [at for at in (other.cleared_at, other.closed_at) if at is not None]
-        if other.merged_into is not None or not over_at:
-            return state
-        left_at = min(over_at)
-    return state_of(found, group=group, now=now, left_at=left_at)
+    left_at = _left_at(memory, state, now)
+    return state if left_at is None else state_of(found, group=group, now=now, left_at=left_at)
+
+
+def _left_at(memory: Memory, state: IncidentState, now: datetime) -> datetime | None:
+    """Return since when what a merged incident is part of is over; None: that goes on.
+
+    What it was merged into may have been merged itself: it goes with that one then, for as long as
+    that goes on.
+    """
+    held = memory.held(state.merged_into or "")
+    if held is None:
+        return _merged_at(state)
+    group, found = held
+    whole = state_of(found, group=group, now=now)
+    circle = _circle(memory, state, now)
+    if circle and state.id == min(circle, key=lambda s: (_merged_at(s), s.id)).id:
+        # Merged in turns, somebody has to be the whole: what was said first was taken back then.
+        alone = state_of(found, group=group, now=now, left_at=_merged_at(whole))
+        latest = max(map(_merged_at, circle))
+        return min(latest, _over_at(alone) or latest)
+    left_at = None
+    if whole.merged_into is not None:
+        left_at = _left_at(memory, whole, now)
+        if left_at is None:
+            return None
+        whole = state_of(found, group=group, now=now, left_at=left_at)
+    if whole.state is State.FALSE_ALARM:
+        return None  # what was said to be the same is one, too
+    over_at = _over_at(whole)
+    return max(over_at, left_at or over_at) if over_at else None
+
+
+def _over_at(whole: IncidentState) -> datetime | None:
+    """Return since when an incident is over; None: it goes on."""
+    # Closed after it had cleared, it was over when it had cleared; that instant stays.
+    return min((at for at in (whole.cleared_at, whole.closed_at) if at), default=None)
+
+
+def _circle(memory: Memory, state: IncidentState, now: datetime) -> Sequence[IncidentState]:
+    """Return the incidents that were merged in turns, this one among them; mostly none."""
+    found = {state.id: state}
+    last = state
+    while (held := memory.held(last.merged_into or "")) is not None:
+        last = state_of(held[1], group=held[0], now=now)
+        if last.merged_into is None:
+            return ()
+        if last.id in found:
+            return tuple(found.values()) if last.id == state.id else ()
+        found[last.id] = last
+    return ()
+
+
+def _merged_at(state: IncidentState) -> datetime:
+    assert state.closed_at is not None, "a merged incident was merged at some time"
+    return state.closed_at
 
 
 def is_done(found: Incident, now: datetime) -> bool:

@@ -6,7 +6,7 @@ Slack, a webhook of your own. `gameday.ports.Pager` is the window.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,7 +14,15 @@ from typing import Any
 
 from gameday.model.page import Links, Page
 
-__all__ = ["LEAST_URGENT", "Action", "Notification", "Receipt", "Severity", "notification"]
+__all__ = [
+    "LEAST_URGENT",
+    "Action",
+    "Notification",
+    "Receipt",
+    "Severity",
+    "always",
+    "notification",
+]
 
 LEAST_URGENT = 100
 """After all that is about an incident."""
@@ -41,6 +49,11 @@ class Action(StrEnum):
     MARK = "mark"  # show a deploy; about no incident
 
 
+def always() -> bool:
+    """Return that it is wanted, whatever happens."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Notification:
     """One incident as a pager carries it; the same value serves all three actions.
@@ -60,6 +73,7 @@ class Notification:
         details: what else is known; JSON-shaped, anything else is written as text.
         urgency: who is told first where not all can be at once: the smallest.
         page: the whole page, for a responder that is a program; tools are not sent it.
+        is_wanted: asked before each try of a page: whether anybody still has to be woken by it.
     """
 
     key: str
@@ -74,6 +88,7 @@ class Notification:
     details: Mapping[str, Any] = field(default_factory=dict)
     urgency: int = 0
     page: Page | None = field(default=None, repr=False)
+    is_wanted: Callable[[], bool] = field(default=always, repr=False, compare=False)
 
     @property
     def headline(self) -> str:

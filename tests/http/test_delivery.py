@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gameday.errors import UsageError
+from gameday.errors import NotWanted, TemporaryDriverError, UsageError
 from gameday.http.delivery import Delivery, Patience, clipped, encoded, retry_after
 from gameday.testing.virtual import VirtualClock
 
@@ -108,3 +111,80 @@ def test_a_url_without_a_host_is_refused(url: str) -> None:
 )
 def test_a_url_with_a_host_is_taken(url: str) -> None:
     assert Delivery("tool", url, clock=VirtualClock()).place.startswith("http")
+
+
+class Far:
+    """A receiver that answers as it is told to, and whose sender may lose the cause."""
+
+    def __init__(self, *statuses: int, wanted_for: int = 99) -> None:
+        self.statuses = list(statuses)
+        self.asked = 0
+        self._wanted_for = wanted_for
+
+    def is_wanted(self) -> bool:
+        return self.asked < self._wanted_for
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        return httpx.Response(self.statuses[min(self.asked, len(self.statuses)) - 1])
+
+    async def sent(self, **more: Any) -> int:
+        clock = VirtualClock(NOW)
+        transport = httpx.MockTransport(self.answer)
+        delivery = Delivery("Far", "http://127.0.0.1:1", clock=clock, transport=transport, **more)
+        answer = await clock.run(delivery.send("key", b"{}", is_wanted=self.is_wanted))
+        return answer.tries
+
+
+async def test_what_has_lost_its_cause_is_not_sent() -> None:
+    far = Far(200, wanted_for=0)
+
+    with pytest.raises(NotWanted, match="was not asked: the cause is gone"):
+        await far.sent()
+
+    assert 0 == far.asked
+
+
+async def test_what_loses_its_cause_between_two_tries_is_given_up() -> None:
+    far = Far(503, wanted_for=2)
+
+    with pytest.raises(TemporaryDriverError, match=r"its cause is gone, .* after 2 tries"):
+        await far.sent()
+
+    assert 2 == far.asked
+
+
+async def test_what_keeps_its_cause_is_tried_until_it_is_taken() -> None:
+    far = Far(503, 503, 200)
+
+    assert 3 == await far.sent()
+
+
+async def test_a_turn_that_comes_after_the_patience_has_ended_is_not_taken() -> None:
+    clock, budget = VirtualClock(NOW), timedelta(seconds=50)
+    asked: dict[bytes, list[timedelta]] = {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.setdefault(request.content, []).append(clock.elapsed())
+        return httpx.Response(503)
+
+    delivery = Delivery(
+        "Far",
+        "http://127.0.0.1:1",
+        clock=clock,
+        per_minute=6,
+        patience=Patience(budget=budget),
+        rng=random.Random(1),
+        transport=httpx.MockTransport(answer),
+    )
+
+    async def all_sent() -> Sequence[object]:
+        sent = (delivery.send(str(number), str(number).encode()) for number in range(4))
+        return await asyncio.gather(*sent, return_exceptions=True)
+
+    ends = await clock.run(all_sent())
+
+    assert 4 == len(asked) == sum(isinstance(e, TemporaryDriverError) for e in ends)
+    # Each waits for the turns of the others between its tries.
+    assert max(map(len, asked.values())) > 1
+    assert all(tries[-1] - tries[0] < budget for tries in asked.values())

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
-from test_incident_engine import DRILL, House, only, webhook
+from test_incident_engine import DRILL, NOON, House, only, webhook
 
 from gameday.incidents.engine import Engine
+from gameday.incidents.paging import Paging
+from gameday.testing.disk import Inline
+from gameday.testing.phones import NightStore, Phones
+from gameday.testing.virtual import VirtualClock
 from scoring.timeline import Kind
 
 
@@ -166,6 +172,83 @@ async def test_a_merged_incident_that_fires_on_when_the_other_is_over_wakes_some
         after = len([key for key in pages(house) if key.startswith(part)])
 
     assert (1, 2) == (before, after)
+
+
+async def chained(house: House, engine: Engine) -> tuple[str, str, str]:
+    """Return three incidents that fire, of which the first is part of the second, and so on."""
+    ids = []
+    for service in ("search", "orders", "payments"):
+        await engine.hook(webhook("a", service=service))
+        await house.after(engine)
+        rows = await engine.listed(limit=10, only_open=True)
+        ids.append(next(row.id for row in rows if row.service == service))
+    for part, whole in pairwise(ids):
+        await engine.say(part, Kind.MERGED, {"into": whole}, by="ann", source="responder")
+    await house.after(engine)
+    return ids[0], ids[1], ids[2]
+
+
+async def test_a_part_goes_with_what_its_whole_became_part_of(house: House) -> None:
+    async with house.engine().running() as engine:
+        part, middle, _ = await chained(house, engine)
+        await cleared(house, engine, service="orders")
+        before = await engine.state(part)
+        await cleared(house, engine, service="payments")
+        after = await engine.state(part)
+
+    assert ("merged", middle) == (str(before.state), before.merged_into)
+    assert ("triggered", None) == (str(after.state), after.merged_into)
+    assert 2 == len([key for key in pages(house) if key.startswith(part)])
+
+
+async def test_a_part_stays_with_its_whole_where_only_what_that_became_part_of_is_over(
+    house: House,
+) -> None:
+    async with house.engine().running() as engine:
+        part, middle, _ = await chained(house, engine)
+        await cleared(house, engine, service="payments")
+        states = [await engine.state(id) for id in (part, middle)]
+
+    assert ["merged", "triggered"] == [str(state.state) for state in states]
+
+
+async def test_of_two_that_were_merged_in_turns_one_is_somebodys(house: House) -> None:
+    async with house.engine().running() as engine:
+        part, whole = await two_made_one(house, engine)
+        data = {"text": "", "anyway": True}
+        await engine.say(whole, Kind.RESOLVED, data, by="ann", source="responder")
+        await house.after(engine, seconds=1)
+        await engine.say(whole, Kind.MERGED, {"into": part}, by="ann", source="responder")
+        await house.after(engine, seconds=1)
+        states = [str((await engine.state(id)).state) for id in (part, whole)]
+
+    assert ["triggered", "merged"] == states
+    assert 2 == len([key for key in pages(house) if key.startswith(part)])
+
+
+@pytest.mark.parametrize(("is_answered", "rings"), [(True, 0), (False, 1)])
+async def test_what_is_answered_while_its_pager_is_away_rings_nobody_later(
+    is_answered: bool, rings: int
+) -> None:
+    clock = VirtualClock(NOON)
+    phones = Phones(clock)
+    phones.is_away = True
+    pagers = {"on-call": phones.driver(Random(1))}
+    engine = Engine(NightStore(), clock=clock, paging=Paging(pagers), disk=Inline())
+
+    async def night() -> None:
+        async with engine.running():
+            await engine.hook(webhook("a"))
+            await clock.sleep(timedelta(seconds=5))
+            if is_answered:
+                id = (await only(engine)).id
+                await engine.say(id, Kind.ACKNOWLEDGED, {}, by="ann", source="responder")
+            phones.is_away = False
+            await clock.sleep(timedelta(minutes=3))
+
+    await clock.run(night())
+
+    assert rings == len(phones.wakes)
 
 
 async def test_closing_what_was_over_wakes_nobody_about_what_had_been_merged_with_it(
