@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack, suppress
 from copy import copy
 from dataclasses import dataclass, field
@@ -28,10 +28,10 @@ from gameday.errors import GamedayError, Refused, StoreError
 from gameday.incidents.engine import Engine
 from gameday.incidents.paging import Paging
 from gameday.testing.disk import Inline
-from gameday.testing.lines import SERVICES, SLOS, Line, Truth, alert
+from gameday.testing.lines import SERVICES, SLOS, Line, Lines, Truth, alert
 from gameday.testing.phones import NightStore, Phones, Wake
 from gameday.testing.virtual import VirtualClock
-from scoring.timeline import Kind
+from scoring.timeline import Fact, Kind
 
 __all__ = ["Night", "night"]
 
@@ -41,7 +41,7 @@ WITHIN = timedelta(seconds=90)
 """A page is delivered this soon after it is due, or after the last trouble on its way: the longest
 pause between two tries, and the claim of a process that died."""
 
-UNDER_WAY = timedelta(seconds=100)
+UNDER_WAY = timedelta(seconds=20)
 """A call that was under way when its cause was gone may still arrive for as long as it is tried."""
 
 PROMPT = timedelta(seconds=30) + 2 * TICK
@@ -82,7 +82,7 @@ class _Player:
         self.minutes = minutes
         self.phones = Phones(self.clock, per_minute=self.rng.choice([None, None, 120, 6]))
         self.disk = NightStore()
-        self.truth: dict[Line, Truth] = {(n, s): Truth() for n in SERVICES for s in SLOS}
+        self.truth = Lines()
         self.engines: list[tuple[Engine, AsyncExitStack, NightStore]] = []
         self.trouble_at: datetime | None = None
         self.numbers = iter(range(10**6))
@@ -207,6 +207,7 @@ class _Player:
         await self._hook(engine, *told)
         if not truth.fires.keys() - {fingerprint}:
             truth.since, truth.answered_at, truth.part_of = now, None, None
+            truth.taken_back_at = None
         truth.fires[fingerprint] = starts_at
         return True
 
@@ -260,10 +261,10 @@ class _Player:
         return next((r.id for r in rows if (r.service, r.slo) == line), None)
 
     async def _answers(self, engine: Engine, service: str) -> bool:
-        needy = [line for line in self.truth if line[0] == service and self._needs(line)[0]]
+        needy = [line for line in self.truth if line[0] == service and self.truth.needs(line)[0]]
         line = self.rng.choice(needy) if needy else (service, SLOS[0])
         incident = await self._newest(engine, line)
-        since = self._needs(line)[1]
+        since = self.truth.needs(line)[1]
         if incident is None or since is None or not needy:
             return False
         wakes = self.phones.wakes
@@ -273,34 +274,50 @@ class _Player:
             of = [self.rng.choice(rings)]
             self.phones.fake.incidents[of[0]].status = "acknowledged"
             await engine.answered(self.phones.said("incident.acknowledged", of[0]))
+            await self._heard(engine, of, certainly=of)
         else:
             await engine.say(incident, Kind.ACKNOWLEDGED, {}, by="ann", source="responder")
             self.truth[line].answered_at = self.clock.now()
-        await self._heard(engine, of)
+            # Sent once more to who has it already, a page rings for nobody; one that got no answer
+            # may never have come.
+            known = {
+                fact.data["key"]
+                for fact in self._delivered()
+                if fact.data["incident"] == incident and fact.happened_at >= since
+            }
+            await self._heard(engine, {*of, *known}, certainly=known)
         return True
 
-    async def _heard(self, engine: Engine, keys: Sequence[str]) -> None:
+    def _delivered(self) -> Sequence[Fact]:
+        facts = (one.fact for one in self.disk.facts_after(0, limit=10**6))
+        return [fact for fact in facts if fact.kind == Kind.PAGE_DELIVERED]
+
+    async def _heard(
+        self, engine: Engine, keys: Collection[str], *, certainly: Collection[str]
+    ) -> None:
         """An answer to these pages is one for whatever they tell of, and for nothing else."""
         now = self.clock.now()
-        facts = [one.fact for one in self.disk.facts_after(0, limit=10**6)]
+        delivered = self._delivered()
         for line in self.truth:
-            is_needed, since = self._needs(line)
+            is_needed, since = self.truth.needs(line)
             incident = await self._newest(engine, line) if is_needed and since else None
             if incident is None or since is None:
                 continue
             state = await engine.state(incident)
             about = [w for w in self.phones.wakes if w.key in keys and line in self._told(w.key)]
             own = [w for w in about if "/all-" not in w.key]
-            may = any(w.at >= since for w in about) or any(
+            # Who answers a page that still rings has read of all that it tells of, also of what
+            # was answered in between and taken back.
+            began = self.truth.burns_alone_since(line) or since
+            may = any(w.at >= began for w in about) or any(
                 w.key.partition("/")[0] == incident for w in own
             )
             must = any(w.at >= since for w in about) and any(
-                f.kind == Kind.PAGE_DELIVERED
-                and f.data["incident"] == incident
-                and f.data["key"] in keys
+                f.data["incident"] == incident
+                and f.data["key"] in certainly
                 and f.happened_at >= since
                 and "/all-" in f.data["key"]
-                for f in facts
+                for f in delivered
             )
             if state.acked_at is not None and not may:
                 self._violated(f"{line} is answered by a page that came before it")
@@ -327,12 +344,12 @@ class _Player:
         for line in answered:
             incident = await self._newest(engine, line)
             if incident is not None and (await engine.state(incident)).acked_at is None:
-                self.truth[line].since = self.clock.now()
+                self.truth[line].taken_back_at = self.clock.now()
                 self.truth[line].answered_at = None
         return True
 
     def _is_answered(self, line: Line) -> bool:
-        is_needed, since = self._needs(line)
+        is_needed, since = self.truth.needs(line)
         return since is not None and not is_needed and self.truth[line].part_of is None
 
     async def _closes(self, engine: Engine, service: str) -> bool:
@@ -383,26 +400,11 @@ class _Player:
 
     # --- what should be ----------------------------------------------------------------------
 
-    def _needs(self, line: Line) -> tuple[bool, datetime | None]:
-        """Return (whether somebody has to be woken for it, since when it burns by itself)."""
-        truth = self.truth[line]
-        if not truth.fires or truth.since is None:
-            return False, None
-        since = truth.since
-        if truth.part_of is not None:
-            other, merged_at = truth.part_of
-            whole = self.truth[other]
-            if whole.fires and (whole.part_of is None or whole.part_of[0] != line):
-                return False, None
-            since = max(since, merged_at, whole.over_at or merged_at)
-        answered = truth.answered_at is not None and truth.answered_at >= since
-        return not answered, since
-
     def _check(self) -> None:
         now = self.clock.now()
         limit = PROMPT if self.trouble_at is None else WITHIN
         for line in self.truth:
-            is_needed, since = self._needs(line)
+            is_needed, since = self.truth.needs(line)
             if not is_needed or since is None:
                 continue
             self.needed_at[line] = now
@@ -470,9 +472,8 @@ class _Player:
         if left:
             self._violated(f"the pager still holds {', '.join(left)}")
         paged: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for fact in facts:
-            if fact.kind == Kind.PAGE_DELIVERED:
-                paged[fact.data["incident"], fact.data["duty"]].add(fact.data["key"])
+        for fact in self._delivered():
+            paged[fact.data["incident"], fact.data["duty"]].add(fact.data["key"])
         for (incident, duty), sent in paged.items():
             # Two processes, neither of which can write, do not know what the other was told.
             if len(sent) > 1 and not (self.found.did["disk is full"] and self.were > 1):
