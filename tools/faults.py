@@ -10,13 +10,14 @@ from pathlib import Path
 from gameday.chaos.experiment_file import experiment_file
 from gameday.chaos.page import page
 from gameday.chaos.registry import own
+from gameday.chaos.shipped import shipped
 
 ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
     """Write the files, and name those that changed."""
-    faults = list(own())
+    faults = shipped(own())
     texts = {ROOT / "docs" / "faults.md": page(faults)}
     for fault in faults:
         texts[ROOT / "experiments" / f"{fault.name}.yaml"] = experiment_file(fault)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from gameday.chaos.clusters import MARK, Touched, opened, opened_for_fault, touched
 from gameday.chaos.declaration import Marked
-from gameday.chaos.parameters import TEXT, Parameter
+from gameday.chaos.parameters import OF_SYSTEM, TEXT, Parameter
 from gameday.drivers.kubernetes import Cluster, marks, pods
 from gameday.drivers.kubernetes.cluster import Object
 from gameday.errors import PermanentDriverError, UsageError
@@ -29,9 +29,7 @@ __all__ = [
 ]
 
 KINDS = {"deployment": "deployments", "statefulset": "statefulsets"}
-WORKLOAD = Parameter(
-    "workload", TEXT, "deployment/inventory", "deployment/NAME or statefulset/NAME"
-)
+WORKLOAD = Parameter("workload", TEXT, OF_SYSTEM, "deployment/NAME or statefulset/NAME")
 
 
 class Restoring:

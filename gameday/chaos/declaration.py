@@ -26,13 +26,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
-from gameday.chaos.parameters import LEFT_OUT, Parameter
+from gameday.chaos.parameters import LEFT_OUT, OF_SYSTEM, Parameter
 from gameday.drivers.chaostoolkit.experiment import NAMES
 from gameday.errors import PermanentDriverError
 
@@ -217,6 +217,18 @@ class DeclaredFault:
     def parameter(self, name: str) -> Parameter | None:
         """Return a parameter; None where the fault has none of this name."""
         return next((p for p in self.parameters if p.name == name), None)
+
+    def filled(self, values: Mapping[str, Any]) -> DeclaredFault:
+        """Return the fault with these defaults for what only the system tells."""
+        return replace(
+            self,
+            parameters=tuple(
+                replace(p, default=values[p.name])
+                if p.default == OF_SYSTEM and p.name in values
+                else p
+                for p in self.parameters
+            ),
+        )
 
     def place(self, values: Mapping[str, Any]) -> str:
         """Return where the fault is, for people; may be empty.

@@ -14,7 +14,8 @@ from typing import Any
 
 from gameday.chaos.completeness import HOLD
 from gameday.chaos.declaration import ADDRESSES, Activity, ActsOn, DeclaredFault, Nothing
-from gameday.chaos.parameters import FromEnvironment, Parameter
+from gameday.chaos.parameters import OF_SYSTEM, FromEnvironment, Parameter
+from gameday.drafts.blanks import MARK
 
 WIDTH = 100
 COMMENT_AT = 28
@@ -81,6 +82,8 @@ def _configuration(fault: DeclaredFault) -> Iterator[str]:
 
 
 def _parameter(parameter: Parameter) -> str:
+    if parameter.default == OF_SYSTEM:
+        return f"  {parameter.name}: {scalar(f'{MARK} {explained(parameter)}')}"
     line = f"  {parameter.name}: {scalar(parameter.default)}"
     return _commented(line, explained(parameter))
 

@@ -16,7 +16,16 @@ from typing import Any, TypeVar
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos.declaration import Nothing
-from gameday.chaos.parameters import NAMES, RATIO, SECONDS, TEXT, FromEnvironment, Parameter, names
+from gameday.chaos.parameters import (
+    NAMES,
+    OF_SYSTEM,
+    RATIO,
+    SECONDS,
+    TEXT,
+    FromEnvironment,
+    Parameter,
+    names,
+)
 from gameday.drivers.toxiproxy import Proxy, Toxic, Toxiproxy
 from gameday.errors import DriverError
 
@@ -37,9 +46,9 @@ Result = TypeVar("Result")
 DOWN = Toxic(name="", type="latency", toxicity=0.0, attributes={"latency": 0, "jitter": 0})
 """What marks a proxy as disabled by us: a toxic without any effect, which carries the name."""
 
-SERVICE = Parameter("service", TEXT, "inventory", "who is answered late, or not at all")
-DOWNSTREAM = Parameter("downstream", TEXT, "db", "who answers it")
-REGIONS = Parameter("regions", NAMES, ["eu-west"], 'or "eu-west,us-east"; empty: every region')
+SERVICE = Parameter("service", TEXT, OF_SYSTEM, "who is answered late, or not at all")
+DOWNSTREAM = Parameter("downstream", TEXT, OF_SYSTEM, "who answers it")
+REGIONS = Parameter("regions", NAMES, OF_SYSTEM, 'or "eu-west,us-east"; empty: every region')
 TOXICITY = Parameter("toxicity", RATIO, 1.0, "share of connections")
 TOXIC_NAME = Parameter("toxic_name", TEXT, "gameday", "what the recovery goes by")
 TTL = Parameter("ttl_s", SECONDS, None, "then gameday's proxy ends it by itself", unit="seconds")

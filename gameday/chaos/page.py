@@ -16,7 +16,7 @@ from gameday.chaos.declaration import (
     Toxics,
 )
 from gameday.chaos.experiment_file import scalar
-from gameday.chaos.parameters import FromEnvironment, Parameter
+from gameday.chaos.parameters import OF_SYSTEM, FromEnvironment, Parameter
 
 HEAD = """\
 # Faults
@@ -34,6 +34,9 @@ is (`context`, `kubeconfig`, `control_url`, `toxiproxy_url`), `hold: 0`, and its
 It gives the scenario's `regions`, a single one also as `region`, and `blastRadius.pods` as \
 `at_most`, where `with:` says nothing else.
 A value that a parameter cannot have is refused before anything is injected.
+
+No fault knows a name of any system: services, workloads, namespaces and regions below are those \
+of the shop that comes along, on which the shipped experiments are played as they stand.
 """
 
 OWN = """\
@@ -49,6 +52,7 @@ A package of yours brings a fault through an entry point:
 slow-disk = "our_faults.slow_disk:FAULT"
 ```
 
+What only the system tells has the default `OF_SYSTEM`: it is left to whoever writes the experiment.
 A fault that leaves out a part is refused when it is registered, with the part and what to write:
 """
 
@@ -122,10 +126,10 @@ def counted_by(fault: DeclaredFault) -> str:
 
 
 def default_of(parameter: Parameter) -> str:
-    """Return what an experiment starts with, for people."""
+    """Return what an experiment starts with, for people; empty where its author has to say."""
     if isinstance(parameter.default, FromEnvironment):
         return f"${parameter.default.key}"
-    return scalar(parameter.default)
+    return "" if parameter.default == OF_SYSTEM else scalar(parameter.default)
 
 
 def _chapter(fault: DeclaredFault) -> Iterator[str]:
@@ -146,10 +150,15 @@ def _chapter(fault: DeclaredFault) -> Iterator[str]:
         yield f"- Rights: {'; '.join(_right(r) for r in fault.rights)}."
     yield ""
     rows = [
-        (f"`{p.name}`", p.type.name, f"`{default_of(p)}`", _meaning(p)) for p in fault.parameters
+        (f"`{p.name}`", p.type.name, f"{_quoted(default_of(p))}", _meaning(p))
+        for p in fault.parameters
     ]
     yield from _table(("parameter", "type", "default", "meaning"), rows)
     yield ""
+
+
+def _quoted(text: str) -> str:
+    return f"`{text}`" if text else ""
 
 
 def _right(right: Right) -> str:

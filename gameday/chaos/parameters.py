@@ -157,6 +157,22 @@ def one_of(*choices: str) -> Type:
 
 
 @dataclass(frozen=True, slots=True)
+class OfSystem:
+    """The default of what only the system tells: the name of a service of it, or of a namespace.
+
+    A fault has none. What is shipped states those of the system it is shipped for
+    (`gameday.chaos.shipped`); in any other experiment they are left to its author.
+    """
+
+    def to_json(self) -> None:
+        """Return it as data: there is no value."""
+        return
+
+
+OF_SYSTEM = OfSystem()
+
+
+@dataclass(frozen=True, slots=True)
 class FromEnvironment:
     """A default that an experiment reads from the environment where it is played; else none."""
 
@@ -186,7 +202,7 @@ class Parameter:
 
     def problem(self, value: Any) -> str | None:
         """Return what is wrong with a value; None where nothing is, or where none is given."""
-        if value is None or value == "" or isinstance(value, FromEnvironment):
+        if value is None or value == "" or isinstance(value, FromEnvironment | OfSystem):
             return None
         try:
             self.type.read(self.name, value)
@@ -195,8 +211,8 @@ class Parameter:
         return None
 
 
-NAMESPACE = Parameter("namespace", TEXT, "shop", "one that the settings allow")
-SELECTOR = Parameter("selector", LABELS, "app=inventory", 'of the pods; "*": all of the namespace')
+NAMESPACE = Parameter("namespace", TEXT, OF_SYSTEM, "one that the settings allow")
+SELECTOR = Parameter("selector", LABELS, OF_SYSTEM, 'of the pods; "*": all of the namespace')
 AT_MOST = Parameter(
     "at_most", LIMIT, "50%", "of the living pods of the namespaces: the blast radius"
 )

@@ -24,12 +24,13 @@ def faults(
     from gameday.chaos.experiment_file import experiment_file
     from gameday.chaos.page import page as page_of
     from gameday.chaos.registry import known
+    from gameday.chaos.shipped import shipped
     from gameday.errors import UsageError
 
     if experiment and name is None:
         raise UsageError("say of which fault: gameday faults NAME --experiment")
     if name is None:
-        shown = list(known())
+        shown = shipped(known())
         if page:
             print(page_of(shown), end="")
         elif json:
@@ -41,7 +42,7 @@ def faults(
                 empty="no faults",
             )
         return
-    fault = known().named(name)
+    [fault] = shipped([known().named(name)])
     if experiment:
         print(experiment_file(fault), end="")
     elif json:
@@ -72,7 +73,7 @@ def _tell(fault: DeclaredFault) -> None:
 def _as_json(fault: DeclaredFault) -> dict[str, Any]:
     from gameday.chaos.declaration import Nothing, Objects, Toxics
     from gameday.chaos.page import marked_by
-    from gameday.chaos.parameters import FromEnvironment
+    from gameday.chaos.parameters import FromEnvironment, OfSystem
 
     marks: list[str] = []
     if isinstance(fault.marks, Objects):
@@ -92,7 +93,7 @@ def _as_json(fault: DeclaredFault) -> dict[str, Any]:
                 "choices": list(p.type.choices),
                 "unit": p.unit,
                 "default": p.default.to_json()
-                if isinstance(p.default, FromEnvironment)
+                if isinstance(p.default, FromEnvironment | OfSystem)
                 else p.default,
                 "meaning": p.meaning,
             }

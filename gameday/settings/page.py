@@ -28,9 +28,9 @@ from gameday.settings.values import (
     at_least_or_for_ever,
     between,
 )
+from gameday.shop import NAMESPACE
 
 OUR_CLUSTER = ("kind-gameday",)
-OUR_NAMESPACE = ("shop",)
 NOTHING = SecretStr("")
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -152,7 +152,7 @@ class KubeSettings:
     another one says so.
     """
 
-    namespaces: Names = OUR_NAMESPACE
+    namespaces: Names = (NAMESPACE,)
     """Namespaces that faults may touch; names or shell patterns. Those of the system and the one
     gameday runs in are refused whatever stands here.
 

@@ -12,11 +12,14 @@ from chaoslib.experiment import ensure_experiment_is_valid
 from gameday.chaos.declaration import Activity, DeclaredFault
 from gameday.chaos.experiment_file import experiment_file, scalar
 from gameday.chaos.page import page
+from gameday.chaos.parameters import OF_SYSTEM
 from gameday.chaos.registry import own
+from gameday.chaos.shipped import shipped
+from gameday.drafts.blanks import blanks
 from gameday.drivers.chaostoolkit import experiment as experiments
 
 ROOT = Path(__file__).parents[2]
-FAULTS = tuple(own())
+FAULTS = tuple(shipped(own()))
 
 by_name = pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.name)
 
@@ -57,6 +60,35 @@ def test_an_experiment_starts_with_the_defaults_that_are_declared(fault: Declare
         p.name: getattr(p.default, "to_json", lambda p=p: p.default)() for p in fault.parameters
     }
     assert {**defaults, **held} == declared
+
+
+def test_no_fault_names_anything_of_a_system_until_it_is_shipped_for_one() -> None:
+    left = {p.name for fault in own() for p in fault.parameters if p.default == OF_SYSTEM}
+
+    assert {
+        "beside",
+        "downstream",
+        "namespace",
+        "region",
+        "regions",
+        "selector",
+        "service",
+        "workload",
+    } == left
+    assert [] == [p for fault in FAULTS for p in fault.parameters if p.default == OF_SYSTEM]
+
+
+def test_an_experiment_of_no_system_leaves_its_names_to_the_author() -> None:
+    written = experiment_file(own().named("scale-to-zero"))
+
+    left = {yaml.safe_load(line.strip()).popitem()[0] for line in _blank_lines(written)}
+    assert {"namespace", "workload"} == left
+    assert '  workload: "FILL IN: deployment/NAME or statefulset/NAME"' in written.splitlines()
+
+
+def _blank_lines(text: str) -> list[str]:
+    lines = text.splitlines()
+    return [lines[blank.line - 1] for blank in blanks(text)]
 
 
 @by_name

@@ -24,6 +24,7 @@ from gameday.chaos.declaration import DeclaredFault
 from gameday.chaos.experiment_file import experiment_file
 from gameday.chaos.page import page
 from gameday.chaos.registry import known
+from gameday.chaos.shipped import shipped
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.errors import PlanRefused, SteadyStateNotMet
 from gameday.house.run.judgement import overridden
@@ -116,7 +117,7 @@ def place(fault: DeclaredFault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for number, app in enumerate(("checkout", "checkout", "inventory")):
         api.pod(f"p{number}", "n1", app=app)
     experiment = tmp_path / "forget-setting.yaml"
-    experiment.write_text(experiment_file(fault), encoding="utf-8")
+    experiment.write_text(experiment_file(*shipped([fault])), encoding="utf-8")
     with serving(api) as url:
         config = kubeconfig(tmp_path, url)
         monkeypatch.setenv("KUBECONFIG", config)
@@ -244,7 +245,7 @@ def test_it_is_found_astray_without_a_store_and_taken_out(place: Stage) -> None:
 
 
 def test_it_is_documented(fault: DeclaredFault) -> None:
-    said = page(known())
+    said = page(shipped(known()))
 
     assert "| [`forget-setting`](#forget-setting) | A setting is gone | a cluster |" in said
     assert "| `key` | text | `currency` | which of its values |" in said
@@ -257,7 +258,7 @@ def test_the_command_line_lists_it_and_prints_its_experiment(fault: DeclaredFaul
     printed = command("faults", "forget-setting", "--experiment")
 
     assert ["forget-setting"] == [f["name"] for f in listed if f["title"] == fault.title]
-    assert experiment_file(fault) == printed
+    assert experiment_file(*shipped([fault])) == printed
 
 
 def test_chaos_toolkit_plays_its_experiment_alone(place: Stage, tmp_path: Path) -> None:

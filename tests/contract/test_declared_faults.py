@@ -29,6 +29,7 @@ from gameday.chaos.declaration import (
 )
 from gameday.chaos.parameters import FromEnvironment
 from gameday.chaos.registry import own
+from gameday.chaos.shipped import shipped
 from gameday.drivers.kubernetes import marks
 from gameday.testing.gate import Troubled, kubeconfig, serving
 from gameday.testing.kubernetes import KINDS, SimulatedApi
@@ -56,8 +57,8 @@ def made_up() -> DeclaredFault:
     return found
 
 
-OURS = tuple(f for f in own() if f.acts_on is ActsOn.CLUSTER)
-FAULTS = (*OURS, made_up())
+OURS = tuple(f for f in shipped(own()) if f.acts_on is ActsOn.CLUSTER)
+FAULTS = (*OURS, *shipped([made_up()]))
 MARKING = tuple(f for f in FAULTS if isinstance(f.marks, Objects))
 
 every_fault = pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.name)

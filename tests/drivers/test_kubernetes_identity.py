@@ -20,8 +20,8 @@ from gameday.drivers.kubernetes.identity import (
 from gameday.drivers.kubernetes.mitigations import BY, ClusterMitigations
 from gameday.drivers.kubernetes.transport import Answer
 from gameday.errors import PermanentDriverError, TemporaryDriverError
-from gameday.model.shop import REGION, SERVICE
 from gameday.ports import MITIGATIONS, Undo
+from gameday.shop import REGION, SERVICE
 from gameday.testing.gate import Address, Trouble, Troubled, kubeconfig, serving, status
 from gameday.testing.kubernetes import SimulatedApi
 

@@ -30,23 +30,13 @@ ROOMS = {
     "gameday/drivers/kubernetes/target.py": "its mailbox",
     "gameday/drivers/kubernetes/mitigations.py": "what its responder may do",
     "gameday/drivers/kubernetes/rollouts.py": "its releases, by SHOP_REVISION",
-    "gameday/model/shop.py": "its labels",
+    "gameday/shop.py": "its labels, and what the shipped experiments break of it",
 }
 """The shop's declared rooms, and what each is for it. One may go, none may come."""
 
-_DEFAULT = "a default of a shipped experiment, which is played on the shop as it stands"
 _EXAMPLE = "an example world of the public fakes"
 
 LEFT = {
-    "gameday/chaos/controllers.py": _DEFAULT,
-    "gameday/chaos/faults/bad_deploy.py": _DEFAULT,
-    "gameday/chaos/faults/deploy_change.py": _DEFAULT,
-    "gameday/chaos/faults/kill_pod.py": _DEFAULT,
-    "gameday/chaos/faults/kill_service.py": _DEFAULT,
-    "gameday/chaos/faults/pressure.py": _DEFAULT,
-    "gameday/chaos/hops.py": _DEFAULT,
-    "gameday/chaos/parameters.py": _DEFAULT,
-    "gameday/settings/page.py": "the namespace that may be touched where nobody says which",
     "gameday/testing/contracts/alerts.py": _EXAMPLE,
     "gameday/testing/contracts/pager.py": _EXAMPLE,
     "gameday/testing/contracts/profiles.py": _EXAMPLE,

@@ -13,6 +13,7 @@ from gameday.chaos.clusters import MARK, opened, opened_for_fault
 from gameday.chaos.controllers import (
     BEFORE,
     KINDS,
+    WORKLOAD,
     Restoring,
     check_free,
     place,
@@ -206,7 +207,7 @@ FAULT = DeclaredFault(
     acts_on=ActsOn.CLUSTER,
     parameters=(
         NAMESPACE,
-        Parameter("workload", TEXT, "deployment/checkout", "deployment/NAME or statefulset/NAME"),
+        WORKLOAD,
         Parameter("image", TEXT, ":does-not-exist", "with its tag, or the tag alone"),
         Parameter("env", TEXT, "", "NAME=value, instead of an image"),
         Parameter("container", TEXT, "", "empty: the only one"),

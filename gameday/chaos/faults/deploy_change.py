@@ -19,7 +19,7 @@ from chaoslib.exceptions import ActivityFailed
 from gameday import private
 from gameday.chaos.control import Control
 from gameday.chaos.declaration import Activity, ActsOn, DeclaredFault, Hypothesis, Nothing, Records
-from gameday.chaos.parameters import CONTROL_URL, NAMES, TEXT, Parameter, names, one_of
+from gameday.chaos.parameters import CONTROL_URL, NAMES, OF_SYSTEM, TEXT, Parameter, names, one_of
 from gameday.process import ProcessId
 from gameday.sandbox import state
 
@@ -225,7 +225,7 @@ FAULT = DeclaredFault(
     contributions={"performance": "high", "availability": "medium"},
     acts_on=ActsOn.SANDBOX,
     parameters=(
-        Parameter("service", TEXT, "checkout", "which one is changed"),
+        Parameter("service", TEXT, OF_SYSTEM, "which one is changed"),
         Parameter("regions", NAMES, [], 'or "eu-west,us-east"; empty: every region'),
         Parameter(
             "kind",

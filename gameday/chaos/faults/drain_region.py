@@ -25,6 +25,7 @@ from gameday.chaos.declaration import (
 from gameday.chaos.parameters import (
     COUNT,
     LABELS,
+    OF_SYSTEM,
     ON_CLUSTER,
     TEXT,
     TRUTH,
@@ -214,7 +215,7 @@ FAULT = DeclaredFault(
     contributions={"availability": "high", "performance": "medium"},
     acts_on=ActsOn.CLUSTER,
     parameters=(
-        Parameter("region", TEXT, "region-b", "topology.kubernetes.io/region"),
+        Parameter("region", TEXT, OF_SYSTEM, "topology.kubernetes.io/region"),
         Parameter("zone", TEXT, "", "topology.kubernetes.io/zone"),
         Parameter("selector", LABELS, "", "of the nodes; they fit all three that are given"),
         Parameter("force", TRUTH, False, "evict pods that nothing starts again, too"),

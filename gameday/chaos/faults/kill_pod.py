@@ -16,6 +16,7 @@ from gameday.chaos.parameters import (
     COUNT,
     LABELS,
     NAMESPACE,
+    OF_SYSTEM,
     ON_CLUSTER,
     PERCENT,
     TEXT,
@@ -132,9 +133,9 @@ FAULT = DeclaredFault(
     acts_on=ActsOn.CLUSTER,
     parameters=(
         NAMESPACE,
-        Parameter("selector", LABELS, "app=checkout", "of the pods; empty: by name or owner alone"),
+        Parameter("selector", LABELS, OF_SYSTEM, "of the pods; empty: by name or owner alone"),
         Parameter("name", TEXT, "", "of the pod, or a shell pattern"),
-        Parameter("owner", TEXT, "", "deployment/checkout, statefulset/db …"),
+        Parameter("owner", TEXT, "", "deployment/NAME, statefulset/NAME …"),
         Parameter("count", COUNT, 1, "fewer there is an error", unit="pods"),
         Parameter("percent", PERCENT, "", "of those that fit, instead of a count; one at least"),
         Parameter(

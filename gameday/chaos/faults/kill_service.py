@@ -10,7 +10,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday.chaos.control import Control
 from gameday.chaos.declaration import Activity, ActsOn, DeclaredFault, Hypothesis, Nothing
-from gameday.chaos.parameters import CONTROL_URL, TEXT, Parameter
+from gameday.chaos.parameters import CONTROL_URL, OF_SYSTEM, TEXT, Parameter
 
 __all__ = ["FAULT", "kill_service", "service_is_healthy"]
 
@@ -65,8 +65,8 @@ FAULT = DeclaredFault(
     contributions={"availability": "high"},
     acts_on=ActsOn.SANDBOX,
     parameters=(
-        Parameter("service", TEXT, "inventory", "whose process"),
-        Parameter("region", TEXT, "eu-west", "in which one"),
+        Parameter("service", TEXT, OF_SYSTEM, "whose process"),
+        Parameter("region", TEXT, OF_SYSTEM, "in which one"),
         Parameter("signal", TEXT, "KILL", "KILL or TERM"),
         CONTROL_URL,
     ),

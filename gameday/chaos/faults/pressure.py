@@ -25,6 +25,7 @@ from gameday.chaos.parameters import (
     COUNT,
     LABELS,
     NAMESPACE,
+    OF_SYSTEM,
     ON_CLUSTER,
     TEXT,
     Parameter,
@@ -246,7 +247,7 @@ FAULT = DeclaredFault(
     acts_on=ActsOn.CLUSTER,
     parameters=(
         NAMESPACE,
-        Parameter("beside", LABELS, "app=checkout", "of the pods whose nodes are meant"),
+        Parameter("beside", LABELS, OF_SYSTEM, "of the pods whose nodes are meant"),
         Parameter("cpus", COUNT, 1, "kept busy on each node; 0: memory alone", unit="processes"),
         Parameter("memory_mib", COUNT, 0, "held on each node", unit="MiB"),
         Parameter("ttl_s", COUNT, 300, "then the cluster ends it by itself", unit="seconds"),

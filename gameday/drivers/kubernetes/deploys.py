@@ -14,8 +14,8 @@ from typing import Any
 from gameday.drivers.kubernetes import rollouts
 from gameday.drivers.kubernetes.cluster import Cluster, Object
 from gameday.model.service_names import SAME_NAMES, ServiceNames
-from gameday.model.shop import REGION, SELECTOR, SERVICE
 from gameday.model.signals import Deploy
+from gameday.shop import REGION, SELECTOR, SERVICE
 
 __all__ = ["ControllerRevisionDeploys", "ReplicaSetDeploys", "labelled", "release"]
 

@@ -19,8 +19,8 @@ from gameday.drivers.kubernetes.access import connect
 from gameday.drivers.kubernetes.cluster import Cluster, Object
 from gameday.drivers.kubernetes.identity import check_identity
 from gameday.errors import PermanentDriverError
-from gameday.model.shop import REGION, SELECTOR, SERVICE
 from gameday.ports import Undo
+from gameday.shop import REGION, SELECTOR, SERVICE
 
 __all__ = ["ClusterMitigations", "ShopMitigations", "mitigated_by", "state_of", "unmitigated"]
 

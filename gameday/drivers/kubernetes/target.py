@@ -14,8 +14,8 @@ from gameday.drivers.kubernetes.identity import ClusterIdentity
 from gameday.drivers.kubernetes.mitigations import ShopMitigations, state_of
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.http.keys import auth_for
-from gameday.model.shop import SELECTOR
 from gameday.ports import MITIGATIONS, Undo
+from gameday.shop import SELECTOR
 
 __all__ = ["ARRIVED_AT", "KubernetesTarget"]
 

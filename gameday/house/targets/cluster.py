@@ -22,10 +22,9 @@ from gameday.house.targets.reach import reach
 from gameday.incidents import deeplinks
 from gameday.model.programme import Programme
 from gameday.model.scenario import Scenario
-from gameday.model.shop import REGION, SELECTOR, SERVICE
 from gameday.settings import Settings
+from gameday.shop import NAMESPACE, REGION, SELECTOR, SERVICE
 
-NAMESPACE = "shop"
 RULES = "slo-rules"
 """The ConfigMap that holds the rule files in force."""
 

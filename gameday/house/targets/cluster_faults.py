@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from gameday.drivers.chaostoolkit import ChaosToolkit
-from gameday.model.shop import SERVICE
 from gameday.ports import Injection, PlannedFault, Undo
+from gameday.shop import SERVICE
 
 if TYPE_CHECKING:
     # The client library takes a moment to load, and most runs need none.

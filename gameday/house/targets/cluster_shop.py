@@ -18,8 +18,8 @@ from gameday.house.targets.cluster import RULES, TIME_SCALE, manifests, regions_
 from gameday.house.targets.cluster_faults import Place, service_path
 from gameday.house.targets.cluster_tenancy import move_in, move_out
 from gameday.house.targets.cluster_visits import until_served
-from gameday.model.shop import SELECTOR, SERVICE
 from gameday.rules.slo_rules import prometheus_rules, watchdog_rules
+from gameday.shop import SELECTOR, SERVICE
 from gameday.spec import Catalogue
 
 READY_WITHIN = timedelta(minutes=5)

@@ -11,7 +11,7 @@ from gameday.drivers.kubernetes import Cluster
 from gameday.drivers.kubernetes.manifests import plural_of
 from gameday.drivers.kubernetes.refusals import AlreadyThere
 from gameday.errors import PermanentDriverError, TemporaryDriverError
-from gameday.model.shop import MADE, SERVICE
+from gameday.shop import MADE, SERVICE
 
 Object = dict[str, Any]
 

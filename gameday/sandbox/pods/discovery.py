@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gameday.model.shop import REGION, SELECTOR, SERVICE
+from gameday.shop import REGION, SELECTOR, SERVICE
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 PORT_NAME = "metrics"

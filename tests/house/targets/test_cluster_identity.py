@@ -15,8 +15,8 @@ from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.kubernetes import Cluster, connect
 from gameday.drivers.kubernetes.identity import AnotherCluster, identity_of
 from gameday.house.targets.cluster_faults import ClusterFaults, Place, PlacedExperiments
-from gameday.model.shop import SERVICE
 from gameday.ports import Undo
+from gameday.shop import SERVICE
 from gameday.spec import Catalogue
 from gameday.testing.gate import Address, kubeconfig, serving
 from gameday.testing.kubernetes import SimulatedApi

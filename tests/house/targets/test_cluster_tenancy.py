@@ -8,7 +8,7 @@ import pytest
 
 from gameday.errors import PermanentDriverError
 from gameday.house.targets.cluster_tenancy import move_in, move_out
-from gameday.model.shop import MADE, SERVICE
+from gameday.shop import MADE, SERVICE
 from gameday.testing.kubernetes import SimulatedApi
 
 Object = dict[str, Any]

@@ -14,8 +14,8 @@ import yaml
 from gameday.drivers.kubernetes.manifests import read_manifests
 from gameday.house.targets.cluster import manifests
 from gameday.house.targets.cluster_faults import PORTS
-from gameday.model.shop import REGION, SERVICE
 from gameday.sandbox.supervisor import monitoring
+from gameday.shop import REGION, SERVICE
 
 SHOP = manifests()
 REPOSITORY = Path(__file__).parents[3]
