@@ -12,12 +12,12 @@ from typing import Any
 
 
 def _first() -> list[dict[str, Any]]:
-    return [{"service": "checkout", "revision": "base", "region": None}]
+    return [{"service": "orders", "revision": "base", "region": None}]
 
 
 @dataclass
 class ControlApi:
-    """What is deployed where, with one version of checkout live everywhere.
+    """What is deployed where, with one version of orders live everywhere.
 
     Attributes:
         deploys: all there were, oldest first; one without a region went to every region.
@@ -30,7 +30,7 @@ class ControlApi:
     refuses: str = ""
 
     def live(self) -> dict[str, str]:
-        """Return the revision of checkout that serves each region."""
+        """Return the revision of orders that serves each region."""
         found = {}
         for deploy in self.deploys:
             for region in [deploy["region"]] if deploy["region"] else ["eu-west", "us-east"]:

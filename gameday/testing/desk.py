@@ -39,7 +39,7 @@ class FakeDesk:
             links: where each deeplink of `a_page` leads, by name (red, traces, profile).
             runbook: the text behind the runbook link.
             broken: errors to raise instead: ``follow red``, ``read``, ``deploys``,
-                ``mitigate failover-db`` …
+                ``mitigate shed-load`` …
         """
         self._links = dict(links or {})
         self._runbook = runbook
@@ -99,15 +99,13 @@ class FakeDesk:
             raise self._broken[event]
 
 
-def a_page(
-    *, at: datetime, burn: timedelta = timedelta(seconds=60), service: str = "storefront"
-) -> Page:
+def a_page(*, at: datetime, burn: timedelta = timedelta(seconds=60), service: str = "web") -> Page:
     """Return a page received at this instant, whose links lead to a `FakeDesk`."""
     return Page(
         incident=f"{DESK}/incidents/1",
         service=service,
-        slo="checkout-latency",
-        alert="CheckoutLatencyBudgetBurn",
+        slo="orders-latency",
+        alert="OrdersLatencyBudgetBurn",
         burn_rate=20.0,
         window="1h",
         fired_at=at,

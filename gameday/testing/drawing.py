@@ -195,7 +195,7 @@ def _scenario(dice: random.Random) -> dict[str, Any]:
         )
     expect: dict[str, Any] = {
         "errorRatio": ratio,
-        "culprit": {"service": "inventory", "downstream": "db"},
+        "culprit": {"service": "catalog", "downstream": "db"},
         "mitigation": [dice.choice([SHIELD, SHIELD, ROLLBACK])],
     }
     if silent:
@@ -206,7 +206,7 @@ def _scenario(dice: random.Random) -> dict[str, Any]:
         "metadata": {"name": "rehearsal", "title": "A rehearsal", "severity": "SEV-3"},
         "spec": {
             "target": "sandbox",
-            "slo": "checkout",
+            "slo": "orders",
             "steadyState": {"for": "2s", "burnRateBelow": 1, "within": "6s"},
             "faults": faults,
             "abort": dice.choice(

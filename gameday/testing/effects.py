@@ -46,17 +46,17 @@ class LosingOwner:
     was selected by it matches no longer, its ReplicaSet lets it go and makes another.
     """
 
-    def __init__(self, api: SimulatedApi, *, name: str = "storefront", replicas: int = 2) -> None:
+    def __init__(self, api: SimulatedApi, *, name: str = "orders", replicas: int = 2) -> None:
         """Put the Deployment, its ReplicaSet and its pods there, all well as yet."""
         self.made = 0
         self._api = api
         self._name = f"{name}-7c9f"
         owner = {"kind": "Deployment", "name": name, "controller": True}
-        api.put("deployments", name, "shop", spec={"replicas": replicas})
+        api.put("deployments", name, api.namespace, spec={"replicas": replicas})
         api.put(
             "replicasets",
             self._name,
-            "shop",
+            api.namespace,
             metadata={"ownerReferences": [owner]},
             spec={"replicas": replicas},
         )
@@ -73,9 +73,11 @@ class LosingOwner:
             self.made += 1
             name = f"{self._name}-x{self.made}"
             owner = {"kind": "ReplicaSet", "name": self._name, "controller": True}
-            meta: Object = {"generateName": f"{self._name}-", "labels": {"app": "shop"}}
+            meta: Object = {"generateName": f"{self._name}-", "labels": {"app": "books"}}
             owners: Object = {} if is_let_go_first else {"ownerReferences": [owner]}
             running = {"phase": "Running"}
-            self._api.put("pods", name, "shop", metadata={**meta, **owners}, status=running)
+            self._api.put(
+                "pods", name, self._api.namespace, metadata={**meta, **owners}, status=running
+            )
             gone = {"metadata": {"labels": {"app": "other"}, "ownerReferences": None}}
-            self._api.edit("pods", name, "shop", gone, "replicaset-controller")
+            self._api.edit("pods", name, self._api.namespace, gone, "replicaset-controller")

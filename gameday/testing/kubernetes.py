@@ -62,6 +62,7 @@ class SimulatedApi:
 
     Attributes:
         uid: of its kube-system: its identity; empty: it has none.
+        namespace: what is meant where none is said.
         forbids: (verb, resource) that it says are not granted, where it is asked; nothing more.
         behind: what answers behind a Service, ``NAMESPACE/NAME:PORT``, by method and target; it
             answers in whatever thread asks.
@@ -73,6 +74,7 @@ class SimulatedApi:
     on_evicted: Callable[[Object], None] | None = None
     uid: str = "uid-of-sim"
     authority: str = ""
+    namespace: str = "books"
     forbids: set[tuple[str, str]] = field(default_factory=set)
     behind: dict[str, Callable[[str, str], Answer]] = field(default_factory=dict)
 
@@ -88,16 +90,20 @@ class SimulatedApi:
     def cluster(
         self,
         *,
-        namespaces: tuple[str, ...] = ("shop",),
+        namespaces: tuple[str, ...] = (),
         context: str = "sim",
         transport: Transport | None = None,
     ) -> Cluster:
-        """Return the driver on this server, in whose time every pause is over at once."""
+        """Return the driver on this server, in whose time every pause is over at once.
+
+        Args:
+            namespaces: that may be touched; empty: the one that is meant where none is said.
+        """
         now = count()
         return Cluster(
             transport or Troubled(self, self.troubles),
             context=context,
-            fences=Fences((context,), namespaces),
+            fences=Fences((context,), namespaces or (self.namespace,)),
             sleep=lambda seconds: None,
             monotonic=lambda: next(now) * 0.5,
         )
@@ -125,10 +131,10 @@ class SimulatedApi:
         self,
         name: str,
         node: str = "",
-        namespace: str = "shop",
+        namespace: str = "",
         *,
-        app: str = "shop",
-        owner: tuple[str, str] | None = ("ReplicaSet", "shop-1"),
+        app: str = "books",
+        owner: tuple[str, str] | None = ("ReplicaSet", "books-1"),
         **spec: Any,
     ) -> Object:
         """Put a ready pod there."""
@@ -138,9 +144,9 @@ class SimulatedApi:
         return self.put(
             "pods",
             name,
-            namespace,
+            namespace or self.namespace,
             metadata=meta,
-            spec={"nodeName": node, "containers": [{"name": "c", "image": "shop:1"}], **spec},
+            spec={"nodeName": node, "containers": [{"name": "c", "image": "books:1"}], **spec},
             status={
                 "phase": "Running",
                 "conditions": [{"type": "Ready", "status": "True"}],

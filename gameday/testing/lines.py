@@ -10,7 +10,7 @@ from gameday.testing.phones import firing
 
 __all__ = ["SERVICES", "SLOS", "Line", "Lines", "Truth", "alert"]
 
-SERVICES = ("checkout", "search")
+SERVICES = ("orders", "search")
 
 SLOS = ("latency", *(f"slo-{number}" for number in range(12)))
 """Of each service; a storm is many of them."""

@@ -235,7 +235,7 @@ class OnCall(Silent):
 
     def _finding(self, step: Step, page: Page) -> Finding:
         wrong = self._character is Character.WRONG
-        service = "storefront" if wrong else self._service
+        service = "web" if wrong else self._service
         detail: dict[Step, dict[str, Any]] = {
             Step.RED: {"moved": ["errors"], "shape": "plateau", "onset": page.fired_at.isoformat()},
             Step.TRACE: {"service": service, "downstream": "db", "span": "SELECT", "traces": ["a"]},

@@ -75,11 +75,11 @@ UNDOER = ("is_present", "recover")
 SLO = """\
 apiVersion: openslo/v1
 kind: SLO
-metadata: {name: checkout}
+metadata: {name: orders}
 spec:
-  service: storefront
+  service: web
   indicator:
-    metadata: {name: checkout}
+    metadata: {name: orders}
     spec:
       ratioMetric:
         counter: true
@@ -175,7 +175,7 @@ def _story(text: str) -> Story:
         scenario=text,
         scenario_path="rehearsal.yaml",
         slo=SLO,
-        slo_path="checkout.yaml",
+        slo_path="orders.yaml",
         runbook="",
         runbook_path="",
         rubric=_rubric(),
@@ -283,7 +283,7 @@ class _Scene:
             self.drawn.character,
             calls=self.calls[RUN],
             mitigation=helps,
-            service="inventory",
+            service="catalog",
         )
 
     def _token(self) -> str:

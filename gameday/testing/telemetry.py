@@ -48,7 +48,7 @@ class FakeMetrics:
                     samples.append(Sample(at, value))
                 at += step
             if samples:
-                labels = {"service": "storefront", "region": region}
+                labels = {"service": "web", "region": region}
                 found.append(Series(labels, tuple(samples)))
         return found
 

@@ -18,10 +18,10 @@ from gameday.testing.machine import Machine
 
 __all__ = ["SimulatedFaults", "SimulatedTarget", "SimulatedUndoer", "World"]
 
-SHIELD = "failover-db"
+SHIELD = "shed-load"
 """A mitigation that keeps users well while the fault is in place."""
 
-ROLLBACK = "rollback-deploy"
+ROLLBACK = "roll-back"
 """A mitigation that takes the fault itself away."""
 
 MARK = "gd-"

@@ -27,7 +27,10 @@ SHOP: dict[str, Any] = {**WHERE, "workload": "deployment/shop"}
 @pytest.fixture
 def api() -> SimulatedApi:
     """A shop of four pods on two nodes in two regions."""
-    api = SimulatedApi(kinds={**KINDS, "chaos-mesh.org/v1alpha1": {"networkchaos": "NetworkChaos"}})
+    api = SimulatedApi(
+        namespace="shop",
+        kinds={**KINDS, "chaos-mesh.org/v1alpha1": {"networkchaos": "NetworkChaos"}},
+    )
     for name, region in (("a1", "a"), ("b1", "b")):
         api.node(name, **{REGION: region})
     api.put(
@@ -50,7 +53,7 @@ def api() -> SimulatedApi:
         spec={"replicas": 4, "template": {"spec": {"containers": [container]}}},
     )
     for index in range(4):
-        api.pod(f"p{index}", ("a1", "b1")[index % 2])
+        api.pod(f"p{index}", ("a1", "b1")[index % 2], app="shop", owner=("ReplicaSet", "shop-1"))
     return api
 
 

@@ -112,7 +112,7 @@ def fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeclaredF
 
 @pytest.fixture
 def place(fault: DeclaredFault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    api = SimulatedApi()
+    api = SimulatedApi(namespace="shop")
     api.put("configmaps", "settings", "shop", data={"currency": "EUR", "language": "en"})
     for number, app in enumerate(("checkout", "checkout", "inventory")):
         api.pod(f"p{number}", "n1", app=app)

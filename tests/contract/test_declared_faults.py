@@ -93,7 +93,10 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    api = SimulatedApi(kinds={**KINDS, "chaos-mesh.org/v1alpha1": {"networkchaos": "NetworkChaos"}})
+    api = SimulatedApi(
+        namespace="shop",
+        kinds={**KINDS, "chaos-mesh.org/v1alpha1": {"networkchaos": "NetworkChaos"}},
+    )
     for node, region in (("a1", "region-a"), ("b1", "region-b")):
         api.node(node, **{REGION: region})
     for app in ("checkout", "inventory"):

@@ -270,18 +270,22 @@ class ClusterSystem(DeployedSystem):
     }
 
     def __init__(self) -> None:
-        self.api = SimulatedApi()
+        self.api = SimulatedApi(namespace="shop")
         self.revision = 0
 
     def log(self) -> DeployLog:
         return self.on(self.api.cluster())
 
     def unreachable(self) -> DeployLog:
-        return self.on(SimulatedApi(troubles=[Trouble("GET", times=10_000)]).cluster())
+        return self.on(
+            SimulatedApi(namespace="shop", troubles=[Trouble("GET", times=10_000)]).cluster()
+        )
 
     def garbled(self) -> DeployLog:
         forbidden = status(403, "deployments.apps is forbidden", reason="Forbidden")
-        return self.on(SimulatedApi(troubles=[Trouble("GET", forbidden, times=99)]).cluster())
+        return self.on(
+            SimulatedApi(namespace="shop", troubles=[Trouble("GET", forbidden, times=99)]).cluster()
+        )
 
     def on(self, cluster: Cluster) -> DeployLog:
         raise NotImplementedError

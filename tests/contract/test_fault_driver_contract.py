@@ -146,7 +146,7 @@ class OnACluster(FaultyPlace):
         return self.driver().prepare(
             "isolate-pods",
             path=str(EXPERIMENTS / "isolate-pods.yaml"),
-            configuration={"selector": "app=shop", "at_most": "100%"},
+            configuration={"selector": "app=books", "at_most": "100%"},
             at=timedelta(0),
             duration=5 * MINUTE,
             run=run,
@@ -169,7 +169,7 @@ class OnAClusterByAddress(OnACluster, MovablePlace):
     def __init__(self, folder: Path, url: str, api: SimulatedApi, address: Address) -> None:
         super().__init__(folder, url, api)
         self.address = address
-        self.another = SimulatedApi(uid="uid-of-another")
+        self.another = SimulatedApi(namespace="shop", uid="uid-of-another")
         self.another.pod("p1", "a1")
 
     def driver(self) -> FaultDriver:
@@ -205,7 +205,11 @@ class OnTheSandbox(FaultyPlace):
             "deploy-change",
             path=str(EXPERIMENTS / "deploy-change.yaml"),
             # Two faults of one run, side by side.
-            configuration={"regions": [self.REGIONS[number - 1]], "seed": number},
+            configuration={
+                "service": "orders",
+                "regions": [self.REGIONS[number - 1]],
+                "seed": number,
+            },
             at=timedelta(0),
             duration=5 * MINUTE,
             run=run,
@@ -222,7 +226,7 @@ class OnTheSandbox(FaultyPlace):
 
     def disturb(self) -> None:
         self.api.deploys.append(
-            {"service": "checkout", "revision": "theirs", "region": self.REGIONS[1]}
+            {"service": "orders", "revision": "theirs", "region": self.REGIONS[1]}
         )
 
     REGIONS = ("eu-west", "us-east")
@@ -264,7 +268,7 @@ class TestChaosToolkitOnACluster(FaultDriverContract):
     @pytest.fixture
     def subject(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OnACluster]:
         monkeypatch.setenv("GAMEDAY_KUBE_CONTEXTS", "sim,nowhere")
-        api = SimulatedApi()
+        api = SimulatedApi(namespace="shop")
         api.pod("p1", "a1")
         with serving(api) as url:
             yield OnACluster(tmp_path, url, api)
@@ -285,7 +289,7 @@ class TestWhichClusterTheFaultsAreIn(PinnedFaultsContract):
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[OnAClusterByAddress]:
         monkeypatch.setenv("GAMEDAY_KUBE_CONTEXTS", "sim,nowhere")
-        api = SimulatedApi()
+        api = SimulatedApi(namespace="shop")
         api.pod("p1", "a1")
         address = Address(api)
         with serving(address) as url:

@@ -67,9 +67,9 @@ class Shop(TracedShop):
         start = round((self.started_at + at).timestamp() * 10**9)
         length = round(duration.total_seconds() * 10**9)
         outer = self._tracers[self.front].start_span(
-            "POST /checkout", kind=SpanKind.SERVER, start_time=start, context=otel.Context()
+            "POST /orders", kind=SpanKind.SERVER, start_time=start, context=otel.Context()
         )
-        outer.set_attributes({"http.route": "/checkout", "http.response.status_code": 200})
+        outer.set_attributes({"http.route": "/orders", "http.response.status_code": 200})
         inner = self._tracers[self.back].start_span(
             "POST /orders",
             kind=SpanKind.SERVER,

@@ -33,8 +33,8 @@ from gameday.testing.served import served
 pytestmark = pytest.mark.served
 
 ROOT = Frame("Thread.run", "/usr/lib/python3/threading.py", 982)
-HANDLE = Frame("Handler.do_POST", "/shop/inventory/server.py", 40)
-QUERY = Frame("reserve", "/shop/inventory/stock.py", 17)
+HANDLE = Frame("Handler.do_POST", "/books/catalog/server.py", 40)
+QUERY = Frame("reserve", "/books/catalog/stock.py", 17)
 
 
 def push_body(service: str, samples: Sequence[Sample], *, at: datetime) -> bytes:

@@ -59,7 +59,7 @@ class Shop(TracedShop):
         status = {"code": "STATUS_CODE_ERROR", "message": "no stock"} if failed else {}
         attributes = [{"key": "http.response.status_code", "value": {"intValue": "200"}}]
         self.kept[trace.hex()] = [
-            self._group(self.front, trace, outer, None, "POST /checkout", start, length)
+            self._group(self.front, trace, outer, None, "POST /orders", start, length)
             | {"status": status, "attributes": attributes},
             self._group(self.back, trace, inner, outer, "POST /orders", start, length // 2),
         ]

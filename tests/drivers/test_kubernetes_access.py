@@ -19,7 +19,7 @@ SIM = {"GAMEDAY_KUBE_CONTEXTS": "sim", "GAMEDAY_KUBE_NAMESPACES": "shop,gd-*"}
 
 
 def test_a_context_is_opened_by_name_and_by_being_current(tmp_path: Path) -> None:
-    api = SimulatedApi()
+    api = SimulatedApi(namespace="shop")
     api.node("a")
     with serving(api) as url:
         path = kubeconfig(tmp_path, url)

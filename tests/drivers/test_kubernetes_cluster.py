@@ -26,7 +26,7 @@ from gameday.testing.kubernetes import KINDS, SimulatedApi
 
 @pytest.fixture
 def api() -> SimulatedApi:
-    return SimulatedApi()
+    return SimulatedApi(namespace="shop")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def cluster(api: SimulatedApi) -> Cluster:
 def test_versions_are_those_the_server_offers(api: SimulatedApi) -> None:
     old = {k: v for k, v in KINDS.items() if not k.startswith("policy")}
     old["policy/v1beta1"] = KINDS["policy/v1"]
-    of_2020 = SimulatedApi(kinds=old).cluster()
+    of_2020 = SimulatedApi(namespace="shop", kinds=old).cluster()
     today = api.cluster()
 
     assert "policy/v1beta1" == of_2020.resource("poddisruptionbudgets").api_version
@@ -108,7 +108,7 @@ def test_a_missing_right_is_named_by_verb_resource_and_namespace(
 
 def test_a_busy_server_is_given_the_time_it_asks_for() -> None:
     busy = status(429, "later", retry_after=7)
-    api = SimulatedApi(troubles=[Trouble("GET .*/pods", busy, times=10**6)])
+    api = SimulatedApi(namespace="shop", troubles=[Trouble("GET .*/pods", busy, times=10**6)])
 
     with pytest.raises(Busy) as raised:
         api.cluster().list("pods")
@@ -201,7 +201,7 @@ def test_an_eviction_says_which_budget_stands_in_the_way(
         "poddisruptionbudgets",
         "keep-one",
         "shop",
-        spec={"minAvailable": 1, "selector": {"matchLabels": {"app": "shop"}}},
+        spec={"minAvailable": 1, "selector": {"matchLabels": {"app": "books"}}},
     )
 
     blocked = evict(cluster, pod)
@@ -238,7 +238,7 @@ def test_a_pod_under_two_budgets_cannot_be_evicted(api: SimulatedApi, cluster: C
             "poddisruptionbudgets",
             name,
             "shop",
-            spec={"minAvailable": 0, "selector": {"matchLabels": {"app": "shop"}}},
+            spec={"minAvailable": 0, "selector": {"matchLabels": {"app": "books"}}},
         )
 
     assert EvictionOutcome.IMPOSSIBLE is evict(cluster, pod).outcome

@@ -21,7 +21,7 @@ REGION = "topology.kubernetes.io/region"
 
 @pytest.fixture
 def api() -> SimulatedApi:
-    api = SimulatedApi()
+    api = SimulatedApi(namespace="shop")
     for name, region in (("a1", "a"), ("a2", "a"), ("b1", "b")):
         api.node(name, **{REGION: region})
     return api
@@ -133,14 +133,14 @@ def test_a_blocked_eviction_is_tried_again_when_its_budget_allows_it(
         "poddisruptionbudgets",
         "most",
         "shop",
-        spec={"minAvailable": 3, "selector": {"matchLabels": {"app": "shop"}}},
+        spec={"minAvailable": 3, "selector": {"matchLabels": {"app": "books"}}},
     )
     lowest = [4]
 
     def replace(pod: dict[str, Any]) -> None:
         lowest[0] = min(lowest[0], len(api.names("pods")))
         name = pod["metadata"]["name"]
-        api.put("pods", f"{name}-new", "shop", metadata={"labels": {"app": "shop"}}, spec={})
+        api.put("pods", f"{name}-new", "shop", metadata={"labels": {"app": "books"}}, spec={})
         allowed = {"status": {"disruptionsAllowed": 1}}
         api.edit("poddisruptionbudgets", "most", "shop", allowed, "controller")
 
@@ -170,7 +170,7 @@ def test_pods_that_wait_for_a_budget_do_not_ask_again_and_again(api: SimulatedAp
         "poddisruptionbudgets",
         "all",
         "shop",
-        spec={"minAvailable": 20, "selector": {"matchLabels": {"app": "shop"}}},
+        spec={"minAvailable": 20, "selector": {"matchLabels": {"app": "books"}}},
     )
     asked = Troubled(api, [])
 
@@ -188,7 +188,7 @@ def test_what_is_blocked_to_the_end_is_named_with_its_budget(
         "poddisruptionbudgets",
         "all",
         "shop",
-        spec={"minAvailable": 1, "selector": {"matchLabels": {"app": "shop"}}},
+        spec={"minAvailable": 1, "selector": {"matchLabels": {"app": "books"}}},
     )
 
     with pytest.raises(Undrained, match=r"within 0.2 s: 1 pod left: shop/p1: .*budget all"):

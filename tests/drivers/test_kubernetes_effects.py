@@ -23,12 +23,12 @@ from gameday.testing.gate import Trouble, status
 from gameday.testing.kubernetes import SimulatedApi
 
 REGION = "topology.kubernetes.io/region"
-STOREFRONT = "Deployment shop/storefront"
+STOREFRONT = "Deployment shop/orders"
 
 
 @pytest.fixture
 def api() -> SimulatedApi:
-    return SimulatedApi()
+    return SimulatedApi(namespace="shop")
 
 
 # --- the book -------------------------------------------------------------------------------------
@@ -72,15 +72,15 @@ def test_pods_that_an_owner_loses_are_still_its(api: SimulatedApi, is_let_go_fir
     said = (found.owner, found.wants, found.before, found.made, found.useless, found.made_in_all)
     assert (STOREFRONT, 2, 2, 23, 23, 23) == said
     assert 3.6 == pytest.approx(found.made_s)
-    assert "shop/storefront-7c9f-x1" == found.useless_pods[0]
-    assert "kubectl -n shop scale deployment/storefront --replicas=0" == found.stopped_by
+    assert "shop/orders-7c9f-x1" == found.useless_pods[0]
+    assert "kubectl -n shop scale deployment/orders --replicas=0" == found.stopped_by
 
 
 def test_a_pod_that_nobody_is_known_to_have_made_is_nobodys(api: SimulatedApi) -> None:
     LosingOwner(api)
     book = Book(api)
 
-    api.put("pods", "bare", "shop", metadata={"generateName": "storefront-"}, status={})
+    api.put("pods", "bare", "shop", metadata={"generateName": "orders-"}, status={})
     book.read(1)
 
     assert [] == list(book.book.effects(1))
@@ -114,10 +114,10 @@ def test_a_pod_that_did_its_work_is_no_pod_too_many(api: SimulatedApi) -> None:
 def test_a_pod_that_fails_is_of_no_use(api: SimulatedApi) -> None:
     LosingOwner(api)
     book = Book(api)
-    api.pod("storefront-7c9f-new", owner=("ReplicaSet", "storefront-7c9f"))
+    api.pod("orders-7c9f-new", owner=("ReplicaSet", "orders-7c9f"))
     book.read(1)
     failed = {"status": {"phase": "Failed", "reason": "OutOfcpu"}}
-    api.edit("pods", "storefront-7c9f-new", "shop", failed, "kubelet")
+    api.edit("pods", "orders-7c9f-new", "shop", failed, "kubelet")
     book.read(2)
 
     assert (1, 1, 0) == (book.one(2).made, book.one(2).useless, book.one(2).evicted)
@@ -138,8 +138,8 @@ def test_a_job_counts_its_failures_itself(api: SimulatedApi) -> None:
 def test_a_pod_that_is_deleted_is_gone_and_its_successor_made(api: SimulatedApi) -> None:
     LosingOwner(api)
     book = Book(api)
-    api.remove("pods", "storefront-7c9f-0", "shop")
-    api.pod("storefront-7c9f-new", owner=("ReplicaSet", "storefront-7c9f"))
+    api.remove("pods", "orders-7c9f-0", "shop")
+    api.pod("orders-7c9f-new", owner=("ReplicaSet", "orders-7c9f"))
 
     book.read(1)
 
@@ -153,10 +153,10 @@ def restarted(times: int) -> dict[str, Any]:
 
 def test_restarts_count_from_when_the_drill_began(api: SimulatedApi) -> None:
     LosingOwner(api)
-    api.edit("pods", "storefront-7c9f-0", "shop", restarted(7), "kubelet")
+    api.edit("pods", "orders-7c9f-0", "shop", restarted(7), "kubelet")
     book = Book(api)
     for at, times in ((10, 8), (20, 9)):
-        api.edit("pods", "storefront-7c9f-0", "shop", restarted(times), "kubelet")
+        api.edit("pods", "orders-7c9f-0", "shop", restarted(times), "kubelet")
         book.read(at)
 
     found = book.one(25)
@@ -178,7 +178,7 @@ def test_restarts_count_from_when_the_drill_began(api: SimulatedApi) -> None:
 def test_what_the_cluster_takes_away_is_evicted(api: SimulatedApi, taken: dict[str, Any]) -> None:
     LosingOwner(api)
     book = Book(api)
-    api.edit("pods", "storefront-7c9f-0", "shop", {"status": taken}, "kubelet")
+    api.edit("pods", "orders-7c9f-0", "shop", {"status": taken}, "kubelet")
     book.read(1)
 
     assert 1 == book.one(1).evicted
@@ -192,7 +192,7 @@ def test_what_a_drain_evicts_is_not_the_clusters_doing(api: SimulatedApi) -> Non
         "status": "True",
         "reason": "EvictionByEvictionAPI",
     }
-    api.edit("pods", "storefront-7c9f-0", "shop", {"status": {"conditions": [condition]}}, "api")
+    api.edit("pods", "orders-7c9f-0", "shop", {"status": {"conditions": [condition]}}, "api")
     book.read(1)
 
     assert [] == list(book.book.effects(1))
@@ -203,9 +203,9 @@ def test_a_pod_waits_that_finds_no_place_or_does_not_start(api: SimulatedApi) ->
     book = Book(api)
     no_place = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     for name, conditions in (("a", [no_place]), ("b", [])):
-        api.pod(f"storefront-7c9f-{name}", owner=("ReplicaSet", "storefront-7c9f"))
+        api.pod(f"orders-7c9f-{name}", owner=("ReplicaSet", "orders-7c9f"))
         pending = {"status": {"phase": "Pending", "conditions": conditions}}
-        api.edit("pods", f"storefront-7c9f-{name}", "shop", pending, "scheduler")
+        api.edit("pods", f"orders-7c9f-{name}", "shop", pending, "scheduler")
     book.read(1)
 
     assert (1, 2) == (book.one(2).waiting, book.one(32).waiting)
@@ -220,7 +220,7 @@ def test_an_owner_that_nobody_may_ask_is_told_by_its_own_name(api: SimulatedApi)
 
     found = book.one(1)
 
-    assert ("ReplicaSet shop/storefront-7c9f", None, 2) == (found.owner, found.wants, found.before)
+    assert ("ReplicaSet shop/orders-7c9f", None, 2) == (found.owner, found.wants, found.before)
 
 
 # --- the watch ------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ async def test_a_workload_that_multiplies_during_a_drain_is_noticed_with_its_own
     api.node("n1", **{REGION: "a"})
     api.node("n2", **{REGION: "b"})
     owner = LosingOwner(api, replicas=2)
-    api.edit("pods", "storefront-7c9f-0", "shop", {"spec": {"nodeName": "n1"}}, "scheduler")
+    api.edit("pods", "orders-7c9f-0", "shop", {"spec": {"nodeName": "n1"}}, "scheduler")
     api.on_evicted = lambda _: owner.lose(23)
     cluster = api.cluster()
 

@@ -32,7 +32,7 @@ LACKS = 'User "bob" cannot get resource "namespaces" in API group "" in the name
 def forbidding(uid: str = "uid-of-sim", authority: str = "") -> SimulatedApi:
     """Return a server whose kube-system may not be read."""
     lacks = Trouble(KUBE_SYSTEM, status(403, LACKS, reason="Forbidden"), times=99)
-    return SimulatedApi(uid=uid, authority=authority, troubles=[lacks])
+    return SimulatedApi(namespace="shop", uid=uid, authority=authority, troubles=[lacks])
 
 
 def noted(api: SimulatedApi) -> dict[str, str]:
@@ -43,7 +43,7 @@ def noted(api: SimulatedApi) -> dict[str, str]:
 
 
 def test_a_cluster_is_its_kube_system() -> None:
-    found = identity_of(SimulatedApi(uid="u-1", authority="a" * 64).cluster())
+    found = identity_of(SimulatedApi(namespace="shop", uid="u-1", authority="a" * 64).cluster())
 
     assert ClusterIdentity(uid="u-1", authority="a" * 64) == found
     assert "" == found.doubt("https://c")
@@ -67,7 +67,7 @@ def test_where_kube_system_may_not_be_read_that_is_said_with_what_grants_it(
 
 
 def test_a_server_that_does_not_answer_is_no_identity() -> None:
-    api = SimulatedApi(troubles=[Trouble(KUBE_SYSTEM, times=99)])
+    api = SimulatedApi(namespace="shop", troubles=[Trouble(KUBE_SYSTEM, times=99)])
 
     with pytest.raises(TemporaryDriverError, match="does not answer"):
         identity_of(api.cluster())
@@ -77,20 +77,20 @@ def test_a_server_that_does_not_answer_is_no_identity() -> None:
 
 
 def test_the_same_cluster_is_believed_also_with_another_certificate() -> None:
-    before = noted(SimulatedApi(authority="a" * 64))
+    before = noted(SimulatedApi(namespace="shop", authority="a" * 64))
 
-    check_identity(SimulatedApi(authority="b" * 64).cluster(), before)
+    check_identity(SimulatedApi(namespace="shop", authority="b" * 64).cluster(), before)
 
 
 def test_another_cluster_at_the_address_is_named_with_the_one_that_is_meant() -> None:
-    meant = noted(SimulatedApi(uid="u-1"))
+    meant = noted(SimulatedApi(namespace="shop", uid="u-1"))
 
     with pytest.raises(AnotherCluster, match=r"another cluster answers at .*sim.*u-2.*u-1"):
-        check_identity(SimulatedApi(uid="u-2").cluster(), meant)
+        check_identity(SimulatedApi(namespace="shop", uid="u-2").cluster(), meant)
 
 
 def test_who_cannot_tell_any_more_does_not_believe() -> None:
-    meant = noted(SimulatedApi(uid="u-1", authority="a" * 64))
+    meant = noted(SimulatedApi(namespace="shop", uid="u-1", authority="a" * 64))
 
     with pytest.raises(AnotherCluster, match=r"u-1 still answers .* is not known.*'bob' lacks"):
         check_identity(forbidding("u-1", "a" * 64).cluster(), meant)
@@ -98,7 +98,9 @@ def test_who_cannot_tell_any_more_does_not_believe() -> None:
 
 def test_a_cluster_without_a_kube_system_is_not_the_one_that_had_one() -> None:
     with pytest.raises(AnotherCluster, match="it has no namespace kube-system"):
-        check_identity(SimulatedApi(uid="").cluster(), noted(SimulatedApi()))
+        check_identity(
+            SimulatedApi(namespace="shop", uid="").cluster(), noted(SimulatedApi(namespace="shop"))
+        )
 
 
 def test_a_cluster_known_by_its_authority_is_told_from_those_of_others() -> None:
@@ -110,8 +112,10 @@ def test_a_cluster_known_by_its_authority_is_told_from_those_of_others() -> None
 
 
 def test_what_was_never_known_is_believed_as_before() -> None:
-    check_identity(SimulatedApi(authority="a" * 64).cluster(), noted(forbidding()))
-    check_identity(SimulatedApi().cluster(), None)
+    check_identity(
+        SimulatedApi(namespace="shop", authority="a" * 64).cluster(), noted(forbidding())
+    )
+    check_identity(SimulatedApi(namespace="shop").cluster(), None)
 
 
 # --- the authority --------------------------------------------------------------------------------
@@ -184,7 +188,10 @@ def undo_of(api: SimulatedApi, path: str, uid: str) -> Undo:
 async def test_mitigations_are_neither_proven_nor_taken_back_in_another_cluster(
     tmp_path: Path,
 ) -> None:
-    api, another = SimulatedApi(), SimulatedApi(uid="uid-of-another")
+    api, another = (
+        SimulatedApi(namespace="shop"),
+        SimulatedApi(namespace="shop", uid="uid-of-another"),
+    )
     uid = mitigated(api)["metadata"]["uid"]
     mitigated(another)
     address = Address(another)
@@ -205,7 +212,10 @@ async def test_mitigations_are_neither_proven_nor_taken_back_in_another_cluster(
 
 
 async def test_a_cluster_that_changes_while_it_is_read_proves_nothing(tmp_path: Path) -> None:
-    api, another = SimulatedApi(), SimulatedApi(uid="uid-of-another")
+    api, another = (
+        SimulatedApi(namespace="shop"),
+        SimulatedApi(namespace="shop", uid="uid-of-another"),
+    )
     uid = mitigated(api)["metadata"]["uid"]
     address = Address(api)
     listed = Trouble(
@@ -224,7 +234,7 @@ async def test_a_cluster_that_changes_while_it_is_read_proves_nothing(tmp_path: 
 async def test_a_deployment_made_anew_from_a_copy_is_another_object_and_left_alone(
     tmp_path: Path,
 ) -> None:
-    api = SimulatedApi()
+    api = SimulatedApi(namespace="shop")
     mitigated(api)
     with serving(api) as url:
         undo = undo_of(api, kubeconfig(tmp_path, url), "uid-of-its-namesake")
@@ -243,7 +253,7 @@ async def test_a_deployment_made_anew_from_a_copy_is_another_object_and_left_alo
 
 
 async def test_an_undo_of_before_there_were_identities_is_recovered_as_ever(tmp_path: Path) -> None:
-    api = SimulatedApi()
+    api = SimulatedApi(namespace="shop")
     uid = mitigated(api)["metadata"]["uid"]
     with serving(api) as url:
         known = undo_of(api, kubeconfig(tmp_path, url), uid)

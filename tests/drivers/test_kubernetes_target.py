@@ -67,7 +67,7 @@ def replica_set(
 
 @pytest.fixture
 def api() -> SimulatedApi:
-    api = SimulatedApi()
+    api = SimulatedApi(namespace="shop")
     for region in ("region-a", "region-b"):
         deployment(api, "inventory", region, SHOP_DATABASE="primary", OTHER="kept")
     deployment(api, "edge", "global", SHOP_REGIONS="region-a,region-b", SHOP_DRAINED="")
@@ -234,7 +234,7 @@ async def test_a_shop_scaled_to_nothing_is_not_ready(api: SimulatedApi) -> None:
 
 async def test_a_namespace_without_a_shop_says_how_to_put_one_there() -> None:
     with pytest.raises(PermanentDriverError, match="gameday sandbox up --context sim"):
-        await target(SimulatedApi()).check()
+        await target(SimulatedApi(namespace="shop")).check()
 
 
 class Mailbox:

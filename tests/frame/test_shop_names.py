@@ -34,26 +34,6 @@ ROOMS = {
 }
 """The shop's declared rooms, and what each is for it. One may go, none may come."""
 
-_EXAMPLE = "an example world of the public fakes"
-
-LEFT = {
-    "gameday/testing/contracts/alerts.py": _EXAMPLE,
-    "gameday/testing/contracts/pager.py": _EXAMPLE,
-    "gameday/testing/contracts/profiles.py": _EXAMPLE,
-    "gameday/testing/contracts/traces.py": _EXAMPLE,
-    "gameday/testing/control.py": _EXAMPLE,
-    "gameday/testing/desk.py": _EXAMPLE,
-    "gameday/testing/drawing.py": _EXAMPLE,
-    "gameday/testing/effects.py": _EXAMPLE,
-    "gameday/testing/kubernetes.py": _EXAMPLE,
-    "gameday/testing/lines.py": _EXAMPLE,
-    "gameday/testing/oncall.py": _EXAMPLE,
-    "gameday/testing/rehearsal.py": _EXAMPLE,
-    "gameday/testing/telemetry.py": _EXAMPLE,
-    "gameday/testing/world.py": _EXAMPLE,
-}
-"""What is left beside them, with the reason: it can only become shorter."""
-
 
 def own_names() -> set[str]:
     """Return what the shop alone is called by: its services, variables, labels, mitigations."""
@@ -126,11 +106,10 @@ def found() -> dict[str, set[str]]:
 
 
 def test_no_code_knows_a_name_of_the_shop_but_its_own_rooms() -> None:
-    assert {} == {name: names for name, names in found().items() if name not in LEFT}
+    assert {} == found()
 
 
-def test_what_is_left_still_knows_one_and_every_room_is_there() -> None:
-    assert set(LEFT) == set(found())
+def test_every_room_of_its_own_is_there() -> None:
     assert [] == [room for room in ROOMS if not (ROOT / room).exists()]
 
 

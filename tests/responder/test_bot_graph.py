@@ -31,7 +31,7 @@ LINKS = {
 }
 RUNBOOK = """---
 alert: CheckoutLatencyBudgetBurn
-service: storefront
+service: web
 ---
 
 # CheckoutLatencyBudgetBurn
@@ -51,7 +51,7 @@ service: storefront
 
 
 class Metrics(FakeMetrics):
-    """RED of the storefront, and a graph in which the stock fails behind the checkout."""
+    """RED of the web, and a graph in which the stock fails behind the checkout."""
 
     def __init__(self, *, graph: Sequence[tuple[str, str, bool]]) -> None:
         super().__init__(self.red, ["eu-west"])
@@ -119,7 +119,7 @@ async def test_the_service_at_the_end_of_the_failing_calls_is_named_and_mended()
     desk = await worked(
         Metrics(
             graph=[
-                ("storefront", "checkout", True),
+                ("web", "checkout", True),
                 ("checkout", "stock", True),
                 ("checkout", "prices", False),
             ]
@@ -128,7 +128,7 @@ async def test_the_service_at_the_end_of_the_failing_calls_is_named_and_mended()
 
     trace = desk.finding(Step.TRACE)
     assert ("stock", None) == told(trace)
-    assert "storefront → checkout → stock errors went from 0.0% to 50.0%" in trace.summary
+    assert "web → checkout → stock errors went from 0.0% to 50.0%" in trace.summary
     assert [("restart", {"service": "stock"})] == desk.mitigations
     assert [Step.RED, Step.TRACE, Step.MITIGATE] == [f.step for f in desk.findings]
 
@@ -136,7 +136,7 @@ async def test_the_service_at_the_end_of_the_failing_calls_is_named_and_mended()
 async def test_a_graph_that_knows_no_call_of_the_service_is_unknown_and_nothing_is_tried() -> None:
     desk = await worked(Metrics(graph=[("ads", "stock", True)]))
 
-    assert "no call of storefront is counted" in desk.finding(Step.TRACE).summary
+    assert "no call of web is counted" in desk.finding(Step.TRACE).summary
     assert [] == desk.mitigations
 
 
@@ -156,7 +156,7 @@ async def test_a_prometheus_that_refuses_the_graph_is_an_unknown_step() -> None:
 
 @pytest.mark.parametrize("step", [Step.PROFILE, Step.BLAME])
 async def test_what_the_system_has_not_is_not_reported(step: Step) -> None:
-    desk = await worked(Metrics(graph=[("storefront", "checkout", True)]))
+    desk = await worked(Metrics(graph=[("web", "checkout", True)]))
 
     assert step not in [f.step for f in desk.findings]
 
@@ -172,7 +172,7 @@ async def test_what_went_live_with_the_service_is_blamed_and_rolled_back() -> No
     )
 
     desk = await worked(
-        Metrics(graph=[("storefront", "checkout", True), ("checkout", "stock", True)]),
+        Metrics(graph=[("web", "checkout", True), ("checkout", "stock", True)]),
         toolbox=toolbox,
         runbook=runbook,
         deploys=[

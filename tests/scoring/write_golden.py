@@ -33,7 +33,7 @@ SCENARIO = {
         "faults": [{"experiment": "slow-downstream", "with": {"ratio": 0.7}, "duration": "60s"}],
         "expect": {
             "errorRatio": 0.7,
-            "culprit": {"service": "inventory", "downstream": "db"},
+            "culprit": {"service": "catalog", "downstream": "db"},
             "mitigation": list(REHEARSED.mitigations),
         },
         "responder": "bot",

@@ -57,8 +57,8 @@ def scenario(
     parts = {"ratio": 0.0 if silent else 0.7, "places": 2, "ttl": False}
     expect: dict[str, object] = {
         "errorRatio": parts["ratio"],
-        "culprit": {"service": "inventory", "downstream": "db"},
-        "mitigation": ["failover-db"],
+        "culprit": {"service": "catalog", "downstream": "db"},
+        "mitigation": ["shed-load"],
     }
     if silent:
         expect["alert"] = "none"
@@ -66,7 +66,7 @@ def scenario(
         {
             "metadata": {"name": "rehearsal"},
             "spec": {
-                "slo": "checkout",
+                "slo": "orders",
                 "steadyState": {"for": "2s", "burnRateBelow": 1, "within": "6s"},
                 "faults": [
                     {"experiment": f"fault-{n}", "with": parts, "at": f"{n}s", "duration": lasts}

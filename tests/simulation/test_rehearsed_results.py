@@ -65,7 +65,7 @@ def test_a_run_that_was_refused_after_it_began_says_why_and_what_to_do() -> None
 
     (refusal,) = result.refusals
     assert Ground.STEADY_STATE == refusal.ground
-    assert refusal.reason.startswith("steady state not met: the burn rate of 'checkout' is")
+    assert refusal.reason.startswith("steady state not met: the burn rate of 'orders' is")
     assert refusal.remedy
 
 

@@ -19,8 +19,8 @@ from scoring.slo import NoData, Objective, workbook_windows
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
 SLO = Slo(
-    id="checkout",
-    service="storefront",
+    id="orders",
+    service="web",
     objective=Objective(0.99, 30 * DAY),
     good_query="good",
     total_query="total",
@@ -116,7 +116,7 @@ def test_the_port_shows_what_was_stored_in_a_span() -> None:
 
     def states(since: int, until: int) -> list[tuple[bool, bool]]:
         asked = watched.prometheus.alerts(
-            slo="checkout", since=began + since * SECOND, until=began + until * SECOND
+            slo="orders", since=began + since * SECOND, until=began + until * SECOND
         )
         found = watched.machine.run(asked, within=SECOND)
         page = [s for s in found if s.labels["long_window"] == "1h"]

@@ -31,7 +31,7 @@ class Left:
         for number in (1, 2):
             self.machine.run(self.faults.inject(self.planned(number)), within=MINUTE)
         self.undos.append(
-            SimulatedTarget(self.world, time_scale=1).undo_of_mitigation("r1", "failover-db", {})
+            SimulatedTarget(self.world, time_scale=1).undo_of_mitigation("r1", "shed-load", {})
         )
         self.world.mitigate(SHIELD)
         for undo in self.undos:

@@ -30,7 +30,7 @@ TIME_SCALE = 240
 """What the story's windows are divided by: one hour is fifteen seconds."""
 
 ALERTING_SLO = Cell.promised(
-    "checkout", Objective(0.999, 30 * 24 * HOUR), (BurnWindow(HOUR, 20 * MINUTE, 14.4),)
+    "orders", Objective(0.999, 30 * 24 * HOUR), (BurnWindow(HOUR, 20 * MINUTE, 14.4),)
 )
 """The SLO of the story; `gameday.testing.monitored` has an exporter that counts its events."""
 
@@ -145,9 +145,9 @@ class AlertSourceContract:
     def test_its_labels_say_whose_it_is_and_which_branch(self, subject: Alerted) -> None:
         (state,) = subject.during.alerts
         wanted = {
-            "alertname": "CheckoutBudgetBurn",
-            "slo": "checkout",
-            "service": "checkout",
+            "alertname": "OrdersBudgetBurn",
+            "slo": "orders",
+            "service": "orders",
             "severity": "page",
             "long_window": "1h",
             "short_window": "20m",

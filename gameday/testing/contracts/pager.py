@@ -114,7 +114,7 @@ class PagerContract:
             body = called.tool.bodies[0].decode().replace("&amp;", "&")
             for link in _notification().links.model_dump().values():
                 assert link in body
-            assert "checkout is too slow" in body
+            assert "orders is too slow" in body
             assert "14.6" in body
 
         _play(subject, play)
@@ -123,7 +123,7 @@ class PagerContract:
         async def play(called: _Called) -> None:
             await called.pager.page(replace(_notification(), drill=True))
 
-            assert "[DRILL] checkout is too slow" in called.tool.bodies[0].decode()
+            assert "[DRILL] orders is too slow" in called.tool.bodies[0].decode()
 
         _play(subject, play)
 
@@ -399,11 +399,11 @@ def _play(
     asyncio.run(play())
 
 
-def _notification(key: str = "checkout/checkout-latency/1") -> Notification:
+def _notification(key: str = "orders/orders-latency/1") -> Notification:
     return Notification(
         key=key,
-        summary="checkout is too slow & <burning>",
-        service="checkout",
+        summary="orders is too slow & <burning>",
+        service="orders",
         source="prometheus",
         links=Links(
             red="https://gameday.example/go/red?a=1&b=2",

@@ -20,8 +20,8 @@ __all__ = ["ProfileSourceContract", "ProfiledService", "Sample"]
 T = TypeVar("T")
 
 ROOT = Frame("Thread.run", "/usr/lib/python3/threading.py", 982)
-HANDLE = Frame("Handler.do_POST", "/shop/inventory/server.py", 40)
-QUERY = Frame("reserve", "/shop/inventory/stock.py", 17)
+HANDLE = Frame("Handler.do_POST", "/books/catalog/server.py", 40)
+QUERY = Frame("reserve", "/books/catalog/stock.py", 17)
 
 Sample = tuple[str, tuple[Frame, ...], int]
 """Trace id (or empty), stack root first, milliseconds."""

@@ -48,7 +48,7 @@ class TracedShop(ABC):
     def request(self, at: timedelta, duration: timedelta, *, failed: bool = False) -> str:
         """Send one trace; return its id.
 
-        A server span ``POST /checkout`` of front, with ``http.response.status_code`` 200, is the
+        A server span ``POST /orders`` of front, with ``http.response.status_code`` 200, is the
         root; below it is a server span of back, which is half as long. What is traced says of
         itself that its ``cloud.region`` is ``eu-west``.
 
@@ -109,7 +109,7 @@ class TraceSourceContract:
         assert (subject.front, subject.back) == (outer.service, inner.service)
         assert outer.span_id == inner.parent_id
         assert outer.parent_id is None
-        assert ("POST /checkout", "server", False) == (outer.name, outer.kind, outer.error)
+        assert ("POST /orders", "server", False) == (outer.name, outer.kind, outer.error)
         assert timedelta(milliseconds=80) == outer.duration
         assert timedelta(milliseconds=40) == inner.duration
         assert subject.started_at == outer.started_at

@@ -28,7 +28,10 @@ class Moved:
     """A place whose cluster is replaced by another at its address, which shows no fault."""
 
     def __init__(self, folder: Path) -> None:
-        self.api, self.another = SimulatedApi(), SimulatedApi(uid="uid-of-another")
+        self.api, self.another = (
+            SimulatedApi(namespace="shop"),
+            SimulatedApi(namespace="shop", uid="uid-of-another"),
+        )
         self.address = Address(self.api)
         self.folder = folder
         self.place = Place("sim", "shop")

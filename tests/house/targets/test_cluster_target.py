@@ -85,7 +85,7 @@ def test_time_runs_faster_only_where_nobody_depends_on_it() -> None:
 
 
 def prepared() -> Undo:
-    cluster = SimulatedApi().cluster()
+    cluster = SimulatedApi(namespace="shop").cluster()
     faults = ClusterFaults(
         ChaosToolkit(toxiproxy_url="http://127.0.0.1:9"),
         PLACE,
@@ -149,7 +149,7 @@ async def test_a_fault_that_took_pods_is_over_when_they_are_back(
         return False
 
     undo = Undo("u", "experiment", "r", "d", "c", {"configuration": configuration})
-    cluster = SimulatedApi().cluster()
+    cluster = SimulatedApi(namespace="shop").cluster()
     faults = ClusterFaults(
         Gone(), PLACE, cluster, identity=identity_of(cluster), pods_back=pods_back
     )

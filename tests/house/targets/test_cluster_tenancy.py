@@ -26,7 +26,7 @@ DOCUMENTS: list[Object] = [
 
 @pytest.fixture
 def api() -> SimulatedApi:
-    return SimulatedApi()
+    return SimulatedApi(namespace="shop")
 
 
 def put(api: SimulatedApi, resource: str, name: str, **labels: str) -> None:
