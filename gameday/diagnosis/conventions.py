@@ -80,29 +80,29 @@ class MetricNames:
         """Return the expression of the share of requests that fail."""
         failing = f'{self.status}{self.operator}"{self.failed}"'
         return (
-            f"sum by (region) ({self._requests(services, histograms, failing)})"
-            f" / sum by (region) ({self._requests(services, histograms)})"
+            f"sum by ({{region}}) ({self._requests(services, histograms, failing)})"
+            f" / sum by ({{region}}) ({self._requests(services, histograms)})"
         )
 
     def durations(self, services: Sequence[str], histograms: Histograms) -> str:
         """Return the expression of how long requests take, in seconds."""
         if self.mean:
             gauges = " or ".join(f"{self.mean}{self._selected(s)}" for s in services)
-            found = f"max by (region) ({gauges})"
+            found = f"max by ({{region}}) ({gauges})"
         elif histograms is Histograms.NONE:
             found = (
-                f"sum by (region) ({self._rates(f'{self.duration}_sum', services)})"
-                f" / sum by (region) ({self._rates(f'{self.duration}_count', services)})"
+                f"sum by ({{region}}) ({self._rates(f'{self.duration}_sum', services)})"
+                f" / sum by ({{region}}) ({self._rates(f'{self.duration}_count', services)})"
             )
         elif histograms is Histograms.NATIVE:
             found = (
                 f"histogram_quantile({QUANTILE},"
-                f" sum by (region) ({self._rates(self.duration, services)}))"
+                f" sum by ({{region}}) ({self._rates(self.duration, services)}))"
             )
         else:
             found = (
                 f"histogram_quantile({QUANTILE},"
-                f" sum by (region, le) ({self._rates(f'{self.duration}_bucket', services)}))"
+                f" sum by ({{region}}, le) ({self._rates(f'{self.duration}_bucket', services)}))"
             )
         return found if self.per_second == 1 else f"{found} / {self.per_second}"
 
@@ -149,7 +149,7 @@ class Convention:
         services = _matchers(self.services if label is None else (ServiceLabel(label),))
         # Alternatives are told apart by region alone: with the status they would not be the same
         # series, and both be drawn.
-        by = f"region, {self.metrics[0].status}" if len(self.metrics) == 1 else "region"
+        by = "{region}" + (f", {self.metrics[0].status}" if len(self.metrics) == 1 else "")
         is_mean = histograms is Histograms.NONE and not any(m.mean for m in self.metrics)
         return RedQueries(
             rate=" or ".join(m.rate(services, histograms, by=by) for m in self.metrics),

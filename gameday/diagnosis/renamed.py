@@ -1,11 +1,13 @@
-"""Traces and profiles of a store that names services otherwise than the system's metrics do.
+"""Traces and profiles of a store that names things otherwise than the system's metrics do.
 
-Whoever reads them asks by the system's own names, and is answered in them.
+Whoever reads them asks by the system's own names of services, and is answered in them; where a
+process runs is said in one place, whatever the system calls regions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,13 +20,25 @@ __all__ = ["RenamedProfiles", "RenamedTraces"]
 _PEER = "peer.service"
 """The attribute of a span that names another service."""
 
+_PLACE = "cloud.region"
+"""The attribute of a process that says in which region it runs."""
+
+_NO_LABEL = re.compile(r"\W")
+"""What of an attribute's name becomes an underscore in a label of Prometheus'."""
+
 
 class RenamedTraces:
     """Traces with services under our names; fulfils `gameday.ports.TraceSource`."""
 
-    def __init__(self, inner: TraceSource, names: ServiceNames) -> None:
+    def __init__(self, inner: TraceSource, names: ServiceNames, *, region: str = "") -> None:
+        """Read these traces.
+
+        Args:
+            region: the label of metrics that tells regions apart; empty: nobody says.
+        """
         self._inner = inner
         self._names = names
+        self._region = region
 
     async def search(
         self,
@@ -56,11 +70,19 @@ class RenamedTraces:
         return replace(trace, spans=tuple(self._span(span) for span in trace.spans))
 
     def _span(self, span: Span) -> Span:
+        if self._region:
+            span = replace(span, resource=self._placed(span.resource))
         service, peer = self._names.to_ours(span.service), span.attributes.get(_PEER)
         if isinstance(peer, str) and self._names.to_ours(peer) != peer:
             attributes = {**span.attributes, _PEER: self._names.to_ours(peer)}
             return replace(span, service=service, attributes=attributes)
         return span if service == span.service else replace(span, service=service)
+
+    def _placed(self, resource: Mapping[str, object]) -> Mapping[str, object]:
+        """Return what a process says of itself, with its region where `region_of` looks first."""
+        told = (v for k, v in resource.items() if _NO_LABEL.sub("_", k) == self._region)
+        region = next(told, None)
+        return resource if region is None else {**resource, _PLACE: region}
 
 
 class RenamedProfiles:

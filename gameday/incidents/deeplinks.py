@@ -33,6 +33,7 @@ class Tools:
         graph: how the calls between services are asked for, where there are no traces.
         is_tempo: whether the traces are a Tempo's, and not a Jaeger's.
         traced_as: what the traces call services; profiled_as: what the profiles do.
+        region: the label by which the traces tell regions apart; empty: as everybody does.
     """
 
     prometheus: str
@@ -45,6 +46,7 @@ class Tools:
     is_tempo: bool = False
     traced_as: ServiceNames = SAME_NAMES
     profiled_as: ServiceNames = SAME_NAMES
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)

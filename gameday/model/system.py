@@ -7,6 +7,7 @@ does I/O.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -237,7 +238,21 @@ class Regions(Noun):
     """How metrics and traces tell regions apart."""
 
     label: Text = "region"
+    """Of metrics; of traces the attribute of the process that is called so, where its points are
+    underscores: ``cloud_region`` is ``cloud.region``."""
     names: tuple[Text, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _can_be_told_apart(self) -> Regions:
+        if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", self.label):
+            raise wrong(
+                f"'{self.label}' is no label of Prometheus'",
+                "write it as it stands in the metrics: letters, digits and underscores",
+            )
+        twice = next((name for name in self.names if self.names.count(name) > 1), None)
+        if twice is not None:
+            raise wrong(f"names '{twice}' twice", "write each region once")
+        return self
 
 
 class SystemMetadata(Noun):

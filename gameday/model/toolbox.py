@@ -26,6 +26,7 @@ class Instrument(Value):
         headers: what is shown to it; ca, cert, key: whom to believe, and who asks.
         is_tempo: whether its traces are a Tempo's, and not a Jaeger's.
         services: what it calls services, by our names, where those differ.
+        region: the label by which its traces tell regions apart; empty: as everybody does.
     """
 
     url: str
@@ -35,6 +36,7 @@ class Instrument(Value):
     key: str = ""
     is_tempo: bool = False
     services: Mapping[str, str] = Field(default_factory=dict)
+    region: str = ""
 
     @property
     def names(self) -> ServiceNames:

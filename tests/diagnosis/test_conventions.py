@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -105,6 +106,22 @@ def test_a_label_of_the_documents_takes_the_place_of_the_usual_ones() -> None:
         'sum by (region, code) (rate(traefik_service_requests_total{backend="pages"}[60s]))'
         == queries.of("pages", window=MINUTE)[Signal.RATE]
     )
+
+
+def test_regions_are_told_apart_by_the_label_that_is_named_and_drawn_under_their_own() -> None:
+    queries = replace(PRESETS[RedPreset.HAPROXY].queries(), region="zone")
+
+    answers = 'rate(haproxy_backend_http_responses_total{proxy="pages"}[60s])'
+    assert (
+        f'label_replace(sum by (zone, code) ({answers}), "region", "$1", "zone", "(.+)")'
+        == queries.of("pages", window=MINUTE)[Signal.RATE]
+    )
+
+
+def test_own_queries_may_name_the_label_of_regions() -> None:
+    own = RedQueries("sum by ({region}) (rate(visits[{window}]))")
+
+    assert "sum by (region) (rate(visits[60s]))" == own.of("pages", window=MINUTE)[Signal.RATE]
 
 
 def test_own_queries_are_filled_in_and_what_is_not_measured_is_left_out() -> None:

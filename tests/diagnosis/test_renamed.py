@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from opened_drill import NOON, slow_trace
 
+from gameday.diagnosis.exclusive import region_of
 from gameday.diagnosis.renamed import RenamedProfiles, RenamedTraces
-from gameday.model.service_names import ServiceNames
+from gameday.model.service_names import SAME_NAMES, ServiceNames
 from gameday.model.signals import Frame, Profile, Stack, Trace
 from gameday.testing.telemetry import FakeProfiles, FakeTraces
 
@@ -20,6 +22,30 @@ def theirs() -> Trace:
     trace = slow_trace(1)
     peer = {**trace.spans[0].attributes, "peer.service": "inventory"}
     return replace(trace, spans=(replace(trace.spans[0], attributes=peer), *trace.spans[1:]))
+
+
+@pytest.mark.parametrize(
+    ("resource", "told"),
+    [
+        ({"deployment.zone": "eu"}, "eu"),
+        ({"deployment.zone": "eu", "cloud.region": "europe-west1"}, "eu"),
+        ({"cloud.region": "europe-west1"}, "europe-west1"),
+        ({}, None),
+    ],
+)
+async def test_a_process_is_in_the_region_that_the_label_of_the_metrics_tells(
+    resource: dict[str, object], told: str | None
+) -> None:
+    trace = slow_trace(1)
+    root = replace(trace.root(), resource=resource)
+    source = RenamedTraces(
+        FakeTraces([replace(trace, spans=(root,))]), SAME_NAMES, region="deployment_zone"
+    )
+
+    found = await source.trace(trace.trace_id)
+
+    assert found is not None
+    assert told == region_of(found.root())
 
 
 async def test_traces_are_found_by_our_names_and_told_in_them() -> None:

@@ -62,7 +62,7 @@ async def _answer(page: Page, token: str, toolbox: Toolbox) -> None:
     def traces(url: str) -> TraceSource:
         told = toolbox.at(url)
         store = traces_at(url, is_tempo=told.is_tempo, credentials=_shown_to(told))
-        return RenamedTraces(store, told.names)
+        return RenamedTraces(store, told.names, region=told.region)
 
     def profiles(url: str) -> ProfileSource:
         pyroscope = PyroscopeProfiles(url, credentials=_shown_to(toolbox.at(url)))

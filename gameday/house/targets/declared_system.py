@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gameday.diagnosis.conventions import PRESETS
@@ -53,7 +54,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
     cluster = await asyncio.to_thread(opened_cluster, spec)
     asked = credentials_of(spec.metrics.prometheus)
     url = str(spec.metrics.prometheus.url).rstrip("/")
-    red = queries_of(spec.red, spec.metrics.service_label)
+    red = queries_of(spec)
     prometheus = Prometheus(url, credentials=asked)
     in_force = AlertInForce(None, slo)
     if spec.alerts.rules is not RuleAuthor.GAMEDAY:
@@ -86,7 +87,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
         deploys=deploy_log_of(spec),
         hears_deploys=are_heard(spec),
         tools=_tools(spec, slo, url, red),
-        regions=(),
+        regions=() if spec.regions is None else spec.regions.names,
         count=reach,
         effects=None if cluster is None else cluster.effects,
         keyring=Keyring(
@@ -131,15 +132,15 @@ def _prometheus(at: PrometheusAt | Reached, named: NamedAlert | None) -> Prometh
     return NamedAlerts(url, named, credentials=asked)
 
 
-def traces_of(traces: Traces) -> TraceSource:
-    """Return the traces of a system, by the names that its metrics give services.
+def traces_of(spec: SystemSpec, traces: Traces) -> TraceSource:
+    """Return the traces of a system, by the names that its metrics give services and regions.
 
     Raises:
         PermanentDriverError: a secret is not where the document says.
     """
     reached, is_tempo = traces.reached, traces.tempo is not None
     store = traces_at(reached.url, is_tempo=is_tempo, credentials=credentials_of(reached))
-    return RenamedTraces(store, traces.names)
+    return RenamedTraces(store, traces.names, region=_region_of(spec))
 
 
 def absent_steps(spec: SystemSpec) -> tuple[str, ...]:
@@ -199,11 +200,21 @@ def _tools(spec: SystemSpec, slo: Slo, prometheus: str, red: RedQueries) -> deep
         is_tempo=traces is not None and traces.tempo is not None,
         traced_as=traces.names if traces else SAME_NAMES,
         profiled_as=profiles.names if profiles else SAME_NAMES,
+        region=_region_of(spec),
     )
 
 
-def queries_of(red: RedReadBy, label: str | None) -> RedQueries:
-    """Return how a system's rate, errors and duration are asked for."""
+def _region_of(spec: SystemSpec) -> str:
+    return "" if spec.regions is None else spec.regions.label
+
+
+def queries_of(spec: SystemSpec) -> RedQueries:
+    """Return how a system's rate, errors and duration are asked for, region by region."""
+    found = _queries(spec.red, spec.metrics.service_label)
+    return found if spec.regions is None else replace(found, region=spec.regions.label)
+
+
+def _queries(red: RedReadBy, label: str | None) -> RedQueries:
     if red.preset is not None:
         return PRESETS[red.preset].queries(red.histograms or Histograms.CLASSIC, label=label)
     own = {"errors": red.errors, "duration": red.duration}

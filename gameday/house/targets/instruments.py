@@ -35,7 +35,7 @@ def instruments_of(
         prometheus = Prometheus(tools.prometheus, credentials=keyring.metrics)
     if tools.traces:
         store = traces_at(tools.traces, is_tempo=tools.is_tempo, credentials=keyring.traces)
-        traces = RenamedTraces(store, tools.traced_as)
+        traces = RenamedTraces(store, tools.traced_as, region=tools.region)
     if tools.profiles:
         pyroscope = PyroscopeProfiles(tools.profiles, credentials=keyring.profiles)
         profiles = RenamedProfiles(pyroscope, tools.profiled_as)
@@ -81,13 +81,14 @@ def toolbox_of(system: OpenSystem) -> Toolbox:
                 key=_whole(asked.key),
                 is_tempo=tools.is_tempo and url == tools.traces,
                 services=names.theirs,
+                region=tools.region if url == tools.traces else "",
             )
             for url, asked, names in told
             if url
             and (
                 asked != NO_CREDENTIALS
                 or names != SAME_NAMES
-                or (tools.is_tempo and url == tools.traces)
+                or ((tools.is_tempo or tools.region) and url == tools.traces)
             )
         ),
         absent=frozenset(map(Step, system.absent)),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gameday.drivers.prometheus import KeptElsewhere
 from gameday.errors import SpecError, UsageError
@@ -20,7 +21,7 @@ from gameday.model.page import Step
 from gameday.model.red import Histograms, RedPreset
 from gameday.model.scenario import TargetKind
 from gameday.model.signals import Deploy
-from gameday.model.system import RedReadBy
+from gameday.model.system import RedReadBy, SystemSpec
 from gameday.settings import Settings
 
 SYSTEM = """
@@ -34,6 +35,9 @@ spec:
   red: {preset: haproxy}
   mitigations: [{name: take-out, command: {run: ["true"]}, undo: none}]
 """
+
+LEAST = yaml.safe_load(SYSTEM)["spec"]
+"""All that a document has to say."""
 
 EXPERIMENT = """
 title: t
@@ -194,7 +198,31 @@ async def test_an_open_system_says_what_it_has_no_instrument_for(
 def test_what_red_does_not_tell_is_known_before_the_day(
     red: RedReadBy, notes: tuple[str, ...]
 ) -> None:
-    assert notes == queries_of(red, None).notes
+    spec = SystemSpec.model_validate({**LEAST, "red": red})
+
+    assert notes == queries_of(spec).notes
+
+
+async def test_regions_of_a_document_are_those_of_its_plan_its_red_and_its_traces(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_TOKEN", "t")
+    unasked(folder)
+    path = folder / "systems/pages.yaml"
+    path.write_text(
+        path.read_text()
+        + "  regions: {label: cloud_region, names: [eu, us]}\n"
+        + '  traces: {jaeger: {url: "http://127.0.0.1:7/"}}\n'
+    )
+    story = read_story("hang")
+    assert story.system is not None
+
+    system = await declared_system(story.system, story.slo)
+
+    assert ("eu", "us") == system.regions
+    assert "cloud_region" == system.tools.red.region
+    assert "cloud_region" == toolbox_of(system).at("http://127.0.0.1:7").region
+    assert "" == toolbox_of(system).at("http://127.0.0.1:9").region
 
 
 async def test_what_red_does_not_tell_is_a_notice_of_the_plan(

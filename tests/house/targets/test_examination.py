@@ -58,6 +58,7 @@ class Tools:
             {"labels": {"alertname": "Watchdog"}, "fingerprint": "w", "startsAt": "2026"}
         ]
         self.token = ""
+        self.regions: list[str] = []
         tools = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -89,6 +90,12 @@ class Tools:
         if parts.path == "/api/v1/rules":
             return {"data": {"groups": [{"interval": 1, "rules": self.rules}]}}
         (query,) = parse_qs(parts.query)["query"]
+        if parts.path == "/api/v1/query_range":
+            drawn = [
+                {"metric": {"region": name} if name else {}, "values": [[time.time(), "1"]]}
+                for name in self.regions
+            ]
+            return {"data": {"result": drawn}}
         own = {"vector(1)": 1.0, "vector(time())": time.time()}
         value = own[query] if query in own else self.value(query)
         found = [] if value is None else [{"metric": {}, "value": [0, str(value)]}]
@@ -287,6 +294,33 @@ async def test_a_duration_that_is_not_measured_is_told_before_the_day(
     assert "red of pages" == proof.what
     assert proof.found.endswith(", and no duration")
     assert how in proof.how
+
+
+@pytest.mark.parametrize(
+    ("found", "said", "how"),
+    [
+        (["eu", "us"], "", ""),
+        ([], "no request of 'pages' is counted", "see that there is traffic"),
+        ([""], "its requests bear no label 'zone'", "write under regions.label which label"),
+        (["eu"], "no requests in us", "write under regions.names what 'zone' holds"),
+        (
+            ["eu", "asia", ""],
+            "no requests in us; requests in asia, none, which it does not name",
+            "how many regions a fault touches is counted by these",
+        ),
+    ],
+)
+async def test_regions_are_those_that_the_metrics_tell_apart(
+    tools: Tools, found: list[str], said: str, how: str
+) -> None:
+    tools.regions = found
+    told = system(tools, regions={"label": "zone", "names": ["eu", "us"]})
+
+    (check,) = [c for c in await examined(told, [SLO]) if c.what == "regions of pages"]
+
+    assert (said or "requests in each of eu, us", not said) == (check.found, check.ok)
+    assert how in check.how
+    assert not check.bars
 
 
 # --- traces, and rules that are evaluated elsewhere ------------------------------------------

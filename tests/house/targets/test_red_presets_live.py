@@ -24,15 +24,14 @@ from expositions import (
 )
 from real_programs import free_ports, running
 
+from gameday.diagnosis.conventions import PRESETS
 from gameday.diagnosis.dashboard import drawn
 from gameday.diagnosis.links import Dashboard
 from gameday.diagnosis.red import Signal
 from gameday.drivers.prometheus import Prometheus
-from gameday.house.targets.declared_system import queries_of
 from gameday.incidents import deeplinks
 from gameday.model.red import Histograms, RedPreset
 from gameday.model.signals import Series
-from gameday.model.system import RedReadBy
 from gameday.testing.monitored import Cell
 from scoring.slo import Objective
 
@@ -239,7 +238,9 @@ class Scraped:
         self, program: Program, histograms: Histograms | None
     ) -> Mapping[Signal, float | None]:
         """Return what a responder who follows the RED link reads of a program's service."""
-        queries = queries_of(RedReadBy(preset=program.preset, histograms=histograms), None)
+        queries = PRESETS[program.preset].queries(
+            Histograms.CLASSIC if histograms is None else histograms
+        )
         slo = Cell.promised(
             program.service, Objective(target_ratio=0.99, period=timedelta(days=30)), ()
         )

@@ -25,6 +25,7 @@ from gameday.house.targets.examination.mitigations import mitigations
 from gameday.house.targets.examination.pages import pages
 from gameday.house.targets.examination.profiles import profiles
 from gameday.house.targets.examination.promises import promises
+from gameday.house.targets.examination.regions import regions
 from gameday.house.targets.examination.secrets import secrets
 from gameday.house.targets.examination.toxiproxy import toxiproxy
 from gameday.house.targets.examination.traces import traces
@@ -39,6 +40,7 @@ EXAMINERS: tuple[Examiner, ...] = (
     metrics,
     pages,
     promises,
+    regions,
     traces,
     graph,
     profiles,

@@ -38,7 +38,7 @@ async def _counted(look: Look, slo: Slo) -> str:
         return f"written: it calls {', '.join(called)}"
     rates = [
         asked
-        for asked in edges_of(spec, slo, queries_of(spec.red, spec.metrics.service_label))
+        for asked in edges_of(spec, slo, queries_of(spec))
         if asked.measure is Measure.RATE and asked.side is EdgeSide.CALLER
     ]
 

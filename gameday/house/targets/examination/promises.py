@@ -136,7 +136,7 @@ class _Promise:
         """
         slo, spec = await self._in_force(), self._look.system.spec
         window = rate_window(scaled(w.long, spec.time_scale) for w in slo.windows)
-        queries = queries_of(spec.red, spec.metrics.service_label)
+        queries = queries_of(spec)
         values = {
             signal: await self._values(query)
             for signal, query in queries.of(slo.service, window=window).items()

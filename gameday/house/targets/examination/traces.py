@@ -33,7 +33,8 @@ async def _seen(look: Look, service: str) -> str:
     theirs = told.names.to_theirs(service)
     await named(look.address(told.reached))
     now = datetime.now(UTC)
-    found = await traces_of(told).search(service=service, since=now - RECENT, until=now, limit=20)
+    source = traces_of(look.system.spec, told)
+    found = await source.search(service=service, since=now - RECENT, until=now, limit=20)
     if not found:
         raise Unmet(
             f"no trace of {theirs!r} in the last {written(RECENT)}",
