@@ -278,6 +278,13 @@ if [ -x "$foreign/bin/gunicorn" ] && [ ! -x "$foreign/bin/opentelemetry-instrume
         'opentelemetry-instrumentation-requests==0.66b1' ||
         say "OpenTelemetry could not be installed; the drill on a traced system will be skipped"
 fi
+# One process, so that what it counts is asked of it: waitress has threads alone.
+if [ -x "$foreign/bin/opentelemetry-instrument" ] && [ ! -x "$foreign/bin/waitress-serve" ]; then
+    did=yes
+    say "installing waitress and OpenTelemetry's metrics into $foreign (for the one on a cluster)"
+    into_foreign 'waitress==3.0.2' 'opentelemetry-exporter-prometheus==0.66b1' ||
+        say "waitress could not be installed; the drill on a stranger's cluster will be skipped"
+fi
 
 if [ -n "$did" ]; then
     say "ready"

@@ -76,8 +76,8 @@ async def explain(
         if deploy is None or not is_new:
             when = "did not go live" if deploy is None else "ran well"
             return findings.no_change(
-                f"no change explains this: {suspect.place.service} ran {revision[:12]}, which"
-                f" {when} before the onset"
+                f"no change explains this: {suspect.place.service} ran {findings.shown(revision)},"
+                f" which {when} before the onset"
             )
         earlier = changes.before(deploys, deploy, region=region)
         return await _brought(ran, deploy, earlier, onset, code)
@@ -126,8 +126,8 @@ async def _brought(
     if earlier is None:
         return findings.unknown(
             Step.BLAME,
-            f"what {deploy.service} ran before {deploy.revision[:12]} is not told, so what that"
-            " brought is not known",
+            f"what {deploy.service} ran before {findings.shown(deploy.revision)} is not told, so"
+            " what that brought is not known",
         )
     commit, before = ran.in_git(deploy.revision), ran.in_git(earlier.revision)
     if commit is None or before is None:

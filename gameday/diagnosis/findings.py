@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,8 @@ from gameday.diagnosis.suspicion import QUICK_FAILURE, Suspect
 from gameday.model.page import Finding, RedShape, Step
 from gameday.model.service_graph import Measure
 from gameday.model.signals import Blame, ChangeSet, CodeChange, Deploy
+
+_HASH = re.compile(r"[0-9a-f]{13,}")
 
 MOST_SAID = 3
 """Commits that a sentence names."""
@@ -214,12 +217,12 @@ def brought(between: ChangeSet, deploy: Deploy, earlier: Deploy, onset: datetime
     accused.
     """
     went = f"went live with {deploy.service} {_before(deploy, onset)} before the onset"
-    versions = f"{earlier.revision[:12]} and {deploy.revision[:12]}"
+    versions = f"{shown(earlier.revision)} and {shown(deploy.revision)}"
     news, olds = between.brought, between.taken_back
     if not news and not olds:
         return no_change(
-            f"no change explains this: {deploy.revision[:12]} {went}, and is the same code as"
-            f" {earlier.revision[:12]}"
+            f"no change explains this: {shown(deploy.revision)} {went}, and is the same code as"
+            f" {shown(earlier.revision)}"
         )
     detail: dict[str, Any] = {
         "explained": True,
@@ -253,11 +256,16 @@ def brought(between: ChangeSet, deploy: Deploy, earlier: Deploy, onset: datetime
     return Finding(
         step=Step.BLAME,
         summary=(
-            f"{deploy.revision[:12]} {went} and {' and '.join(parts)}; no profile tells which of"
+            f"{shown(deploy.revision)} {went} and {' and '.join(parts)}; no profile tells which of"
             " them it was"
         ),
         detail=detail,
     )
+
+
+def shown(revision: str) -> str:
+    """Return a version as people read it: of a commit's hash the beginning, else all of it."""
+    return revision[:12] if _HASH.fullmatch(revision) else revision
 
 
 def _before(deploy: Deploy, onset: datetime) -> str:

@@ -24,7 +24,7 @@ from gameday.testing.telemetry import FakeHistory
 NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 DAYS = timedelta(days=1)
-OLD, NEW = "1" * 40, "2" * 40
+OLD, NEW = "1" * 7, "2" * 7
 SOURCE = CodeOf(
     service="back",
     repository="/code",

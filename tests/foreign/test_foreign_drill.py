@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +10,11 @@ from typing import Any
 
 import foreign_site
 import pytest
-from tutorial_page import Commands, Edit, placeholders, steps
+from tutorial_page import MOST_LINES, Commands, Edit, Terminal, follow, placeholders, steps
 
 pytestmark = pytest.mark.xdist_group("foreign")
 
 PAGE = foreign_site.ROOT / "docs/your-own-system.md"
-
-MOST_LINES = 30
-"""Lines that a stranger edits by hand, at most."""
-
-OVER_WITHIN = 240.0
-"""Seconds for any one block of the page: windows fill, the alert fires, the page is seen."""
 
 
 @pytest.fixture
@@ -35,61 +26,6 @@ def site(tmp_path: Path, monitoring: None) -> Iterator[foreign_site.Site]:
     folder.mkdir()
     with foreign_site.running(folder) as site:
         yield site
-
-
-class Terminal:
-    """A shell of somebody who follows the page, in a folder of theirs."""
-
-    def __init__(self, folder: Path, state: Path) -> None:
-        self.folder = folder
-        self._said = state.parent
-        programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self._environment = os.environ | {"GAMEDAY_STATE": str(state), "PATH": programs}
-
-    def typed(self, text: str) -> subprocess.CompletedProcess[str]:
-        """Run a block to its end."""
-        return subprocess.run(
-            ["sh", "-e", "-c", text],
-            cwd=self.folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=OVER_WITHIN,
-            check=False,
-        )
-
-    def beside(self, text: str) -> subprocess.Popen[bytes]:
-        """Run a block in another terminal; what it says is kept beside the folder."""
-        with (self._said / "said.out").open("wb") as out, (self._said / "said.err").open("wb") as e:
-            return subprocess.Popen(
-                ["sh", "-e", "-c", f"exec {text}"],
-                cwd=self.folder,
-                env=self._environment,
-                stdout=out,
-                stderr=e,
-            )
-
-    def words(self) -> str:
-        """Return what was said in the other terminal."""
-        return (self._said / "said.err").read_text() + (self._said / "said.out").read_text()
-
-
-def follow(page: str, own: dict[str, str], terminal: Terminal) -> int:
-    """Do what the page says, from the top to the end; return how the drill beside it ended."""
-    drill: subprocess.Popen[bytes] | None = None
-    for step in steps(page, own):
-        if isinstance(step, Edit):
-            step.make(terminal.folder)
-        elif step.beside:
-            drill = terminal.beside(step.text)
-        else:
-            if drill is not None and "gameday report" in step.text:
-                drill.wait(OVER_WITHIN)  # its reader waits for the first terminal, too
-            done = terminal.typed(step.text)
-            said = f"{step.text}\n{done.stdout}\n{done.stderr}"
-            assert 0 == done.returncode, said + (terminal.words() if drill else "")
-    assert drill is not None
-    return drill.wait(OVER_WITHIN)
 
 
 def test_a_stranger_who_follows_the_page_plays_a_drill_that_passes_and_leaves_no_trace(

@@ -194,3 +194,13 @@ def test_nothing_is_asked_of_a_cluster_that_the_document_does_not_name(system: S
 
     assert opened_cluster(spec) is None
     assert declared_cluster.with_doors(system.model_copy(update={"spec": spec})).spec is spec
+
+
+async def test_doctor_names_services_and_no_address_of_this_machine(
+    api: SimulatedApi, system: System
+) -> None:
+    found = await of(system)
+
+    told = [text for check in found.values() for text in (check.found, check.how)]
+    assert not [text for text in told if "127.0.0.1" in text]
+    assert "the Service monitoring/prometheus-k8s:9090" in " ".join(told)

@@ -8,8 +8,10 @@ of them: an instrument that is added to the document adds its module, and its li
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 from gameday.errors import DriverError
@@ -29,8 +31,9 @@ from gameday.house.targets.examination.regions import regions
 from gameday.house.targets.examination.secrets import secrets
 from gameday.house.targets.examination.toxiproxy import toxiproxy
 from gameday.house.targets.examination.traces import traces
+from gameday.model.access import Reached
 from gameday.model.slo import Slo
-from gameday.model.system import System
+from gameday.model.system import PrometheusAt, System
 from gameday.spec import Catalogue, read_scenario
 
 __all__ = ["BEFORE_A_RUN", "EXAMINERS", "WITHIN", "Check", "drilled_on", "examined"]
@@ -88,8 +91,27 @@ async def examined(
         system = await asyncio.to_thread(with_doors, system)
     async with Look.at(system, slos, mitigations) as look:
         inquiries = [inquiry for examiner in EXAMINERS for inquiry in examiner(look)]
-        found = list(await answered(inquiries, within=within))
+        found = _without_doors(system, await answered(inquiries, within=within))
     if not slos:
         how = f"write one with `system: {system.metadata.name}` under scenarios/"
         found.append(Check("scenario", "none is played on it", ok=False, how=how))
     return found
+
+
+def _without_doors(system: System, checks: Sequence[Check]) -> list[Check]:
+    """Return checks that name a Service where they would name its address on this machine.
+
+    That address is for this process alone, and nothing at which anybody could look.
+    """
+    doors = {
+        str(place.url).rstrip("/"): f"the Service {place.service}"
+        for _, place in system.spec.places()
+        if isinstance(place, PrometheusAt | Reached) and place.service and place.url
+    }
+
+    def told(text: str) -> str:
+        for url, service in doors.items():
+            text = re.sub(rf"{re.escape(url)}(?!\d)", service, text)
+        return text
+
+    return [replace(one, found=told(one.found), how=told(one.how)) for one in checks]

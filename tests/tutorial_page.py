@@ -8,10 +8,19 @@ what the reader has in its place.
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+MOST_LINES = 30
+"""Lines that a stranger edits by hand, at most."""
+
+OVER_WITHIN = 240.0
+"""Seconds for any one block of the page: windows fill, the alert fires, the page is seen."""
 
 _BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
@@ -94,3 +103,66 @@ def _apart(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[str, ...]:
         min(len(before), len(after)),
     )
     return max(before[same:], after[same:], key=len)
+
+
+class Terminal:
+    """A shell of somebody who follows the page, in a folder of theirs."""
+
+    def __init__(
+        self, folder: Path, state: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Open it.
+
+        Args:
+            environment: what its reader has set beside what this process has.
+        """
+        self.folder = folder
+        self._said = state.parent
+        own = os.environ | dict(environment or {})
+        programs = f"{Path(sys.executable).parent}:{own['PATH']}"
+        self._environment = own | {"GAMEDAY_STATE": str(state), "PATH": programs}
+
+    def typed(self, text: str) -> subprocess.CompletedProcess[str]:
+        """Run a block to its end."""
+        return subprocess.run(
+            ["sh", "-e", "-c", text],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=OVER_WITHIN,
+            check=False,
+        )
+
+    def beside(self, text: str) -> subprocess.Popen[bytes]:
+        """Run a block in another terminal; what it says is kept beside the folder."""
+        with (self._said / "said.out").open("wb") as out, (self._said / "said.err").open("wb") as e:
+            return subprocess.Popen(
+                ["sh", "-e", "-c", f"exec {text}"],
+                cwd=self.folder,
+                env=self._environment,
+                stdout=out,
+                stderr=e,
+            )
+
+    def words(self) -> str:
+        """Return what was said in the other terminal."""
+        return (self._said / "said.err").read_text() + (self._said / "said.out").read_text()
+
+
+def follow(page: str, own: dict[str, str], terminal: Terminal) -> int:
+    """Do what the page says, from the top to the end; return how the drill beside it ended."""
+    drill: subprocess.Popen[bytes] | None = None
+    for step in steps(page, own):
+        if isinstance(step, Edit):
+            step.make(terminal.folder)
+        elif step.beside:
+            drill = terminal.beside(step.text)
+        else:
+            if drill is not None and "gameday report" in step.text:
+                drill.wait(OVER_WITHIN)  # its reader waits for the first terminal, too
+            done = terminal.typed(step.text)
+            said = f"{step.text}\n{done.stdout}\n{done.stderr}"
+            assert 0 == done.returncode, said + (terminal.words() if drill else "")
+    assert drill is not None
+    return drill.wait(OVER_WITHIN)
