@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import broken_fronts
+import grafana_front
 import real_programs
 from broken_fronts import Asked, Said
 from sound_system import TOTAL, Bench, silenced
@@ -166,6 +167,65 @@ def _(bench: Bench) -> Iterator[None]:
     with broken_fronts.front(bench.tools.prometheus, asks_for("right")) as url:
         prometheus_at(bench, url, bearerToken={"env": "PAGES_TOKEN"})
         os.environ["PAGES_TOKEN"] = "wrong"
+        yield
+
+
+@contextlib.contextmanager
+def through_grafana(bench: Bench, token: str = grafana_front.TOKEN) -> Iterator[None]:
+    """Have Prometheus and Alertmanager asked through a Grafana, with this token."""
+    sources = {
+        "Prom": grafana_front.Source("p1", "prometheus", bench.tools.prometheus),
+        "Alerts": grafana_front.Source("a1", "alertmanager", bench.tools.alertmanager),
+    }
+    with grafana_front.serving(grafana_front.Grafana(sources)) as front:
+        os.environ["PAGES_TOKEN"] = token
+        for part, tool, name in (
+            ("metrics", "prometheus", "Prom"),
+            ("pages", "alertmanager", "Alerts"),
+        ):
+            bench.spec[part][tool] = {
+                "grafana": {"url": front.url, "datasource": name},
+                "bearerToken": {"env": "PAGES_TOKEN"},
+            }
+        yield
+
+
+@row(
+    "no such data source in Grafana",
+    "grafana Promm",
+    "",
+    "has no data source 'Promm' (did you mean 'Prom'?",
+    code=UNREACHABLE,
+)
+def _(bench: Bench) -> Iterator[None]:
+    with through_grafana(bench):
+        bench.spec["metrics"]["prometheus"]["grafana"]["datasource"] = "Promm"
+        yield
+
+
+@row(
+    "data source of Grafana is of something else",
+    "grafana Alerts",
+    "",
+    "is of alertmanager, and not of prometheus",
+    code=UNREACHABLE,
+)
+def _(bench: Bench) -> Iterator[None]:
+    with through_grafana(bench):
+        bench.spec["metrics"]["prometheus"]["grafana"]["datasource"] = "Alerts"
+        bench.spec["pages"]["alertmanager"] = {"url": bench.tools.alertmanager}
+        yield
+
+
+@row(
+    "token of Grafana expired",
+    "grafana Prom",
+    "",
+    "Invalid API key; a token or password is missing, wrong or expired there: renew it",
+    code=UNREACHABLE,
+)
+def _(bench: Bench) -> Iterator[None]:
+    with through_grafana(bench, token="glsa_expired"):
         yield
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gameday.drafts.survey import Survey
     from gameday.house.targets.cluster_survey import ClusterWishes, Inside
     from gameday.model.access import Reached
-    from gameday.model.system import PrometheusAt
 
 EXAMPLE = "gameday init bookshop --prometheus http://prometheus.example:9090"
 
@@ -231,18 +230,17 @@ def _places(
     token: str | None,
     alertmanager_token: str | None,
     inside: Inside | None,
-) -> tuple[PrometheusAt, Reached | None]:
+) -> tuple[Reached, Reached | None]:
     from pydantic import ValidationError
 
     from gameday.errors import UsageError
     from gameday.model.access import Reached
-    from gameday.model.system import PrometheusAt
 
     try:
         flag = "--prometheus"
         metrics = inside.prometheus if inside is not None else None
         if metrics is None:
-            metrics = PrometheusAt.model_validate({**both, **_token(token), "url": prometheus})
+            metrics = Reached.model_validate({**both, **_token(token), "url": prometheus})
         flag = "--alertmanager"
         pages = inside.alertmanager if inside is not None else None
         if pages is None and alertmanager:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from gameday.drafts.sources import Source
 from gameday.model.access import Reached
-from gameday.model.system import PrometheusAt
 from gameday.rules.loaded import LoadedRules
 
 __all__ = ["ClusterSeen", "Survey", "place"]
@@ -35,7 +34,7 @@ class ClusterSeen:
     lacking: tuple[str, ...] = ()
 
 
-def place(at: PrometheusAt | Reached) -> str:
+def place(at: Reached) -> str:
     """Return where something is, as a system's file says it: its Service, or its URL."""
     return at.service or str(at.url)
 
@@ -56,7 +55,7 @@ class Survey:
         cluster: what was seen of the cluster it runs in; None: nobody named one.
     """
 
-    prometheus: PrometheusAt
+    prometheus: Reached
     alertmanager: Reached
     is_foretold: bool
     services: Mapping[Source, tuple[str, ...]]

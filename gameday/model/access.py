@@ -158,18 +158,32 @@ def check_service(place: Access, service: str | None) -> None:
         )
 
 
+class GrafanaSource(Noun):
+    """A data source of a Grafana, asked through it; who asks stands beside it, as for a URL."""
+
+    url: Url
+    """Of the Grafana."""
+    datasource: Text
+    """The data source's name, or its UID."""
+
+
 class Reached(Access):
-    """An address, or a Service behind the API server of its cluster, and how it is asked."""
+    """Where a tool is, and how it is asked: at an address, or behind what has one."""
 
     url: Url = ""
     service: Text | None = None
-    """A Service of the system's cluster: ``monitoring/alertmanager-main:9093``."""
+    """A Service of the system's cluster, through its API server: ``monitoring/prometheus:9090``."""
+    grafana: GrafanaSource | None = None
+    """A data source, through the Grafana that has it."""
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Reached:
-        if not self.url and self.service is None:
+        ways = {"url": self.url, "service": self.service, "grafana": self.grafana}
+        stated = [way for way, told in ways.items() if told]
+        if not stated:
             raise wrong("states no url", "write url: http://HOST:PORT")
-        if self.url and self.service is not None:
-            raise wrong("states url and service: only one of them can hold", "keep one of them")
+        if len(stated) > 1:
+            said = f"states {' and '.join(stated)}: only one of them can hold"
+            raise wrong(said, "keep one of them")
         check_service(self, self.service)
         return self

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StrictBool, model_validator
 
-from gameday.model.access import Access, Reached, SecretRef, Url, check_service, one_of, wrong
+from gameday.model.access import Access, Reached, SecretRef, one_of, wrong
 from gameday.model.code import CodeOf
 from gameday.model.deploy_source import DeploySource
 from gameday.model.mitigation import Call, DeclaredMitigation
@@ -23,40 +23,20 @@ from gameday.model.noun import Name, Noun, Text
 from gameday.model.red import Histograms, RedPreset
 from gameday.model.service_names import ServiceNames
 
-__all__ = ["RedReadBy", "RuleAuthor", "System", "SystemSpec"]
+__all__ = ["RedReadBy", "RuleAuthor", "System", "SystemSpec", "Where"]
+
+N = TypeVar("N", bound=Noun)
 
 
 Where = tuple[str | int, ...]
 """Where something stands in a document: fields and positions, from the outside."""
 
 
-class GrafanaSource(Noun):
-    """A data source of a Grafana, asked through it."""
-
-    url: Url
-    datasource: Text
-
-
-class PrometheusAt(Access):
-    """Where what speaks Prometheus' API is."""
-
-    url: Url | None = None
-    service: Text | None = None
-    """A Service of the cluster, through its API server: ``monitoring/prometheus-k8s:9090``."""
-    grafana: GrafanaSource | None = None
-
-    @model_validator(mode="after")
-    def _is_in_one_place(self) -> PrometheusAt:
-        places = {"url": "url", "service": "service", "grafana": "grafana"}
-        one_of(self, places, "write url: http://HOST:9090")
-        check_service(self, self.service)
-        return self
-
-
 class Metrics(Noun):
     """Where the metrics are, and how they name a service."""
 
-    prometheus: PrometheusAt
+    prometheus: Reached
+    """What speaks Prometheus' API."""
     service_label: Text | None = None
     """The label that tells services apart; by default the one the RED preset goes by."""
 
@@ -292,6 +272,10 @@ class SystemSpec(Noun):
                 "has a timeScale and is not disposable",
                 "only where nobody depends on it: disposable: true, or leave timeScale out",
             )
+        if self.toxiproxy is not None and self.toxiproxy.grafana is not None:
+            raise wrong(
+                "has a Toxiproxy that is a data source of Grafana", "write toxiproxy: {url: …}"
+            )
         services = [c.service for c in self.code]
         several = next((s for s in services if services.count(s) > 1), None)
         if several is not None:
@@ -335,6 +319,10 @@ class SystemSpec(Noun):
         )
         yield from ((where, place) for where, place in told if place is not None)
 
+    def with_place(self, where: Where, place: Access) -> SystemSpec:
+        """Return the same with another address at one of its `places`."""
+        return _with(self, where, place)
+
     def secrets(self) -> Iterator[tuple[Where, SecretRef]]:
         """Yield every secret that the document names, with where it does."""
         for where, place in self.places():
@@ -354,7 +342,7 @@ class SystemSpec(Noun):
     @property
     def services(self) -> tuple[str, ...]:
         """The Services of its cluster that are reached through its API server, each once."""
-        told = (place for _, place in self.places() if isinstance(place, PrometheusAt | Reached))
+        told = (place for _, place in self.places() if isinstance(place, Reached))
         return tuple(dict.fromkeys(place.service for place in told if place.service is not None))
 
     def _check_act(self, mitigation: DeclaredMitigation) -> None:
@@ -371,6 +359,13 @@ class SystemSpec(Noun):
                 f"'{mitigation.name}' acts in '{act.namespace}', which is not the system's",
                 f"write one of {', '.join(self.kubernetes.namespaces)}, or add it there",
             )
+
+
+def _with(noun: N, where: Where, value: Noun) -> N:
+    """Return a noun with another value at this place in it."""
+    name = str(where[0])
+    inner = _with(getattr(noun, name), where[1:], value) if len(where) > 1 else value
+    return noun.model_copy(update={name: inner})
 
 
 def _of_headers(

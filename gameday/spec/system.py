@@ -58,9 +58,6 @@ def system_of(document: Document) -> tuple[System | None, list[Problem]]:
 
 def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
     """Yield what no driver of this gameday can do, each with what can be done instead."""
-    prometheus = spec.metrics.prometheus
-    if prometheus.grafana is not None:
-        yield ("metrics", "prometheus", "grafana"), "write url: that of the Prometheus behind it"
     if spec.toxiproxy is not None and spec.toxiproxy.service is not None:
         # What takes a toxic back outlives the process that asks through the API server.
         yield ("toxiproxy", "service"), "write url: that of an ingress, or of a node's port"

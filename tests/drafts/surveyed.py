@@ -9,7 +9,6 @@ from typing import Any
 from gameday.drafts.sources import Source, sources
 from gameday.drafts.survey import Survey
 from gameday.model.access import Reached
-from gameday.model.system import PrometheusAt
 from gameday.rules.loaded import LoadedRule, LoadedRules
 
 METRIC = "haproxy_backend_http_responses_total"
@@ -50,7 +49,7 @@ def surveyed(
     if service_label:
         seen = {source.by_label(service_label): names for source, names in seen.items()}
     return Survey(
-        prometheus=PrometheusAt.model_validate({**told, "url": "https://prometheus.example"}),
+        prometheus=Reached.model_validate({**told, "url": "https://prometheus.example"}),
         alertmanager=Reached.model_validate({**told, "url": "https://alertmanager.example"}),
         is_foretold=False,
         services=seen,

@@ -11,7 +11,6 @@ from gameday.drafts.survey import ClusterSeen
 from gameday.errors import UsageError
 from gameday.house.targets.declared_cluster import doors
 from gameday.model.access import Reached
-from gameday.model.system import PrometheusAt
 from gameday.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Inside:
     """
 
     seen: ClusterSeen
-    prometheus: PrometheusAt | None
+    prometheus: Reached | None
     alertmanager: Reached | None
 
 
@@ -136,9 +135,7 @@ class ClusterLook:
         metrics, pages = chosen.get(ServiceKind.PROMETHEUS), chosen.get(ServiceKind.ALERTMANAGER)
         return Inside(
             seen,
-            PrometheusAt(service=metrics).model_copy(update={"url": door(metrics)})
-            if metrics
-            else None,
+            Reached(service=metrics).model_copy(update={"url": door(metrics)}) if metrics else None,
             Reached(service=pages).model_copy(update={"url": door(pages)}) if pages else None,
         )
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from gameday.house.targets.cluster import pods_back
 from gameday.house.targets.cluster_faults import ClusterFaults, Place
 from gameday.model.access import Reached
-from gameday.model.noun import Noun
-from gameday.model.system import ClusterAt, PrometheusAt, System, SystemSpec
+from gameday.model.system import ClusterAt, System, SystemSpec
 
 if TYPE_CHECKING:
     # The client library takes a moment to load, and most systems need none.
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from gameday.drivers.kubernetes.effects import ClusterEffects
 
 __all__ = ["DeclaredCluster", "connected", "doors", "opened_cluster", "with_doors"]
-
-N = TypeVar("N", bound=Noun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +112,10 @@ def with_doors(system: System) -> System:
         return system
     door = doors(connected(spec.kubernetes))
     for where, place in system.spec.places():
-        if isinstance(place, PrometheusAt | Reached) and place.service is not None:
+        if isinstance(place, Reached) and place.service is not None:
             opened = place.model_copy(update={"url": door(place.service)})
-            spec = _with(spec, where, opened)
+            spec = spec.with_place(where, opened)
     return system.model_copy(update={"spec": spec})
-
-
-def _with(noun: N, where: Sequence[str | int], value: Noun) -> N:
-    """Return a noun with another value at this place in it."""
-    name = str(where[0])
-    inner = _with(getattr(noun, name), where[1:], value) if len(where) > 1 else value
-    return noun.model_copy(update={name: inner})
 
 
 def doors(cluster: Cluster) -> Callable[[str], str]:

@@ -18,6 +18,7 @@ from gameday.drivers.prometheus import KeptElsewhere, NamedAlert, NamedAlerts, P
 from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
 from gameday.house.targets.declared_cluster import opened_cluster, with_doors
 from gameday.house.targets.deploy_logs import are_heard, deploy_log_of
+from gameday.house.targets.grafana_sources import with_sources
 from gameday.house.targets.instruments import traces_at
 from gameday.house.targets.open_system import Keyring, OpenSystem
 from gameday.house.targets.reach import reach
@@ -30,7 +31,7 @@ from gameday.model.scenario import TargetKind
 from gameday.model.service_graph import EdgeQuery
 from gameday.model.service_names import SAME_NAMES
 from gameday.model.slo import Slo, scaled
-from gameday.model.system import PrometheusAt, RedReadBy, RuleAuthor, System, SystemSpec, Traces
+from gameday.model.system import RedReadBy, RuleAuthor, System, SystemSpec, Traces
 from gameday.ports import AlertSource, TraceSource
 
 
@@ -50,6 +51,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
         TemporaryDriverError: Prometheus does not answer.
     """
     system = await asyncio.to_thread(with_doors, system)
+    system, _ = await with_sources(system)  # what was not found says so where it is asked
     spec = system.spec
     cluster = await asyncio.to_thread(opened_cluster, spec)
     asked = credentials_of(spec.metrics.prometheus)
@@ -125,7 +127,7 @@ def _alerts(spec: SystemSpec, named: NamedAlert | None) -> AlertSource:
     return KeptElsewhere(evaluating(spec, named), keeping)
 
 
-def _prometheus(at: PrometheusAt | Reached, named: NamedAlert | None) -> Prometheus:
+def _prometheus(at: Reached, named: NamedAlert | None) -> Prometheus:
     url, asked = str(at.url).rstrip("/"), credentials_of(at)
     if named is None:
         return Prometheus(url, credentials=asked)

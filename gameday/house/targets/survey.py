@@ -14,7 +14,6 @@ from gameday.drivers.prometheus import PrometheusSurvey
 from gameday.errors import PermanentDriverError, UsageError
 from gameday.http.credentials import credentials_of
 from gameday.model.access import Reached
-from gameday.model.system import PrometheusAt
 
 __all__ = ["seen_at"]
 
@@ -22,7 +21,7 @@ _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 async def seen_at(
-    prometheus: PrometheusAt,
+    prometheus: Reached,
     alertmanager: Reached | None,
     *,
     elsewhere: Mapping[str, Any],

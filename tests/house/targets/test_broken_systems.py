@@ -18,6 +18,7 @@ from broken_systems import (
     Row,
     alertmanager_at,
     prometheus_at,
+    through_grafana,
 )
 from sound_system import Bench, Tools
 
@@ -55,6 +56,22 @@ def test_the_unbroken_system_is_green_and_its_drill_may_begin(bench: Bench) -> N
     code, words = bench.typed("run", "drill", "--dry-run")
 
     assert [] == [check for check in said["checks"] if not check["ok"]]
+    assert 0 == code, words
+
+
+@pytest.mark.row
+def test_through_grafana_the_system_is_as_green_and_its_drill_may_begin(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAGES_TOKEN", "")
+    with through_grafana(bench):
+        bench.write()
+
+        said = bench.doctor()
+        code, words = bench.typed("run", "drill", "--dry-run")
+
+    assert [] == [check for check in said["checks"] if not check["ok"]]
+    assert {"grafana Prom", "grafana Alerts"} <= {check["what"] for check in said["checks"]}
     assert 0 == code, words
 
 

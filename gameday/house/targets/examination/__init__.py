@@ -19,6 +19,7 @@ from gameday.house.targets.check import Check
 from gameday.house.targets.declared_cluster import with_doors
 from gameday.house.targets.examination.changes import changes
 from gameday.house.targets.examination.cluster import cluster
+from gameday.house.targets.examination.grafana import grafana
 from gameday.house.targets.examination.graph import graph
 from gameday.house.targets.examination.inquiry import Examiner, answered
 from gameday.house.targets.examination.look import Look
@@ -31,15 +32,17 @@ from gameday.house.targets.examination.regions import regions
 from gameday.house.targets.examination.secrets import secrets
 from gameday.house.targets.examination.toxiproxy import toxiproxy
 from gameday.house.targets.examination.traces import traces
+from gameday.house.targets.grafana_sources import with_sources
 from gameday.model.access import Reached
 from gameday.model.slo import Slo
-from gameday.model.system import PrometheusAt, System
+from gameday.model.system import System
 from gameday.spec import Catalogue, read_scenario
 
 __all__ = ["BEFORE_A_RUN", "EXAMINERS", "WITHIN", "Check", "drilled_on", "examined"]
 
 EXAMINERS: tuple[Examiner, ...] = (
     cluster,
+    grafana,
     metrics,
     pages,
     promises,
@@ -89,7 +92,8 @@ async def examined(
     """
     with suppress(DriverError):  # told by the check of the cluster
         system = await asyncio.to_thread(with_doors, system)
-    async with Look.at(system, slos, mitigations) as look:
+    system, troubles = await with_sources(system)
+    async with Look.at(system, slos, mitigations, troubles=troubles) as look:
         inquiries = [inquiry for examiner in EXAMINERS for inquiry in examiner(look)]
         found = _without_doors(system, await answered(inquiries, within=within))
     if not slos:
@@ -106,7 +110,7 @@ def _without_doors(system: System, checks: Sequence[Check]) -> list[Check]:
     doors = {
         str(place.url).rstrip("/"): f"the Service {place.service}"
         for _, place in system.spec.places()
-        if isinstance(place, PrometheusAt | Reached) and place.service and place.url
+        if isinstance(place, Reached) and place.service and place.url
     }
 
     def told(text: str) -> str:

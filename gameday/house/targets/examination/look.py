@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gameday.conductor.limit import heard
@@ -19,16 +20,22 @@ from gameday.http.aside import aside
 from gameday.http.credentials import credentials_of
 from gameday.http.knock import named
 from gameday.incidents.deploys import BACK
-from gameday.model.access import Reached
+from gameday.model.access import GrafanaSource, Reached
 from gameday.model.signals import Deploy
 from gameday.model.slo import Slo
-from gameday.model.system import PrometheusAt, System
+from gameday.model.system import System
 from gameday.rules.loaded import LoadedRules
 
 if TYPE_CHECKING:
     from gameday.drivers.kubernetes import Cluster
 
 T = TypeVar("T")
+
+
+def named_source(source: GrafanaSource) -> str:
+    """Return what the check of a data source is called."""
+    return f"grafana {source.datasource}"
+
 
 PROMETHEUS, RULES, ALERTMANAGER, CLUSTER = (
     "prometheus",
@@ -51,10 +58,18 @@ class Look:
     Attributes:
         slos: those that are drilled on it.
         mitigations: those that are needed, by name; none: all of them.
+        troubles: why a data source of a Grafana could not be looked up.
     """
 
-    def __init__(self, system: System, slos: Sequence[Slo], mitigations: Sequence[str]) -> None:
+    def __init__(
+        self,
+        system: System,
+        slos: Sequence[Slo],
+        mitigations: Sequence[str],
+        troubles: Mapping[GrafanaSource, DriverError],
+    ) -> None:
         self.system = system
+        self.troubles = troubles
         self.slos = slos
         self.mitigations = mitigations
         self._asked: dict[str, asyncio.Future[Any]] = {}
@@ -62,10 +77,15 @@ class Look:
     @classmethod
     @asynccontextmanager
     async def at(
-        cls, system: System, slos: Sequence[Slo], mitigations: Sequence[str] = ()
+        cls,
+        system: System,
+        slos: Sequence[Slo],
+        mitigations: Sequence[str] = (),
+        *,
+        troubles: Mapping[GrafanaSource, DriverError] = MappingProxyType({}),
     ) -> AsyncIterator[Look]:
         """Look at a system for as long as the context lasts; nothing is asked after it."""
-        look = cls(system, slos, mitigations)
+        look = cls(system, slos, mitigations, troubles)
         try:
             yield look
         finally:
@@ -75,12 +95,14 @@ class Look:
             if left:
                 await asyncio.wait(left)
 
-    def address(self, place: PrometheusAt | Reached) -> str:
+    def address(self, place: Reached) -> str:
         """Return where a tool is.
 
         Raises:
-            NotAsked: behind an API server that does not answer.
+            NotAsked: behind an API server that does not answer, or in no data source of Grafana's.
         """
+        if place.grafana is not None and place.grafana in self.troubles:
+            raise NotAsked(named_source(place.grafana))
         if not place.url:
             raise NotAsked(CLUSTER)
         return place.url
