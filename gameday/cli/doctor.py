@@ -116,20 +116,21 @@ def _of_system(name: str) -> list[Need]:
     Raises:
         SpecError: a file is wrong.
         UsageError: there is no such system.
+        PermanentDriverError: it is the sandbox, which is not up.
     """
     import asyncio
 
+    from gameday.house.targets.choice import system_named
     from gameday.house.targets.drafted import filled_in
     from gameday.house.targets.examination import drilled_on, examined
-    from gameday.spec import Catalogue, read_system
 
-    found = read_system(Catalogue.around().system(name))
+    found = system_named(name)
     slos = drilled_on(found.metadata.name)
     return [
         Need(one.what, one.found or None, "", one.ok, one.how, one.bars)
         for one in (
             *asyncio.run(examined(found, slos)),
-            *filled_in(found.metadata.name),
+            *filled_in(found),
         )
     ]
 

@@ -194,9 +194,9 @@ def say_ended(left_behind: Sequence[str]) -> None:
 def _faults(context: str | None) -> FaultDriver:
     """Return what finds and takes out strays: on the sandbox, or in a cluster."""
     if context is None:
-        from gameday.house.targets.sandbox import running_sandbox, sandbox_system
+        from gameday.house.targets.sandbox import running_sandbox, sandbox_faults
 
-        return sandbox_system(running_sandbox()).faults
+        return sandbox_faults(running_sandbox())
     import os
 
     from gameday.house.targets.cluster import cluster_faults, place_of

@@ -45,6 +45,7 @@ def up(
             print_json(shop_status(place))
         return
     from gameday.house.targets.sandbox import open_sandbox, pages, shown
+    from gameday.sandbox.document import path_of
 
     state = open_sandbox(time_scale=time_scale, on_progress=say)
     if json:
@@ -55,6 +56,7 @@ def up(
         for name in ("edge", "prometheus", "alertmanager", "store", "proxy", "control"):
             print(f"{name:13} {opened.get(name) or getattr(state, name + '_url')}")
         print(f"{'repository':13} {state.repository}")
+        print(f"{'document':13} {path_of(state)}")
 
 
 @app.command()

@@ -229,6 +229,11 @@ class ScenarioSpec(Noun):
         return {**data, "target": kind_of(data["system"])}
 
     @property
+    def place(self) -> str:
+        """Return the name of the system it is played on, in whichever form it is said."""
+        return self.system or str(self.target)
+
+    @property
     def limits(self) -> Limits:
         """Return how much it may set off: what its abort rules state, else what always holds."""
         stated = {name: limit for rule in self.abort for name, limit in rule.of_effects.items()}

@@ -21,11 +21,14 @@ import pytest
 from gameday.chaos.deploys import change_is_live, recover_change
 from gameday.drivers.sandbox import SandboxTarget
 from gameday.errors import DriverError, PermanentDriverError
+from gameday.house.targets.examination import examined
+from gameday.house.targets.sandbox import sandbox_document
 from gameday.http.keys import auth_for
 from gameday.process import ProcessId
 from gameday.sandbox import lifecycle, state
 from gameday.sandbox.state import REGIONS, SandboxState
 from gameday.sandbox.supervisor import ledger
+from gameday.spec import Catalogue
 
 pytestmark = pytest.mark.sandbox
 
@@ -77,6 +80,15 @@ def bad_ratio(sandbox: SandboxState) -> dict[str, float]:
         sandbox,
         f"1 - sum by (region) (rate({good})) / sum by (region) (rate({total}))",
     )
+
+
+async def test_it_is_as_its_document_says(sandbox: SandboxState, target: SandboxTarget) -> None:
+    slo = Catalogue.around().slo("checkout-latency")
+
+    async def holds() -> bool:
+        return all(c.ok for c in await examined(sandbox_document(sandbox), [slo]))
+
+    assert await eventually(holds)
 
 
 async def component(target: SandboxTarget, name: str) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from gameday.errors import UsageError
 from gameday.house.targets.check import Check
 from gameday.house.targets.open_system import NamedTarget, OpenSystem
 from gameday.model.programme import Programme
-from gameday.model.scenario import Scenario, TargetKind
+from gameday.model.scenario import Scenario, TargetKind, kind_of
 from gameday.model.slo import Slo
 from gameday.model.system import System
 from gameday.settings import Settings
+from gameday.spec import Catalogue, read_system
 
 
 def choose_target(
@@ -51,7 +52,25 @@ def choose_target(
             f"target {str(kind)!r} is not supported yet; use sandbox or kubernetes, or name a"
             " `system`"
         )
-    return _sandbox(on_progress)
+    return _sandbox(slo, on_progress)
+
+
+def system_named(name: str) -> System:
+    """Return what is declared of a system, by its document; of the sandbox, by its own.
+
+    Args:
+        name: or path of the document.
+
+    Raises:
+        SpecError: the document is wrong.
+        UsageError: there is no such system.
+        PermanentDriverError: it is the sandbox, which is not up.
+    """
+    if kind_of(name) is TargetKind.SANDBOX:
+        from gameday.house.targets.sandbox import running_sandbox, sandbox_document
+
+        return sandbox_document(running_sandbox())
+    return read_system(Catalogue.around().system(name))
 
 
 def _declared(scenario: Scenario, system: System, slo: Slo) -> NamedTarget:
@@ -68,12 +87,13 @@ def _declared(scenario: Scenario, system: System, slo: Slo) -> NamedTarget:
     return NamedTarget(name_of(system), open_it, examine=examine)
 
 
-def _sandbox(on_progress: Callable[[str], None]) -> NamedTarget:
+def _sandbox(slo: Slo, on_progress: Callable[[str], None]) -> NamedTarget:
     from gameday.house.targets.sandbox import sandbox_system, start_sandbox
     from gameday.sandbox import state
 
     async def open_it() -> OpenSystem:
-        return sandbox_system(await start_sandbox(reload_rules=False, on_progress=on_progress))
+        found = await start_sandbox(reload_rules=False, on_progress=on_progress)
+        return await sandbox_system(found, slo)
 
     def is_up() -> bool:
         found = state.read()

@@ -8,13 +8,14 @@ from pathlib import Path
 from gameday.drafts.blanks import MARK, blanks
 from gameday.house.targets.check import Check
 from gameday.model.scenario import Scenario
+from gameday.model.system import System
 from gameday.spec import Catalogue, read_scenario
 from gameday.spec.experiment import actions_of, experiment_document
 
 __all__ = ["filled_in"]
 
 
-def filled_in(system: str) -> list[Check]:
+def filled_in(system: System) -> list[Check]:
     """Return whether the files of every drill on a system are whole, one line for each that is not.
 
     Raises:
@@ -22,9 +23,9 @@ def filled_in(system: str) -> list[Check]:
     """
     around = Catalogue.around()
     paths = [around.scenario(name) for name in around.scenarios()]
-    drills = [s for s in map(read_scenario, paths) if s.spec.system == system]
+    drills = [s for s in map(read_scenario, paths) if s.spec.place == system.metadata.name]
     files = dict.fromkeys(
-        path for path in (around.system(system), *(f for d in drills for f in _files(d))) if path
+        path for path in (system.path, *(f for d in drills for f in _files(d))) if path
     )
     found = [
         Check(

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gameday.drivers.annotations import GrafanaDeploys
 from gameday.drivers.chaostoolkit import ChaosToolkit
-from gameday.drivers.prometheus import Prometheus
 from gameday.drivers.sandbox import SandboxTarget
 from gameday.drivers.toxiproxy import Toxiproxy
 from gameday.errors import PermanentDriverError
-from gameday.house.targets.open_system import OpenSystem
-from gameday.house.targets.reach import reach
 from gameday.http import keys
-from gameday.incidents import deeplinks
+from gameday.model.slo import Slo
+from gameday.model.system import System
+from gameday.ports import FaultDriver
 from gameday.process import ProcessId
 from gameday.rules.slo_rules import prometheus_rules, watchdog_rules
-from gameday.sandbox import lifecycle, state
+from gameday.sandbox import document, lifecycle, state
 from gameday.sandbox.state import SandboxState
 from gameday.sandbox.supervisor import ledger
-from gameday.spec import Catalogue
+from gameday.spec import Catalogue, read_system
+
+if TYPE_CHECKING:
+    from gameday.house.targets.open_system import OpenSystem
 
 DEFAULT_TIME_SCALE = 60.0
 """One hour's window lasts a minute: a whole game day fits into two."""
@@ -135,25 +136,44 @@ def reset_sandbox(*, history: bool) -> None:
     asyncio.run(reset())
 
 
-def sandbox_system(found: SandboxState) -> OpenSystem:
-    """Return the running sandbox as a system to play on."""
+def sandbox_document(found: SandboxState) -> System:
+    """Return what the document of the running sandbox says of it.
+
+    Raises:
+        SpecError: somebody has changed it, and it is wrong now.
+    """
+    path = document.path_of(found)
+    if not path.exists():  # started by an older gameday
+        document.write(found)
+    return read_system(path)
+
+
+async def sandbox_system(found: SandboxState, slo: Slo) -> OpenSystem:
+    """Return the running sandbox as a system to play on: by its document, and what only it can do.
+
+    Args:
+        slo: whose page is awaited.
+    """
+    # Late: it loads the drivers of any system, and most commands of the sandbox need none.
+    from gameday.house.targets.declared_system import declared_system
+
     target = SandboxTarget(found)
-    return OpenSystem(
+    return replace(
+        await declared_system(sandbox_document(found), slo),
         target=target,
-        alerts=Prometheus(found.prometheus_url),
-        faults=ChaosToolkit(
-            toxiproxy_url=found.proxy_url,
-            control_url=found.control_url,
-            process_at=partial(_process_at, found),
-        ),
-        deploys=GrafanaDeploys(found.store_url),
-        tools=deeplinks.Tools(
-            prometheus=found.prometheus_url, traces=found.store_url, profiles=found.store_url
-        ),
-        regions=tuple(found.regions),
-        group_wait=timedelta(0),
-        count=reach,
+        faults=sandbox_faults(found),
         forget=target.reset_history,
+        # Of pages that are polled, and these are not: Alertmanager calls the run itself.
+        notices=(),
+    )
+
+
+def sandbox_faults(found: SandboxState) -> FaultDriver:
+    """Return what puts faults into the running sandbox, and finds and takes out what is left."""
+    return ChaosToolkit(
+        toxiproxy_url=found.proxy_url,
+        control_url=found.control_url,
+        process_at=partial(_process_at, found),
     )
 
 

@@ -23,7 +23,7 @@ from gameday import private
 from gameday.errors import GamedayError
 from gameday.http.guard import PROMETHEUS_READS
 from gameday.process import ProcessId
-from gameday.sandbox import state
+from gameday.sandbox import document, state
 from gameday.sandbox.guard import TokenGuard
 from gameday.sandbox.supervisor import ledger
 from gameday.sandbox.supervisor.control import create_app
@@ -72,7 +72,9 @@ async def supervise(folder: Path, *, time_scale: float, rate: float) -> int:
         await asyncio.wait({waiting, starting}, return_when=asyncio.FIRST_COMPLETED)
         if not told.is_set():
             await starting
-            state.write(_state(plant, folder, time_scale, own))
+            ready = _state(plant, folder, time_scale, own)
+            document.write(ready)
+            state.write(ready)
             progress("ready")
             await waiting
         return 0

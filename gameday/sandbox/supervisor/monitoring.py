@@ -103,6 +103,10 @@ def _bearer(token: Path | None) -> dict[str, Any]:
     return {} if token is None else {"authorization": {"credentials_file": str(token)}}
 
 
+PAGES = "pages"
+"""The receiver of Alertmanager's that pages go to; whom it tells is said by the drill."""
+
+
 def alertmanager_settings(pages_url: str | None, *, token: Path | None = None) -> str:
     """Return Alertmanager's settings file; pages go to this webhook, tickets to nobody's bed.
 
@@ -110,29 +114,25 @@ def alertmanager_settings(pages_url: str | None, *, token: Path | None = None) -
         token: file of what the webhook asks for: what stands in the settings themselves is shown
             on Alertmanager's status page.
     """
-    receivers: list[dict[str, Any]] = [{"name": "nobody"}]
+    pages: dict[str, Any] = {"name": PAGES}
     route: dict[str, Any] = {
         "receiver": "nobody",
         "group_by": ["alertname", "slo", "service", "severity", "long_window", "short_window"],
         "group_wait": "0s",
         "group_interval": "1s",
         "repeat_interval": "1h",
+        "routes": [
+            {"receiver": PAGES, "matchers": ['severity="page"']},
+            # The alert that always fires: its beat shows that a page would have come through.
+            {"receiver": PAGES, "matchers": ['alertname="Watchdog"'], "repeat_interval": "3s"},
+        ],
     }
     if pages_url is not None:
         hook: dict[str, Any] = {"url": pages_url, "send_resolved": True}
         if token is not None:
             hook["http_config"] = _bearer(token)
-        receivers.append({"name": "pages", "webhook_configs": [hook]})
-        route["routes"] = [
-            {"receiver": "pages", "matchers": ['severity="page"']},
-            # The alert that always fires: its beat shows that a page would have come through.
-            {
-                "receiver": "pages",
-                "matchers": ['alertname="Watchdog"'],
-                "repeat_interval": "3s",
-            },
-        ]
-    return _yaml({"route": route, "receivers": receivers})
+        pages["webhook_configs"] = [hook]
+    return _yaml({"route": route, "receivers": [{"name": "nobody"}, pages]})
 
 
 def prometheus(folder: Path, port: int, *, shown_as: str) -> Component:

@@ -81,6 +81,20 @@ async def test_what_was_deployed_last_is_there_to_be_blamed(repository: tuple[Pa
     assert f"{folder} has what was deployed last, {commit[:12]}" == checks["code of checkout"].found
 
 
+async def test_a_service_of_which_nothing_went_live_lately_is_told_and_is_no_fault(
+    repository: tuple[Path, str],
+) -> None:
+    folder, commit = repository
+
+    checks = await found(
+        deploys=printed({"service": "checkout", "revision": commit}),
+        code=[{"service": name, "repository": str(folder)} for name in ("checkout", "prices")],
+    )
+
+    assert checks["deploys"].ok
+    assert checks["deploys"].found.endswith(" UTC; nothing of prices")
+
+
 @pytest.mark.parametrize(
     ("deploy", "repository_there", "pattern", "what", "said"),
     [

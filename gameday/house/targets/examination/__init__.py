@@ -73,7 +73,7 @@ def drilled_on(system: str) -> list[Slo]:
     """
     around = Catalogue.around()
     scenarios = [read_scenario(around.scenario(name)) for name in around.scenarios()]
-    ids = {s.spec.slo for s in scenarios if s.spec.system == system}
+    ids = {s.spec.slo for s in scenarios if s.spec.place == system}
     return [around.slo(id) for id in sorted(ids)]
 
 

@@ -22,7 +22,9 @@ def changes(look: Look) -> Iterator[Inquiry]:
         found = await look.deploys()
         services = {one.service for one in spec.code}
         silent = sorted(services - {d.service for d in found})
-        if found and silent:
+        # Where every name is known, nothing went live of the others; a name that is not may be
+        # one of theirs.
+        if silent and any(d.service not in services for d in found):
             known = ", ".join(sorted({d.service for d in found}))
             raise Unmet(
                 f"{len(found)} in {BACK.days} days, none of {', '.join(silent)} (of {known})",
@@ -35,6 +37,7 @@ def changes(look: Look) -> Iterator[Inquiry]:
         return (
             f"{len(found)} in {BACK.days} days, last {last.service} {last.revision[:12]}"
             f" at {last.deployed_at:%Y-%m-%d %H:%M} UTC"
+            + (f"; nothing of {', '.join(silent)}" if silent else "")
         )
 
     if spec.deploys:
