@@ -191,6 +191,18 @@ def through_grafana(bench: Bench, token: str = grafana_front.TOKEN) -> Iterator[
 
 
 @row(
+    "a link of the page leads nowhere",
+    "link red",
+    "leads nowhere",
+    "answers 404 to : Not Found",
+    code=PLAYED,
+)
+def _(bench: Bench) -> Iterator[None]:
+    bench.spec["links"] = {"red": f"{bench.tools.prometheus}/d/red?from={{from}}"}
+    yield
+
+
+@row(
     "no such data source in Grafana",
     "grafana Promm",
     "",

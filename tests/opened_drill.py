@@ -201,6 +201,7 @@ class Desk:
     tool: Pager | None = None
     pagerduty_secrets: tuple[str, ...] = ()
     hears_deploys: bool = False
+    links: Mapping[str, str] = field(default_factory=dict)
     id: str = "none yet"
 
     def __post_init__(self) -> None:
@@ -236,7 +237,7 @@ class Desk:
             faults=None,  # type: ignore[arg-type]  # it is in place already
             deploys=Deploys(),
             hears_deploys=self.hears_deploys,
-            tools=Tools("http://prom", "http://traces", "http://profiles"),
+            tools=Tools("http://prom", "http://traces", "http://profiles", links=self.links),
             regions=(),
         )
         self.incidents = DrillIncidents(

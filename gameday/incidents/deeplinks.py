@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from gameday.diagnosis.conventions import DEFAULT
 from gameday.diagnosis.queries import RedQueries, in_quotes
 from gameday.diagnosis.traceql import spans_of
+from gameday.incidents.links import led
 from gameday.incidents.state import IncidentState
 from gameday.model.code import CodeOf
 from gameday.model.service_graph import EdgeQuery
@@ -34,6 +35,7 @@ class Tools:
         is_tempo: whether the traces are a Tempo's, and not a Jaeger's.
         traced_as: what the traces call services; profiled_as: what the profiles do.
         region: the label by which the traces tell regions apart; empty: as everybody does.
+        links: where views lead people instead, by name; see `gameday.model.links`.
     """
 
     prometheus: str
@@ -47,6 +49,7 @@ class Tools:
     traced_as: ServiceNames = SAME_NAMES
     profiled_as: ServiceNames = SAME_NAMES
     region: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,24 @@ class ToolLinks:
         return self.windows.get(long, timedelta(minutes=1))
 
     def is_chosen(self, view: str) -> bool:
-        """Return that the console's own views are as good for people."""
-        return False
+        """Return whether the system says where it leads; else the console is as good."""
+        return bool(self.tools.links.get(view))
+
+    def chosen(self, incident: IncidentState, view: str) -> str | None:
+        """Return where the system says that a view leads, filtered to the burn window up to now."""
+        template = self.tools.links.get(view)
+        if not template:
+            return None
+        since, until = self._span(incident)
+        return led(template, incident, since=since, until=until)
+
+    def _span(self, incident: IncidentState) -> tuple[datetime, datetime]:
+        since = min(incident.starts_at, incident.paged_at) - self.window(incident)
+        return since, max(incident.paged_at, self.now())
 
     def tool(self, incident: IncidentState, view: str) -> str | None:
         """Return a view in its tool, filtered to the burn window up to now."""
-        since = min(incident.starts_at, incident.paged_at) - self.window(incident)
-        until = max(incident.paged_at, self.now())
+        since, until = self._span(incident)
         match view:
             case "red":
                 window = self.rate_window

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from gameday.errors import Refused
 from gameday.incidents.signed import Signed
 from gameday.incidents.state import IncidentState
+from gameday.model.links import filled_link
 
 VIEWS = ("red", "traces", "profile", "runbook")
 """What a page links to."""
@@ -67,10 +68,13 @@ class Destinations(Protocol):
         """Whether the tools may be opened by whoever has the link, without signing in here."""
 
     def is_chosen(self, view: str) -> bool:
-        """Return whether the operator chose a tool for this view, also for people."""
+        """Return whether somebody chose where this view leads people, instead of the console."""
+
+    def chosen(self, incident: IncidentState, view: str) -> str | None:
+        """Return where it leads people then; None: nobody chose."""
 
     def tool(self, incident: IncidentState, view: str) -> str | None:
-        """Return the URL of a view in its tool; None: there is none."""
+        """Return the URL of a view in its tool, also for programs; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +94,34 @@ class Templates:
         """Return whether there is a template."""
         return bool(self.by_view.get(view))
 
+    def chosen(self, incident: IncidentState, view: str) -> str | None:
+        """Return the template filled in."""
+        template = self.by_view.get(view)
+        if not template:
+            return None
+        since, until = incident.starts_at - BURN, incident.paged_at
+        return led(template, incident, since=since, until=until)
+
     def tool(self, incident: IncidentState, view: str) -> str | None:
         """Return the template filled in, or what the alert names."""
-        template = self.by_view.get(view)
-        if template:
-            return _filled(template, incident)
+        if self.is_chosen(view):
+            return self.chosen(incident, view)
         told = incident.first.told
         named = {"red": told.generator_url, "runbook": told.annotations.get("runbook_url", "")}
         found = named.get(view, "")
         return found if _leads_to_the_web(found) else None
 
 
-def _filled(template: str, incident: IncidentState) -> str:
+def led(template: str, incident: IncidentState, *, since: datetime, until: datetime) -> str:
+    """Return where a template leads for an incident, over this span."""
     values = {
         "service": incident.service,
         "slo": incident.slo,
-        "from": str(round((incident.starts_at - BURN).timestamp() * 1000)),
-        "to": str(round(incident.paged_at.timestamp() * 1000)),
+        "from": str(round(since.timestamp() * 1000)),
+        "to": str(round(until.timestamp() * 1000)),
         "incident": incident.id,
     }
-    for name, value in values.items():
-        template = template.replace("{" + name + "}", quote(value, safe=""))
-    return template
+    return filled_link(template, values)
 
 
 def _leads_to_the_web(url: str) -> bool:

@@ -18,6 +18,7 @@ from pydantic import Field, StrictBool, model_validator
 from gameday.model.access import Access, Reached, SecretRef, one_of, wrong
 from gameday.model.code import CodeOf
 from gameday.model.deploy_source import DeploySource
+from gameday.model.links import PageLinks
 from gameday.model.mitigation import Call, DeclaredMitigation
 from gameday.model.noun import Name, Noun, Text
 from gameday.model.red import Histograms, RedPreset
@@ -263,7 +264,8 @@ class SystemSpec(Noun):
     code: tuple[CodeOf, ...] = ()
     toxiproxy: Reached | None = None
     mitigations: tuple[DeclaredMitigation, ...] = ()
-    links: dict[Text, Text] = Field(default_factory=dict)
+    links: PageLinks = PageLinks()
+    """Where the links of a page lead people, instead of to the console."""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> SystemSpec:

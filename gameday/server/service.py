@@ -327,11 +327,14 @@ def service_app(
         state = await engine.opened(found, view, by=known.name if known and is_responder else None)
         tools, url = lookup.destinations, lookup.destinations.tool(state, view)
         for_people = opener is not None or (by is None and not tools.is_open)
-        if not tools.is_chosen(view):
-            if console is not None and for_people:
-                url = f"/console/incidents/{quote(state.id, safe='')}/{view}"
-            elif url is None and view == "runbook" and tools.is_open:
-                return runbook_of(state)
+        # In a drill a responder's program is led to the tool itself, which it knows how to ask.
+        chosen = None if by is not None and tools.is_open else tools.chosen(state, view)
+        if chosen is not None:
+            url = chosen
+        elif console is not None and for_people:
+            url = f"/console/incidents/{quote(state.id, safe='')}/{view}"
+        elif url is None and view == "runbook" and tools.is_open:
+            return runbook_of(state)
         where, key = url or f"/api/incidents/{quote(state.id)}", reading_for(url) if url else ""
         asked_as = request.url.hostname or ""
         # A cookie belongs to a host, whatever the port: with it the tool lets the browser read.

@@ -69,8 +69,6 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
     for way in ("webhook", "pagerduty"):
         if getattr(spec.pages, way) is not None:
             yield ("pages", way), "write alertmanager: {url: …}; its API is polled"
-    if spec.links:
-        yield ("links",), "leave it out: the steps that need it do not apply then"
     for number, mitigation in enumerate(spec.mitigations):
         if mitigation.chaostoolkit is not None:
             does_it = "write a command or an http call that does it"

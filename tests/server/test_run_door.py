@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
@@ -224,6 +224,34 @@ async def test_deeplinks_lead_to_the_tools_filtered_to_the_burn_window(on_call: 
     assert desk.links_opened() == [
         (view, "on-call") for view in ("red", "traces", "profile", "runbook")
     ]
+
+
+async def test_people_are_led_where_the_system_says_and_programs_to_its_tools(
+    tmp_path: Path,
+) -> None:
+    links = {
+        "red": "https://grafana.example/d/r?var-service={service}&from={from}&to={to}",
+        "runbook": "https://wiki.example/{slo}?of={incident}",
+    }
+    async with Desk(tmp_path, links=links).opened() as desk:
+        await desk.page()
+        program, person = Caller(desk), Caller(desk, None)
+
+        asked = (await program.http.get(desk.link("red"))).headers["location"]
+        text = await program.http.get(desk.link("runbook"))
+        red, traces, runbook = [
+            (await person.http.get(desk.link(view))).headers["location"]
+            for view in ("red", "traces", "runbook")
+        ]
+
+    # The long window of the branch that fired, which is 60 s here, up to the page 5 s after it.
+    until = round(NOON.timestamp() * 1000)
+    expected = "https://grafana.example/d/r?var-service=storefront"
+    assert asked.startswith("http://prom/graph?g0.expr=")
+    assert RUNBOOK.read_text(encoding="utf-8") == text.text
+    assert f"{expected}&from={until - 65_000}&to={until}" == red
+    assert traces.startswith("http://traces/search?")
+    assert f"https://wiki.example/checkout-latency?of={quote(desk.id, safe='')}" == runbook
 
 
 async def test_acknowledging_twice_is_one_fact(on_call: Caller) -> None:

@@ -190,6 +190,7 @@ def _tools(spec: SystemSpec, slo: Slo, prometheus: str, red: RedQueries) -> deep
     traces, profiles = spec.traces, spec.profiles
     return deeplinks.Tools(
         prometheus=prometheus,
+        links=spec.links.given(),
         traces=traces.reached.url.rstrip("/") if traces else "",
         profiles=profiles.pyroscope.url.rstrip("/") if profiles else "",
         sources=tuple(

@@ -22,6 +22,7 @@ from gameday.house.targets.examination.cluster import cluster
 from gameday.house.targets.examination.grafana import grafana
 from gameday.house.targets.examination.graph import graph
 from gameday.house.targets.examination.inquiry import Examiner, answered
+from gameday.house.targets.examination.links import links
 from gameday.house.targets.examination.look import Look
 from gameday.house.targets.examination.metrics import metrics
 from gameday.house.targets.examination.mitigations import mitigations
@@ -53,6 +54,7 @@ EXAMINERS: tuple[Examiner, ...] = (
     changes,
     mitigations,
     toxiproxy,
+    links,
     secrets,
 )
 """What looks at each part of a document, in the order in which it is told."""

@@ -1,0 +1,50 @@
+"""Where the four links of a page lead instead of to the console: addresses with blanks in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import AfterValidator
+
+from gameday.model.access import Url, wrong
+from gameday.model.noun import Noun
+from gameday.model.placeholders import filled, placeholders
+from gameday.names import did_you_mean
+
+__all__ = ["BLANKS", "PageLinks", "filled_link"]
+
+BLANKS = ("service", "slo", "from", "to", "incident")
+"""What may stand in braces in a link; ``from`` and ``to`` are the burn window, in milliseconds."""
+
+
+def _known(url: str) -> str:
+    host = url.partition("://")[2].partition("/")[0]
+    if placeholders(host):
+        raise wrong("has a blank for its host", "write the host: what fills a blank is an alert's")
+    for name in placeholders(url):
+        if name not in BLANKS:
+            raise wrong(f"has the blank '{{{name}}}'", did_you_mean(name, BLANKS, what="it may be"))
+    return url
+
+
+Template = Annotated[Url, AfterValidator(_known)]
+
+
+def filled_link(template: str, values: Mapping[str, str]) -> str:
+    """Return a link with its blanks filled in; whatever a value holds, it stays where it stands."""
+    return filled(template, {name: quote(value, safe="") for name, value in values.items()})
+
+
+class PageLinks(Noun):
+    """Where the links of a page lead; one that is left out leads to the console."""
+
+    red: Template = ""
+    traces: Template = ""
+    profile: Template = ""
+    runbook: Template = ""
+
+    def given(self) -> Mapping[str, str]:
+        """Return the views that lead somewhere else, by name."""
+        return {view: url for view, url in self if url}
