@@ -19,248 +19,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from gameday.incidents.alerts import Alert, firing_id_of
-from gameday.incidents.severity import severity_of
+from gameday.incidents.incident import CLOSING, QUIET, Firing, Incident, began, later
 from gameday.incidents.whole_firings import WholeFiring, whole_firings
-from gameday.model.severity import IncidentSeverity
 from scoring.timeline import Fact, Kind
-
-QUIET = timedelta(minutes=30)
-"""How long a group must be silent before its next alert is a new incident.
-
-Longer than the 5 m `group_interval` with which Alertmanager tells of changes, and than the short
-windows of burn-rate alerts, between which a fault that is still there can flap.
-"""
 
 REOPEN_WITHIN = timedelta(minutes=5)
 """An alert this soon after a person closed the incident says that it was closed too early."""
-
-
-CLOSING = (Kind.RESOLVED, Kind.FALSE_ALARM)
-
-
-@dataclass(frozen=True, slots=True)
-class Firing:
-    """One firing of one alert.
-
-    Attributes:
-        told: what it was told as: when it fired, or when it cleared where only that was heard.
-        ends_at: when it cleared; None: it is firing.
-        over_heard_at: when that was heard here.
-    """
-
-    told: Alert
-    ends_at: datetime | None
-    over_heard_at: datetime | None = None
-
-    @classmethod
-    def of(cls, alert: Alert) -> Firing:
-        """Return the firing that one word of an alert tells of."""
-        return cls(alert, alert.ends_at, alert.received_at if alert.ends_at else None)
-
-    @property
-    def starts_at(self) -> datetime:
-        """When it fired, by Prometheus."""
-        return self.told.starts_at
-
-    @property
-    def wakes(self) -> bool:
-        """Whether it is an alert that wakes somebody."""
-        return severity_of(self.told.labels).wakes
-
-    def merged(self, other: Firing) -> Firing:
-        """Return what both say together; the order of the two does not matter."""
-        told = min(
-            (self.told, other.told),
-            key=lambda a: (a.ends_at is not None, a.received_at, a.ends_at or a.received_at),
-        )
-        ended = [f for f in (self, other) if f.ends_at is not None]
-        ends_at = max((f.ends_at for f in ended if f.ends_at), default=None)
-        # The last end is what counts; of several words of it the first was heard.
-        heard = (f.over_heard_at for f in ended if f.ends_at == ends_at)
-        return Firing(told, ends_at, min((h for h in heard if h is not None), default=None))
-
-
-@dataclass(slots=True)
-class Incident:
-    """The firings that are one incident, and what was said about it.
-
-    What all firings come to together is kept up as they are added: in a storm there are thousands,
-    and the incident is looked at far more often than it changes.
-
-    Attributes:
-        firings: first the ones that fire.
-        ids: of the incident, oldest first; several where late news made one of several.
-        events: the facts people and the engine added, in the order they happened.
-        firing: how many firings have no end yet; waking: of those that wake somebody.
-        wakes: whether one of its alerts wakes somebody.
-        severity: the worst that the alerts' labels say.
-        drill: the run that explains the alerts; None: it is real.
-        drill_until: until when the drill explains them at most; None: for good.
-        known: what others worked out of it, by whatever it depends on besides; empty once the
-            incident has changed.
-    """
-
-    firings: list[Firing] = field(default_factory=list)
-    ids: tuple[str, ...] = ()
-    events: tuple[Fact, ...] = ()
-    firing: int = 0
-    waking: int = 0
-    wakes: bool = False
-    severity: IncidentSeverity = IncidentSeverity.SEV_5
-    drill: str | None = None
-    drill_until: datetime | None = None
-    known: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
-    _refired_at: datetime | None = None
-    _is_swept: bool = False
-    _fires: set[str] = field(default_factory=set)
-    _first: Firing | None = None
-    _paged_at: datetime | None = None
-    _last_starts_at: datetime | None = None
-    _last_ends_at: datetime | None = None
-    _last_waking_ends_at: datetime | None = None
-
-    @classmethod
-    def of(
-        cls, firings: Iterable[Firing], *, ids: tuple[str, ...], events: tuple[Fact, ...]
-    ) -> Incident:
-        """Return an incident of these firings."""
-        made = cls(ids=ids, events=events)
-        for firing in firings:
-            made.add(firing)
-        return made
-
-    def add(self, firing: Firing) -> None:
-        """Take one more firing in."""
-        self.known.clear()
-        told = firing.told
-        self.firings.append(firing)
-        if self._first is None or _began(firing) < _began(self._first):
-            self._first = firing
-        if self._paged_at is None or told.received_at < self._paged_at:
-            self._paged_at = told.received_at
-        if self._last_starts_at is None or told.starts_at > self._last_starts_at:
-            self._last_starts_at = told.starts_at
-        self._last_ends_at = _later(self._last_ends_at, firing.ends_at)
-        self.firing += firing.ends_at is None
-        if firing.wakes:
-            # Sets of thousands in a storm: nothing here may copy one.
-            others = len(self._fires) - (told.fingerprint in self._fires)
-            if firing.ends_at is not None or not others:
-                self._is_swept = False
-            self._fires.add(told.fingerprint)
-            self.wakes = True
-            self.waking += firing.ends_at is None
-            self._last_waking_ends_at = _later(self._last_waking_ends_at, firing.ends_at)
-        self.severity = min(self.severity, severity_of(told.labels))
-        self.drill = told.drill
-        if told.drill_until and (self.drill_until is None or told.drill_until > self.drill_until):
-            self.drill_until = told.drill_until
-
-    def say(self, word: Fact) -> None:
-        """Take in what was said about it after everything else that was."""
-        self.known.clear()
-        self.events = (*self.events, word)
-
-    @property
-    def first(self) -> Firing:
-        """The firing that began first."""
-        assert self._first is not None, "an incident has at least one firing"
-        return self._first
-
-    @property
-    def paged_at(self) -> datetime:
-        """When the first webhook about it arrived."""
-        assert self._paged_at is not None, "an incident has at least one firing"
-        return self._paged_at
-
-    @property
-    def starts_at(self) -> datetime:
-        """When the first alert fired."""
-        return self.first.starts_at
-
-    @property
-    def last_starts_at(self) -> datetime:
-        """When the last alert fired."""
-        assert self._last_starts_at is not None, "an incident has at least one firing"
-        return self._last_starts_at
-
-    @property
-    def cleared_at(self) -> datetime | None:
-        """When the last alert that wakes somebody cleared, by Prometheus; None while one fires.
-
-        Where none wakes anybody, all of them count.
-        """
-        if self.wakes:
-            return None if self.waking else self._last_waking_ends_at
-        return None if self.firing else self._last_ends_at
-
-    def closing(self) -> Fact | None:
-        """Return the word that closed it, or None; an alert that began later took it back."""
-        closings = [
-            w for w in self.events if w.kind in CLOSING and w.happened_at >= self.last_starts_at
-        ]
-        return closings[-1] if closings else None
-
-    def reopened_at(self) -> datetime | None:
-        """Return when the page came that opened it again, or None."""
-        closed = [w.happened_at for w in self.events if w.kind in CLOSING]
-        taken_back = max((c for c in closed if c < self.last_starts_at), default=None)
-        if taken_back is None:
-            return None
-        return min(e.told.received_at for e in self.firings if e.starts_at > taken_back)
-
-    def refired_at(self) -> datetime | None:
-        """Return when it was heard to fire anew, all of it having cleared before; None: never.
-
-        It goes by what was heard and when, for so does whoever was woken: told that it is over,
-        they are asleep again, however the alerts overlapped. Where a ticket opened the incident,
-        the first alert that wakes somebody counts as well.
-        """
-        if not self._is_swept:
-            began, self._fires = _began_to_fire([f for f in self.firings if f.wakes])
-            self._refired_at = began[-1] if began and began[-1] > self.paged_at else None
-            self._is_swept = True
-        return self._refired_at
-
-
-def _began_to_fire(firings: Iterable[Firing]) -> tuple[Sequence[datetime], set[str]]:
-    """Return (when one of these was heard to fire while none was known to, oldest first; which
-    alerts still fire).
-    """
-    heard = [f for f in firings if f.told.ends_at is None]
-    # In one instant (one webhook) an end is heard before a beginning.
-    begins = [(f.told.received_at, 1, f.starts_at, f.told.firing_id, f) for f in heard]
-    ends = [
-        (f.over_heard_at, 0, f.starts_at, f.told.firing_id, f) for f in heard if f.over_heard_at
-    ]
-    words = sorted([*begins, *ends], key=lambda word: word[:4])
-    fires: dict[str, Firing] = {}
-    began: list[datetime] = []
-    for at, is_beginning, _, _, firing in words:
-        alert = firing.told.fingerprint
-        known = fires.get(alert)
-        if not is_beginning:
-            if known is not None and known.told.firing_id == firing.told.firing_id:
-                del fires[alert]
-        elif firing.over_heard_at is not None and firing.over_heard_at <= at:
-            continue  # it was over before it was heard of
-        elif known is None or known.starts_at < firing.starts_at:
-            # An alert that fires anew has cleared in between, whether that was told or not.
-            if len(fires) == (alert in fires):
-                began.append(at)
-            fires[alert] = firing
-    return began, set(fires)
-
-
-def _later(known: datetime | None, other: datetime | None) -> datetime | None:
-    return other if known is None else known if other is None else max(known, other)
-
-
-def _began(firing: Firing) -> tuple[datetime, str]:
-    return firing.starts_at, firing.told.firing_id
 
 
 class AlertGroup:
@@ -337,7 +103,7 @@ class AlertGroup:
         known = self._firings.get(alert.firing_id)
         self._firings[alert.firing_id] = said if known is None else known.merged(said)
         if alert.ends_at is not None:
-            over = _later(self._said_over.get(alert.firing_id), alert.said_ends_at or alert.ends_at)
+            over = later(self._said_over.get(alert.firing_id), alert.said_ends_at or alert.ends_at)
             assert over is not None
             self._said_over[alert.firing_id] = over
         ids = self._ids_of.setdefault(alert.fingerprint, set())
@@ -348,8 +114,19 @@ class AlertGroup:
             # In a storm nearly every alert joins the incident that is open already; working the
             # whole group out again for each would take the square of their number.
             found.add(said)
-        else:
+        elif known is None or len(ids) > 1 or not self._ended(known):
             self._incidents = None
+
+    def _ended(self, known: Firing) -> bool:
+        """Take in that what was told of as one firing is over, where that moves nothing else."""
+        found = next(
+            (i for i in reversed(self._incidents or ()) if i.drill == known.told.drill), None
+        )
+        ended = [whole.firing for whole in self._wholes(known.told.fingerprint)]
+        if found is None or len(ended) != 1 or not found.can_end(known, *ended):
+            return False
+        found.end(known, *ended)
+        return True
 
     def _going_on(self, alert: Alert) -> Incident | None:
         """Return the incident that an alert which is new and fires surely joins; None: not sure."""
@@ -359,10 +136,8 @@ class AlertGroup:
         found = next((i for i in reversed(self._incidents) if i.drill == alert.drill), None)
         if found is None or any(w.kind in CLOSING for w in found.events):
             return None
-        # The first is one that fires, and of those that wake somebody where there is one.
-        first = found.firings[0]
-        is_open = first.ends_at is None and first.starts_at <= alert.starts_at
-        return found if is_open and first.wakes == found.wakes else None
+        going_on = found.one_open()
+        return found if going_on and going_on.starts_at <= alert.starts_at else None
 
     def incidents(self) -> Sequence[Incident]:
         """Return the incidents of this group, oldest first."""
@@ -397,7 +172,7 @@ class AlertGroup:
         clusters: list[_Cluster] = []
         of_drill: dict[str | None, _Cluster] = {}
         wholes = [whole for alert in self._ids_of for whole in self._wholes(alert)]
-        for whole in sorted(wholes, key=lambda whole: _began(whole.firing)):
+        for whole in sorted(wholes, key=lambda whole: began(whole.firing)):
             firing = whole.firing
             cluster = of_drill.get(firing.told.drill)
             if cluster is None or not cluster.takes(firing):
@@ -408,17 +183,13 @@ class AlertGroup:
                 cluster.ids.append(incident)
                 for word in events_of.get(incident, ()):
                     if word.kind in CLOSING:
-                        cluster.closed_at = _later(cluster.closed_at, word.happened_at)
+                        cluster.closed_at = later(cluster.closed_at, word.happened_at)
         incidents = []
         for cluster in clusters:
             said = [w for i in cluster.ids for w in events_of.get(i, ())]
             incidents.append(
                 Incident.of(
-                    # The first one firing, if any, to be seen at a glance by `_going_on`.
-                    sorted(
-                        cluster.firings,
-                        key=lambda e: (not e.wakes, e.ends_at is not None, e.starts_at),
-                    ),
+                    cluster.firings,
                     ids=tuple(sorted(cluster.ids, key=lambda i: (opened[i], i))),
                     events=tuple(sorted(said, key=lambda w: (w.happened_at, w.id))),
                 )
@@ -466,4 +237,4 @@ class _Ends:
         """Take one more in."""
         self.count += 1
         self.is_open = self.is_open or firing.ends_at is None
-        self.last = _later(self.last, firing.ends_at)
+        self.last = later(self.last, firing.ends_at)

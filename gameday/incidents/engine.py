@@ -22,7 +22,6 @@ from functools import partial
 from typing import Any
 
 from gameday.errors import Pruned, Refused, StoreError, UsageError
-from gameday.incidents.alert_group import CLOSING
 from gameday.incidents.alerts import alerts_of, has_beat, left_out_of
 from gameday.incidents.answers import incident_of
 from gameday.incidents.calling import Calling
@@ -30,6 +29,7 @@ from gameday.incidents.calls import PagerCall
 from gameday.incidents.deploy_marker import deploy_fact
 from gameday.incidents.disk import Disk, Threads
 from gameday.incidents.dispatch import Dispatch, Done
+from gameday.incidents.incident import CLOSING
 from gameday.incidents.memory import Listener, Memory
 from gameday.incidents.mitigation import Mitigations
 from gameday.incidents.openings import Openings, row_of

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gameday.errors import GamedayError, Pruned, StoreError
-from gameday.incidents.alert_group import AlertGroup, Incident
+from gameday.incidents.alert_group import AlertGroup
 from gameday.incidents.alerts import text
 from gameday.incidents.answers import is_about
 from gameday.incidents.disk import Disk
+from gameday.incidents.incident import Incident
 from gameday.ports import GroupFact, IncidentStore, Written
 from scoring.timeline import Fact, Kind
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 
-from gameday.incidents.alert_group import Incident
 from gameday.incidents.disk import Disk
+from gameday.incidents.incident import Incident
 from gameday.incidents.memory import Memory
 from gameday.incidents.state import IncidentState, State, state_of
 from gameday.incidents.terms import Terms

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gameday.incidents.alert_group import AlertGroup, Incident
+from gameday.incidents.alert_group import AlertGroup
 from gameday.incidents.alerts import firing_id_of
+from gameday.incidents.incident import Incident
 from gameday.incidents.standing import is_done
 from gameday.incidents.state import IncidentState, state_of
 from gameday.model.retention import Removal, told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gameday.incidents.alert_group import Incident
+from gameday.incidents.incident import Incident
 from gameday.incidents.memory import Memory
 from gameday.incidents.state import IncidentState, State, state_of
 

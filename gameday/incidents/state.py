@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from gameday.incidents.alert_group import QUIET, Firing, Incident
 from gameday.incidents.belief import HeldPage, held_pages
+from gameday.incidents.incident import QUIET, Firing, Incident
 from gameday.model.page import Step
 from gameday.model.severity import IncidentSeverity
 from scoring.funnel import TARGETS

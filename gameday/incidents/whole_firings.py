@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gameday.incidents.alert_group import Firing
+    from gameday.incidents.incident import Firing
 
 
 TOGETHER = timedelta(minutes=2)

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gameday.errors import UsageError
-from gameday.incidents.alert_group import QUIET, REOPEN_WITHIN, AlertGroup
+from gameday.incidents.alert_group import REOPEN_WITHIN, AlertGroup
 from gameday.incidents.alerts import Alert, alerts_of, has_beat
+from gameday.incidents.incident import QUIET
 from gameday.incidents.state import State, state_of
 from scoring.timeline import Fact, Kind
 
@@ -123,6 +124,36 @@ def test_looking_at_a_line_between_two_alerts_changes_nothing(
         seen(looked_at)
 
     assert incidents([a.to_fact() for a in told]) == seen(looked_at)
+
+
+def test_an_end_that_is_heard_with_a_beginning_comes_before_it_whenever_it_is_looked_at() -> None:
+    told = [alert("a", starts=0), alert("b", starts=10), alert("a", starts=0, ends=10)]
+    looked_at = AlertGroup(LINE)
+    for a in told:
+        looked_at.add(a.to_fact())
+        (found,) = seen(looked_at)
+
+    assert at(10).isoformat() == found["refired_at"]
+    assert [found] == incidents([a.to_fact() for a in told])
+
+
+def test_an_end_in_a_storm_is_taken_in_without_working_all_of_it_out_anew() -> None:
+    group = AlertGroup(LINE, [alert(f"a{n}", starts=n / 1000).to_fact() for n in range(1000)])
+    (before,) = group.incidents()
+    for number in range(0, 1000, 2):
+        group.add(alert(f"a{number}", starts=number / 1000, ends=60).to_fact())
+    group.add(alert("another", starts=61).to_fact())
+    (after,) = group.incidents()
+
+    assert before is after
+    assert (501, 1001) == (after.firing, len(after.firings))
+    assert seen(group) == incidents(
+        [
+            *(alert(f"a{n}", starts=n / 1000).to_fact() for n in range(1000)),
+            *(alert(f"a{n}", starts=n / 1000, ends=60).to_fact() for n in range(0, 1000, 2)),
+            alert("another", starts=61).to_fact(),
+        ]
+    )
 
 
 def test_an_id_that_is_heard_before_its_alert_finds_it_in_a_storm() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from gameday.incidents.alert_group import QUIET, AlertGroup
+from gameday.incidents.alert_group import AlertGroup
 from gameday.incidents.alerts import MOST_LABELS, Alert, alerts_of
 from gameday.incidents.duties import Act, duties
+from gameday.incidents.incident import QUIET
 from gameday.incidents.routing import Drill
 from gameday.incidents.state import IncidentState, State, state_of
 from scoring.timeline import Fact, Kind

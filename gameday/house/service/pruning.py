@@ -18,7 +18,8 @@ from typing import Any, Protocol
 
 from gameday.errors import StoreError
 from gameday.house.run.endings import timeline_path
-from gameday.incidents.alert_group import AlertGroup, Incident
+from gameday.incidents.alert_group import AlertGroup
+from gameday.incidents.incident import Incident
 from gameday.incidents.retention import AT_ONCE, old_deploys, removals
 from gameday.model.retention import Deleted, StoreSize
 from gameday.ports import Clock, IncidentStore, RetentionStore, RunRecord
