@@ -220,3 +220,19 @@ def test_without_a_prometheus_in_the_cluster_its_url_is_asked_for(
 
     assert 2 == init(*HERE)
     assert "no Service of the cluster answers as a Prometheus does" in capsys.readouterr().err
+
+
+def test_what_a_tool_refuses_is_said_of_its_service(
+    api: SimulatedApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def without_rules(method: str, target: str) -> Answer:
+        return status(404) if "/rules" in target else prometheus(method, target)
+
+    api.behind["monitoring/prometheus:9090"] = without_rules
+
+    code = init(*HERE)
+
+    said = capsys.readouterr().err
+    assert 6 == code
+    assert "the Service monitoring/prometheus:9090" in said
+    assert "127.0.0.1" not in said

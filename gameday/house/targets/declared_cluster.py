@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gameday.house.targets.cluster import pods_back
 from gameday.house.targets.cluster_faults import ClusterFaults, Place
-from gameday.model.access import Reached
+from gameday.model.access import Access, Reached
 from gameday.model.system import ClusterAt, System, SystemSpec
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from gameday.drivers.kubernetes.acts import ClusterActs
     from gameday.drivers.kubernetes.effects import ClusterEffects
 
-__all__ = ["DeclaredCluster", "connected", "doors", "opened_cluster", "with_doors"]
+__all__ = ["DeclaredCluster", "connected", "doors", "opened_cluster", "with_doors", "without_doors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,18 @@ def with_doors(system: System) -> System:
             opened = place.model_copy(update={"url": door(place.service)})
             spec = spec.with_place(where, opened)
     return system.model_copy(update={"spec": spec})
+
+
+def without_doors(text: str, places: Iterable[Access]) -> str:
+    """Return a text that names a Service where it names its address on this machine.
+
+    That address is for this process alone, and nothing at which anybody could look.
+    """
+    for place in places:
+        if isinstance(place, Reached) and place.service and place.url:
+            address = re.escape(place.url.rstrip("/"))
+            text = re.sub(rf"{address}(?!\d)", f"the Service {place.service}", text)
+    return text
 
 
 def doors(cluster: Cluster) -> Callable[[str], str]:

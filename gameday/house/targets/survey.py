@@ -11,7 +11,8 @@ from gameday.drafts.sources import Source, sources
 from gameday.drafts.survey import ClusterSeen, Survey, place
 from gameday.drivers.alertmanager import AlertmanagerRoutes, PolledPages
 from gameday.drivers.prometheus import PrometheusSurvey
-from gameday.errors import PermanentDriverError, UsageError
+from gameday.errors import PermanentDriverError, TemporaryDriverError, UsageError
+from gameday.house.targets.declared_cluster import without_doors
 from gameday.http.credentials import credentials_of
 from gameday.model.access import Reached
 
@@ -40,6 +41,23 @@ async def seen_at(
         UsageError: no Alertmanager is named, and Prometheus names none either.
         DriverError: one of them does not answer, refuses, or is something else.
     """
+    places = [place for place in (prometheus, alertmanager) if place is not None]
+    try:
+        return await _seen(prometheus, alertmanager, elsewhere, service_label, cluster)
+    except TemporaryDriverError as error:
+        told = without_doors(str(error), places)
+        raise TemporaryDriverError(told, retry_after=error.retry_after) from error
+    except PermanentDriverError as error:
+        raise PermanentDriverError(without_doors(str(error), places)) from error
+
+
+async def _seen(
+    prometheus: Reached,
+    alertmanager: Reached | None,
+    elsewhere: Mapping[str, Any],
+    service_label: str,
+    cluster: ClusterSeen | None,
+) -> Survey:
     if service_label and not _LABEL.fullmatch(service_label):
         raise UsageError(f"--service-label: {service_label!r} is no name of a label")
     asked = PrometheusSurvey(str(prometheus.url), credentials=credentials_of(prometheus))

@@ -8,7 +8,6 @@ of them: an instrument that is added to the document adds its module, and its li
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +15,7 @@ from datetime import timedelta
 
 from gameday.errors import DriverError
 from gameday.house.targets.check import Check
-from gameday.house.targets.declared_cluster import with_doors
+from gameday.house.targets.declared_cluster import with_doors, without_doors
 from gameday.house.targets.examination.changes import changes
 from gameday.house.targets.examination.cluster import cluster
 from gameday.house.targets.examination.grafana import grafana
@@ -34,7 +33,6 @@ from gameday.house.targets.examination.secrets import secrets
 from gameday.house.targets.examination.toxiproxy import toxiproxy
 from gameday.house.targets.examination.traces import traces
 from gameday.house.targets.grafana_sources import with_sources
-from gameday.model.access import Reached
 from gameday.model.slo import Slo
 from gameday.model.system import System
 from gameday.spec import Catalogue, read_scenario
@@ -105,19 +103,9 @@ async def examined(
 
 
 def _without_doors(system: System, checks: Sequence[Check]) -> list[Check]:
-    """Return checks that name a Service where they would name its address on this machine.
-
-    That address is for this process alone, and nothing at which anybody could look.
-    """
-    doors = {
-        str(place.url).rstrip("/"): f"the Service {place.service}"
-        for _, place in system.spec.places()
-        if isinstance(place, Reached) and place.service and place.url
-    }
-
-    def told(text: str) -> str:
-        for url, service in doors.items():
-            text = re.sub(rf"{re.escape(url)}(?!\d)", service, text)
-        return text
-
-    return [replace(one, found=told(one.found), how=told(one.how)) for one in checks]
+    """Return checks that name a Service where they would name its address on this machine."""
+    places = [place for _, place in system.spec.places()]
+    return [
+        replace(one, found=without_doors(one.found, places), how=without_doors(one.how, places))
+        for one in checks
+    ]
