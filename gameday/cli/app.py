@@ -9,7 +9,18 @@ from typing import Any
 
 import typer
 
-from gameday.cli import faults, files, incident, orders, programme, runs, sandbox, slos, token
+from gameday.cli import (
+    faults,
+    files,
+    incident,
+    orders,
+    postmortem,
+    programme,
+    runs,
+    sandbox,
+    slos,
+    token,
+)
 from gameday.cli.crash import crashed
 from gameday.cli.doctor import doctor
 from gameday.cli.init import init
@@ -59,6 +70,7 @@ app.command("settings")(settings)
 app.command("init")(init)
 app.command("doctor")(doctor)
 app.add_typer(incident.app, name="incident")
+app.add_typer(postmortem.app, name="postmortem")
 app.add_typer(programme.app, name="programme")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(slos.app, name="slo")

@@ -106,7 +106,7 @@ def _own_words(text: str) -> str:
     text = _QUOTED.sub("…", text.replace("’", "'"))
     text = _PROGRAM.sub("…", text)
     # A path or an address holds words of nobody.
-    return re.sub(r"\S*(?:://|/\S*/)\S*", "…", text)
+    return " ".join("…" if "://" in w or w.count("/") > 1 else w for w in text.split())
 
 
 _WHO = rf"\b(?:{words.PERSON}|{words.SOMEBODY}|{words.NOBODY})"
@@ -115,7 +115,10 @@ _SAME_CLAUSE = (
     r"(?:(?!\b(?:that|which|whose|who|because|since|noticed|found|saw|reported|discovered"
     r"|reali[sz]ed|confirmed|reverted|corrected|fixed|removed the|replaced)\b)[^.;:]){0,60}?"
 )
-_PAST = r"(?:\w+ed|\w+n|did|made|ran|run|set|sent|put|took|went|left|kept|gave|read|cut|hit|shut|let|used|lost|told)"
+_PAST = (
+    r"(?:\w+ed|\w+n|did|made|ran|run|set|sent|put|took|went|left|kept|gave|read|cut|hit|shut|let"
+    r"|used|lost|told)"
+)
 
 
 def _rules() -> Iterator[tuple[BlameKind, re.Pattern[str]]]:
@@ -144,7 +147,8 @@ def _rules() -> Iterator[tuple[BlameKind, re.Pattern[str]]]:
     )
     yield rule(
         BlameKind.SHOULD_HAVE,
-        rf"\b(?:should|ought to)(?:n't| not| never)? have (?:\w+ly )?been (?:\w+ )?{words.SEEN_LATE}\b",
+        rf"\b(?:should|ought to)(?:n't| not"
+        rf"| never)? have (?:\w+ly )?been (?:\w+ )?{words.SEEN_LATE}\b",
     )
     yield rule(BlameKind.JUDGEMENT, rf"\b{words.JUDGEMENT}")
     yield rule(
@@ -154,8 +158,10 @@ def _rules() -> Iterator[tuple[BlameKind, re.Pattern[str]]]:
     )
     yield rule(
         BlameKind.PASSIVE,
-        rf"\b(?:was|were|been|is|are|got) (?:[^.;]{{0,40}} )?(?:{words.SLIP}|mis\w+ed|dismissed|ignored"
-        r"|overlooked|forgotten|neglected|missed|skipped|omitted|caused|introduced|triggered|broken"
+        rf"\b(?:was|were|been|is|are|got) (?:[^.;]{{0,40}} )?(?:{words.SLIP}|mis\w+ed"
+        rf"|dismissed|ignored"
+        r"|overlooked|forgotten|neglected|missed|skipped|omitted|caused|introduced|triggered"
+        r"|broken"
         r"|botched|bungled|mishandled|not (?:\w+ )?\w+ed(?: properly)?)\b"
         rf"[^.;]{{0,40}}\bby (?:the |a |an |our |their )?(?:\w+ ){{0,2}}?{_WHO}\b",
     )
@@ -168,8 +174,10 @@ def _rules() -> Iterator[tuple[BlameKind, re.Pattern[str]]]:
     yield rule(
         BlameKind.PERSON,
         rf"\b(?:caused by|due to|because of|the result of|down to|the fault of|traced (?:back )?to"
-        rf"|attributed to|on the part of) (?:the |a |an |our |one of |some )?(?:\w+ ){{0,2}}?{_WHO}\b"
-        r"(?! (?:\w+ )?(?:not being|dashboard|channel|page|calendar|rota|account|namespace|label))",
+        rf"|attributed to|on the part of) (?:the |a |an |our |one of "
+        rf"|some )?(?:\w+ ){{0,2}}?{_WHO}\b"
+        r"(?! (?:\w+ )?(?:not being|dashboard|channel|page|calendar|rota|account|namespace"
+        r"|label))",
     )
     yield rule(BlameKind.PERSON, rf"{_WHO} {words.ADVERB}{words.FAULT}\b")
     yield rule(BlameKind.PERSON, rf"{_ANYBODY} {words.ADVERB}{words.HUMAN_FAULT}\b")

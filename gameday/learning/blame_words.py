@@ -1,7 +1,8 @@
 """The words by which blame is told apart: who is a person, and what only a person gets wrong.
 
-Each name is a piece of a regular expression. They are read without regard to case, save those of
-`GIVEN_NAME`.
+Each name is a piece of a regular expression, read without regard to case, save `GIVEN_NAME`. Every
+group of words is as long as reports need it: a word that machines share with people is better left
+out than found wrongly.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ _ROLE = _any(
     r"crew",
 )
 
-PERSON = rf"{_ROLE}(?: (?:on|in) (?:duty|call|charge|shift)| of the [a-z ]{{2,30}}?| \w+ing [^,;.]{{2,40}}?)?"
+PERSON = (
+    rf"{_ROLE}(?: (?:on|in) (?:duty|call|charge|shift)| of the [a-z ]{{2,30}}?"
+    r"| \w+ing [^,;.]{2,40}?)?"
+)
 """People by their roles, with what may stand between such a noun and its verb."""
 
 SOMEBODY = _any(r"he", r"she", r"some(?:one|body)", r"whoever", r"one of us", r"one of them")
@@ -87,7 +91,8 @@ MAYBE_PERSON = _any(
 """What may be people or machines; and we, who may say what we did."""
 
 GIVEN_NAME = (
-    r"(?<![.\w`@/#-])(?!(?:The|This|That|These|Those|It|Its|There|We|Our|You|Your|They|Their|He|She"
+    r"(?<![.\w`@/#-])(?!(?:The|This|That|These|Those|It|Its|There|We|Our|You|Your|They|Their"
+    r"|He|She"
     r"|His|Her|My|In|On|At|As|An|After|Before|When|While|Since|Until|If|Because|However|But|And|So"
     r"|Then|No|Not|Nothing|All|Both|Each|Every|Some|One|Two|Three|Which|What|Why|How|Who|Where|Had"
     r"|Was|Were|Is|Are|Did|Does|Do|Root|Cause|Also|Only|Once|Even|Yet|Still|Again|Later|Finally"
@@ -98,7 +103,8 @@ GIVEN_NAME = (
     r"|Cassandra|Elastic|Elasticsearch|Kibana|Jaeger|Tempo|Loki|Datadog|Sentry|Slack|Travis"
     r"|Linux|Debian|Ubuntu|Windows|Java|Python|Rust|Ruby|Node|Git|Jira|Zookeeper|Memcached|Mongo"
     r"|Spark|Airflow|Argo|Flux|Binder|Jupyter|Hub|Culler|Proxy|Gateway|Stripe|Twilio|Oracle"
-    r"|Client|Server|Service|Services|Database|Deploy|Alert|Pod|Pods|Node|Nodes|Cluster|Traffic)\b)"
+    r"|Client|Server|Service|Services|Database|Deploy|Alert|Pod|Pods|Node|Nodes|Cluster"
+    r"|Traffic)\b)"
     r"[A-Z][a-zà-ÿ]+(?: [A-Z][a-zà-ÿ]+)?"
 )
 """A word that is written like the name of a person, and is none of a product we know of."""
@@ -110,7 +116,8 @@ HUMAN_FAULT = _any(
     r"forgotten",
     r"neglect(?:ed|s)?",
     r"overlook(?:ed|s)?",
-    r"mis(?:read|understood|judged|took|typed|interpreted|handled|calculated|remembered|spelled|heard|placed|labelled|communicated)",
+    r"mis(?:read|understood|judged|took|typed|interpreted|handled|calculated|remembered"
+    r"|spelled|heard|placed|labelled|communicated)",
     r"(?:had )?fat-fingered",
     r"bungl(?:ed|es)",
     r"botch(?:ed|es)",
@@ -134,15 +141,21 @@ HUMAN_FAULT = _any(
     r"assumed",
     r"presumed",
     r"(?:had|have|has|was|were) been (?:told|warned|reminded|asked|instructed)",
-    r"(?:was|were) (?:told|warned|distracted|careless|complacent|inattentive|too (?:slow|tired|busy)|slow to|unprepared|unqualified|negligent|lazy|unaware|tired|at fault)",
-    r"(?:ha(?:d|s|ve) not been|was not|were not|wasn't|weren't) (?:paying attention|careful|trained|qualified|diligent|listening)",
+    r"(?:was|were) (?:told|warned|distracted|careless|complacent|inattentive|too (?:slow|tired"
+    r"|busy)|slow to|unprepared|unqualified|negligent|lazy|unaware|tired|at fault)",
+    r"(?:ha(?:d|s|ve) not been|was not|were not|wasn't|weren't) (?:paying attention|careful"
+    r"|trained|qualified|diligent|listening)",
     r"lost (?:control|track|sight)",
     r"did an? (?:poor|bad|terrible|sloppy)",
-    r"made (?:an?|the|another|several|some) (?:\w+ )?(?:mistake|error|typo|assumption|blunder|bad|poor|wrong|incorrect)\w*",
+    r"made (?:an?|the|another|several|some) (?:\w+ )?(?:mistake|error|typo|assumption|blunder"
+    r"|bad|poor|wrong|incorrect)\w*",
     r"thought(?:lessly)",
-    r"(?:did not|didn't|never) (?:think|bother|care|pay attention|realise|realize|listen|follow|read|understand|consider|take (?:the )?(?:time|care|trouble))",
-    r"fail(?:ed|s)? to (?:notice|communicate|consider|anticipate|realise|realize|understand|think|read|follow|plan|inform|warn|document|escalate|foresee|tell|learn|review)",
-    r"ignored (?:the |a |an |all |our |several |repeated )?(?:\w+ )?(?:warnings?|advice|alerts?|pages?|procedures?|polic(?:y|ies)|instructions?|signs?|messages?)",
+    r"(?:did not|didn't|never) (?:think|bother|care|pay attention|realise|realize|listen"
+    r"|follow|read|understand|consider|take (?:the )?(?:time|care|trouble))",
+    r"fail(?:ed|s)? to (?:notice|communicate|consider|anticipate|realise|realize|understand"
+    r"|think|read|follow|plan|inform|warn|document|escalate|foresee|tell|learn|review)",
+    r"ignored (?:the |a |an |all |our |several |repeated )?(?:\w+ )?(?:warnings?|advice"
+    r"|alerts?|pages?|procedures?|polic(?:y|ies)|instructions?|signs?|messages?)",
 )
 """What people get wrong and machines do not: whoever it is said of is a person."""
 
@@ -186,7 +199,8 @@ SLIP = _any(
     r"although",
     r"even though",
     r"anyway",
-    r"without (?!affecting|disrupting|causing|interrupting|losing|impact|further|any (?:impact|loss|effect)|downtime|success|effect)"
+    r"without (?!affecting|disrupting|causing|interrupting|losing|impact|further|any (?:impact"
+    r"|loss|effect)|downtime|success|effect)"
     r"(?:\w+ing|(?:the|a|an|any|our|its) \w+|permission|approval|notice|asking|backup|tests?)",
 )
 """What makes a deed of a person a slip."""
@@ -209,14 +223,19 @@ JUDGEMENT = _any(
     r"haste",
     r"sloppy (?!quorum|counter|phrase)",
     r"sloppi(?:ly|ness)",
-    r"(?:poor|bad|wrong|questionable) (?:judge?ment|decisions?|choices? by|call by|discipline|work)",
-    r"lacks? of (?:attention|care|discipline|diligence|experience|judge?ment|common sense|competence|ownership|professionalism|focus|concentration|vigilance|expertise)",
-    r"lapses? (?:of|in) (?:\w+ )?(?:concentration|attention|judge?ment|care|focus|discipline|communication)",
+    r"(?:poor|bad|wrong|questionable) (?:judge?ment|decisions?|choices? by|call by|discipline"
+    r"|work)",
+    r"lacks? of (?:attention|care|discipline|diligence|experience|judge?ment|common sense"
+    r"|competence|ownership|professionalism|focus|concentration|vigilance|expertise)",
+    r"lapses? (?:of|in) (?:\w+ )?(?:concentration|attention|judge?ment|care|focus|discipline"
+    r"|communication)",
     r"(?:be|been|being) more (?:careful|diligent|attentive|vigilant)",
     r"(?:pay|paid|paying) (?:more|closer|enough|sufficient|better) attention",
-    r"despite (?:being (?:aware|told|warned)|knowing|having (?:been|known)|(?:\w+ )?(?:instructions?|warnings?|reminders?|advice|training|procedures?))",
+    r"despite (?:being (?:aware|told|warned)|knowing|having (?:been|known)"
+    r"|(?:\w+ )?(?:instructions?|warnings?|reminders?|advice|training|procedures?))",
     r"(?:had|have) no business",
-    r"(?:obviously|clearly|simply) (?:did not|didn't|does not|doesn't|failed to|had not|was not|were not)",
+    r"(?:obviously|clearly|simply) (?:did not|didn't|does not|doesn't|failed to|had not"
+    r"|was not|were not)",
     r"(?:could|would) not be bothered",
     r"bothered to",
     r"knew better",
@@ -225,23 +244,29 @@ JUDGEMENT = _any(
 """What is said of people, and of nothing else."""
 
 ERROR_OF_PEOPLE = _any(
-    r"(?:human|operator|user|pilot|manual|admin(?:istrator)?|engineer|developer|personal|individual)"
-    r"(?:'s|s')? (?:errors?|mistakes?|failures?|faults?|misunderstandings?|oversights?|slips?|misconfigurations?)"
+    r"(?:human|operator|user|pilot|manual|admin(?:istrator)?|engineer|developer|personal"
+    r"|individual)"
+    r"(?:'s|s')? (?:errors?|mistakes?|failures?|faults?|misunderstandings?|oversights?|slips?"
+    r"|misconfigurations?)"
     r"(?! (?:rates?|pages?|messages?|codes?|logs?|budgets?|count|handling|metric))",
     r"pebkac",
     r"finger trouble",
     r"(?:a|an|the|this|our|my|his|her|their|one|simple|silly|stupid|honest) (?:\w+ )?mistakes?",
     r"mistakes? (?:was|were|by|of|in|on|made)",
-    r"(?:an|the|this|our|my|his|her|their|simple) (?:\w+ )?oversight(?! (?:board|committee|body|process|role))",
-    r"(?:his|her|my|our) (?:\w+ )?(?:typo|error|fault|failure|assumption|misunderstanding|carelessness)",
+    r"(?:an|the|this|our|my|his|her|their|simple) (?:\w+ )?oversight(?! (?:board|committee"
+    r"|body|process|role))",
+    r"(?:his|her|my|our) (?:\w+ )?(?:typo|error|fault|failure|assumption|misunderstanding"
+    r"|carelessness)",
 )
 
 CHANGE = _any(
-    r"(?:\w+ )?(?:changes?|commits?|push|merge|deploy|script|quer(?:y|ies)|pull request|pr|typo|code|patch|fix)"
+    r"(?:\w+ )?(?:changes?|commits?|push|merge|deploy|script|quer(?:y|ies)|pull request|pr"
+    r"|typo|code|patch|fix)"
 )
 
 LACK = _any(
-    r"(?:\w+ )?(?:failure to|mistakes?|errors?|oversight|carelessness|negligence|misunderstanding|fault|inability to|decision|lack of)"
+    r"(?:\w+ )?(?:failure to|mistakes?|errors?|oversight|carelessness|negligence"
+    r"|misunderstanding|fault|inability to|decision|lack of)"
 )
 
 SEEN_LATE = _any(

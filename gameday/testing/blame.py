@@ -7,6 +7,7 @@ same, once of a person and once of the system, is never torn apart.
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,21 @@ from typing import Any
 
 import yaml
 
+from gameday.learning.blame import blame_in, blame_of
 from gameday.spec.prose import Sentence, sentences_of
 
-__all__ = ["Halves", "Labelled", "halves", "of_reports", "written"]
+__all__ = [
+    "Halves",
+    "Labelled",
+    "Tally",
+    "false_alarms",
+    "halves",
+    "labelled_halves",
+    "of_reports",
+    "tally",
+    "wilson",
+    "written",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,89 @@ class Halves:
 
     rules: Sequence[Labelled]
     held_out: Sequence[Labelled]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often the linter and the labels agree."""
+
+    found: int
+    missed: int
+    false: int
+    passed: int
+
+    @property
+    def precision_ratio(self) -> float:
+        """Return the share of what it found that blames."""
+        return self.found / (self.found + self.false)
+
+    @property
+    def recall_ratio(self) -> float:
+        """Return the share of what blames that it found."""
+        return self.found / (self.found + self.missed)
+
+
+def tally(sentences: Sequence[Labelled]) -> Tally:
+    """Return how the linter does on labelled sentences."""
+    said = [(blame_of(Sentence(s.words, 1)) is not None, s.is_blameful) for s in sentences]
+    return Tally(
+        found=said.count((True, True)),
+        missed=said.count((False, True)),
+        false=said.count((True, False)),
+        passed=said.count((False, False)),
+    )
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share.
+
+    Args:
+        trials: at least 1.
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference,
+        JASA 22 (1927).
+    """
+    z = 1.959964
+    share = successes / trials
+    middle = share + z**2 / (2 * trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    scale = 1 + z**2 / trials
+    return (middle - half) / scale, (middle + half) / scale
+
+
+def labelled_halves(folder: Path, reports: Path | None) -> Halves:
+    """Return the halves of all labelled sentences.
+
+    Args:
+        folder: where ``pairs.yaml`` and ``reports.yaml`` are.
+        reports: the folder of the reports of others; None: theirs are left out.
+    """
+    pairs, labels = folder / "pairs.yaml", folder / "reports.yaml"
+    own = halves(written(pairs), _seed(pairs))
+    if reports is None:
+        return own
+    others = halves(of_reports(labels, reports), _seed(labels))
+    return Halves([*own.rules, *others.rules], [*own.held_out, *others.held_out])
+
+
+def false_alarms(labels: Path, reports: Path) -> tuple[int, int]:
+    """Return how many sentences of the reports are found without being labelled, and of how many.
+
+    A sentence without a label counts as blameless.
+    """
+    held = yaml.safe_load(labels.read_text(encoding="utf-8"))
+    blameful = {tuple(entry) for entry in held["blameful"]}
+    alarms = sentences = 0
+    for report in sorted(reports.glob("*.md")):
+        text = report.read_text(encoding="utf-8")
+        sentences += len(sentences_of(text))
+        found = {(report.name, b.sentence.line, _digest(b.sentence.words)) for b in blame_in(text)}
+        alarms += len(found - blameful)
+    return alarms, sentences
+
+
+def _seed(path: Path) -> int:
+    return int(yaml.safe_load(path.read_text(encoding="utf-8"))["seed"])
 
 
 def written(pairs: Path) -> Sequence[Sequence[Labelled]]:
