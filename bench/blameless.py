@@ -15,10 +15,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gameday.testing.blame import Tally, false_alarms, labelled_halves, tally, wilson
+from gameday.testing.blameless import Tally, false_alarms, labelled_halves, tally, wilson
 
 REPOSITORY = Path(__file__).parents[1]
-LABELS = REPOSITORY / "tests/learning/blame"
+LABELS = REPOSITORY / "tests/learning/labelled"
 REPORTS = REPOSITORY.parent / "shared/corpora/postmortems/mybinder"
 
 PRECISION = 0.9

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-__all__ = ["Section", "Sentence", "sections_of", "sentences_of"]
+__all__ = ["Chapter", "Sentence", "chapters_of", "sentences_of"]
 
 # A full stop behind one of these ends no sentence.
 _ABBREVIATED = re.compile(
@@ -42,7 +42,7 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class Chapter:
     """What stands between a heading and the next one of any level.
 
     Attributes:
@@ -63,7 +63,7 @@ def sentences_of(text: str) -> Sequence[Sentence]:
     return [sentence for block in _blocks(text) for sentence in _split(block)]
 
 
-def sections_of(text: str) -> Sequence[Section]:
+def chapters_of(text: str) -> Sequence[Chapter]:
     """Return the headings of a text, each with the sentences below it."""
     found: list[tuple[_Block, list[Sentence]]] = []
     for block in _blocks(text):
@@ -71,7 +71,7 @@ def sections_of(text: str) -> Sequence[Section]:
             found.append((block, []))
         elif found:
             found[-1][1].extend(_split(block))
-    return [Section(" ".join(b.text.split()), b.level, b.line, below) for b, below in found]
+    return [Chapter(" ".join(b.text.split()), b.level, b.line, below) for b, below in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ ABOUT_NO_SINGLE_ROOM = {"console", "contract", "drills", "foreign", "frame", "ki
 WITHOUT_TESTS_OF_THEIR_OWN = {"ports"}
 """Rooms without code that does anything: what ports name is promised in `contract`."""
 
-FILES = {"bad", "catalogue", "golden", "good"}
+FILES = {"bad", "catalogue", "golden", "good", "labelled"}
 """Folders of files, not of tests."""
 
 

@@ -1,4 +1,4 @@
-"""The words by which blame is told apart: who is a person, and what only a person gets wrong.
+"""The words by which accusations are known: who is a person, and what only a person gets wrong.
 
 Each name is a piece of a regular expression, read without regard to case, save `GIVEN_NAME`. Every
 group of words is as long as reports need it: a word that machines share with people is better left
@@ -180,7 +180,7 @@ FAULT = _any(
     r"(?!know|have\b|had\b|receive|get\b|see\b|need|hear)\w+",
     r"(?:is|are|was|were) (?:to blame|at fault|responsible for|the (?:root )?cause|the reason)",
 )
-"""What a person is blamed for; machines do most of these as well."""
+"""What a person is accused of; machines do most of these as well."""
 
 SLIP = _any(
     r"wrong",

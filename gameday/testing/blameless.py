@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from gameday.learning.blame import blame_in, blame_of
+from gameday.learning.accusation import accusation_of, accusations_in
 from gameday.spec.prose import Sentence, sentences_of
 
 __all__ = [
@@ -71,7 +71,7 @@ class Tally:
 
 def tally(sentences: Sequence[Labelled]) -> Tally:
     """Return how the linter does on labelled sentences."""
-    said = [(blame_of(Sentence(s.words, 1)) is not None, s.is_blameful) for s in sentences]
+    said = [(accusation_of(Sentence(s.words, 1)) is not None, s.is_blameful) for s in sentences]
     return Tally(
         found=said.count((True, True)),
         missed=said.count((False, True)),
@@ -123,7 +123,9 @@ def false_alarms(labels: Path, reports: Path) -> tuple[int, int]:
     for report in sorted(reports.glob("*.md")):
         text = report.read_text(encoding="utf-8")
         sentences += len(sentences_of(text))
-        found = {(report.name, b.sentence.line, _digest(b.sentence.words)) for b in blame_in(text)}
+        found = {
+            (report.name, b.sentence.line, _digest(b.sentence.words)) for b in accusations_in(text)
+        }
         alarms += len(found - blameful)
     return alarms, sentences
 
