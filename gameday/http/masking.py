@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from gameday.model.secret_names import is_secret
 
-__all__ = ["MASK", "masked", "remember", "variants"]
+__all__ = ["MASK", "masked", "remember", "remembered", "variants"]
 
 MASK = "•••"
 
@@ -34,6 +34,14 @@ def remember(*secrets: str) -> None:
     nothing.
     """
     _known.update(secret for secret in secrets if len(secret) > 3)
+
+
+def remembered() -> tuple[str, ...]:
+    """Return what this process covers because it was read: for a child in its place, and it alone.
+
+    Handed over where only the child reads it, such as its stdin.
+    """
+    return tuple(sorted(_known))
 
 
 def masked(text: str) -> str:

@@ -19,6 +19,8 @@ import yaml
 
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError, UsageError
+from gameday.http.credentials import told_headers
+from gameday.model.access import SecretRef
 from gameday.ports import PlannedFault
 from gameday.settings import Settings
 from gameday.testing.proxy import running_proxy
@@ -311,6 +313,21 @@ async def test_a_failed_rollback_is_an_error(driver: ChaosToolkit, tmp_path: Pat
 
     with pytest.raises(DriverError, match="'put back'"):
         await driver.recover(prepare(driver, path).undo)
+
+
+async def test_what_was_read_as_a_secret_is_covered_in_what_an_experiment_says(
+    driver: ChaosToolkit, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("of-a-header-1234\n")
+    told_headers({"X-Api-Key": SecretRef(file="key")}, tmp_path)
+    rollback = python("action", "put back", "os", "rmdir", path="/none/of-a-header-1234")
+    path = write(tmp_path, method=[touch(tmp_path / "x")], rollbacks=[rollback])
+
+    with pytest.raises(DriverError) as failed:
+        await driver.recover(prepare(driver, path).undo)
+
+    assert "/none/•••" in str(failed.value)
+    assert "of-a-header-1234" not in str(failed.value)
 
 
 def children() -> list[psutil.Process]:

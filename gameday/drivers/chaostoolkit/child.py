@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.http import credentials, keys
-from gameday.http.masking import masked
+from gameday.http.masking import masked, remember
 
 NICENESS = 5
 LONGEST = 2000
@@ -126,6 +126,7 @@ def main() -> None:
     mode = sys.argv[1]
     request = _read_request()
     keys.learn(request.get("keys", {}))  # of what it reaches in its parent's place
+    remember(*request.get("covers", ()))
     shown = request.get("credentials", {})
     credentials.learn({url: credentials.Credentials(**told) for url, told in shown.items()})
     if mode == "inject":

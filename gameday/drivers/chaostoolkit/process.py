@@ -16,7 +16,7 @@ from typing import IO, Any, Literal
 
 from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.errors import DriverError
-from gameday.http import credentials, keys
+from gameday.http import credentials, keys, masking
 
 Mode = Literal["inject", "recover", "check"]
 Event = Mapping[str, Any]
@@ -74,6 +74,7 @@ async def play(
             "configuration": configuration,
             "keys": dict(keys.known()),
             "credentials": {url: asdict(shown) for url, shown in credentials.learned().items()},
+            "covers": masking.remembered(),
         }
         has_ended = False
         try:
