@@ -12,6 +12,7 @@
     │   ├── TemporaryDriverError         worth another try, after ``retry_after``
     │   ├── NotWanted                    its cause was gone before the first try
     │   └── PermanentDriverError         another try will not help
+    │       ├── NothingDone              refused before anything was changed
     │       ├── SteadyStateNotMet        the experiment's own condition; nothing was changed
     │       ├── HistoryUnknown            a copy of a repository does not reach back that far
     │       ├── FrameUnclear              a profile's frame may be several functions, or none
@@ -201,6 +202,10 @@ class NotWanted(DriverError):
 
 class PermanentDriverError(DriverError):
     """Another try will not help: the tool answered, and the answer is no."""
+
+
+class NothingDone(PermanentDriverError):
+    """It was refused before anything was changed, so there is nothing to take back."""
 
 
 class SteadyStateNotMet(PermanentDriverError):

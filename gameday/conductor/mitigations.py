@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from gameday.conductor.undos import Undos
-from gameday.errors import PermanentDriverError, TemporaryDriverError
-from gameday.ports import Target
+from gameday.errors import (
+    DriverError,
+    NothingDone,
+    PermanentDriverError,
+    StoreError,
+    TemporaryDriverError,
+)
+from gameday.ports import Target, Undo
 
 
 class ReversibleMitigations:
@@ -25,7 +33,8 @@ class ReversibleMitigations:
         self._run = run
         self._undos = undos
         self._at_most = at_most
-        self._kept: set[str] = set()
+        self._kept: dict[str, Undo] = {}
+        self._may_have_acted: Counter[str] = Counter()  # by undo: several may share one
         self._acting: set[asyncio.Future[str]] = set()
         self._preparing = asyncio.Lock()
         self._is_closed = False
@@ -46,8 +55,9 @@ class ReversibleMitigations:
                 await self._undos.hold(undo, at_most=self._at_most())
             else:
                 await self._undos.keep(undo, at_most=self._at_most())
-                self._kept.add(undo.id)
+                self._kept[undo.id] = undo
             self._refuse_if_closed()
+            self._may_have_acted[undo.id] += 1
             acting = asyncio.ensure_future(self._target.mitigate(name, parameters))
             self._acting.add(acting)
         try:
@@ -55,12 +65,17 @@ class ReversibleMitigations:
             if acting.cancelled():
                 raise TemporaryDriverError(f"{name} was cut short: the game day is over")
             return acting.result()
+        except NothingDone:
+            self._may_have_acted[undo.id] -= 1
+            raise
         finally:
             acting.cancel()
             self._acting.discard(acting)
 
     async def close(self) -> None:
         """Let nothing more be done; returns when no undo is being stored and nothing goes on.
+
+        The undo of what was never done is closed; of what may have been, it stays.
 
         What is under way is cut short: done after it was taken back, it would stay.
         """
@@ -71,6 +86,11 @@ class ReversibleMitigations:
             acting.cancel()
         if cut_short:
             await asyncio.wait(cut_short)
+        for undo in self._kept.values():
+            if not self._may_have_acted[undo.id]:
+                # It would mostly fail as the mitigation did. Not sooner: it may be tried again.
+                with suppress(DriverError, StoreError):  # it is taken back with the others then
+                    await self._undos.leave_alone(undo)
 
     def _refuse_if_closed(self) -> None:
         if self._is_closed:

@@ -93,7 +93,7 @@ class Undos:
         await self.hold(undo, at_most=at_most)
 
     async def leave_alone(self, undo: Undo) -> None:
-        """Close the undo of a fault that never began: its rollbacks would be a change of their own.
+        """Close the undo of what never began: to take it back would be a change of its own.
 
         Where the store cannot be told, it is recovered with the others, which says why.
         """

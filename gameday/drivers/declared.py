@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
+import httpx
+
+from gameday.errors import DriverError, NothingDone, PermanentDriverError, TemporaryDriverError
 from gameday.http.credentials import Credentials, secret_of, told_headers
 from gameday.http.masking import masked
 from gameday.http.tool import HttpTool
@@ -245,16 +247,19 @@ async def _ran(command: Command, folder: Path) -> str:
     return f"{shown}{f': {words}' if words else ''}"
 
 
-def _unrunnable(shown: str, reason: str) -> PermanentDriverError:
-    return PermanentDriverError(
+def _unrunnable(shown: str, reason: str) -> NothingDone:
+    return NothingDone(
         f"{shown} cannot be run: {reason}; see that it is there, with its whole path"
     )
 
 
 async def _called(call: Call, folder: Path) -> str:
-    headers = told_headers(call.headers, folder)
-    if call.token is not None:
-        headers["Authorization"] = f"Bearer {secret_of(call.token, folder)}"
+    try:
+        headers = told_headers(call.headers, folder)
+        if call.token is not None:
+            headers["Authorization"] = f"Bearer {secret_of(call.token, folder)}"
+    except PermanentDriverError as error:
+        raise NothingDone(f"{call.method.upper()} {call.url}: {error}") from error
     tool = HttpTool(
         "what mitigates", call.url, timeout=call.within, credentials=Credentials(headers)
     )
@@ -262,5 +267,7 @@ async def _called(call: Call, folder: Path) -> str:
     try:
         answer = await tool.ask(call.method.upper(), "", body=call.json_, tries=1)
     except DriverError as error:
-        raise type(error)(f"{shown}: {error}") from error
+        # Nobody took the connection: not even the request was sent.
+        is_undone = isinstance(error.__cause__, httpx.ConnectError)
+        raise (NothingDone if is_undone else type(error))(f"{shown}: {error}") from error
     return f"{shown} answered {answer.status}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_conductor import Run
 
-from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.errors import DriverError, NothingDone, PermanentDriverError, TemporaryDriverError
 
 
 async def test_nothing_is_mitigated_once_the_run_is_taken_back(tmp_path: Path) -> None:
@@ -60,3 +60,47 @@ async def test_what_is_under_way_when_the_run_is_taken_back_is_cut_short(tmp_pat
     assert ["failover-db"] == ended
     with pytest.raises(TemporaryDriverError, match="cut short"):
         await asked
+
+
+@pytest.mark.parametrize(
+    ("error", "left"), [(NothingDone, 0), (PermanentDriverError, 1), (TemporaryDriverError, 1)]
+)
+async def test_only_a_mitigation_that_provably_did_nothing_leaves_nothing_to_take_back(
+    tmp_path: Path, error: type[DriverError], left: int
+) -> None:
+    run = Run(tmp_path)
+    run.conductor()
+    assert run.mitigations is not None
+
+    async def refused(name: str, parameters: Mapping[str, str]) -> str:
+        raise error("there is no program mend here")
+
+    run.world.mitigate = refused  # type: ignore[method-assign]
+    with pytest.raises(error):
+        await run.mitigations.mitigate("failover-db", {})
+    await run.mitigations.close()
+
+    assert left == len(run.store.open_undos())
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+async def test_an_undo_that_something_else_rests_on_stays_open(tmp_path: Path, first: bool) -> None:
+    run = Run(tmp_path)
+    run.conductor()
+    assert run.mitigations is not None
+    works = run.world.mitigate
+    if first:
+        await run.mitigations.mitigate("failover-db", {})
+
+    async def refused(name: str, parameters: Mapping[str, str]) -> str:
+        raise NothingDone("there is no program mend here")
+
+    run.world.mitigate = refused  # type: ignore[method-assign]
+    with pytest.raises(NothingDone):
+        await run.mitigations.mitigate("failover-db", {})
+    if not first:
+        run.world.mitigate = works  # type: ignore[method-assign]
+        await run.mitigations.mitigate("failover-db", {})
+    await run.mitigations.close()
+
+    assert ["m1"] == [undo.id for undo in run.store.open_undos()]

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from gameday.drivers.declared import DeclaredMitigations, DeclaredTarget
-from gameday.errors import DriverError, PermanentDriverError, TemporaryDriverError
+from gameday.errors import DriverError, NothingDone, PermanentDriverError, TemporaryDriverError
 from gameday.model.access import SecretRef
 from gameday.model.mitigation import Call, Command, DeclaredMitigation
 from gameday.testing.receiver import Reply, receiving
@@ -107,7 +107,7 @@ async def test_what_is_not_declared_is_not_done(
     ("run", "error", "said"),
     [
         (("sh", "-c", "echo no; exit 3"), PermanentDriverError, "ended with 3: no"),
-        (("/no/such/program",), PermanentDriverError, "cannot be run"),
+        (("/no/such/program",), NothingDone, "cannot be run"),
         (("sleep", "60"), TemporaryDriverError, "did not end within 0.1 s and was killed"),
     ],
 )
@@ -119,6 +119,21 @@ async def test_a_command_that_fails_says_how(
 
     with pytest.raises(error, match=said):
         await one.mitigate("a", {})
+
+
+@pytest.mark.parametrize(
+    ("url", "token"),
+    [("http://127.0.0.1:9/", None), ("http://127.0.0.1:9/", SecretRef(env="NOT_SET"))],
+    ids=["nobody there", "no secret"],
+)
+async def test_a_call_that_was_never_made_is_told_from_one_that_may_have_been(
+    url: str, token: SecretRef | None
+) -> None:
+    call = Call(post=url, token=token)
+    one = target(DeclaredMitigation(name="shed", http=call, undo="none"))
+
+    with pytest.raises(NothingDone):
+        await one.mitigate("shed", {})
 
 
 def test_the_undo_of_a_call_names_its_secret_and_does_not_hold_it(
