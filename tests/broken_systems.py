@@ -191,18 +191,6 @@ def through_grafana(bench: Bench, token: str = grafana_front.TOKEN) -> Iterator[
 
 
 @row(
-    "a link of the page leads nowhere",
-    "link red",
-    "leads nowhere",
-    "answers 404 to : Not Found",
-    code=PLAYED,
-)
-def _(bench: Bench) -> Iterator[None]:
-    bench.spec["links"] = {"red": f"{bench.tools.prometheus}/d/red?from={{from}}"}
-    yield
-
-
-@row(
     "no such data source in Grafana",
     "grafana Promm",
     "",
@@ -604,6 +592,18 @@ def _(bench: Bench) -> Iterator[None]:
 @row("Toxiproxy not there", "toxiproxy", "", "does not answer", code=UNREACHABLE)
 def _(bench: Bench) -> Iterator[None]:
     bench.spec["toxiproxy"] = {"url": nothing()}
+    yield
+
+
+@row(
+    "a link of the page leads nowhere",
+    "link red",
+    "leads nowhere",
+    "answers 404 to : Not Found",
+    code=PLAYED,
+)
+def _(bench: Bench) -> Iterator[None]:
+    bench.spec["links"] = {"red": f"{bench.tools.prometheus}/d/red?from={{from}}"}
     yield
 
 
