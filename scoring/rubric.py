@@ -17,6 +17,12 @@ silent), whether the page carried all it must, what `scoring.paging` checks of t
 runbook steps were worked through."""
 
 
+HINTED_RATIO = 0.5
+"""What a step is worth that was read with a hint, where its criterion does not say: half. Whoever
+asks still has to check what the machine says, and the drill goes on; what is measured is whether
+people find the cause."""
+
+
 class RubricError(ValueError):
     """A rubric cannot be understood; carries every problem found.
 
@@ -31,7 +37,9 @@ class RubricError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One thing worth points. What it judges must all be met for them; there are no half points.
+    """One thing worth points. What it judges must all be met for them.
+
+    A share of the points is given only for a step that was read with a hint.
 
     Attributes:
         id: unique within the rubric; what people and reports refer to.
@@ -41,6 +49,8 @@ class Criterion:
         step: a funnel step whose finding must be right; None: none.
         check: one of `CHECKS`; None: none.
         required: whether a run must meet it to pass.
+        hinted_ratio: share of the points, 0–1, where a hint was asked for before the step was read
+            right.
     """
 
     id: str
@@ -50,6 +60,7 @@ class Criterion:
     step: str | None = None
     check: str | None = None
     required: bool = False
+    hinted_ratio: float = HINTED_RATIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,7 @@ class Rubric:
 
         Args:
             raw: ``{apiVersion: gameday/v1, kind: Rubric, metadata: {name, title}, spec:
-                {criteria: [{id, title, points, phase, step, check, required}]}}``
+                {criteria: [{id, title, points, phase, step, check, required, hintedRatio}]}}``
         Raises:
             RubricError: anything in it is missing, unknown or of the wrong type.
         """
@@ -103,7 +114,7 @@ class _Reader:
         return Rubric(name, tuple(criteria), title)
 
     def _criterion(self, raw: object, path: str) -> Criterion:
-        known = ("id", "title", "points", "phase", "step", "check", "required")
+        known = ("id", "title", "points", "phase", "step", "check", "required", "hintedRatio")
         data = self._mapping(raw, path, known)
         required = data.get("required", False)
         if not isinstance(required, bool):
@@ -116,7 +127,10 @@ class _Reader:
             step=self._choice(data, "step", path, FINDING_STEPS),
             check=self._choice(data, "check", path, CHECKS),
             required=required is True,
+            hinted_ratio=self._hinted_ratio(data, path),
         )
+        if "hintedRatio" in data and "step" not in data:
+            self._wrong(f"{path}.hintedRatio", "hints are asked for in steps: give it a step")
         if data and not {"phase", "step", "check"} & set(data):
             self._wrong(path, "judges nothing: give it a phase, a step or a check")
         return criterion
@@ -152,6 +166,13 @@ class _Reader:
         if data:
             self._wrong(f"{path}.points", f"{value!r} must be a number above 0")
         return 0.0
+
+    def _hinted_ratio(self, data: Mapping[str, Any], path: str) -> float:
+        value = data.get("hintedRatio", HINTED_RATIO)
+        if isinstance(value, int | float) and value is not True and 0 <= value <= 1:
+            return float(value)
+        self._wrong(f"{path}.hintedRatio", f"{value!r} must be a number between 0 and 1")
+        return HINTED_RATIO
 
     def _choice(
         self, data: Mapping[str, Any], key: str, path: str, known: Sequence[str]

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from scoring.alerting import Detection, detect
 from scoring.expectation import Expectation
 from scoring.funnel import TARGETS, PhaseResult, StepResult, judge_funnel, phases
+from scoring.hint import hint_before
 from scoring.paging import PageCheck, judge_pages
 from scoring.rubric import Criterion, Rubric
 from scoring.run_facts import RunFacts
-from scoring.timeline import Kind, Timeline
+from scoring.timeline import Fact, Kind, Timeline
 from scoring.verdict import RunVerdict, Verdict, worst
 
 LINKS_OF_A_PAGE = ("red", "traces", "profile", "runbook")
@@ -138,16 +139,30 @@ class _Bench:
             parts.append((step.verdict, step.reason, step.evidence))
         verdict = worst(v for v, _, _ in parts)
         reasons = dict.fromkeys(r for v, r, _ in parts if r and v is verdict)
+        evidence = [e for _, _, found in parts for e in found]
+        share_ratio = 1.0
+        if verdict is Verdict.MET and (hint := self._hint(criterion)) is not None:
+            share_ratio = criterion.hinted_ratio
+            reasons[
+                f"a hint was asked for before, which leaves {share_ratio:.0%} of the points"
+            ] = None
+            evidence.append(hint.id)
         return ScoreLine(
             criterion.id,
             criterion.title,
             verdict,
-            criterion.points if verdict is Verdict.MET else 0.0,
+            criterion.points * share_ratio if verdict is Verdict.MET else 0.0,
             criterion.points if verdict.counts else 0.0,
             criterion.required,
             "; ".join(reasons),
-            tuple(dict.fromkeys(e for _, _, evidence in parts for e in evidence)),
+            tuple(dict.fromkeys(evidence)),
         )
+
+    def _hint(self, criterion: Criterion) -> Fact | None:
+        if criterion.step is None:
+            return None
+        incident = self.incident
+        return hint_before(criterion.step, incident.timeline, incident.expectation)
 
     def _check(self, check: str) -> tuple[Verdict, str, tuple[str, ...]]:
         match check:

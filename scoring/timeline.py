@@ -38,6 +38,7 @@ class Kind(StrEnum):
     PAGE_DELIVERED = "page.delivered"  # to (role), page {…}: the page handed to the responder
     ACKNOWLEDGED = "incident.acked"  # by (role)
     LINK_OPENED = "link.opened"  # link: red | traces | profile | runbook; attributed (false)
+    HINT_ASKED = "hint.asked"  # step: red|trace|profile|blame, by: the machine's reading was shown
     FINDING = "finding.recorded"  # step: red|trace|profile|blame|mitigate, summary, detail {…}
     RUNBOOK_STEP = "runbook.step"  # step (id), done (bool), note
     MITIGATION_STARTED = "mitigation.started"  # name, parameters, by

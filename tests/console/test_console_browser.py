@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from browsing import DESKTOP, PATIENCE, Eyes, needs_chromium
+from reading import RIGHT, fill
 
 from gameday.sandbox.state import SandboxState
 
@@ -125,21 +126,22 @@ def test_a_person_plays_the_whole_game_day_by_clicking(run: Run, browser: Any, e
     clicked["acked"] = _click(page, "#next")
     page.wait_for_url("**/red")
     page.wait_for_selector("#chart-duration[data-drawn]")
-    page.wait_for_selector(".shape")
     eyes.keep(page, "2-red")
-    page.reload()
-    page.get_by_label("errors", exact=True).wait_for()
+    fill(page, RIGHT[0])
     clicked["red"] = _click(page, "#next")
     page.wait_for_url("**/traces")
-    _until(page, "details.trace li.bulk")
+    _until(page, "details.trace li")
     eyes.keep(page, "3-traces")
+    fill(page, RIGHT[1])
     clicked["trace"] = _click(page, "#next")
     page.wait_for_url("**/profile*")
-    _until(page, "g.leaf")
+    _until(page, "figure.flame")
     eyes.keep(page, "4-profile")
+    fill(page, RIGHT[2])
     clicked["profile"] = _click(page, "#next")
     page.wait_for_url("**/blame")
     eyes.keep(page, "5-blame")
+    fill(page, RIGHT[3])
     clicked["blame"] = _click(page, "#next")
     page.wait_for_url("**/runbook")
     eyes.keep(page, "6-runbook")

@@ -86,9 +86,107 @@ async def test_acknowledging_by_click_is_on_record_and_leads_to_red(desk: Desk) 
     assert red.url.path == f"/console/incidents/{desk.id}/red"
 
 
-async def test_red_names_what_moved_and_its_shape(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("view", "readings"),
+    [
+        ("red", ["duration moved", 'class="shape"', "did not move"]),
+        ("traces", ["inventory waiting for db", "bulk</em>", 'class="bulk']),
+        ("profile", ["off-CPU, inventory", 'class="leaf"', "widest leaf:", "of inventory"]),
+        ("blame", ["no change explains this<", 'class="onset"', "Last change"]),
+        ("runbook", [" fits", "<em>fits"]),
+    ],
+)
+async def test_a_view_marks_nothing_and_its_form_is_blank(
+    desk: Desk, view: str, readings: list[str]
+) -> None:
     await desk.page()
     http = await desk.signed_in()
+
+    html = await got(http, f"{desk.id}/{view}")
+    form = re.search(r'<form id="finding".*?</form>', html, re.DOTALL)
+    fields = re.findall(r"<input[^>]*>", form.group(0)) if form else []
+    kept = ('type="hidden"', 'type="checkbox"', 'type="radio"')
+
+    assert [r for r in readings if r in html.partition("<main")[2]] == []
+    assert [f for f in fields if " checked" in f] == []
+    assert [f for f in fields if " value=" in f and not any(k in f for k in kept)] == []
+
+
+async def test_the_charts_carry_no_reading_before_a_hint(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    data = (await http.get(f"/console/incidents/{desk.id}/red.json")).json()
+
+    assert sorted(data) == ["marks", "panels"]
+    assert [m["words"] for m in data["marks"]] == ["page"]
+
+
+async def test_a_wrong_finding_does_not_bring_the_reading_for_nothing(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+    await desk.send(http, "findings/trace", service="storefront")
+
+    assert "inventory waiting for db" not in await got(http, f"{desk.id}/traces")
+
+
+async def test_a_hint_is_on_record_once_and_shows_only_its_own_step(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    await desk.send(http, "hints/trace")
+    answer = await desk.send(http, "hints/trace")
+
+    assert answer.headers["location"] == f"/console/incidents/{desk.id}/traces"
+    assert [(f.data["step"], f.data["by"]) for f in desk.of_kind(Kind.HINT_ASKED)] == [
+        ("trace", "on-call")
+    ]
+    assert "asked for a hint: trace" in await got(http, desk.id)
+    assert "inventory waiting for db" in await got(http, f"{desk.id}/traces")
+    assert "duration moved" not in await got(http, f"{desk.id}/red")
+
+
+@pytest.mark.parametrize("step", ["mitigate", "nonsense"])
+async def test_what_has_no_hint_says_what_has(desk: Desk, step: str) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    answer = await desk.send(http, f"hints/{step}")
+
+    assert answer.status_code == 400
+    assert "red, trace, profile, blame have one" in answer.text
+
+
+async def test_whoever_may_not_act_asks_for_no_hint(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in(Role.FACILITATOR)
+
+    answer = await desk.send(http, "hints/trace")
+
+    assert answer.status_code == 403
+    assert desk.of_kind(Kind.HINT_ASKED) == []
+
+
+async def test_the_profile_is_of_the_service_that_is_chosen(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+    first = await got(http, f"{desk.id}/profile")
+    chosen = await got(http, f"{desk.id}/profile?service=inventory")
+    foreign = await got(http, f"{desk.id}/profile?service=nobody")
+    await desk.send(http, "findings/trace", service="inventory", downstream="db")
+
+    found = await got(http, f"{desk.id}/profile")
+
+    assert "Profile of storefront" in first
+    assert "Profile of inventory" in chosen
+    assert "no span of nobody is in these traces" in foreign
+    assert "Profile of inventory" in found
+
+
+async def test_red_names_what_moved_and_its_shape_as_a_hint(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+    await desk.send(http, "hints/red")
 
     html = await got(http, f"{desk.id}/red")
     data = (await http.get(f"/console/incidents/{desk.id}/red.json")).json()
@@ -99,9 +197,10 @@ async def test_red_names_what_moved_and_its_shape(desk: Desk) -> None:
     assert [m["signal"] for m in data["movements"]] == ["duration"]
 
 
-async def test_traces_are_waterfalls_with_the_bulk_span_marked(desk: Desk) -> None:
+async def test_traces_are_waterfalls_whose_bulk_span_a_hint_marks(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
+    await desk.send(http, "hints/trace")
 
     html = await got(http, f"{desk.id}/traces")
 
@@ -111,9 +210,10 @@ async def test_traces_are_waterfalls_with_the_bulk_span_marked(desk: Desk) -> No
     assert set(marked) == {("inventory", "SELECT stock")}
 
 
-async def test_the_flame_graph_marks_the_widest_leaf(desk: Desk) -> None:
+async def test_a_hint_marks_the_widest_leaf_of_the_flame_graph(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
+    await desk.send(http, "hints/profile")
 
     html = await got(http, f"{desk.id}/profile")
 
@@ -140,9 +240,10 @@ async def test_a_trace_that_is_not_shown_has_no_flame_graph(desk: Desk) -> None:
     assert "this trace is not among those that are shown" in html
 
 
-async def test_blame_stands_beside_the_deploy_timeline(desk: Desk) -> None:
+async def test_blame_stands_beside_the_deploy_timeline_as_a_hint(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()
+    await desk.send(http, "hints/blame")
 
     html = await got(http, f"{desk.id}/blame")
 
@@ -255,7 +356,9 @@ async def test_a_page_works_while_no_instrument_does(desk: Desk, tmp_path, view:
         ("profile", {"where": "on-cpu"}, "which function"),
         ("blame", {}, "yes or no"),
         ("blame", {"explained": "yes"}, "which commit"),
-        ("red", {"shape": "banana"}, "no shape"),
+        ("red", {}, "which of rate"),
+        ("red", {"moved": "-", "shape": "banana"}, "no shape"),
+        ("profile", {}, "working or waiting"),
         ("mitigate", {}, "no form of its own"),
         ("nonsense", {}, "no step"),
     ],

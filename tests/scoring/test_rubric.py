@@ -63,6 +63,16 @@ def test_a_criterion_is_read_with_its_defaults() -> None:
         (document({**ACKED, "points": True}), "spec.criteria[0].points", "True must be a number"),
         (document({**ACKED, "points": "5"}), "spec.criteria[0].points", "'5' must be a number"),
         (document({**ACKED, "required": 1}), "spec.criteria[0].required", "1 must be true or"),
+        (
+            document({**ACKED, "step": "red", "hintedRatio": 1.5}),
+            "spec.criteria[0].hintedRatio",
+            "1.5 must be a number between 0 and 1",
+        ),
+        (
+            document({**ACKED, "hintedRatio": 0.5}),
+            "spec.criteria[0].hintedRatio",
+            "hints are asked for in steps: give it a step",
+        ),
         (document({**ACKED, "phase": "ackd"}), "spec.criteria[0].phase", "did you mean 'acked'?"),
         (document({**ACKED, "pionts": 5}), "spec.criteria[0].pionts", "did you mean 'points'?"),
         (document({**ACKED, "title": ""}), "spec.criteria[0].title", "'' must be a text"),
@@ -78,6 +88,14 @@ def test_a_problem_names_its_place_and_what_to_write(raw: Any, path: str, messag
 
     assert path in found
     assert message in found[path]
+
+
+def test_a_step_with_a_hint_is_worth_half_unless_its_criterion_says_otherwise() -> None:
+    step = {"id": "t", "title": "T", "points": 5, "step": "trace"}
+
+    criteria = Rubric.from_mapping(document(step, {**step, "id": "u", "hintedRatio": 0})).criteria
+
+    assert [0.5, 0.0] == [c.hinted_ratio for c in criteria]
 
 
 def test_every_problem_is_told_at_once() -> None:

@@ -141,6 +141,47 @@ def test_what_is_required_and_not_due_yet_is_unknown() -> None:
     assert (RunVerdict.UNKNOWN, "written: not due yet") == (found.verdict, found.reason)
 
 
+HINT = fact(Kind.HINT_ASKED, 21, "hint", step="trace", by="on-call")
+WRONG = fact(
+    Kind.FINDING, 20.8, "wrong", step="trace", summary="?", detail={"service": "storefront"}
+)
+
+
+@pytest.mark.parametrize("before", [(), (WRONG,)], ids=["nothing", "a wrong finding"])
+def test_a_step_read_after_a_hint_has_half_its_points_and_says_why(before: tuple[Fact]) -> None:
+    found = line(plus(good_run(), *before, HINT), "trace")
+
+    assert (Verdict.MET, 7.5, 15.0) == (found.verdict, found.points, found.max)
+    assert "a hint was asked for before, which leaves 50% of the points" == found.reason
+    assert "hint" in found.evidence
+
+
+def test_a_hint_costs_nothing_after_the_right_finding_and_nothing_of_another_step() -> None:
+    late = plus(good_run(), replace(HINT, happened_at=at(22.5)))
+
+    assert 15.0 == line(late, "trace").points
+    assert card(good_run()).score.percent == card(late).score.percent
+    assert 10.0 == line(plus(good_run(), HINT), "profile").points
+
+
+def test_a_wrong_finding_after_a_hint_is_as_wrong_as_any() -> None:
+    [right] = [f for f in good_run().of_kind(Kind.FINDING) if f.data["step"] == "trace"]
+    wrong = changed(good_run(), right.id, detail=WRONG.data["detail"])
+
+    assert line(wrong, "trace") == line(plus(wrong, HINT), "trace")
+
+
+def test_a_run_read_with_every_hint_still_passes() -> None:
+    hints = [
+        fact(Kind.HINT_ASKED, 19.5, f"h-{step}", step=step, by="on-call")
+        for step in ("red", "trace", "profile", "blame")
+    ]
+
+    found = card(plus(good_run(), *hints))
+
+    assert (RunVerdict.PASSED, 80.0) == (found.verdict, found.score.percent)
+
+
 def planned(faults: int) -> Timeline:
     """Return the good run, which put in one fault, with this many in its plan."""
     plan = good_run().first(Kind.PLAN_MADE)

@@ -97,9 +97,12 @@ def finding_of(step: Step, fields: FormFields) -> Finding:
 
 
 def _red(fields: FormFields) -> tuple[dict[str, Any], str]:
-    moved = [m for m in ("rate", "errors", "duration") if m in fields.all("moved")]
+    told = fields.all("moved")
+    moved = [m for m in ("rate", "errors", "duration") if m in told]
+    if not moved and NOTHING not in told:
+        raise UsageError("which of rate, errors and duration moved? Tick them, or that none did")
     try:
-        shape = RedShape(fields.one("shape") or "unknown")
+        shape = RedShape(fields.choice("shape") or "unknown")
     except ValueError as error:
         raise UsageError(f"there is no shape {fields.one('shape')!r}") from error
     region = fields.choice("region")
@@ -135,6 +138,8 @@ def _trace(fields: FormFields) -> tuple[dict[str, Any], str]:
 
 
 def _profile(fields: FormFields) -> tuple[dict[str, Any], str]:
+    if fields.one("where") not in ("on-cpu", "off-cpu"):
+        raise UsageError("is the time spent working or waiting? Choose one")
     off_cpu = fields.one("where") == "off-cpu"
     function, waiting = fields.choice("function"), fields.choice("waiting_in")
     if off_cpu and not waiting:

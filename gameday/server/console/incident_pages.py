@@ -27,7 +27,7 @@ from gameday.server.console.rendering import Renderer
 from gameday.server.console.subject import VIEWS, Row, View
 from gameday.server.sessions import Session
 
-__all__ = ["next_step", "routes"]
+__all__ = ["is_read_out", "next_step", "routes"]
 
 MOST_ROWS = 200
 
@@ -45,6 +45,9 @@ STEP_OF = {
     "blame": Step.BLAME,
     "runbook": Step.MITIGATE,
 }
+HINTED = (Step.RED, Step.TRACE, Step.PROFILE, Step.BLAME)
+"""The steps that the machine can read out, where it is asked to."""
+
 VIEW_OF = {step: view for view, step in STEP_OF.items()}
 
 
@@ -89,6 +92,11 @@ def next_step(view: View, absent: frozenset[Step] = frozenset()) -> NextStep | N
                 return NextStep(words, why, view=VIEW_OF[step])
         return NextStep("Mitigate", "the runbook gives the fixes", view="runbook")
     return NextStep("Watch it recover", "stay until the alert has cleared", view="red")
+
+
+def is_read_out(view: View, step: Step) -> bool:
+    """Whether a view may show what the machine reads: it was asked to, or all is over."""
+    return step in view.said.hints or not view.is_open
 
 
 def routes(
@@ -193,6 +201,8 @@ def routes(
         if isinstance(panel, Unreadable):
             return JSONResponse({"why": panel.why}, 503, headers=headers())
         marks = [(view.paged_at, "page")]
+        if not is_read_out(view, Step.RED):
+            return JSONResponse(pictures.charts(panel.drawn, marks), headers=headers())
         if panel.onset is not None:
             marks.append((panel.onset, "onset"))
         return JSONResponse(
@@ -214,25 +224,40 @@ def routes(
         if name not in VIEWS:
             raise NoSuchIncident(f"there is no view {name!r}")
         values: dict[str, Any]
+        reads_out = is_read_out(view, STEP_OF[name])
         match name:
             case "red":
                 panel: Any = await readings.red(view)
                 values = {"panel": panel, "shapes": [str(s) for s in RedShape]}
             case "traces":
                 panel = await readings.traces(view)
-                values = {"panel": panel, **_trace_values(panel)}
+                values = {"panel": panel, **_trace_values(panel, marks=reads_out)}
             case "profile":
                 chosen = request.query_params.get("trace", "")[:64]
-                panel = await readings.profile(view, chosen if chosen.isalnum() else None)
-                values = {"panel": panel, "chosen": chosen, **_profile_values(panel)}
+                service = request.query_params.get("service", "").strip()[:200]
+                panel = await readings.profile(
+                    view, chosen if chosen.isalnum() else None, service=service or None
+                )
+                values = {
+                    "panel": panel,
+                    "chosen": chosen,
+                    **_profile_values(panel, marks=reads_out),
+                }
             case "blame":
                 panel = await readings.blame(view, lambda: incidents.deploys(incident))
-                values = {"panel": panel, **_blame_values(panel, view)}
+                values = {"panel": panel, **_blame_values(panel, view, marks=reads_out)}
             case _:
                 values = _runbook_values(view)
         given = view.said.findings.get(STEP_OF[name])
         return page(
-            f"{name}.html", session, view, here=name, given=given, draws=name == "red", **values
+            f"{name}.html",
+            session,
+            view,
+            here=name,
+            given=given,
+            draws=name == "red",
+            reads_out=reads_out,
+            **values,
         )
 
     # --- acts -------------------------------------------------------------------------------
@@ -252,6 +277,14 @@ def routes(
             raise UsageError(f"there is no step {step!r}") from error
         await incidents.report(incident, finding_of(which, sent), session.visitor)
         return onwards(await incidents.view(incident))
+
+    @app.post("/incidents/{incident}/hints/{step}")
+    async def hint(incident: str, step: str, request: Request) -> Response:
+        session, _ = await guard.act(request)
+        if step not in HINTED:
+            raise UsageError(f"there is no hint for {step!r}; {', '.join(HINTED)} have one")
+        await incidents.hint(incident, Step(step), session.visitor)
+        return to(incident, VIEW_OF[Step(step)])
 
     @app.post("/incidents/{incident}/ticks")
     async def tick(incident: str, request: Request) -> Response:
@@ -349,14 +382,16 @@ def _haystack(row: Row) -> str:
     return " ".join((row.id, row.service, row.slo, row.severity, row.state, drill)).lower()
 
 
-def _trace_values(panel: Any) -> dict[str, Any]:
+def _trace_values(panel: Any, *, marks: bool) -> dict[str, Any]:
     if isinstance(panel, Unreadable):
         return {"falls": (), "services": (), "downstreams": (), "regions": (), "spans": ()}
     falls = [
-        pictures.waterfall(t, panel.bulk.get(t.trace_id, frozenset())) for t in panel.sample.bad
+        pictures.waterfall(t, panel.bulk.get(t.trace_id, frozenset()) if marks else frozenset())
+        for t in panel.sample.bad
     ]
     spans = [s for t in (*panel.sample.bad, *panel.sample.quiet) for s in t.spans]
-    services = sorted({s.service for s in spans} | set(panel.finding.detail.get("path", ())))
+    path = panel.finding.detail.get("path", ()) if marks else ()
+    services = sorted({s.service for s in spans} | set(path))
     return {
         "falls": falls,
         "services": services,
@@ -366,19 +401,22 @@ def _trace_values(panel: Any) -> dict[str, Any]:
     }
 
 
-def _profile_values(panel: Any) -> dict[str, Any]:
+def _profile_values(panel: Any, *, marks: bool) -> dict[str, Any]:
     if isinstance(panel, Unreadable):
         return {"flame": pictures.Flame((), 0), "functions": ()}
-    drawn = pictures.flame(panel.profile, panel.leaf)
+    drawn = pictures.flame(panel.profile, panel.leaf if marks else None)
     widest = sorted(drawn.boxes, key=lambda b: -b.share_ratio)
-    return {"flame": drawn, "functions": list(dict.fromkeys(b.function for b in widest))[:100]}
+    # By name: the widest first would be an answer.
+    functions = sorted(list(dict.fromkeys(b.function for b in widest if b.row))[:100])
+    return {"flame": drawn, "functions": functions}
 
 
-def _blame_values(panel: Any, view: View) -> dict[str, Any]:
+def _blame_values(panel: Any, view: View, *, marks: bool) -> dict[str, Any]:
     if isinstance(panel, Unreadable):
         return {"axis": ()}
-    marks = pictures.axis(panel.deploys, onset=panel.onset, paged_at=view.paged_at, now=view.now)
-    return {"axis": marks}
+    onset = panel.onset if marks else None
+    axis = pictures.axis(panel.deploys, onset=onset, paged_at=view.paged_at, now=view.now)
+    return {"axis": axis}
 
 
 def _runbook_values(view: View) -> dict[str, Any]:

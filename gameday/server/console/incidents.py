@@ -9,7 +9,7 @@ from gameday.incidents.engine import Engine, NoSuchIncident
 from gameday.incidents.lookup import Lookup
 from gameday.incidents.paging import HOUR, LinkOf, labelled
 from gameday.incidents.state import IncidentState
-from gameday.model.page import Finding
+from gameday.model.page import Finding, Step
 from gameday.model.signals import Deploy
 from gameday.ports import Role
 from gameday.server.console.subject import VIEWS, Row, View, said_of
@@ -129,6 +129,12 @@ class EngineIncidents:
     async def report(self, incident: str, finding: Finding, by: Visitor) -> None:
         """Put the finding of one step on record."""
         await self._say(incident, Kind.FINDING, finding.model_dump(mode="json"), by)
+
+    async def hint(self, incident: str, step: Step, by: Visitor) -> None:
+        """Put on record that the machine's reading of one step was asked for; once is enough."""
+        await self._refuse_unless_may(incident, by)
+        if step not in (await self.view(incident)).said.hints:
+            await self._say(incident, Kind.HINT_ASKED, {"step": str(step)}, by)
 
     async def tick(self, incident: str, step: str, by: Visitor, *, done: bool, note: str) -> None:
         """Put on record that a runbook step was done, or skipped and why."""

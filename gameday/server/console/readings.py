@@ -81,6 +81,7 @@ class ProfilePanel:
     Attributes:
         leaf: the widest own leaf; None where the profiler saw none.
         trace_ids: of which traces; several where the reader chose none.
+        services: those of the traces, whose profiles can be chosen.
     """
 
     service: str
@@ -88,6 +89,7 @@ class ProfilePanel:
     leaf: stacks.Leaf | None
     finding: Finding
     trace_ids: tuple[str, ...]
+    services: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +150,15 @@ class Readings:
             view, "traces", "the trace store", lambda r: self._traces(view, r.case)
         )
 
-    async def profile(self, view: View, trace: str | None = None) -> ProfilePanel | Unreadable:
-        """Return the profile of the accusing traces, or of the one that is named."""
+    async def profile(
+        self, view: View, trace: str | None = None, *, service: str | None = None
+    ) -> ProfilePanel | Unreadable:
+        """Return the profile of the slow and failed traces, or of the one that is named.
+
+        Args:
+            service: whose; None: the one that the trace's finding names, or, where the machine was
+                asked, the one that it accuses; else the paged one.
+        """
         if self._of.profiles is None:
             return self._missing(Step.PROFILE, "the profile store", "profiles_url")
         if self._read(view).case.suspect is None:
@@ -160,12 +169,32 @@ class Readings:
             return Unreadable("the traces accuse no service yet; look at them again")
         if trace is not None and trace not in self._shown(view):
             return Unreadable("this trace is not among those that are shown; choose it there")
+        whose = service or self._whose(view)
+        if whose not in self._services(view):
+            if service is not None:
+                return Unreadable(
+                    f"no span of {service} is in these traces; choose a service there"
+                )
+            whose = view.service
         return await self._fresh(
             view,
-            f"profile/{trace or ''}",
+            f"profile/{trace or ''}/{whose}",
             "the profile store",
-            lambda r: self._profile(view, r.case, trace),
+            lambda r: self._profile(r.case, trace, whose),
         )
+
+    def _services(self, view: View) -> frozenset[str]:
+        """Return whose profiles can be read: the services of the slow and failed traces."""
+        suspect = self._read(view).case.suspect
+        traces = suspect.traces if suspect is not None else ()
+        return frozenset({view.service, *(s.service for t in traces for s in t.spans)})
+
+    def _whose(self, view: View) -> str:
+        suspect = self._read(view).case.suspect
+        if suspect is not None and (Step.PROFILE in view.said.hints or not view.is_open):
+            return suspect.place.service
+        found = view.said.findings.get(Step.TRACE)
+        return str((found.detail.get("service") if found else None) or view.service)
 
     async def blame(
         self, view: View, deploys: Callable[[], Awaitable[Sequence[Deploy]]]
@@ -173,8 +202,10 @@ class Readings:
         """Return who changed the function last, and what went live when."""
         if self._read(view).case.place() is None:
             await self.traces(view)
-        if self._read(view).case.suspect is not None and "profile/" not in self._read(view).panels:
-            await self.profile(view)
+        suspect = self._read(view).case.suspect
+        if suspect is not None:
+            # Whichever profile people look at, the machine reads that of the service it accuses.
+            await self.profile(view, service=suspect.place.service)
         return await self._fresh(
             view, "blame", "the deploy timeline", lambda r: self._blame(r.case, deploys)
         )
@@ -262,24 +293,29 @@ class Readings:
         }
         return TracePanel(found, findings.trace(suspect, case.region()), bulk)
 
-    async def _profile(self, view: View, case: Case, trace: str | None) -> ProfilePanel:
+    async def _profile(self, case: Case, trace: str | None, service: str) -> ProfilePanel:
         source, suspect = self._of.profiles, case.suspect
         assert source is not None and suspect is not None
         ids = (trace,) if trace else tuple(t.trace_id for t in suspect.traces)
         ends = [t.root().started_at + t.root().duration for t in suspect.traces]
         profile = await source.by_trace(
-            service=suspect.place.service,
+            service=service,
             trace_ids=ids,
             since=suspect.first_at() - timedelta(seconds=5),
             until=max(self._now(), *ends),
         )
+        services = tuple(sorted({s.service for t in suspect.traces for s in t.spans}))
+        if service != suspect.place.service:
+            other = f"the machine reads the profile of {suspect.place.service}"
+            finding = findings.unknown(Step.PROFILE, other)
+            return ProfilePanel(service, profile, None, finding, ids, services)
         packages = packages_of(suspect.place.service, self._of.sources)
         reading = stacks.read(profile, revision=revision_of(suspect), packages=packages)
         finding = case.judge_profile(suspect, reading)
         leaf = None
         if reading is not None:
             leaf = case.leaf or reading.talking or reading.working
-        return ProfilePanel(suspect.place.service, profile, leaf, finding, ids)
+        return ProfilePanel(service, profile, leaf, finding, ids, services)
 
     async def _blame(
         self, case: Case, deploys: Callable[[], Awaitable[Sequence[Deploy]]]

@@ -57,10 +57,12 @@ class Said:
 
     Attributes:
         findings: the latest per step; ticks: per runbook step.
+        hints: the steps whose reading by the machine was asked for.
         mitigations: what was tried, oldest first: name, whether it worked, what was done.
     """
 
     findings: Mapping[Step, Finding] = field(default_factory=dict)
+    hints: frozenset[Step] = frozenset()
     ticks: Mapping[str, Tick] = field(default_factory=dict)
     mitigations: tuple[tuple[str, bool, str], ...] = ()
     record: tuple[Entry, ...] = ()
@@ -161,6 +163,7 @@ def said_of(facts: Sequence[Fact]) -> Said:
     ticks: dict[str, Tick] = {}
     mitigations: list[tuple[str, bool, str]] = []
     record: list[Entry] = []
+    hints: set[Step] = set()
     for fact in facts:
         d = fact.data
         match fact.kind:
@@ -168,6 +171,8 @@ def said_of(facts: Sequence[Fact]) -> Said:
                 step = Step(d["step"])
                 detail = dict(d.get("detail") or {})
                 findings[step] = Finding(step=step, summary=str(d.get("summary")), detail=detail)
+            case Kind.HINT_ASKED if d.get("step") in set(Step):
+                hints.add(Step(d["step"]))
             case Kind.RUNBOOK_STEP:
                 ticks[str(d.get("step"))] = Tick(bool(d.get("done")), str(d.get("note") or ""))
             case Kind.MITIGATION_APPLIED:
@@ -176,7 +181,7 @@ def said_of(facts: Sequence[Fact]) -> Said:
         words = _events(fact)
         if words:
             record.append(Entry(fact.happened_at, words, str(d.get("by") or "")))
-    return Said(findings, ticks, tuple(mitigations), tuple(record))
+    return Said(findings, frozenset(hints), ticks, tuple(mitigations), tuple(record))
 
 
 def _events(fact: Fact) -> str:
@@ -201,6 +206,8 @@ def _events(fact: Fact) -> str:
             )
         case Kind.FINDING:
             return f"{d.get('step')}: {d.get('summary')}"
+        case Kind.HINT_ASKED:
+            return f"asked for a hint: {d.get('step')}"
         case Kind.RUNBOOK_STEP:
             done = "done" if d.get("done") else "skipped"
             return f"runbook {d.get('step')}: {done} {d.get('note') or ''}".strip()

@@ -132,8 +132,8 @@
         shapes: marks, annotations: words,
       }, { displayModeBar: false, responsive: true });
       const moved = byId("moved-" + panel.signal);
-      const found = data.movements.filter((m) => m.signal === panel.signal);
-      moved.replaceChildren(...(found.length ? found : [null]).map((m) => {
+      const found = (data.movements || []).filter((m) => m.signal === panel.signal);
+      moved.replaceChildren(...(found.length || !data.movements ? found : [null]).map((m) => {
         const word = document.createElement("span");
         word.className = m ? "shape" : "quiet";
         word.textContent = m ? m.region + " " + m.text + " · " + m.shape : "did not move";
@@ -155,7 +155,13 @@
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     if (event.key === "?") { byId("keys").showModal(); event.preventDefault(); return; }
-    if (event.key === "n" && byId("next")) { byId("next").focus(); byId("next").click(); event.preventDefault(); return; }
+    if (event.key === "n") {
+      // Onwards only: whatever goes on record is clicked, or sent from where it was typed.
+      const views = [...document.querySelectorAll(".views a[data-key]")];
+      const then = views[views.findIndex((v) => v.hasAttribute("aria-current")) + 1];
+      if (then) { then.click(); event.preventDefault(); }
+      return;
+    }
     if (event.key === "m" && byId("note")) { byId("note").focus(); event.preventDefault(); return; }
     const view = document.querySelector(`.views a[data-key="${CSS.escape(event.key)}"]`);
     if (view) { view.click(); event.preventDefault(); }
