@@ -119,8 +119,8 @@ def prepared(stands: Standing, at: Terminal, context: str, *, wished: str = "") 
 
 def passed(result: Mapping[str, Any], versions: site.Versions, words: str) -> None:
     """Hold what every one of these drills must show against one."""
+    assert ("passed", "") == (result["verdict"], result["reason"]), f"{result}\n{words}"
     print(told(result))
-    assert ("passed", "") == (result["verdict"], result["reason"]), words
     assert 0.8 <= result["detection"]["ratio"] <= 1.5
     found = {step["step"]: step for step in result["funnel"]}
     assert {"red": "met", "trace": "met", "blame": "met", "mitigate": "met"} == {
