@@ -25,6 +25,16 @@ PRECISION = 0.9
 RECALL = 0.8
 ALARMS_PER_1000 = 3.0
 
+FIRST_TIME = (
+    "The first time, by the rules as they were first written: 52 found, 5 missed, 77 passed, 1"
+    " false alarm on the held-out half, and 2.1 false alarms per 1,000 sentences of the reports."
+    " The same rules found only 11 of 24 blameful sentences of articles on blame, with no false"
+    " alarm in 14 others: sentences of the author's own pairs are easier than those of strangers."
+    " What those articles taught is in the rules now, so they measure no longer; no rule was"
+    " written on the half held out."
+)
+"""What no run of this script can find out again."""
+
 
 def main() -> int:
     """Print the figures; 1 where one is outside its limit."""
@@ -45,8 +55,8 @@ def main() -> int:
         f" (95 %: {interval(alarms, sentences, 1000)}; limit {ALARMS_PER_1000:g})."
         " Of them, what has no label counts as blameless.\n\n"
         f"Limits on the held-out half: precision {PRECISION}, recall {RECALL}."
-        " The labels are one person's, who also wrote the pairs and the rules:"
-        " the labels first, the rules with the other half before their eyes.\n"
+        " The labels are one person's, who also wrote the pairs, and after them the rules.\n\n"
+        f"{FIRST_TIME}\n"
     )
     print(text)
     if options.write:

@@ -171,7 +171,8 @@ def _rules() -> Iterator[tuple[AccusationKind, re.Pattern[str]]]:
     yield rule(
         AccusationKind.PASSIVE,
         r"\b(?:was|were|been|got) (?:accidentally|inadvertently|mistakenly|wrongly|carelessly"
-        r"|hastily) \w+(?! by (?:the|a|an) (?:\w+ )?(?:job|script|controller|scheduler|proxy))",
+        r"|hastily) \w+(?! by (?:the|a|an) (?:\w+ )?(?:job|script|controller|scheduler|proxy))"
+        r"|\b(?:was|were) (?:incorrectly (?:assumed|entered|typed|set|applied)|\w+ with a typo)\b",
     )
     yield rule(
         AccusationKind.PERSON,
@@ -193,10 +194,41 @@ def _rules() -> Iterator[tuple[AccusationKind, re.Pattern[str]]]:
         rf"\b{words.NOBODY} (?:\w+ )?(?:bothered|noticed|checked|tested|acted|took|looked|read"
         r"|thought|questioned|told|asked|cared|tried|reviewed|verified|reacted|responded)\b",
     )
-    yield rule(AccusationKind.PERSON, rf"\bwhy (?:did|had|didn't|hadn't) (?:\w+ ){{0,2}}?{_WHO}\b")
+    yield rule(
+        AccusationKind.PERSON,
+        rf"\bwhy (?:did|had|didn't|hadn't) (?:\w+ ){{0,2}}?(?:{_WHO}|you|they)\b",
+    )
+    yield rule(
+        AccusationKind.PERSON,
+        r"\bwhose (?:fault|mistake|error|idea)\b"
+        r"|^who (?:did|broke|pushed|deployed|approved|merged|deleted|changed)\b",
+    )
+    yield rule(
+        AccusationKind.PERSON,
+        r"\b(?:someone|somebody|whoever) (?:\w+ly )?(?:wrote|deployed|pushed|deleted|changed"
+        r"|merged|edited|removed|disabled|committed|ran|turned|switched|left|set|approved)\b",
+    )
+    yield rule(
+        AccusationKind.PERSON,
+        rf"{_WHO} {_PAST}\b[^.;]{{0,140}}?,? (?:but|and) {words.HUMAN_FAULT}\b",
+    )
+    yield rule(
+        AccusationKind.PERSON,
+        rf"{_WHO} {words.ADVERB}{_PAST}\b{_SAME_CLAUSE}\b(?:that|which) {words.HARMED}\b",
+    )
     yield rule(AccusationKind.PERSON, rf"{_WHO}'s? {words.LACK}\b")
     name = rf"(?-i:{words.GIVEN_NAME})"
     yield rule(AccusationKind.PERSON, rf"{name} {words.ADVERB}{words.HUMAN_FAULT}\b")
+    yield rule(
+        AccusationKind.PERSON,
+        rf"{name} (?:(?:did not|didn't|never) {words.UNCHECKED}"
+        r"|broke (?:it|the|our|prod\w*|main))\b",
+    )
+    yield rule(
+        AccusationKind.PERSON,
+        rf"(?:{name}|{_WHO}) {words.ADVERB}{words.SHIPPED}\b{_SAME_CLAUSE}"
+        rf"\b(?:{words.UNSOUND}|{words.SLIP})\b",
+    )
     yield rule(
         AccusationKind.PERSON,
         rf"{name} {words.ADVERB}(?:applied|ran|pushed|merged|deleted|typed|entered|clicked"

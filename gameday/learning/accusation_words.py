@@ -59,7 +59,7 @@ _ROLE = _any(
 )
 
 PERSON = (
-    rf"{_ROLE}(?: (?:on|in) (?:duty|call|charge|shift)| of the [a-z ]{{2,30}}?"
+    rf"{_ROLE}(?-i: [A-Z])?(?: (?:on|in) (?:duty|call|charge|shift)| of the [a-z ]{{2,30}}?"
     r"| \w+ing [^,;.]{2,40}?)?"
 )
 """People by their roles, with what may stand between such a noun and its verb."""
@@ -153,7 +153,7 @@ HUMAN_FAULT = _any(
     r"(?:did not|didn't|never) (?:think|bother|care|pay attention|realise|realize|listen"
     r"|follow|read|understand|consider|take (?:the )?(?:time|care|trouble))",
     r"fail(?:ed|s)? to (?:notice|communicate|consider|anticipate|realise|realize|understand"
-    r"|think|read|follow|plan|inform|warn|document|escalate|foresee|tell|learn|review)",
+    r"|think|read|follow|plan|inform|warn|document|escalate|foresee|tell|learn|review|check|test|verify|ask|look)",
     r"ignored (?:the |a |an |all |our |several |repeated )?(?:\w+ )?(?:warnings?|advice"
     r"|alerts?|pages?|procedures?|polic(?:y|ies)|instructions?|signs?|messages?)",
 )
@@ -302,3 +302,48 @@ SEEN_LATE = _any(
     r"handled",
 )
 """What hindsight knows that people ought to have done."""
+
+UNCHECKED = _any(
+    r"check",
+    r"double-check",
+    r"test",
+    r"tell",
+    r"ask",
+    r"look",
+    r"review",
+    r"verify",
+    r"notice",
+    r"warn",
+    r"inform",
+    r"update",
+    r"run",
+)
+"""What somebody with a name is said not to have done."""
+
+SHIPPED = _any(
+    r"deployed",
+    r"pushed",
+    r"merged",
+    r"shipped",
+    r"committed",
+    r"released",
+    r"wrote",
+    r"approved",
+    r"uploaded",
+    r"applied",
+    r"rolled out",
+)
+
+UNSOUND = _any(r"faulty", r"bad", r"buggy", r"broken", r"untested", r"unreviewed", r"incomplete")
+
+HARMED = _any(
+    r"(?:took|brought|knocked) (?:[^,.;]{1,40} )?down",
+    r"broke",
+    r"caused",
+    r"triggered",
+    r"crashed",
+    r"wiped",
+    r"led to",
+    r"introduced",
+    r"corrupted",
+)
