@@ -207,7 +207,14 @@ async def test_traces_are_waterfalls_whose_bulk_span_a_hint_marks(desk: Desk) ->
     assert 5 <= html.count('<details class="trace"') <= 10
     assert "inventory waiting for db is slow in eu-west" in html
     marked = re.findall(r'<li class="bulk[^"]*">\s*<span[^>]*><b>(\w+)</b> ([^<]+) <em>', html)
-    assert set(marked) == {("inventory", "SELECT stock")}
+    assert set(marked) == {("inventory", "SELECT stock → db")}
+
+
+async def test_a_call_says_whom_it_goes_to(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+
+    assert "</b> SELECT stock → db</span>" in await got(http, f"{desk.id}/traces")
 
 
 async def test_a_hint_marks_the_widest_leaf_of_the_flame_graph(desk: Desk) -> None:

@@ -35,6 +35,7 @@ class Bar:
     Attributes:
         left, width: percent of the request's time.
         depth: how deep below the root, for the indent; at most 6.
+        waits_for: what a call goes to, as its span says; empty for other spans.
     """
 
     label: str
@@ -45,6 +46,7 @@ class Bar:
     milliseconds: float
     is_bulk: bool
     error: bool
+    waits_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def waterfall(trace: Trace, bulk: frozenset[str]) -> Waterfall:
                 milliseconds=_ms(span.duration),
                 is_bulk=span.span_id in bulk,
                 error=span.error,
+                waits_for=downstream(span) or "",
             )
         )
         waiting += [(c, depth + 1) for c in reversed(children.get(span.span_id, ()))]
