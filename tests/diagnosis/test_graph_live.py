@@ -29,7 +29,7 @@ from gameday.model.service_graph import EdgeQuery
 from gameday.model.system import System
 from gameday.testing.monitored import ErrorSource, monitored
 
-pytestmark = pytest.mark.xdist_group("graph-live")
+pytestmark = [pytest.mark.row, pytest.mark.xdist_group("graph-live")]
 
 QUIET, FAULT = 14, 9
 """Seconds of either."""

@@ -18,7 +18,11 @@ from pathlib import Path
 import pytest
 from drill_that_goes_on import CHANGES, Drill, drill_that_goes_on
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("monitoring")]
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.row,
+    pytest.mark.usefixtures("monitoring"),
+]
 
 PATHS = (
     "/",

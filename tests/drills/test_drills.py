@@ -161,6 +161,7 @@ def test_slow_db_is_played_from_fault_to_scorecard(shell: Shell, tmp_path: Path)
     assert "passed" in shell.gameday("show", "last", expect=0).stdout
 
 
+@pytest.mark.row
 def test_a_missing_alert_rule_makes_the_run_missed(shell: Shell) -> None:
     rules = shell.gameday("slo", "rules", "checkout-latency", "--time-scale", "60", expect=0).stdout
     document = yaml.safe_load(rules)
@@ -255,6 +256,7 @@ def test_an_interruption_recovers_and_ends_with_130(shell: Shell, moment: str) -
     assert shell.gameday("sandbox", "status").returncode == 0
 
 
+@pytest.mark.row
 def test_a_run_goes_on_when_nobody_reads_and_ends_with_its_terminal(shell: Shell) -> None:
     run = shell.start("run", str(SLOW_DB))
     assert run.stdout is not None and run.stderr is not None

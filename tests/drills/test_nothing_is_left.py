@@ -112,7 +112,7 @@ def verdict(shell: Shell) -> str | None:
 @pytest.mark.parametrize(
     "how",
     [
-        "killed",
+        pytest.param("killed", marks=pytest.mark.row),
         pytest.param("frozen", marks=pytest.mark.row),
         pytest.param("killed while the store is locked", marks=pytest.mark.long),
     ],

@@ -71,6 +71,7 @@ def webhook(first: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.row
 def test_a_storm_over_two_processes_and_a_kill_lose_nothing_and_page_once(
     postgres: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
