@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SLOW_DB = REPOSITORY / "scenarios" / "slow-db.yaml"
 RULES = "slo-checkout-latency"
 
+FAULT_WITHIN = 120
+"""Seconds: a run waits a minute for its steady state, beside what else it does before."""
+
 
 @dataclass
 class Shell:
@@ -34,6 +37,7 @@ class Shell:
 
     environment: dict[str, str]
     sandbox: SandboxState
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def gameday(
         self, *arguments: str, expect: int | None = None
@@ -50,7 +54,7 @@ class Shell:
         return done
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "gameday", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -58,6 +62,16 @@ class Shell:
             env=self.environment,
             cwd=REPOSITORY,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what still runs, as it would bar the next run."""
+        for process in self.started:
+            if process.poll() is None:
+                self.gameday("abort", "--reason", "the test is over")
+                process.kill()
+                process.wait()
 
     def toxics(self) -> list[Any]:
         url = f"{self.sandbox.proxy_url}/proxies"
@@ -72,6 +86,7 @@ def any_shell(sandbox: SandboxState) -> Iterator[Shell]:
     found = Shell(environment, sandbox)
     found.gameday("recover")
     yield found
+    found.end()
     assert found.toxics() == []
 
 
@@ -184,7 +199,7 @@ def test_a_missing_alert_rule_makes_the_run_missed(shell: Shell) -> None:
 @pytest.mark.row
 def test_what_a_stopped_prometheus_did_not_measure_is_unknown(shell: Shell) -> None:
     run = shell.start("run", str(SLOW_DB), "--json")
-    wait_for(lambda: shell.toxics() or run.poll() is not None, "the fault")
+    wait_for(lambda: shell.toxics() or run.poll() is not None, "the fault", FAULT_WITHIN)
     component = f"{shell.sandbox.control_url}/components/prometheus"
     httpx.post(f"{component}/stop", auth=auth_for(component)).raise_for_status()
     try:
@@ -239,7 +254,7 @@ def test_an_interruption_recovers_and_ends_with_130(shell: Shell, moment: str) -
     elif moment == "steady":
         time.sleep(draw.uniform(3, 8))
     else:
-        wait_for(lambda: shell.toxics() or run.poll() is not None, "the fault")
+        wait_for(lambda: shell.toxics() or run.poll() is not None, "the fault", FAULT_WITHIN)
         waits = {"injecting": (0, 0.1), "burning": (1, 3), "answering": (5, 9)}
         time.sleep(draw.uniform(*waits[moment]))
     run.send_signal(signal.SIGINT)
@@ -263,7 +278,7 @@ def test_a_run_goes_on_when_nobody_reads_and_ends_with_its_terminal(shell: Shell
     run.stderr.readline()
     run.stdout.close()
     run.stderr.close()
-    wait_for(lambda: shell.toxics() or run.poll() is not None, "the fault")
+    wait_for(lambda: shell.toxics() or run.poll() is not None, "the fault", FAULT_WITHIN)
     time.sleep(2)  # it has said that the fault is in place, and one thing or the other since
     assert run.poll() is None
 
