@@ -1,4 +1,4 @@
-"""Where the four links of a page lead instead of to the console: addresses with blanks in them."""
+"""Where the four links of a page lead instead of to the console: addresses with placeholders."""
 
 from __future__ import annotations
 
@@ -13,19 +13,24 @@ from gameday.model.noun import Noun
 from gameday.model.placeholders import filled, placeholders
 from gameday.names import did_you_mean
 
-__all__ = ["BLANKS", "PageLinks", "filled_link"]
+__all__ = ["PLACEHOLDERS", "PageLinks", "filled_link"]
 
-BLANKS = ("service", "slo", "from", "to", "incident")
+PLACEHOLDERS = ("service", "slo", "from", "to", "incident")
 """What may stand in braces in a link; ``from`` and ``to`` are the burn window, in milliseconds."""
 
 
 def _known(url: str) -> str:
     host = url.partition("://")[2].partition("/")[0]
     if placeholders(host):
-        raise wrong("has a blank for its host", "write the host: what fills a blank is an alert's")
+        raise wrong(
+            "has a placeholder for its host", "write the host: what fills it in is an alert's"
+        )
     for name in placeholders(url):
-        if name not in BLANKS:
-            raise wrong(f"has the blank '{{{name}}}'", did_you_mean(name, BLANKS, what="it may be"))
+        if name not in PLACEHOLDERS:
+            raise wrong(
+                f"has the placeholder '{{{name}}}'",
+                did_you_mean(name, PLACEHOLDERS, what="it may be"),
+            )
     return url
 
 
@@ -33,7 +38,7 @@ Template = Annotated[Url, AfterValidator(_known)]
 
 
 def filled_link(template: str, values: Mapping[str, str]) -> str:
-    """Return a link with its blanks filled in; whatever a value holds, it stays where it stands."""
+    """Return a link with its placeholders filled in; a value stays where it stands, as text."""
     return filled(template, {name: quote(value, safe="") for name, value in values.items()})
 
 
