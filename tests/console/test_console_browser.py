@@ -104,6 +104,7 @@ def playing(environment: dict[str, str]) -> Iterator[Run]:
             listener.join(10)
 
 
+@pytest.mark.row
 def test_a_person_plays_the_whole_game_day_by_clicking(run: Run, browser: Any, eyes: Eyes) -> None:
     clicked: dict[str, datetime] = {}
     watching = browser.new_context(viewport=DESKTOP)

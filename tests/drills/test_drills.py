@@ -241,7 +241,7 @@ def test_a_runbook_without_the_fix_is_not_mitigated_and_scored_so(
     [
         pytest.param("start", marks=pytest.mark.long),
         pytest.param("steady", marks=pytest.mark.long),
-        "injecting",
+        pytest.param("injecting", marks=pytest.mark.row),
         pytest.param("burning", marks=pytest.mark.row),
         pytest.param("answering", marks=pytest.mark.long),
     ],
