@@ -1,8 +1,8 @@
 """A system that its document declares, as a target: what a responder may do to it, and its undo.
 
-A mitigation is a command of the operator's list, run without a shell, an HTTP call, or a change of
-an object of a cluster. Its undo is written down, with every parameter filled in and every secret
-only named, before it acts.
+A mitigation is a command of the operator's list, run without a shell, an HTTP call, an action of
+Chaos Toolkit, or a change of an object of a cluster. Its undo is written down, with every parameter
+filled in and every secret only named, before it acts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gameday.http.credentials import Credentials, secret_of, told_headers
 from gameday.http.masking import masked
 from gameday.http.tool import HttpTool
 from gameday.model.cluster_act import ClusterAct
-from gameday.model.mitigation import Call, Command, DeclaredMitigation
+from gameday.model.mitigation import Action, Call, Command, DeclaredMitigation
 from gameday.model.placeholders import filled, filled_in
 from gameday.names import did_you_mean
 from gameday.ports import MITIGATIONS, Undo
@@ -55,6 +55,13 @@ class Acts(Protocol):
         """Return what takes it back; asks nobody."""
 
 
+class Actions(Protocol):
+    """Plays actions of Chaos Toolkit."""
+
+    async def do(self, action: Action) -> str:
+        """Play one, every parameter filled in, and return what it did."""
+
+
 class DeclaredTarget:
     """A system of a document; fulfils `gameday.ports.Target`.
 
@@ -63,6 +70,7 @@ class DeclaredTarget:
         answers: each returns when one of its tools answers, and raises where it does not.
         carry: begins to hand pages to a webhook.
         acts: changes objects of its cluster; None: it has none.
+        actions: plays the actions among its mitigations; None: it has none.
     """
 
     def __init__(
@@ -74,6 +82,7 @@ class DeclaredTarget:
         answers: Sequence[Ask],
         carry: Callable[[str], Awaitable[None]],
         acts: Acts | None = None,
+        actions: Actions | None = None,
     ) -> None:
         self.name = name
         self.time_scale = time_scale
@@ -81,6 +90,7 @@ class DeclaredTarget:
         self._answers = answers
         self._carry = carry
         self._acts = acts
+        self._actions = actions
         self._run = ""
 
     async def check(self) -> None:
@@ -102,6 +112,8 @@ class DeclaredTarget:
         if doing.kubernetes is not None and self._acts is not None:
             change = _act(doing.name, doing.kubernetes, parameters)
             return await asyncio.to_thread(self._acts.do, self._run, change)
+        if doing.chaostoolkit is not None and self._actions is not None:
+            return await self._actions.do(doing.chaostoolkit.with_parameters(parameters))
         act = doing.command or doing.http
         assert act is not None  # what else a document may say is refused when it is read
         return await _done(_with(act, parameters), Path.cwd())
@@ -121,8 +133,13 @@ class DeclaredTarget:
         if meant.kubernetes is not None and self._acts is not None:
             return self._acts.undo(run, name, _act(name, meant.kubernetes, parameters))
         given = {p: parameters[p] for p in meant.parameters}
-        undo = meant.undo if isinstance(meant.undo, Command | Call) else None
-        act = None if undo is None else _with(undo, given)
+        act: Command | Call | Action | None = None
+        if isinstance(meant.undo, Action):
+            act = meant.undo.with_parameters(given)
+        elif isinstance(meant.undo, Command | Call):
+            act = _with(meant.undo, given)
+        # Each is taken back by who can do it.
+        how = "action" if isinstance(act, Action) else "declared"
         with_what = "".join(f" {key}={value}" for key, value in given.items())
         told = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:8]
         return Undo(
@@ -132,7 +149,7 @@ class DeclaredTarget:
             description=f"{name}{with_what} on {self.name}",
             command=shlex.join(act.run) if isinstance(act, Command) else f"gameday recover {run}",
             data={
-                "declared": None if act is None else act.model_dump(mode="json", by_alias=True),
+                how: None if act is None else act.model_dump(mode="json", by_alias=True),
                 "folder": str(Path.cwd()),
             },
         )

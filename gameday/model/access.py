@@ -21,6 +21,7 @@ __all__ = [
     "SecretRef",
     "Url",
     "check_service",
+    "checked_url",
     "one_of",
     "written_secrets",
     "wrong",
@@ -58,7 +59,8 @@ def _no_plain_secret(value: Any) -> Any:
     return value
 
 
-def _url(value: Any) -> Any:
+def checked_url(value: Any) -> Any:
+    """Return an address as it is; refuse what is none, and one that holds a secret."""
     if isinstance(value, str) and not value.startswith(("http://", "https://")):
         raise wrong("is no address", "write http://HOST:PORT or https://HOST")
     if isinstance(value, str) and "@" in value.partition("://")[2].partition("/")[0]:
@@ -74,7 +76,7 @@ def _url(value: Any) -> Any:
     return value
 
 
-Url = Annotated[str, BeforeValidator(_url)]
+Url = Annotated[str, BeforeValidator(checked_url)]
 """A base URL, with the path prefix if it has one, and without a secret."""
 
 

@@ -19,7 +19,7 @@ from gameday.model.access import Access, Reached, SecretRef, one_of, wrong
 from gameday.model.code import CodeOf
 from gameday.model.deploy_source import DeploySource
 from gameday.model.links import PageLinks
-from gameday.model.mitigation import Call, DeclaredMitigation
+from gameday.model.mitigation import Action, Call, DeclaredMitigation
 from gameday.model.noun import Name, Noun, Text
 from gameday.model.red import Histograms, RedPreset
 from gameday.model.service_names import ServiceNames
@@ -334,12 +334,19 @@ class SystemSpec(Noun):
                 yield (*where, "basic", "password"), place.basic.password
             yield from _of_headers((*where, "headers"), place.headers)
         for number, mitigation in enumerate(self.mitigations):
-            for kind, call in (("http", mitigation.http), ("undo", mitigation.undo)):
-                if isinstance(call, Call):
-                    where = ("mitigations", number, kind)
-                    if call.token is not None:
-                        yield (*where, "token"), call.token
-                    yield from _of_headers((*where, "headers"), call.headers)
+            for kind, act in (
+                ("http", mitigation.http),
+                ("chaostoolkit", mitigation.chaostoolkit),
+                ("undo", mitigation.undo),
+            ):
+                where = ("mitigations", number, kind)
+                if isinstance(act, Call):
+                    if act.token is not None:
+                        yield (*where, "token"), act.token
+                    yield from _of_headers((*where, "headers"), act.headers)
+                if isinstance(act, Action):
+                    for group, named in act.secrets.items():
+                        yield from (((*where, "secrets", group, n), s) for n, s in named.items())
 
     @property
     def services(self) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gameday.errors import Problem, SpecError
-from gameday.model.mitigation import DONE_WITHIN, WITHIN, Call, Command
+from gameday.model.mitigation import DONE_WITHIN, WITHIN, Action, Call, Command
 from gameday.model.system import System, SystemSpec
 from gameday.quantity import written
 from gameday.spec.document import Document, only, read_documents
+from gameday.spec.experiment import action_problems
 from gameday.spec.fields import noun_of
 from gameday.spec.tree import FieldPath
 
@@ -53,6 +54,7 @@ def system_of(document: Document) -> tuple[System | None, list[Problem]]:
             document.problem(("spec", *path), said, "start it, and do not wait for its end")
             for path, said in _too_slow(system.spec)
         ]
+        problems += _unplayable(document, system.spec)
     return (None if problems else system), problems
 
 
@@ -69,10 +71,6 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
     for way in ("webhook", "pagerduty"):
         if getattr(spec.pages, way) is not None:
             yield ("pages", way), "write alertmanager: {url: …}; its API is polled"
-    for number, mitigation in enumerate(spec.mitigations):
-        if mitigation.chaostoolkit is not None:
-            does_it = "write a command or an http call that does it"
-            yield ("mitigations", number, "chaostoolkit"), does_it
     for path, secret in spec.secrets():
         if secret.kubernetes is not None:
             yield (*path, "kubernetes"), "write {env: NAME} or {file: PATH}"
@@ -84,8 +82,20 @@ def _too_slow(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
         for field, act, most in (
             ("command", mitigation.command, DONE_WITHIN),
             ("http", mitigation.http, DONE_WITHIN),
+            ("chaostoolkit", mitigation.chaostoolkit, DONE_WITHIN),
             ("undo", mitigation.undo, WITHIN),
         ):
-            if isinstance(act, Command | Call) and act.within > most:
+            if isinstance(act, Command | Call | Action) and act.within > most:
                 path: FieldPath = ("mitigations", number, field, "within")
                 yield path, f"is longer than the {written(most)} that are waited for it"
+
+
+def _unplayable(document: Document, spec: SystemSpec) -> Iterator[Problem]:
+    """Yield why Chaos Toolkit would not play an action, in the words used of experiments."""
+    for number, mitigation in enumerate(spec.mitigations):
+        acts = {"chaostoolkit": mitigation.chaostoolkit, "undo": mitigation.undo}
+        for field, act in acts.items():
+            if isinstance(act, Action):
+                at: FieldPath = ("spec", "mitigations", number, field)
+                variables = {name for group in act.secrets.values() for name in group}
+                yield from action_problems(document, at, act.activity(), variables=variables)

@@ -10,7 +10,7 @@ import pytest
 
 from gameday.errors import SpecError
 from gameday.model.access import SecretRef
-from gameday.model.mitigation import Call, Command
+from gameday.model.mitigation import Action, Call, Command
 from gameday.model.secret_names import is_secret
 from gameday.spec import read_documents, read_system, schema
 
@@ -31,11 +31,17 @@ def test_a_system_is_read_with_how_it_is_reached_and_what_may_be_done_to_it() ->
         system.spec.traces.names.to_theirs(name) for name in ("shop", "cart")
     )
     assert "shop" == system.spec.traces.names.to_ours("storefront")
-    shed, take_out, restart, *acts = system.spec.mitigations
+    shed, take_out, restart, flush, *acts = system.spec.mitigations
     assert isinstance(shed.undo, Call)
     assert {"on": False} == shed.undo.json_
     assert Command(run=("take-in", "{server}"), within=timedelta(seconds=30)) == take_out.undo
     assert "none" == restart.undo
+    assert isinstance(flush.undo, Action)
+    assert (("region",), ["in", "{region}"]) == (
+        flush.parameters,
+        flush.undo.provider["arguments"],
+    )
+    assert SecretRef(env="FLAGS_TOKEN") in [secret for _, secret in system.spec.secrets()]
     assert ["deployment/{service}", "deployment/{service}"] == [
         a.kubernetes.aim for a in acts[:2] if a.kubernetes
     ]
@@ -88,6 +94,21 @@ def test_a_secret_is_told_by_the_words_of_its_name(name: str, expected: bool) ->
         (
             "mitigations: [{name: a, http: {post: 'http://a', token: HUNTER2}, undo: none}]",
             "token",
+        ),
+        (
+            "mitigations: [{name: a, chaostoolkit: {name: a, provider: {type: http,"
+            " url: 'http://a', headers: {X-Api-Key: HUNTER2}}}, undo: none}]",
+            "header",
+        ),
+        (
+            "mitigations: [{name: a, chaostoolkit: {name: a, provider: {type: http,"
+            " url: 'http://a/?token=HUNTER2'}}, undo: none}]",
+            "url",
+        ),
+        (
+            "mitigations: [{name: a, chaostoolkit: {name: a, provider: {type: process,"
+            " path: x}, secrets: {a: {b: HUNTER2}}}, undo: none}]",
+            "secret",
         ),
         (
             "mitigations: [{name: a, command: {run: [x]},"

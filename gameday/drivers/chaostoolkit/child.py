@@ -1,16 +1,18 @@
 """The process in which an experiment runs: ``python -m gameday.drivers.chaostoolkit.child MODE``.
 
-MODE is ``inject`` (hypothesis and method), ``recover`` (rollbacks) or ``check`` (hypothesis).
+MODE is ``inject`` (hypothesis and method), ``act`` (one action that mitigates), ``recover``
+(rollbacks) or ``check`` (hypothesis).
 It reads one line of JSON, ``{"experiment": {…}, "configuration": {…}, "keys": {…}}``, and writes
 one line of JSON per event:
 
-    {"event": "activity", "section": …, "type": …, "name": …, "status": …, "end": …, "error": …}
+    {"event": "activity", "section": …, "type": …, "name": …, "status": …, "end": …, "error": …,
+     "code": …}
     {"event": "hypothesis", "met": …, "probe": …, "error": …}
     {"event": "refused", "error": …}             the experiment is not valid
     {"event": "finished", "status": …}           the journal's status
 
-A process that injects ends itself when its parent is gone (its standard input ends): a fault put
-in place after the parent's end would come too late for every recovery.
+A process that injects or acts ends itself when its parent is gone (its standard input ends): what
+is done after the parent's end would come too late for every recovery.
 """
 
 from __future__ import annotations
@@ -63,6 +65,29 @@ def _error(run: dict[str, Any]) -> str:
     return masked(message).strip()[:LONGEST]
 
 
+def _code(activity: dict[str, Any], run: dict[str, Any]) -> Any:
+    """Return what a program ended with, or a call was answered; None of anything else.
+
+    Chaos Toolkit counts every one as a success, and what they said may be too long to be read.
+    """
+    provider: dict[str, Any] = activity.get("provider") or {}
+    kind, output = provider.get("type"), run.get("output")
+    is_told = kind in ("process", "http") and isinstance(output, dict)
+    return output.get("status") if is_told else None
+
+
+def play(mode: str, request: dict[str, Any], out: IO[str]) -> None:
+    """Play what a request asks for, and write its events."""
+    shape = {
+        "inject": experiments.to_inject,
+        "act": experiments.to_inject,
+        "recover": experiments.to_recover,
+        "check": experiments.to_check,
+    }[mode]
+    played = experiments.with_values(experiments.uncarried(request), request["configuration"])
+    _play(mode, shape(played), out)
+
+
 def _play(mode: str, experiment: dict[str, Any], out: IO[str]) -> None:
     from chaoslib.exceptions import ChaosException
     from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
@@ -104,6 +129,7 @@ def _play(mode: str, experiment: dict[str, Any], out: IO[str]) -> None:
                 end=run.get("end"),
                 output=json.dumps(run.get("output"), default=str)[:LONGEST_OUTPUT],
                 error=_error(run),
+                code=_code(activity, run),
             )
 
     strategy = Strategy.SKIP if mode == "recover" else Strategy.BEFORE_METHOD
@@ -129,20 +155,14 @@ def main() -> None:
     remember(*request.get("covers", ()))
     shown = request.get("credentials", {})
     credentials.learn({url: credentials.Credentials(**told) for url, told in shown.items()})
-    if mode == "inject":
+    if mode in ("inject", "act"):
         threading.Thread(target=_end_with_parent, daemon=True).start()
     if mode != "recover":
         os.nice(NICENESS)  # the system under test and the judges come first; not a way back
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         # Whatever an activity prints must not be read as an event.
         os.dup2(2, 1)
-        shape = {
-            "inject": experiments.to_inject,
-            "recover": experiments.to_recover,
-            "check": experiments.to_check,
-        }[mode]
-        played = experiments.with_values(experiments.uncarried(request), request["configuration"])
-        _play(mode, shape(played), out)
+        play(mode, request, out)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import IO, Any, Literal
 
 from gameday.drivers.chaostoolkit import experiment as experiments
 from gameday.errors import DriverError
 from gameday.http import credentials, keys, masking
 
-Mode = Literal["inject", "recover", "check"]
+Mode = Literal["inject", "act", "recover", "check"]
 Event = Mapping[str, Any]
 
 GRACE = timedelta(seconds=1)
@@ -41,11 +42,13 @@ async def play(
     *,
     within: timedelta,
     environment: Mapping[str, str],
+    folder: Path | None = None,
 ) -> Sequence[Event]:
     """Play an experiment in a child and return its events, once it has ended.
 
     Args:
         environment: what the child gets beside our own: the settings of the run.
+        folder: it works in; by default the one that we do.
 
     However this is left, no child is left running: not after a timeout, not after a cancellation.
     What an activity started and left behind is another matter: it belongs to the fault, as it does
@@ -64,6 +67,7 @@ async def play(
                 stdin=asyncio.subprocess.PIPE,
                 stdout=its,
                 stderr=errors,
+                cwd=folder,
                 env={**os.environ, **environment},
                 start_new_session=True,  # Ctrl-C in the terminal is for gameday, which then decides
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gameday.drivers.chaostoolkit import ChaosToolkit
+from gameday.drivers.chaostoolkit.actions import ChaosActions
 from gameday.drivers.declared import DeclaredMitigations
 from gameday.drivers.sandbox import SandboxMitigations
 from gameday.errors import PermanentDriverError
@@ -44,6 +45,7 @@ class _Mitigations:
 
     def __init__(self) -> None:
         self._declared = DeclaredMitigations()
+        self._actions = ChaosActions()
 
     async def is_present(self, undo: Undo) -> bool:
         return await self._of(undo).is_present(undo)
@@ -54,6 +56,8 @@ class _Mitigations:
     def _of(self, undo: Undo) -> Undoer:
         if "declared" in undo.data:
             return self._declared
+        if "action" in undo.data:
+            return self._actions
         if "context" not in undo.data:
             return SandboxMitigations()
         # Late: the client library takes a moment to load, and most runs need none.

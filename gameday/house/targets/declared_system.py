@@ -13,6 +13,7 @@ from gameday.diagnosis.queries import RedQueries
 from gameday.diagnosis.renamed import RenamedTraces
 from gameday.drivers.alertmanager import POLL, PolledPages
 from gameday.drivers.chaostoolkit import ChaosToolkit
+from gameday.drivers.chaostoolkit.actions import ChaosActions
 from gameday.drivers.declared import DeclaredTarget
 from gameday.drivers.prometheus import KeptElsewhere, NamedAlert, NamedAlerts, Prometheus
 from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
@@ -83,6 +84,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
             answers=(answers, pages.alive),
             carry=pages.carry,
             acts=None if cluster is None else cluster.acts,
+            actions=ChaosActions(),
         ),
         alerts=_alerts(spec, named),
         faults=ChaosToolkit(toxiproxy=spec.toxiproxy) if cluster is None else cluster.faults,

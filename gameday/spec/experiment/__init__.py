@@ -11,18 +11,23 @@ the way: docs/experiments.md names every such difference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gameday.errors import Problem
 from gameday.spec.document import Document
+from gameday.spec.experiment.activity import Known, check_activity
 from gameday.spec.experiment.controls import named_controls
+from gameday.spec.experiment.findings import Findings
 from gameday.spec.experiment.form import form_problems
-from gameday.spec.experiment.machine import absences, code_problems
+from gameday.spec.experiment.machine import absences, check_code, code_problems
 from gameday.spec.experiment.text import experiment_document
+from gameday.spec.tree import FieldPath
 
 __all__ = [
     "absences",
+    "action_absences",
+    "action_problems",
     "actions_of",
     "experiment_document",
     "experiment_problems",
@@ -51,6 +56,29 @@ def experiment_problems(document: Document) -> list[Problem]:
     That something is not on this machine is no such reason: see `absences`.
     """
     return form_problems(document) or code_problems(document)
+
+
+def action_problems(
+    document: Document, at: FieldPath, action: Mapping[str, Any], *, variables: Iterable[str]
+) -> list[Problem]:
+    """Return why Chaos Toolkit would not play one action, which stands alone in a document.
+
+    Args:
+        at: where it stands.
+        action: as it would stand in a method.
+        variables: that ``${…}`` may stand for.
+    """
+    said = Findings(document)
+    check_activity(said, at, action, Known(variables=frozenset(variables)))
+    if not said.problems:
+        check_code(said, at, action)
+    return said.problems
+
+
+def action_absences(action: Mapping[str, Any]) -> list[str]:
+    """Return what one action needs and this machine has not, each with what to do about it."""
+    missing = absences(Document("", {"method": [action]}))
+    return [f"{problem.message}: {problem.hint}" for problem in missing]
 
 
 def notices_of(document: Document) -> list[str]:

@@ -274,6 +274,48 @@ async def test_a_secret_that_a_mitigation_lacks_is_found_before_the_drill(
     assert "FLAGS_TOKEN" in mitigation.how
 
 
+async def test_what_an_action_of_chaos_toolkit_lacks_is_found_before_the_drill(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLAGS_TOKEN", raising=False)
+    call = {
+        "name": "shed",
+        "provider": {"type": "http", "url": "http://127.0.0.1:9/{region}"},
+        "secrets": {"flags": {"TOKEN": {"env": "FLAGS_TOKEN"}}},
+    }
+    flush = {"name": "flush", "provider": {"type": "python", "module": "no.such", "func": "f"}}
+    fill = {"name": "fill", "provider": {"type": "process", "path": "/no/such"}}
+    told = system(
+        tools,
+        mitigations=[
+            {"name": "shed", "chaostoolkit": call, "undo": "none"},
+            {"name": "flush", "chaostoolkit": flush, "undo": fill},
+        ],
+    )
+
+    shed, flushed = (check.how for check in await failed(told, SLO))
+    monkeypatch.setenv("FLAGS_TOKEN", "HUNTER22")
+    (called, _) = (check.how for check in await failed(told, SLO))
+
+    assert "FLAGS_TOKEN" in shed
+    assert "no Python module 'no.such'" in flushed
+    assert "no program '/no/such'" in flushed
+    assert "127.0.0.1:9" in called
+
+
+async def test_an_action_that_can_be_played_is_named_and_not_tried(tools: Tools) -> None:
+    tools.value = lambda query: 3.0 if query.startswith("count") else 0.02
+    out = {"name": "take out", "provider": {"type": "process", "path": "false"}}
+    told = system(
+        tools,
+        mitigations=[{"name": "take-out", "chaostoolkit": out, "undo": {**out, "name": "in"}}],
+    )
+
+    found = {check.what: check.found for check in await examined(told, [SLO])}
+
+    assert "action take out, not tried, action in, not tried" == found["mitigation take-out"]
+
+
 @pytest.mark.parametrize(
     ("red", "how"),
     [

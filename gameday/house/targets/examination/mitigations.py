@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from gameday.house.targets.examination.inquiry import Inquiry, Unmet
 from gameday.house.targets.examination.look import Look
 from gameday.http.credentials import secret_of, told_headers
 from gameday.http.knock import knock
-from gameday.model.mitigation import Call, Command, DeclaredMitigation
+from gameday.model.mitigation import Action, Call, Command, DeclaredMitigation
 from gameday.model.placeholders import placeholders
+from gameday.spec.experiment import action_absences
 
 __all__ = ["mitigations"]
 
@@ -33,8 +34,13 @@ def mitigations(look: Look) -> Iterator[Inquiry]:
 async def _can_be_done(mitigation: DeclaredMitigation, *, bars: bool) -> str:
     acts = [
         act
-        for act in (mitigation.command, mitigation.http, mitigation.undo)
-        if isinstance(act, Command | Call)
+        for act in (
+            mitigation.command,
+            mitigation.http,
+            mitigation.chaostoolkit,
+            mitigation.undo,
+        )
+        if isinstance(act, Command | Call | Action)
     ]
     lacking = [said for act in acts if (said := await _lacks(act))]
     if lacking:
@@ -42,22 +48,43 @@ async def _can_be_done(mitigation: DeclaredMitigation, *, bars: bool) -> str:
         raise Unmet("cannot be done from here", how, bars=bars)
     programs = dict.fromkeys(act.run[0] for act in acts if isinstance(act, Command))
     calls = ["a call, not tried"] if any(isinstance(act, Call) for act in acts) else []
-    return ", ".join([*programs, *calls])
+    actions = [f"action {act.name}, not tried" for act in acts if isinstance(act, Action)]
+    return ", ".join([*programs, *calls, *actions])
 
 
-async def _lacks(act: Command | Call) -> str:
+async def _lacks(act: Command | Call | Action) -> str:
     """Return what is not here that this needs, and what to do; empty where nothing is."""
     if isinstance(act, Command):
         return _program(act.run[0])
+    if isinstance(act, Action):
+        return "; ".join([*action_absences(act.activity()), *await _unmet(act)])
     try:
         told_headers(act.headers)
         if act.token is not None:
             secret_of(act.token)
-        if not placeholders(act.url.partition("://")[2].partition("/")[0]):
-            await knock(act.url)
+        await _knock(act.url)
     except DriverError as error:
         return str(error)
     return ""
+
+
+async def _unmet(action: Action) -> Sequence[str]:
+    """Return which secrets of an action are not there, or that nobody takes its call."""
+    try:
+        for group in action.secrets.values():
+            for secret in group.values():
+                secret_of(secret)
+        if action.provider["type"] == "http":
+            await _knock(action.provider["url"])
+    except DriverError as error:
+        return [str(error)]
+    return []
+
+
+async def _knock(url: str) -> None:
+    host = url.partition("://")[2].partition("/")[0]
+    if not placeholders(host) and "${" not in host:
+        await knock(url)
 
 
 def _program(program: str) -> str:
