@@ -155,6 +155,17 @@ async def test_a_call_that_is_answered_by_a_no_is_in_vain() -> None:
         await ChaosActions(play=answered).do(shed)
 
 
+async def test_what_was_refused_once_it_had_been_played_is_not_called_undone() -> None:
+    async def broken_off(*_: object, **__: object) -> Sequence[Event]:
+        activity = {"event": "activity", "status": "failed", "code": None, "error": "cut short"}
+        return [activity, {"event": "refused", "error": "a control gave up"}]
+
+    with pytest.raises(PermanentDriverError, match="cut short") as raised:
+        await ChaosActions(play=broken_off).do(process("true"))
+
+    assert not isinstance(raised.value, NothingDone)
+
+
 async def test_an_undo_in_vain_is_still_to_be_done(tmp_path: Path) -> None:
     undone = DeclaredMitigation(
         name="a", chaostoolkit=process("true"), undo=process("ls", str(tmp_path / "door"))

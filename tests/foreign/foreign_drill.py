@@ -14,7 +14,7 @@ import sys
 import textwrap
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import alerts_of_others as others
 import foreign_site
@@ -52,9 +52,7 @@ FILES = {
           pages: {{alertmanager: {{url: "{alertmanager}"}}}}
           red: {red}
           mitigations:
-            - name: take-out
-              command: {{run: [{python}, "{server}", out, "{{server}}"], within: 10s}}
-              undo: {{run: [{python}, "{server}", in, "{{server}}"], within: 10s}}
+            - {{name: take-out, {takes_out}}}
         """,
     "slos/pages-served.yaml": """
         apiVersion: openslo/v1
@@ -132,6 +130,7 @@ class Owner:
         culprit: whom the scenario expects to be found, in YAML; empty: it does not say.
         experiment: the fault's name; its text, empty for one of ours; what the scenario gives it,
             in YAML. None: a web server hangs.
+        mitigates: by what a server is taken out of HAProxy.
     """
 
     rules: str = "workbook"
@@ -141,6 +140,20 @@ class Owner:
     responder: str = "human"
     culprit: str = ""
     experiment: tuple[str, str, str] | None = None
+    mitigates: Literal["command", "chaostoolkit"] = "command"
+
+
+def _takes_out(site: foreign_site.Site, by: str) -> dict[str, Any]:
+    """Return how a server is taken out of HAProxy, and put back in, as the system's file says."""
+
+    def done(word: str) -> dict[str, Any]:
+        own = [str(site.server), word, "{server}"]
+        if by == "command":
+            return {"run": [sys.executable, *own], "within": "10s"}
+        provider = {"type": "process", "path": sys.executable, "arguments": own}
+        return {"type": "action", "name": f"put it {word}", "provider": provider}
+
+    return {by: done("out"), "undo": done("in")}
 
 
 def described(site: foreign_site.Site, owner: Owner) -> None:
@@ -152,8 +165,7 @@ def described(site: foreign_site.Site, owner: Owner) -> None:
         "rules": owner.rules,
         "prometheus": owner.prometheus or f'{{url: "{site.prometheus}"}}',
         "alertmanager": site.alertmanager,
-        "server": site.server,
-        "python": sys.executable,
+        "takes_out": json.dumps(_takes_out(site, owner.mitigates))[1:-1],
         "bad": others.BAD,
         "total": others.TOTAL,
         "objective": others.OBJECTIVE,

@@ -220,6 +220,21 @@ def described(site: Site, made: broken_fronts.Certificates) -> None:
                         "command": {"run": [*talkative[:2], f"{talkative[2]}; exit 1"]},
                         "undo": "none",
                     },
+                    {
+                        "name": "talk-by-action",
+                        "chaostoolkit": action("talk", talkative),
+                        "undo": action("talk again", talkative),
+                    },
+                    {
+                        "name": "talk-and-fail-by-action",
+                        "chaostoolkit": action("talk", [*talkative[:2], f"{talkative[2]}; exit 1"]),
+                        "undo": "none",
+                    },
+                    {
+                        "name": "shed-by-action",
+                        "chaostoolkit": call("shed", f"{site.flags}/shed"),
+                        "undo": call("unshed", f"{site.flags}/unshed"),
+                    },
                 ],
             },
         },
@@ -257,6 +272,23 @@ def described(site: Site, made: broken_fronts.Certificates) -> None:
 
 def metric(query: str) -> Any:
     return {"metricSource": {"type": "Prometheus", "spec": {"query": query}}}
+
+
+SECRETS = {"flags": {"TOKEN": {"env": "FLAGS_TOKEN"}}}
+
+
+def action(name: str, run: list[str]) -> Any:
+    """Return an action of Chaos Toolkit that says a secret that it was given, and all it knows."""
+    arguments = [*run[1:-1], f"echo $0; {run[-1]}", "${TOKEN}"]
+    provider = {"type": "process", "path": run[0], "arguments": arguments}
+    return {"type": "action", "name": name, "provider": provider, "secrets": SECRETS}
+
+
+def call(name: str, url: str) -> Any:
+    """Return an action that is a call with a secret, which gives it back."""
+    headers = {"Authorization": "Bearer ${TOKEN}"}
+    provider = {"type": "http", "method": "POST", "url": url, "headers": headers}
+    return {"type": "action", "name": name, "provider": provider, "secrets": SECRETS}
 
 
 def experiment(done: str, undone: str, *more: Any) -> Any:
@@ -368,7 +400,9 @@ def test_no_secret_of_a_system_is_in_anything_that_is_written_or_printed(
     while terminal.typed("incident", "ack") and time.monotonic() < deadline:
         assert drill.poll() is None, terminal.said()[-3000:]
         time.sleep(0.5)
-    done = [terminal.typed("mitigate", name) for name in ("talk", "talk-and-fail", "shed")]
+    talks = [name + how for how in ("", "-by-action") for name in ("talk", "talk-and-fail")]
+    done = [min(terminal.typed("mitigate", name), 1) for name in talks]
+    done += [terminal.typed("mitigate", name) for name in ("shed", "shed-by-action")]
     ended = drill.wait(OVER_WITHIN)
     failed = terminal.typed("run", "failed", "--yes")
     terminal.environment["PAGES_TOKEN"] = WRONG
@@ -391,7 +425,7 @@ def test_no_secret_of_a_system_is_in_anything_that_is_written_or_printed(
 
     said = terminal.said()
     assert ([0, 0], [0, 0], [6, 6]) == (examined, planned, refused), said[-3000:]
-    assert (0, 1, 0) == (done[0], min(done[1], 1), done[2]), said[-3000:]
+    assert [0, 1, 0, 1, 0, 0] == done, said[-3000:]
     assert ended in (0, 1), said[-3000:]
     assert 6 == failed, said[-3000:]
     assert "does not appear to be an IPv4 or IPv6 address" in said

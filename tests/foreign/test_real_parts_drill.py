@@ -192,6 +192,19 @@ def test_a_toxic_in_a_real_toxiproxy_is_the_fault_and_its_token_stands_nowhere(
         assert [] == files_with(foreign_site.TOXIC_TOKEN, running.folder)
 
 
+def test_an_action_of_chaos_toolkit_takes_the_server_out_and_another_puts_it_back(
+    tmp_path: Path, monitoring: None
+) -> None:
+    with site(tmp_path, foreign_site.DEBIAN) as running:
+        before = foreign_site.server_states(running)
+        foreign_drill.described(running, Owner(mitigates="chaostoolkit"))
+        done = foreign_drill.played(running)
+
+        passed("an action as the mitigation", done)
+        assert before == foreign_site.server_states(running)
+        assert not foreign_drill.is_stopped(running, "one")
+
+
 def files_with(secret: str, folder: Path) -> list[str]:
     """Return the files of a drill that hold a secret, but for the site's own configuration."""
     return [

@@ -124,9 +124,9 @@ def _told(action: Action, events: Sequence[Event]) -> str:
         PermanentDriverError: it failed.
     """
     name = f"action {action.name!r}"
-    if events[-1]["event"] == "refused":
-        raise NothingDone(f"Chaos Toolkit refuses the {name}: {events[-1]['error']}")
     done = next((e for e in events if e["event"] == "activity"), None)
+    if done is None and events[-1]["event"] == "refused":
+        raise NothingDone(f"Chaos Toolkit refuses the {name}: {events[-1]['error']}")
     if done is None:
         raise PermanentDriverError(f"the {name} was not played: {events[-1].get('status')}")
     if done["status"] != "succeeded":

@@ -71,9 +71,10 @@ def _code(activity: dict[str, Any], run: dict[str, Any]) -> Any:
     Chaos Toolkit counts every one as a success, and what they said may be too long to be read.
     """
     provider: dict[str, Any] = activity.get("provider") or {}
-    kind, output = provider.get("type"), run.get("output")
-    is_told = kind in ("process", "http") and isinstance(output, dict)
-    return output.get("status") if is_told else None
+    output = run.get("output")
+    if provider.get("type") in ("process", "http") and isinstance(output, dict):
+        return output.get("status")
+    return None
 
 
 def play(mode: str, request: dict[str, Any], out: IO[str]) -> None:
@@ -157,8 +158,9 @@ def main() -> None:
     credentials.learn({url: credentials.Credentials(**told) for url, told in shown.items()})
     if mode in ("inject", "act"):
         threading.Thread(target=_end_with_parent, daemon=True).start()
-    if mode != "recover":
-        os.nice(NICENESS)  # the system under test and the judges come first; not a way back
+    if mode in ("inject", "check"):
+        # The system under test and the judges come first; not before a way back or out.
+        os.nice(NICENESS)
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         # Whatever an activity prints must not be read as an event.
         os.dup2(2, 1)
