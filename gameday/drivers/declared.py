@@ -26,7 +26,7 @@ from gameday.http.credentials import Credentials, secret_of, told_headers
 from gameday.http.masking import masked
 from gameday.http.tool import HttpTool
 from gameday.model.cluster_act import ClusterAct
-from gameday.model.mitigation import Action, Call, Command, DeclaredMitigation
+from gameday.model.mitigation import Call, ChaosAction, Command, DeclaredMitigation
 from gameday.model.placeholders import filled, filled_in
 from gameday.names import did_you_mean
 from gameday.ports import MITIGATIONS, Undo
@@ -58,7 +58,7 @@ class Acts(Protocol):
 class Actions(Protocol):
     """Plays actions of Chaos Toolkit."""
 
-    async def do(self, action: Action) -> str:
+    async def do(self, action: ChaosAction) -> str:
         """Play one, every parameter filled in, and return what it did."""
 
 
@@ -133,13 +133,13 @@ class DeclaredTarget:
         if meant.kubernetes is not None and self._acts is not None:
             return self._acts.undo(run, name, _act(name, meant.kubernetes, parameters))
         given = {p: parameters[p] for p in meant.parameters}
-        act: Command | Call | Action | None = None
-        if isinstance(meant.undo, Action):
+        act: Command | Call | ChaosAction | None = None
+        if isinstance(meant.undo, ChaosAction):
             act = meant.undo.with_parameters(given)
         elif isinstance(meant.undo, Command | Call):
             act = _with(meant.undo, given)
         # Each is taken back by who can do it.
-        how = "action" if isinstance(act, Action) else "declared"
+        how = "action" if isinstance(act, ChaosAction) else "declared"
         with_what = "".join(f" {key}={value}" for key, value in given.items())
         told = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:8]
         return Undo(

@@ -23,7 +23,7 @@ from gameday.model.cluster_act import ClusterAct
 from gameday.model.noun import Name, Noun, PositiveDuration, Text
 from gameday.model.placeholders import filled_in, placeholders, texts_in
 
-__all__ = ["DONE_WITHIN", "WITHIN", "Action", "Call", "Command", "DeclaredMitigation"]
+__all__ = ["DONE_WITHIN", "WITHIN", "ChaosAction", "Call", "Command", "DeclaredMitigation"]
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -82,7 +82,7 @@ class Call(Noun):
 _NAMED = "write ${NAME} in its place, and secrets: {http: {NAME: {env: VARIABLE}}}"
 
 
-class Action(Noun):
+class ChaosAction(Noun):
     """One action of Chaos Toolkit, written as in an experiment's method.
 
     What its provider may say is Chaos Toolkit's, and judged where experiments are; here only that
@@ -98,7 +98,7 @@ class Action(Noun):
     within: PositiveDuration = WITHIN
 
     @model_validator(mode="after")
-    def _holds_and_leaves_open_what_it_may(self) -> Action:
+    def _holds_and_leaves_open_what_it_may(self) -> ChaosAction:
         for field in ("type", "module", "func", "path"):
             if any(placeholders(text) for text in texts_in(self.provider.get(field))):
                 raise wrong(
@@ -130,7 +130,7 @@ class Action(Noun):
                 raise wrong(f"the header '{name}' holds a secret itself", _NAMED)
         return self
 
-    def with_parameters(self, parameters: Mapping[str, str]) -> Action:
+    def with_parameters(self, parameters: Mapping[str, str]) -> ChaosAction:
         """Return it with every parameter filled in; secrets stay named.
 
         A value stays where it stands: it names no other host or path, and no secret.
@@ -160,7 +160,9 @@ class Action(Noun):
 
 
 def _kind_of_undo(value: Any) -> str:
-    if isinstance(value, Action) or (isinstance(value, dict) and {"provider", "name"} & set(value)):
+    if isinstance(value, ChaosAction) or (
+        isinstance(value, dict) and {"provider", "name"} & set(value)
+    ):
         return "as-action"
     if isinstance(value, Command) or (isinstance(value, dict) and "run" in value):
         return "as-command"
@@ -171,7 +173,7 @@ Undone = Annotated[
     Annotated[Literal["none"], Tag("as-word")]
     | Annotated[Command, Tag("as-command")]
     | Annotated[Call, Tag("as-call")]
-    | Annotated[Action, Tag("as-action")],
+    | Annotated[ChaosAction, Tag("as-action")],
     Discriminator(_kind_of_undo),
 ]
 """How something is taken back: ``none``, a command, an HTTP call, or an action."""
@@ -184,7 +186,7 @@ class DeclaredMitigation(Noun):
     command: Command | None = None
     http: Call | None = None
     kubernetes: ClusterAct | None = None
-    chaostoolkit: Action | None = None
+    chaostoolkit: ChaosAction | None = None
     undo: Undone | None = None
     """``none`` where nothing is to be taken back; the plan says so."""
 
@@ -216,7 +218,7 @@ class DeclaredMitigation(Noun):
                     yield from _in(one.run)
                 case Call():
                     yield from _in([one.url, one.headers, one.json_])
-                case Action():
+                case ChaosAction():
                     yield from one.parameters()
                 case ClusterAct():
                     yield from _in(list(one.texts()))

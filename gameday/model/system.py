@@ -19,7 +19,7 @@ from gameday.model.access import Access, Reached, SecretRef, one_of, wrong
 from gameday.model.code import CodeOf
 from gameday.model.deploy_source import DeploySource
 from gameday.model.links import PageLinks
-from gameday.model.mitigation import Action, Call, DeclaredMitigation
+from gameday.model.mitigation import Call, ChaosAction, DeclaredMitigation
 from gameday.model.noun import Name, Noun, Text
 from gameday.model.red import Histograms, RedPreset
 from gameday.model.service_names import ServiceNames
@@ -344,7 +344,7 @@ class SystemSpec(Noun):
                     if act.token is not None:
                         yield (*where, "token"), act.token
                     yield from _of_headers((*where, "headers"), act.headers)
-                if isinstance(act, Action):
+                if isinstance(act, ChaosAction):
                     for group, named in act.secrets.items():
                         yield from (((*where, "secrets", group, n), s) for n, s in named.items())
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gameday.errors import Problem, SpecError
-from gameday.model.mitigation import DONE_WITHIN, WITHIN, Action, Call, Command
+from gameday.model.mitigation import DONE_WITHIN, WITHIN, Call, ChaosAction, Command
 from gameday.model.system import System, SystemSpec
 from gameday.quantity import written
 from gameday.spec.document import Document, only, read_documents
@@ -85,7 +85,7 @@ def _too_slow(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
             ("chaostoolkit", mitigation.chaostoolkit, DONE_WITHIN),
             ("undo", mitigation.undo, WITHIN),
         ):
-            if isinstance(act, Command | Call | Action) and act.within > most:
+            if isinstance(act, Command | Call | ChaosAction) and act.within > most:
                 path: FieldPath = ("mitigations", number, field, "within")
                 yield path, f"is longer than the {written(most)} that are waited for it"
 
@@ -95,7 +95,7 @@ def _unplayable(document: Document, spec: SystemSpec) -> Iterator[Problem]:
     for number, mitigation in enumerate(spec.mitigations):
         acts = {"chaostoolkit": mitigation.chaostoolkit, "undo": mitigation.undo}
         for field, act in acts.items():
-            if isinstance(act, Action):
+            if isinstance(act, ChaosAction):
                 at: FieldPath = ("spec", "mitigations", number, field)
                 variables = {name for group in act.secrets.values() for name in group}
                 yield from action_problems(document, at, act.activity(), variables=variables)

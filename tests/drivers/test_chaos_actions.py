@@ -22,7 +22,7 @@ from gameday.drivers.declared import DeclaredTarget
 from gameday.errors import DriverError, NothingDone, PermanentDriverError, TemporaryDriverError
 from gameday.house.processes.undoers import Undoers
 from gameday.model.access import SecretRef
-from gameday.model.mitigation import Action, Call, DeclaredMitigation
+from gameday.model.mitigation import Call, ChaosAction, DeclaredMitigation
 from gameday.settings import KubeSettings, Settings, handed_down
 
 
@@ -44,14 +44,14 @@ def actions() -> ChaosActions:
     return ChaosActions(play=here)
 
 
-def process(path: str, *arguments: str, name: str = "a", **fields: Any) -> Action:
+def process(path: str, *arguments: str, name: str = "a", **fields: Any) -> ChaosAction:
     provider = {"type": "process", "path": path, "arguments": list(arguments)}
-    return Action(name=name, provider=provider, **fields)
+    return ChaosAction(name=name, provider=provider, **fields)
 
 
-def python(module: str, func: str, **arguments: Any) -> Action:
+def python(module: str, func: str, **arguments: Any) -> ChaosAction:
     provider = {"type": "python", "module": module, "func": func, "arguments": arguments}
-    return Action(name="a", provider=provider)
+    return ChaosAction(name="a", provider=provider)
 
 
 def target(*mitigations: DeclaredMitigation, by: ChaosActions | None = None) -> DeclaredTarget:
@@ -65,7 +65,7 @@ def target(*mitigations: DeclaredMitigation, by: ChaosActions | None = None) -> 
     )
 
 
-def noting(word: str) -> Action:
+def noting(word: str) -> ChaosAction:
     return process("sh", "-c", f"echo {word} $0 >>log; echo noted", "{server}", name=word)
 
 
@@ -137,7 +137,7 @@ async def test_what_a_function_returned_is_told() -> None:
     ],
 )
 async def test_an_action_in_vain_says_how(
-    action: Action, error: type[DriverError], said: str
+    action: ChaosAction, error: type[DriverError], said: str
 ) -> None:
     with pytest.raises(error, match=said):
         await actions().do(action)
@@ -149,7 +149,7 @@ async def test_a_call_that_is_answered_by_a_no_is_in_vain() -> None:
         activity = {"event": "activity", "status": "succeeded", "code": 503, "output": output}
         return [activity, {"event": "finished", "status": "completed"}]
 
-    shed = Action(name="shed", provider={"type": "http", "url": "http://a/", "method": "put"})
+    shed = ChaosAction(name="shed", provider={"type": "http", "url": "http://a/", "method": "put"})
 
     with pytest.raises(PermanentDriverError, match="PUT http://a/ answered 503: not now"):
         await ChaosActions(play=answered).do(shed)
@@ -278,7 +278,7 @@ async def test_a_parameter_names_no_secret_and_no_other_place(
     monkeypatch.setenv("FLAGS_TOKEN", "HUNTER22")
     secret = {"flags": {"TOKEN": SecretRef(env="FLAGS_TOKEN")}}
     said = process("echo", "{what}", "$${what}", "${TOKEN}", secrets=secret)
-    shed = Action(
+    shed = ChaosAction(
         name="shed",
         provider={
             "type": "http",

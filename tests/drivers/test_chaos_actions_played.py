@@ -15,13 +15,13 @@ import psutil
 import pytest
 
 from gameday.house.processes.undoers import Undoers
-from gameday.model.mitigation import Action
+from gameday.model.mitigation import ChaosAction
 from gameday.ports import MITIGATIONS, Undo
 
 pytestmark = pytest.mark.served
 
 
-def undo_of(action: Action, folder: Path) -> Undo:
+def undo_of(action: ChaosAction, folder: Path) -> Undo:
     data = {"action": action.model_dump(mode="json", by_alias=True), "folder": str(folder)}
     return Undo(
         id="gd-r1-a", kind=MITIGATIONS, run="r1", description="a", command="none", data=data
@@ -32,7 +32,7 @@ async def test_an_undo_is_played_where_the_run_was_by_whoever_knows_nothing_else
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider = {"type": "process", "path": "sh", "arguments": ["-c", "echo back >>log"]}
-    undo = undo_of(Action(name="a", provider=provider), tmp_path)
+    undo = undo_of(ChaosAction(name="a", provider=provider), tmp_path)
     monkeypatch.chdir("/")
     undoers = Undoers()
 
@@ -46,11 +46,11 @@ async def test_an_undo_is_played_where_the_run_was_by_whoever_knows_nothing_else
 ACTS = """
 import asyncio
 from gameday.drivers.chaostoolkit.actions import ChaosActions
-from gameday.model.mitigation import Action
+from gameday.model.mitigation import ChaosAction
 
 arguments = ["-c", "sleep 300 & echo $$ $! >pids; wait"]
 provider = {"type": "process", "path": "sh", "arguments": arguments}
-asyncio.run(ChaosActions().do(Action(name="a", provider=provider)))
+asyncio.run(ChaosActions().do(ChaosAction(name="a", provider=provider)))
 """
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gameday.errors import SpecError
 from gameday.model.access import SecretRef
-from gameday.model.mitigation import Action, Call, Command
+from gameday.model.mitigation import Call, ChaosAction, Command
 from gameday.model.secret_names import is_secret
 from gameday.spec import read_documents, read_system, schema
 
@@ -36,7 +36,7 @@ def test_a_system_is_read_with_how_it_is_reached_and_what_may_be_done_to_it() ->
     assert {"on": False} == shed.undo.json_
     assert Command(run=("take-in", "{server}"), within=timedelta(seconds=30)) == take_out.undo
     assert "none" == restart.undo
-    assert isinstance(flush.undo, Action)
+    assert isinstance(flush.undo, ChaosAction)
     assert (("region",), ["in", "{region}"]) == (
         flush.parameters,
         flush.undo.provider["arguments"],

@@ -18,7 +18,7 @@ from gameday.drivers.chaostoolkit.process import Event
 from gameday.errors import DriverError, NothingDone, PermanentDriverError
 from gameday.http.credentials import secret_of
 from gameday.http.masking import masked
-from gameday.model.mitigation import Action
+from gameday.model.mitigation import ChaosAction
 from gameday.ports import Undo
 from gameday.settings import Settings, handed_down
 
@@ -47,7 +47,7 @@ class ChaosActions:
         self._environment = handed_down(settings or Settings.from_environment())
         self._recovered: set[str] = set()
 
-    async def do(self, action: Action) -> str:
+    async def do(self, action: ChaosAction) -> str:
         """Play an action, every parameter filled in, and return what it did.
 
         However this is left, nothing of it goes on, unless the action ended well and left it.
@@ -68,11 +68,11 @@ class ChaosActions:
         Raises:
             DriverError: it failed, or did not end in time.
         """
-        action = Action.model_validate(undo.data["action"])
+        action = ChaosAction.model_validate(undo.data["action"])
         await self._played("recover", action, Path(undo.data["folder"]))
         self._recovered.add(undo.id)
 
-    async def _played(self, mode: process.Mode, action: Action, folder: Path) -> str:
+    async def _played(self, mode: process.Mode, action: ChaosAction, folder: Path) -> str:
         try:
             secrets = {
                 group: {name: secret_of(ref, folder) for name, ref in named.items()}
@@ -101,7 +101,7 @@ class ChaosActions:
 
 
 def _experiment(
-    mode: process.Mode, action: Action, secrets: Mapping[str, Mapping[str, str]]
+    mode: process.Mode, action: ChaosAction, secrets: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Any]:
     """Return the experiment that consists of one action."""
     played = [action.activity()]
@@ -116,7 +116,7 @@ def _experiment(
     return experiment
 
 
-def _told(action: Action, events: Sequence[Event]) -> str:
+def _told(action: ChaosAction, events: Sequence[Event]) -> str:
     """Return what an action did.
 
     Raises:

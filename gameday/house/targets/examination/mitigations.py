@@ -14,7 +14,7 @@ from gameday.house.targets.examination.inquiry import Inquiry, Unmet
 from gameday.house.targets.examination.look import Look
 from gameday.http.credentials import secret_of, told_headers
 from gameday.http.knock import knock
-from gameday.model.mitigation import Action, Call, Command, DeclaredMitigation
+from gameday.model.mitigation import Call, ChaosAction, Command, DeclaredMitigation
 from gameday.model.placeholders import placeholders
 from gameday.spec.experiment import action_absences
 
@@ -40,7 +40,7 @@ async def _can_be_done(mitigation: DeclaredMitigation, *, bars: bool) -> str:
             mitigation.chaostoolkit,
             mitigation.undo,
         )
-        if isinstance(act, Command | Call | Action)
+        if isinstance(act, Command | Call | ChaosAction)
     ]
     lacking = [said for act in acts if (said := await _lacks(act))]
     if lacking:
@@ -48,15 +48,15 @@ async def _can_be_done(mitigation: DeclaredMitigation, *, bars: bool) -> str:
         raise Unmet("cannot be done from here", how, bars=bars)
     programs = dict.fromkeys(act.run[0] for act in acts if isinstance(act, Command))
     calls = ["a call, not tried"] if any(isinstance(act, Call) for act in acts) else []
-    actions = [f"action {act.name}, not tried" for act in acts if isinstance(act, Action)]
+    actions = [f"action {act.name}, not tried" for act in acts if isinstance(act, ChaosAction)]
     return ", ".join([*programs, *calls, *actions])
 
 
-async def _lacks(act: Command | Call | Action) -> str:
+async def _lacks(act: Command | Call | ChaosAction) -> str:
     """Return what is not here that this needs, and what to do; empty where nothing is."""
     if isinstance(act, Command):
         return _program(act.run[0])
-    if isinstance(act, Action):
+    if isinstance(act, ChaosAction):
         return "; ".join([*action_absences(act.activity()), *await _unmet(act)])
     try:
         told_headers(act.headers)
@@ -68,7 +68,7 @@ async def _lacks(act: Command | Call | Action) -> str:
     return ""
 
 
-async def _unmet(action: Action) -> Sequence[str]:
+async def _unmet(action: ChaosAction) -> Sequence[str]:
     """Return which secrets of an action are not there, or that nobody takes its call."""
     try:
         for group in action.secrets.values():
