@@ -38,6 +38,9 @@ class Expectation:
         culprit: what should be found; None: not judged.
         mitigations: names of those that count, any one of them; empty: any that works.
         recovered_within: how soon after the page the alert must clear; None: by theory.
+        regions: where the fault is; a finding that names another is wrong, and so is a mitigation
+            there. Empty: anywhere.
+        first_checks: ids of the runbook's first checks; None: the runbook is not known.
         collateral: other alerts that may page, by alert, SLO or service.
         error_ratio: what the fault should do to the SLI; told, not judged.
     """
@@ -51,3 +54,11 @@ class Expectation:
     recovered_within: timedelta | None = None
     collateral: tuple[str, ...] = ()
     error_ratio: float | None = None
+    regions: tuple[str, ...] = ()
+    first_checks: tuple[str, ...] | None = None
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Return the regions that are in trouble, any one of them; empty: anywhere."""
+        declared = self.culprit.region if self.culprit else None
+        return (declared,) if declared else self.regions

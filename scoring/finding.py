@@ -78,7 +78,7 @@ def mistake(step: str, detail: Mapping[str, Any], expectation: Expectation) -> s
     """Return what is wrong with a finding, empty if it is right; None: nothing to compare with."""
     culprit = expectation.culprit
     if step == "red":
-        return _wrong_red(detail, culprit)
+        return _wrong_red(detail, culprit) or _elsewhere(detail, expectation)
     if step == "mitigate":
         if not expectation.mitigations:
             return None
@@ -88,10 +88,18 @@ def mistake(step: str, detail: Mapping[str, Any], expectation: Expectation) -> s
     if culprit is None:
         return None
     if step == "trace":
-        return _wrong_trace(detail, culprit)
+        return _wrong_trace(detail, culprit) or _elsewhere(detail, expectation)
     if step == "profile":
         return _wrong_profile(detail, culprit)
     return _wrong_blame(detail, culprit)
+
+
+def _elsewhere(detail: Mapping[str, Any], expectation: Expectation) -> str:
+    """Return what is wrong with the region a finding names, where the culprit declares none."""
+    region, regions = detail.get("region"), expectation.places
+    if not region or not regions or region in regions:
+        return ""
+    return f"names region {region!r}, not {' or '.join(map(repr, regions))}"
 
 
 def _wrong_red(detail: Mapping[str, Any], culprit: Culprit | None) -> str:

@@ -217,8 +217,7 @@ class _Clock:
             undone = self._undone("mitigated", target)
             if tried is None or undone.verdict is not Verdict.MISSED:
                 return undone
-            name = tried.data.get("name")
-            reason = f"{name!r} is not a mitigation expected here, or it failed"
+            reason = f"{tried.data.get('name')!r} {incident.unfit(tried)}"
             return replace(undone, reason=reason, evidence=(tried.id,))
         in_place, reason, evidence = incident.fault_while_clearing()
         # "Started" is what the target time is about; the start only counts since it then worked.
@@ -366,10 +365,28 @@ def _judge_step(
     detail = fact.data.get("detail") or {}
     finding = StepFinding(str(fact.data.get("summary", "")), dict(detail), fact.happened_at)
     wrong = mistake(step, detail, expectation)
+    evidence: tuple[str, ...] = (fact.id,)
+    if step == "mitigate" and wrong == "":
+        wrong, evidence = _tried(fact, timeline, expectation)
     if wrong is None:
         reason = "the scenario declares nothing to compare with"
         return StepResult(
             step, opened_at, finding, expected, Verdict.NOT_APPLICABLE, reason, (fact.id,)
         )
     right = Verdict.MISSED if wrong else Verdict.MET
-    return StepResult(step, opened_at, finding, expected, right, wrong, (fact.id,))
+    return StepResult(step, opened_at, finding, expected, right, wrong, evidence)
+
+
+def _tried(
+    chosen: Fact, timeline: Timeline, expectation: Expectation
+) -> tuple[str, tuple[str, ...]]:
+    """Return what came of a mitigation that was rightly chosen, empty if it counted, and evidence.
+
+    One that was not tried is judged by the choice alone.
+    """
+    incident = RunFacts(timeline, expectation)
+    name = (chosen.data.get("detail") or {}).get("mitigation")
+    tried = [f for f in timeline.of_kind(Kind.MITIGATION_APPLIED) if f.data.get("name") == name]
+    if not tried or not all(incident.unfit(f) for f in tried):
+        return "", (chosen.id,)
+    return f"{name!r} {incident.unfit(tried[-1])}", (chosen.id, tried[-1].id)

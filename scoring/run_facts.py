@@ -90,6 +90,14 @@ class RunFacts:
         return bool(injected) and injected <= ended
 
     @property
+    def time_scale(self) -> float:
+        """Return how many times faster alert windows ran; 1 where the run does not say."""
+        started = self.timeline.first(Kind.RUN_STARTED)
+        scale = started.data.get("time_scale") if started else None
+        is_number = isinstance(scale, int | float) and not isinstance(scale, bool)
+        return float(scale) if is_number and scale else 1.0
+
+    @property
     def has_responder(self) -> bool:
         """Return whether somebody was to answer the page; a run that does not say had one."""
         started = self.timeline.first(Kind.RUN_STARTED)
@@ -166,16 +174,25 @@ class RunFacts:
 
     @property
     def mitigation(self) -> Fact | None:
-        """Return the first mitigation that worked and is one of those expected."""
-        wanted = self.expectation.mitigations
-        return next(
-            (
-                f
-                for f in self.timeline.of_kind(Kind.MITIGATION_APPLIED)
-                if f.data.get("ok") and (not wanted or f.data.get("name") in wanted)
-            ),
-            None,
-        )
+        """Return the first mitigation that counts: it worked, it is expected, and in its place."""
+        applied = self.timeline.of_kind(Kind.MITIGATION_APPLIED)
+        return next((f for f in applied if not self.unfit(f)), None)
+
+    def unfit(self, applied: Fact) -> str:
+        """Return why a mitigation does not count, as the end of its sentence; empty: it does.
+
+        ``region`` is the region in trouble, as runbooks have it (``region={region?}``).
+        """
+        wanted, regions = self.expectation.mitigations, self.expectation.places
+        region = (applied.data.get("parameters") or {}).get("region")
+        if not applied.data.get("ok"):
+            why = str(applied.data.get("detail") or "")
+            return f"failed: {why}" if why else "failed"
+        if wanted and applied.data.get("name") not in wanted:
+            return "is not a mitigation expected here"
+        if region and regions and region not in regions:
+            return f"was applied to {region}, where the fault is not"
+        return ""
 
     def measurement(self, what: str) -> Fact | None:
         """Return the latest measurement of this; None where there is none."""

@@ -3,58 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from scoring.alerting import Detection, detect
+from scoring.bench import Bench, ScoreLine
+from scoring.effect import MitigationEffect, mitigation_effects
 from scoring.expectation import Expectation
 from scoring.funnel import TARGETS, PhaseResult, StepResult, judge_funnel, phases
-from scoring.hint import hint_before
+from scoring.outcome import judge_outcomes
 from scoring.paging import PageCheck, judge_pages
-from scoring.rubric import Criterion, Rubric
+from scoring.response import Response, measure_response
+from scoring.rubric import Half, Rubric
 from scoring.run_facts import RunFacts
-from scoring.timeline import Fact, Kind, Timeline
-from scoring.verdict import RunVerdict, Verdict, worst
+from scoring.timeline import Kind, Timeline
+from scoring.verdict import RunVerdict, Verdict
 
-LINKS_OF_A_PAGE = ("red", "traces", "profile", "runbook")
-FIELDS_OF_A_PAGE = ("service", "slo", "burn_rate", "window")
+__all__ = ["HalfScore", "Score", "ScoreLine", "Scorecard", "judge"]
+
+BROKEN_OFF = (RunVerdict.ABORTED, RunVerdict.REFUSED, RunVerdict.FAILED)
+"""Verdicts of runs that did not reach their own end: what was judged of them until then says
+nothing of how they did, and no percentage is made of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreLine:
-    """One criterion and what became of it.
+class HalfScore:
+    """The number of one half of a run: the system, or the response.
 
     Attributes:
-        criterion: its id in the rubric.
-        title: what holds when it is met, for people.
-        verdict: whether all it judges was met.
         points: earned.
-        max: that could be earned; 0 where the verdict does not count.
-        required: whether a run must meet it to pass.
-        reason: one sentence on the verdict; empty where there is nothing to say.
-        evidence: ids of the facts it rests on.
+        max: that could be earned.
+        percent: points / max in percent, one decimal; None where there is none to give.
+        reason: why there is none; empty where there is one.
     """
 
-    criterion: str
-    title: str
-    verdict: Verdict
     points: float
     max: float
-    required: bool
-    reason: str
-    evidence: tuple[str, ...]
+    percent: float | None
+    reason: str = ""
+
+    @classmethod
+    def of(cls, lines: Iterable[ScoreLine], *, without: str = "") -> HalfScore:
+        """Return the number of judged criteria.
+
+        Args:
+            without: why there is none to give, whatever was judged; empty: there may be.
+        """
+        points, most, percent = _share(lines)
+        if without or percent is None:
+            return cls(points, most, None, without or "nothing of it could be counted")
+        return cls(points, most, percent)
+
+
+def _share(lines: Iterable[ScoreLine]) -> tuple[float, float, float | None]:
+    lines = tuple(lines)
+    points, most = sum(line.points for line in lines), sum(line.max for line in lines)
+    return points, most, round(100 * points / most, 1) if most else None
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The points of a run. What is unknown, pending or not applicable is in neither sum.
+    """The points of a run. What is unknown, pending or not applicable is in no sum.
 
     Attributes:
         rubric: name of the rubric it was scored on.
         points: earned, of all lines together.
         max: that could be earned.
-        percent: points / max in percent, one decimal; None where nothing counted.
+        percent: points / max in percent, one decimal, by a rubric that gives one number; None where
+            nothing counted, and where system and response have one each.
         lines: the criteria, in the rubric's order.
+        system: how the system did; None by a rubric that gives one number.
+        response: how the response did; None by a rubric that gives one number.
     """
 
     rubric: str
@@ -62,13 +81,35 @@ class Score:
     max: float
     percent: float | None
     lines: tuple[ScoreLine, ...]
+    system: HalfScore | None = None
+    response: HalfScore | None = None
 
     @classmethod
-    def of(cls, rubric: str, lines: Iterable[ScoreLine]) -> Score:
-        """Return the score of judged criteria."""
+    def of(
+        cls, rubric: str, lines: Iterable[ScoreLine], *, halves: bool = False, unanswered: str = ""
+    ) -> Score:
+        """Return the score of judged criteria.
+
+        Args:
+            halves: whether system and response have a number each.
+            unanswered: why there was no response; empty: there may have been one.
+        """
         lines = tuple(lines)
-        points, most = sum(line.points for line in lines), sum(line.max for line in lines)
-        return cls(rubric, points, most, round(100 * points / most, 1) if most else None, lines)
+        points, most, percent = _share(lines)
+        if not halves:
+            return cls(rubric, points, most, percent, lines)
+        system = HalfScore.of(line for line in lines if line.of is Half.SYSTEM)
+        answer = [line for line in lines if line.of is Half.RESPONSE]
+        response = HalfScore.of(answer, without=unanswered)
+        return cls(rubric, points, most, None, lines, system, response)
+
+    def broken_off(self, verdict: RunVerdict) -> Score:
+        """Return the score of a run that did not reach its own end: verdicts, and no points."""
+        lines = tuple(replace(line, points=0.0, max=0.0) for line in self.lines)
+        without = f"the run {'failed' if verdict is RunVerdict.FAILED else f'was {verdict}'}"
+        half = HalfScore(0.0, 0.0, None, without)
+        halves = (half, half) if self.system is not None else (None, None)
+        return Score(self.rubric, 0.0, 0.0, None, lines, *halves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +127,8 @@ class Scorecard:
     pages: Mapping[str, PageCheck]
     funnel: tuple[StepResult, ...]
     score: Score
+    response: Response | None = None
+    mitigations: tuple[MitigationEffect, ...] = ()
 
 
 def judge(
@@ -107,108 +150,31 @@ def judge(
     timed = phases(timeline, expectation, targets=targets, now=now)
     steps = judge_funnel(timeline, expectation, now=now)
     pages = judge_pages(incident, detection, timed["paged"])
-    bench = _Bench(incident, detection, timed, {step.step: step for step in steps}, pages)
-    score = Score.of(rubric.name, (bench.line(criterion) for criterion in rubric.criteria))
+    effects = mitigation_effects(incident)
+    outcomes = judge_outcomes(incident, timed, effects)
+    bench = Bench(incident, detection, timed, {s.step: s for s in steps}, pages, outcomes)
+    response = measure_response(incident, effects)
+    score = Score.of(
+        rubric.name,
+        (bench.line(criterion) for criterion in rubric.criteria),
+        halves=rubric.tells_halves,
+        unanswered=_unanswered(incident, response),
+    )
     verdict, reason = _run_verdict(incident, detection, score)
-    return Scorecard(verdict, reason, timed, detection, pages, tuple(steps), score)
+    if verdict in BROKEN_OFF:
+        score = score.broken_off(verdict)
+    return Scorecard(
+        verdict, reason, timed, detection, pages, tuple(steps), score, response, effects
+    )
 
 
-# --- points -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Bench:
-    """Everything a criterion can point at."""
-
-    incident: RunFacts
-    detection: Detection
-    phases: Mapping[str, PhaseResult]
-    steps: Mapping[str, StepResult]
-    pages: Mapping[str, PageCheck]
-
-    def line(self, criterion: Criterion) -> ScoreLine:
-        """Return one criterion, judged."""
-        parts: list[tuple[Verdict, str, tuple[str, ...]]] = []
-        if criterion.check is not None:
-            parts.append(self._check(criterion.check))
-        if criterion.phase is not None:
-            phase = self.phases[criterion.phase]
-            parts.append((phase.verdict, phase.reason, phase.evidence))
-        if criterion.step is not None:
-            step = self.steps[criterion.step]
-            parts.append((step.verdict, step.reason, step.evidence))
-        verdict = worst(v for v, _, _ in parts)
-        reasons = dict.fromkeys(r for v, r, _ in parts if r and v is verdict)
-        evidence = [e for _, _, found in parts for e in found]
-        share_ratio = 1.0
-        if verdict is Verdict.MET and (hint := self._hint(criterion)) is not None:
-            share_ratio = criterion.hinted_ratio
-            reasons[
-                f"a hint was asked for before, which leaves {share_ratio:.0%} of the points"
-            ] = None
-            evidence.append(hint.id)
-        return ScoreLine(
-            criterion.id,
-            criterion.title,
-            verdict,
-            criterion.points * share_ratio if verdict is Verdict.MET else 0.0,
-            criterion.points if verdict.counts else 0.0,
-            criterion.required,
-            "; ".join(reasons),
-            tuple(dict.fromkeys(evidence)),
-        )
-
-    def _hint(self, criterion: Criterion) -> Fact | None:
-        if criterion.step is None:
-            return None
-        incident = self.incident
-        return hint_before(criterion.step, incident.timeline, incident.expectation)
-
-    def _check(self, check: str) -> tuple[Verdict, str, tuple[str, ...]]:
-        match check:
-            case "detection":
-                return self.detection.verdict, self.detection.reason, self.detection.evidence
-            case "page":
-                return self._page()
-            case "runbook":
-                return self._runbook()
-            case _:
-                found = self.pages[check]
-                return found.verdict, found.reason, found.evidence
-
-    def _page(self) -> tuple[Verdict, str, tuple[str, ...]]:
-        """Judge whether the page carried all a responder needs to start."""
-        paged = self.phases["paged"]
-        if paged.verdict is not Verdict.MET:
-            return paged.verdict, paged.reason, paged.evidence
-        fact = self.incident.timeline.first(Kind.PAGE_DELIVERED)
-        if fact is None:
-            if not self.incident.has_responder:
-                return Verdict.NOT_APPLICABLE, "nobody was to answer the page", ()
-            return Verdict.MISSED, "the page reached nobody", paged.evidence
-        page = fact.data.get("page") or {}
-        links = page.get("links") or {}
-        missing = [f for f in FIELDS_OF_A_PAGE if page.get(f) in (None, "")]
-        missing += [f"link {name}" for name in LINKS_OF_A_PAGE if not links.get(name)]
-        if missing:
-            return Verdict.MISSED, f"the page lacks {', '.join(missing)}", (fact.id,)
-        return Verdict.MET, "", (fact.id,)
-
-    def _runbook(self) -> tuple[Verdict, str, tuple[str, ...]]:
-        """Judge whether the runbook was worked with: at least one of its steps was done."""
-        paged, mitigated = self.phases["paged"], self.phases["mitigated"]
-        if paged.verdict in (Verdict.UNKNOWN, Verdict.PENDING):
-            return paged.verdict, paged.reason, ()
-        if mitigated.verdict is Verdict.NOT_APPLICABLE:
-            return mitigated.verdict, mitigated.reason, ()
-        steps = self.incident.timeline.of_kind(Kind.RUNBOOK_STEP)
-        done = tuple(f.id for f in steps if f.data.get("done") is True)
-        if done:
-            return Verdict.MET, "", done
-        if mitigated.verdict is Verdict.PENDING:
-            return Verdict.PENDING, "not due yet", ()
-        reason = "no step of the runbook was done" if steps else "no step was ticked"
-        return Verdict.MISSED, reason, tuple(f.id for f in steps)
+def _unanswered(incident: RunFacts, response: Response | None) -> str:
+    """Return why nobody responded; empty: somebody was paged, and had to."""
+    if response is not None:
+        return ""
+    if not incident.has_responder:
+        return "nobody was to answer the page"
+    return "silence was expected" if incident.expectation.alert is None else "nobody was paged"
 
 
 def _run_verdict(incident: RunFacts, detection: Detection, score: Score) -> tuple[RunVerdict, str]:

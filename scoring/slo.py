@@ -140,3 +140,12 @@ def nominal(window: timedelta) -> str:
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def span_of(name: str) -> timedelta | None:
+    """Return the window that `nominal` calls so; None where it calls none so."""
+    sizes = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    count, unit = name[:-1], name[-1:]
+    if unit not in sizes or not count.isdigit():
+        return None
+    return timedelta(seconds=int(count) * sizes[unit])

@@ -25,6 +25,8 @@ SLOW_DB = Expectation(
     service="storefront",
     culprit=Culprit("inventory", "db"),
     mitigations=("failover-db",),
+    regions=("eu-west",),
+    first_checks=("read-red",),
 )
 
 REHEARSED = replace(SLOW_DB, slo="checkout")
@@ -49,6 +51,14 @@ def measured(what: str, seconds: float = 45, **data: Any) -> Fact:
     return fact(Kind.MEASUREMENT, seconds, f"measured-{what}@{seconds:g}", what=what, **data)
 
 
+def burning(since: int, until: int, burn_rate: float) -> list[Fact]:
+    """Return what Prometheus says every second of the two windows, at 60 times the pace."""
+    return [
+        measured("burn_rate", second, values={"1h": 20.0, "5m": burn_rate})
+        for second in range(since, until)
+    ]
+
+
 def good_run() -> Timeline:
     """Return slow-db as it should go: page after 18 s, mitigated 9 s later, cleared by that."""
     links = {"red": "r", "traces": "t", "profile": "p", "runbook": "b"}
@@ -56,7 +66,7 @@ def good_run() -> Timeline:
     mitigation = {"name": "failover-db", "parameters": {}, "by": "on-call"}
     return Timeline.of(
         [
-            fact(Kind.RUN_STARTED, -12, responder="bot", scenario="slow-db"),
+            fact(Kind.RUN_STARTED, -12, responder="bot", scenario="slow-db", time_scale=60),
             *(fact(Kind.PIPELINE_BEAT, second) for second in range(-10, 41, 4)),
             fact(Kind.PLAN_MADE, -11, predicted_seconds=18.3, expects_alert=True),
             fact(Kind.STEADY_STATE_CHECKED, -1, met=True),
@@ -76,6 +86,8 @@ def good_run() -> Timeline:
             fact(Kind.RUNBOOK_STEP, 26, step="read-red", done=True, note=""),
             fact(Kind.MITIGATION_STARTED, 27, **mitigation),
             fact(Kind.MITIGATION_APPLIED, 27.5, ok=True, detail="", **mitigation),
+            *burning(0, 27, 50.0),
+            *burning(28, 40, 0.5),
             fact(Kind.FAULT_READ, 28, "read-1", undo="u1", present=True),
             fact(Kind.ALERT_RESOLVED, 33, **PAGE),
             fact(Kind.FAULT_READ, 34, "read-2", undo="u1", present=True),

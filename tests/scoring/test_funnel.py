@@ -384,16 +384,27 @@ def test_clearing_before_the_mitigation_is_missed() -> None:
     assert outcome(early)[1].verdict is Verdict.MISSED
 
 
-@pytest.mark.parametrize("change", [{"ok": False}, {"name": "drain-region"}])
-def test_a_mitigation_that_failed_or_is_not_expected_does_not_count(
-    change: dict[str, Any],
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"ok": False}, "'failover-db' failed"),
+        ({"ok": False, "detail": "no such region"}, "'failover-db' failed: no such region"),
+        ({"name": "drain-region"}, "'drain-region' is not a mitigation expected here"),
+        (
+            {"parameters": {"region": "us-east"}},
+            "'failover-db' was applied to us-east, where the fault is not",
+        ),
+    ],
+)
+def test_a_mitigation_counts_if_it_worked_is_expected_and_in_its_place(
+    change: dict[str, Any], reason: str
 ) -> None:
     other = changed(good_run(), "mitigation.applied@27.5", **change)
 
     mitigated = outcome(other)[0]
 
     assert mitigated.verdict is Verdict.MISSED
-    assert "not a mitigation expected here" in mitigated.reason
+    assert reason == mitigated.reason
 
 
 def test_any_mitigation_counts_where_none_is_named() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from drill_facts import default_rubric
 
-from scoring.rubric import Rubric, RubricError
+from scoring.rubric import Half, Rubric, RubricError
 
 
 def document(*criteria: Any, **changes: Any) -> dict[str, Any]:
@@ -31,9 +31,19 @@ def test_the_default_rubric_is_a_hundred_points_over_the_whole_loop() -> None:
     rubric = default_rubric()
 
     assert 100 == sum(c.points for c in rubric.criteria)
-    assert ["detection", "page", "trace", "blame", "mitigated", "recovered"] == [
+    assert ["detection", "page", "reset", "trace", "blame", "mitigated", "recovered"] == [
         c.id for c in rubric.criteria if c.required
     ]
+    assert [30, 70] == [sum(c.points for c in rubric.criteria if c.of is half) for half in Half]
+
+
+def test_no_criterion_of_the_default_rubric_is_worth_nothing_for_being_late() -> None:
+    assert [None] * 21 == [c.phase for c in default_rubric().criteria]
+
+
+def test_a_rubric_from_before_there_were_two_numbers_gives_one() -> None:
+    assert not Rubric.from_mapping(document(ACKED)).tells_halves
+    assert default_rubric().tells_halves
 
 
 def test_a_criterion_is_read_with_its_defaults() -> None:
@@ -73,13 +83,21 @@ def test_a_criterion_is_read_with_its_defaults() -> None:
             "spec.criteria[0].hintedRatio",
             "hints are asked for in steps: give it a step",
         ),
+        (
+            document({**ACKED, "of": "response"}, {**ACKED, "id": "b"}),
+            "spec.criteria[1].of",
+            "is missing, and others have it: write system or response",
+        ),
+        (document({**ACKED, "of": "sytem"}), "spec.criteria[0].of", "did you mean 'system'?"),
+        (document({**ACKED, "time": "paged"}), "spec.criteria[0].time", "did you mean 'acked'?"),
+        (document({**ACKED, "time": ["red"]}), "spec.criteria[0].time", "unknown time"),
         (document({**ACKED, "phase": "ackd"}), "spec.criteria[0].phase", "did you mean 'acked'?"),
         (document({**ACKED, "pionts": 5}), "spec.criteria[0].pionts", "did you mean 'points'?"),
         (document({**ACKED, "title": ""}), "spec.criteria[0].title", "'' must be a text"),
         (
             document({"id": "x", "title": "X", "points": 1}),
             "spec.criteria[0]",
-            "judges nothing: give it a phase, a step or a check",
+            "judges nothing: give it a phase, a time, a step or a check",
         ),
     ],
 )

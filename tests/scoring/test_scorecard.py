@@ -28,7 +28,7 @@ from scoring.alerting import Detection
 from scoring.expectation import Expectation
 from scoring.form import to_json
 from scoring.rubric import Criterion, Rubric
-from scoring.scorecard import Score, Scorecard, ScoreLine, judge
+from scoring.scorecard import HalfScore, Score, Scorecard, ScoreLine, judge
 from scoring.timeline import Fact, Kind, Timeline
 from scoring.verdict import RunVerdict, Verdict
 
@@ -47,6 +47,16 @@ def detection(timeline: Timeline, expectation: Expectation = SLOW_DB) -> Detecti
 def line(timeline: Timeline, criterion: str, expectation: Expectation = SLOW_DB) -> ScoreLine:
     lines = card(timeline, expectation).score.lines
     return next(found for found in lines if found.criterion == criterion)
+
+
+def halves(found: Scorecard) -> tuple[HalfScore | None, HalfScore | None]:
+    return found.score.system, found.score.response
+
+
+def percents(found: Scorecard) -> tuple[float | None, float | None]:
+    system, response = halves(found)
+    assert system is not None and response is not None
+    return system.percent, response.percent
 
 
 def quiet_run() -> Timeline:
@@ -81,11 +91,8 @@ def test_a_good_run_passes_with_all_its_points() -> None:
     found = card(good_run())
 
     assert RunVerdict.PASSED == found.verdict
-    assert (100.0, 100.0, 100.0) == (
-        found.score.points,
-        found.score.max,
-        found.score.percent,
-    )
+    assert (HalfScore(30.0, 30.0, 100.0), HalfScore(70.0, 70.0, 100.0)) == halves(found)
+    assert (100.0, 100.0, None) == (found.score.points, found.score.max, found.score.percent)
     assert all(one.evidence for one in found.score.lines)
 
 
@@ -107,14 +114,14 @@ def test_a_run_that_lacks_something_required_is_missed(kind: str) -> None:
 def test_a_run_that_lacks_only_what_is_not_required_still_passes() -> None:
     found = card(without(good_run(), Kind.ACKNOWLEDGED, Kind.RUNBOOK_STEP))
 
-    assert (RunVerdict.PASSED, 90.0) == (found.verdict, found.score.percent)
+    assert (RunVerdict.PASSED, (100.0, 85.7)) == (found.verdict, percents(found))
 
 
 def test_an_unknown_required_criterion_keeps_a_run_from_passing() -> None:
     found = card(without(good_run(), Kind.FAULT_READ))
 
     assert RunVerdict.UNKNOWN == found.verdict
-    assert (75.0, 100.0) == (found.score.max, found.score.percent)
+    assert (82.0, (100.0, 100.0)) == (found.score.max, percents(found))
 
 
 def test_one_miss_is_a_miss_whatever_is_unknown_beside_it() -> None:
@@ -151,7 +158,7 @@ WRONG = fact(
 def test_a_step_read_after_a_hint_has_half_its_points_and_says_why(before: tuple[Fact]) -> None:
     found = line(plus(good_run(), *before, HINT), "trace")
 
-    assert (Verdict.MET, 7.5, 15.0) == (found.verdict, found.points, found.max)
+    assert (Verdict.MET, 5.0, 10.0) == (found.verdict, found.points, found.max)
     assert "a hint was asked for before, which leaves 50% of the points" == found.reason
     assert "hint" in found.evidence
 
@@ -159,9 +166,9 @@ def test_a_step_read_after_a_hint_has_half_its_points_and_says_why(before: tuple
 def test_a_hint_costs_nothing_after_the_right_finding_and_nothing_of_another_step() -> None:
     late = plus(good_run(), replace(HINT, happened_at=at(22.5)))
 
-    assert 15.0 == line(late, "trace").points
-    assert card(good_run()).score.percent == card(late).score.percent
-    assert 10.0 == line(plus(good_run(), HINT), "profile").points
+    assert 10.0 == line(late, "trace").points
+    assert halves(card(good_run())) == halves(card(late))
+    assert 7.0 == line(plus(good_run(), HINT), "profile").points
 
 
 def test_a_wrong_finding_after_a_hint_is_as_wrong_as_any() -> None:
@@ -179,7 +186,8 @@ def test_a_run_read_with_every_hint_still_passes() -> None:
 
     found = card(plus(good_run(), *hints))
 
-    assert (RunVerdict.PASSED, 80.0) == (found.verdict, found.score.percent)
+    # Half of what is read (39 of 70), and all of the rest.
+    assert (RunVerdict.PASSED, (100.0, 72.1)) == (found.verdict, percents(found))
 
 
 def planned(faults: int) -> Timeline:
@@ -232,7 +240,7 @@ def test_a_run_without_a_fault_has_no_percentage() -> None:
         [fact(Kind.STEADY_STATE_CHECKED, 0, met=False), fact(Kind.RUN_ENDED, 1, verdict="refused")]
     )
 
-    assert card(refused).score.percent is None
+    assert (None, None) == percents(card(refused))
 
 
 # --- detection ----------------------------------------------------------------------------------
@@ -300,7 +308,7 @@ def test_an_alert_rule_that_is_gone_is_a_detection_missed() -> None:
 
     assert (Verdict.MISSED, "it did not fire") == (found.detection.verdict, found.detection.reason)
     assert RunVerdict.MISSED == found.verdict
-    assert 0.0 == found.score.percent
+    assert (0.0, None) == percents(found)
 
 
 def test_an_alert_that_the_fault_could_not_raise_is_told_apart() -> None:
@@ -319,7 +327,7 @@ def test_an_alert_that_could_not_be_read_when_due_is_unknown_and_so_is_all_else(
 
     assert (Verdict.UNKNOWN, RunVerdict.UNKNOWN) == (found.detection.verdict, found.verdict)
     assert {Verdict.UNKNOWN} == {one.verdict for one in found.score.lines}
-    assert found.score.percent is None
+    assert (None, None) == percents(found)
 
 
 def test_a_page_tells_when_its_alert_fired_if_prometheus_cannot() -> None:
@@ -437,17 +445,67 @@ def test_a_page_that_reached_nobody_is_missed_unless_nobody_was_to_get_it() -> N
     assert RunVerdict.PASSED == card(alone).verdict
 
 
-def test_a_runbook_is_followed_once_a_step_is_done() -> None:
+FOUR_CHECKS = replace(SLOW_DB, first_checks=("read-red", "find-hop", "read-profile", "changes"))
+
+
+def test_the_runbook_is_worth_the_share_of_its_first_checks_that_was_done() -> None:
+    two = plus(good_run(), fact(Kind.RUNBOOK_STEP, 26.5, "two", step="find-hop", done=True))
+
+    one_of_four = line(good_run(), "runbook", FOUR_CHECKS)
+
+    assert (Verdict.MISSED, 1.25, "1 of 4 first checks were done") == (
+        one_of_four.verdict,
+        one_of_four.points,
+        one_of_four.reason,
+    )
+    assert 2.5 == line(two, "runbook", FOUR_CHECKS).points
+    assert 5.0 == line(good_run(), "runbook").points
+
+
+def test_a_first_check_that_could_not_be_done_is_asked_of_nobody() -> None:
+    undone = fact(Kind.RUNBOOK_STEP, 26.5, "no", step="find-hop", done=False)
+    two = replace(SLOW_DB, first_checks=("read-red", "find-hop"))
+
+    assert 5.0 == line(plus(good_run(), undone), "runbook", two).points
+    none = line(changed(good_run(), "runbook.step@26", done=False), "runbook")
+    assert (Verdict.NOT_APPLICABLE, "none of its first checks could be done") == (
+        none.verdict,
+        none.reason,
+    )
+
+
+@pytest.mark.parametrize(
+    ("checks", "verdict"), [(None, Verdict.UNKNOWN), ((), Verdict.NOT_APPLICABLE)]
+)
+def test_a_runbook_that_is_not_known_or_has_no_first_checks_counts_for_nothing(
+    checks: tuple[str, ...] | None, verdict: Verdict
+) -> None:
+    assert verdict == line(good_run(), "runbook", replace(SLOW_DB, first_checks=checks)).verdict
+
+
+def test_the_runbook_waits_for_the_page_and_is_not_due_before_the_mitigation() -> None:
+    running = only(good_run(), lambda f: f.happened_at <= at(19))
+
+    assert Verdict.PENDING == line(running, "runbook").verdict
+    assert Verdict.NOT_APPLICABLE == line(quiet_run(), "runbook").verdict
+
+
+ANY_STEP = Rubric("old", (Criterion("runbook", "Steps were worked through", 5, check="runbook"),))
+
+
+def test_a_rubric_may_ask_for_any_step_of_the_runbook() -> None:
+    def judged(timeline: Timeline) -> tuple[Verdict, str, float]:
+        (found,) = judge(timeline, SLOW_DB, ANY_STEP).score.lines
+        return found.verdict, found.reason, found.points
+
     skipped = changed(good_run(), "runbook.step@26", done=False)
     running = only(good_run(), lambda f: f.happened_at <= at(19))
 
-    assert ("no step of the runbook was done", 0.0) == (
-        line(skipped, "runbook").reason,
-        line(skipped, "runbook").points,
-    )
-    assert "no step was ticked" == line(without(good_run(), Kind.RUNBOOK_STEP), "runbook").reason
-    assert Verdict.PENDING == line(running, "runbook").verdict
-    assert Verdict.NOT_APPLICABLE == line(quiet_run(), "runbook").verdict
+    assert (Verdict.MET, "", 5.0) == judged(good_run())
+    assert (Verdict.MISSED, "no step of the runbook was done", 0.0) == judged(skipped)
+    assert "no step was ticked" == judged(without(good_run(), Kind.RUNBOOK_STEP))[1]
+    assert Verdict.PENDING == judged(running)[0]
+    assert Verdict.NOT_APPLICABLE == judged(quiet_run())[0]
 
 
 # --- points -------------------------------------------------------------------------------------
