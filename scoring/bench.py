@@ -9,7 +9,7 @@ from scoring.alerting import Detection
 from scoring.finding import FINDING_STEPS
 from scoring.funnel import PhaseResult, StepResult
 from scoring.hint import hint_before
-from scoring.outcome import Outcome
+from scoring.outcome import OutcomeResult
 from scoring.paging import PageCheck
 from scoring.response import right_at
 from scoring.rubric import Criterion, Half
@@ -78,7 +78,7 @@ class Bench:
     phases: Mapping[str, PhaseResult]
     steps: Mapping[str, StepResult]
     pages: Mapping[str, PageCheck]
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, OutcomeResult]
 
     def line(self, criterion: Criterion) -> ScoreLine:
         """Return one criterion, judged."""
@@ -241,5 +241,5 @@ class Bench:
         return None
 
 
-def _as_it_is(judged: PhaseResult | StepResult | Outcome | PageCheck | Detection) -> _Part:
+def _as_it_is(judged: PhaseResult | StepResult | OutcomeResult | PageCheck | Detection) -> _Part:
     return _Part(judged.verdict, judged.reason, judged.evidence)

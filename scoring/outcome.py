@@ -22,9 +22,11 @@ OUTCOMES = ("mitigation", "recovery", "reset", "harmless")
 place; whether the alert cleared by it; whether it cleared as soon as it must; whether nothing that
 was done made it worse."""
 
+NO_THEORY = "by when it had to clear could not be computed"
+
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OutcomeResult:
     """One thing asked of the end.
 
     Attributes:
@@ -42,7 +44,7 @@ def judge_outcomes(
     incident: RunFacts,
     phases: Mapping[str, PhaseResult],
     effects: Sequence[MitigationEffect],
-) -> Mapping[str, Outcome]:
+) -> Mapping[str, OutcomeResult]:
     """Return every outcome of `OUTCOMES` by name.
 
     Args:
@@ -56,88 +58,90 @@ def judge_outcomes(
     }
 
 
-def _mitigation(incident: RunFacts, phase: PhaseResult) -> Outcome:
+def _mitigation(incident: RunFacts, phase: PhaseResult) -> OutcomeResult:
     if phase.at is None or incident.mitigation is None:
-        return Outcome(phase.verdict, phase.reason, phase.evidence)
+        return OutcomeResult(phase.verdict, phase.reason, phase.evidence)
     return _in_place(incident, phase.evidence)
 
 
-def _recovery(incident: RunFacts, phase: PhaseResult) -> Outcome:
+def _recovery(incident: RunFacts, phase: PhaseResult) -> OutcomeResult:
     cleared, applied = incident.cleared, incident.mitigation
     if phase.at is None or cleared is None:
-        return Outcome(phase.verdict, phase.reason, phase.evidence)
+        return OutcomeResult(phase.verdict, phase.reason, phase.evidence)
     if applied is None or cleared.happened_at < applied.happened_at:
         reason = "the alert cleared, but not by a mitigation"
-        return Outcome(Verdict.MISSED, reason, phase.evidence)
+        return OutcomeResult(Verdict.MISSED, reason, phase.evidence)
     return _in_place(incident, phase.evidence)
 
 
-def _in_place(incident: RunFacts, evidence: tuple[str, ...]) -> Outcome:
+def _in_place(incident: RunFacts, evidence: tuple[str, ...]) -> OutcomeResult:
     """Judge what counts only while the fault is in place."""
     in_place, reason, read = incident.fault_while_clearing()
     facts = tuple(dict.fromkeys((*evidence, *read)))
     if in_place:
-        return Outcome(Verdict.MET, "", facts)
-    return Outcome(Verdict.UNKNOWN if in_place is None else Verdict.MISSED, reason, facts)
+        return OutcomeResult(Verdict.MET, "", facts)
+    return OutcomeResult(Verdict.UNKNOWN if in_place is None else Verdict.MISSED, reason, facts)
 
 
-def _reset(incident: RunFacts, phase: PhaseResult) -> Outcome:
+def _reset(incident: RunFacts, phase: PhaseResult) -> OutcomeResult:
     """Judge how soon the alert cleared once a mitigation had made users well.
 
     Where nothing was mitigated the run ends with its fault, and nothing waits for the alert.
     """
     page, applied, cleared = incident.page, incident.mitigation, incident.cleared
     if page is None or phase.verdict is Verdict.NOT_APPLICABLE:
-        return Outcome(phase.verdict, phase.reason)
+        return OutcomeResult(phase.verdict, phase.reason)
     if applied is None:
         waits = phase.verdict if phase.verdict is Verdict.PENDING else Verdict.NOT_APPLICABLE
-        return Outcome(waits, "nothing was mitigated that it could clear by")
+        return OutcomeResult(waits, "nothing was mitigated that it could clear by")
     measured = incident.measurement("detection")
     resets = incident.number("detection", "resets_predicted_seconds")
     if cleared is None:
         if phase.verdict is not Verdict.MISSED:
-            return Outcome(phase.verdict, phase.reason, phase.evidence)
+            return OutcomeResult(phase.verdict, phase.reason, phase.evidence)
         if measured is None:
-            return Outcome(Verdict.UNKNOWN, "by when it had to clear could not be computed")
+            return OutcomeResult(Verdict.UNKNOWN, NO_THEORY)
         if resets is None:
             reason = "by the counters it had no reason to clear"
-            return Outcome(Verdict.NOT_APPLICABLE, reason, (measured.id,))
+            return OutcomeResult(Verdict.NOT_APPLICABLE, reason, (measured.id,))
         reason = "it did not clear, and by the counters it had to"
-        return Outcome(Verdict.MISSED, reason, (applied.id, measured.id))
+        return OutcomeResult(Verdict.MISSED, reason, (applied.id, measured.id))
     if cleared.happened_at < applied.happened_at:
-        return Outcome(
+        return OutcomeResult(
             Verdict.NOT_APPLICABLE, "the alert had cleared before anything was mitigated"
         )
     facts = tuple(f.id for f in (applied, cleared, measured) if f is not None)
     declared = incident.expectation.recovered_within
     if declared is not None and cleared.happened_at - page.happened_at <= declared:
-        return Outcome(Verdict.MET, "", facts)
+        return OutcomeResult(Verdict.MET, "", facts)
     if resets is None:
-        return Outcome(Verdict.UNKNOWN, "by when it had to clear could not be computed", facts)
+        return OutcomeResult(
+            Verdict.UNKNOWN, "by when it had to clear could not be computed", facts
+        )
     limit = theory_limit(resets, incident.number("detection", "resets_upper_seconds"))
     late = cleared.happened_at - applied.happened_at - timedelta(seconds=limit)
     if late <= timedelta(0):
-        return Outcome(Verdict.MET, "", facts)
+        return OutcomeResult(Verdict.MET, "", facts)
     took = seconds_between(applied.happened_at, cleared.happened_at)
     reason = f"it took {took:.1f} s, {late.total_seconds():.1f} s longer than it may"
-    return Outcome(Verdict.MISSED, reason, facts)
+    return OutcomeResult(Verdict.MISSED, reason, facts)
 
 
-def _harmless(phase: PhaseResult, effects: Sequence[MitigationEffect]) -> Outcome:
+def _harmless(phase: PhaseResult, effects: Sequence[MitigationEffect]) -> OutcomeResult:
     """Judge whether nothing that was done made it worse for users."""
     if phase.verdict is Verdict.NOT_APPLICABLE or not (effects or phase.verdict.counts):
-        return Outcome(phase.verdict, phase.reason)
+        return OutcomeResult(phase.verdict, phase.reason)
     if not effects:
-        return Outcome(Verdict.NOT_APPLICABLE, "nothing was done that could")
+        return OutcomeResult(Verdict.NOT_APPLICABLE, "nothing was done that could")
     evidence = tuple(dict.fromkeys(e for effect in effects for e in effect.evidence))
     worse = [one for one in effects if one.effect is Effect.MAKES_WORSE]
     if worse:
-        return Outcome(Verdict.MISSED, "; ".join(map(_made_worse, worse)), evidence)
+        return OutcomeResult(Verdict.MISSED, "; ".join(map(_made_worse, worse)), evidence)
     unknown = [one for one in effects if one.effect is Effect.UNKNOWN]
     if unknown:
         reason = f"what {unknown[0].name} did is not known: {unknown[0].reason}"
-        return Outcome(Verdict.UNKNOWN, reason, evidence)
-    return Outcome(Verdict.MET, "", evidence)
+        return OutcomeResult(Verdict.UNKNOWN, reason, evidence)
+    return OutcomeResult(Verdict.MET, "", evidence)
 
 
 def _made_worse(one: MitigationEffect) -> str:

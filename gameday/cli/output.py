@@ -146,8 +146,3 @@ def say_refused(refusals: Sequence[Refusal]) -> None:
 def counted(count: int, what: str) -> str:
     """Return a number of things: ``1 file``, ``2 files``."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def percent(value: object) -> str:
-    """Return a percentage for people; a dash where there is none."""
-    return f"{value:.0f} %" if isinstance(value, int | float) else "—"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gameday.cli.output import percent, print_json, print_table, say
+from gameday.cli.output import print_json, print_table, say
 from gameday.cli.verdicts import code_of
 
 if TYPE_CHECKING:
@@ -36,12 +36,16 @@ def runs(
                     "ended_at": r.ended_at.isoformat() if r.ended_at else None,
                     "verdict": r.verdict,
                     "percent": r.percent,
+                    "system_percent": r.system_percent,
+                    "response_percent": r.response_percent,
                     "pruned_at": r.pruned_at.isoformat() if r.pruned_at else None,
                 }
                 for r in found
             ]
         )
         return
+    from gameday.report.numbers import percentages
+
     rows = [
         (
             r.id,
@@ -49,7 +53,7 @@ def runs(
             r.target,
             r.started_at.strftime("%Y-%m-%d %H:%M"),
             f"{r.verdict or 'not ended'}{', pruned' if r.pruned_at else ''}",
-            percent(r.percent),
+            percentages(r.percent, r.system_percent, r.response_percent) or "—",
         )
         for r in found
     ]

@@ -12,9 +12,11 @@ from gameday.errors import Refusal
 from gameday.model.json_form import JsonForm
 from gameday.model.severity import IncidentSeverity
 from scoring.alerting import Detection
+from scoring.effect import MitigationEffect
 from scoring.form import fields_to_json
 from scoring.funnel import PhaseResult, StepResult
 from scoring.paging import PageCheck
+from scoring.response import Response
 from scoring.scorecard import Score
 from scoring.verdict import RunVerdict
 
@@ -83,6 +85,9 @@ class RunResult:
         detection: when the alert fired, and when it had to.
         pages: the ways in which pages can be wrong, by name.
         funnel: the steps of the diagnosis, in order.
+        response: how the page was answered, in times and counts; null where nobody was to answer,
+            where no page came, and of runs from before it was told.
+        mitigations: what each mitigation did to users, in the order they were applied.
         score: its points.
         recovery: whether the target is as it was.
         timeline: where the facts can be read as JSON lines; empty where they were not written.
@@ -105,6 +110,8 @@ class RunResult:
     detection: Detection
     pages: Mapping[str, PageCheck] = field(default_factory=dict)
     funnel: tuple[StepResult, ...]
+    response: Response | None = None
+    mitigations: tuple[MitigationEffect, ...] = ()
     score: Score
     recovery: Recovery
     timeline: str = ""

@@ -14,6 +14,9 @@ class RunRecord:
     """One run in the store's list.
 
     Attributes:
+        percent: its one number, by a rubric that does not tell system from response.
+        system_percent: how the system did; None: not known, or the run has no number.
+        response_percent: how the response did; None also where nobody was to answer.
         pruned_at: when all but this line was deleted, by the retention; None: it is there.
     """
 
@@ -25,6 +28,8 @@ class RunRecord:
     verdict: RunVerdict | None
     percent: float | None
     pruned_at: datetime | None = None
+    system_percent: float | None = None
+    response_percent: float | None = None
 
 
 class OrderKind(StrEnum):

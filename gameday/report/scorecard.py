@@ -13,6 +13,14 @@ from xml.etree import ElementTree
 
 from gameday.legible import finalized
 from gameday.model.result import Recovery, RunResult, Task
+from gameday.report.numbers import (
+    ScorePart,
+    effects_in_words,
+    percentages,
+    response_in_words,
+    score_in_words,
+    score_parts,
+)
 from gameday.report.picture import svg
 from gameday.report.wording import (
     NO_DATA,
@@ -32,7 +40,6 @@ from gameday.report.wording import (
 from scoring.alerting import Detection
 from scoring.finding import ExpectedFinding
 from scoring.funnel import PhaseResult, StepResult
-from scoring.scorecard import Score, ScoreLine
 from scoring.timeline import Timeline
 from scoring.verdict import RunVerdict, Verdict
 
@@ -55,8 +62,10 @@ class Card:
     detection: Sequence[tuple[str, str]]
     phases: Rows
     funnel: Rows
+    response: Sequence[tuple[str, str]]
+    mitigations: Sequence[tuple[str, str]]
     score: str
-    lines: Rows
+    scores: Sequence[ScorePart]
     tasks: Sequence[Task]
     recovery: str
 
@@ -73,8 +82,10 @@ def card(result: RunResult) -> Card:
         detection=_detection(result.detection, result.time_scale),
         phases=[_phase(result, name, phase) for name, phase in result.phases.items()],
         funnel=[_step(step) for step in result.funnel],
-        score=_score(result.score),
-        lines=[_line(line) for line in result.score.lines],
+        response=response_in_words(result),
+        mitigations=effects_in_words(result),
+        score=score_in_words(result.score),
+        scores=score_parts(result.score),
         tasks=result.tasks,
         recovery=_recovery(result.recovery),
     )
@@ -89,8 +100,13 @@ def markdown(result: RunResult) -> str:
     parts += ["## Detection", table(("", ""), words.detection)]
     parts += ["## Phases", _grid(words.phases, ("Phase", "From the page", "Target", "Verdict"))]
     parts += ["## Funnel", _grid(words.funnel, ("Step", "Found", "Expected", "Verdict"))]
-    parts += ["## Score", words.score]
-    parts += [_grid(words.lines, ("Criterion", "Verdict", "Points", "Evidence"))]
+    if words.response:
+        parts += ["## Response", table(("", ""), words.response)]
+    if words.mitigations:
+        parts += ["## Mitigations", table(("Mitigation", "Effect"), words.mitigations)]
+    for part in words.scores:
+        parts += [f"## {part.title}", part.words]
+        parts += [_grid(part.lines, ("Criterion", "Verdict", "Points", "Evidence"))]
     parts.append("## Runbook tasks")
     for task in words.tasks:
         evidence = f" (evidence: {', '.join(task.evidence)})" if task.evidence else ""
@@ -210,8 +226,10 @@ def _headline(result: RunResult) -> str:
         found = "No alert fired, as expected"
     else:
         found = "The alert was not seen to fire"
-    share = result.score.percent
-    score = f"; score {figure(share)} %" if share is not None else ""
+    said = result.score
+    halves = [half.percent if half else None for half in (said.system, said.response)]
+    numbers = percentages(said.percent, *halves)
+    score = f"; {'score ' if said.percent is not None else ''}{numbers}" if numbers else ""
     why = f" {result.verdict.capitalize()}: {result.reason}." if result.reason else ""
     return f"{found}{score}.{why}"
 
@@ -295,23 +313,6 @@ def _wanted(expected: ExpectedFinding) -> str:
     if expected.mitigation:
         parts.append(" or ".join(expected.mitigation))
     return ", ".join(parts)
-
-
-def _score(score: Score) -> str:
-    if score.percent is None:
-        return "No score: nothing could be counted."
-    points, most = figure(score.points), figure(score.max)
-    return f"{figure(score.percent)} %: {points} of {most} points that could be counted."
-
-
-def _line(line: ScoreLine) -> Mapping[str, str]:
-    return {
-        "criterion": line.title or label(line.criterion),
-        "verdict": judged(line),
-        "points": f"{figure(line.points)} of {figure(line.max)}",
-        "evidence": ", ".join(line.evidence) or NOTHING,
-        "key": line.verdict,
-    }
 
 
 def _recovery(recovery: Recovery) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gameday.model.result import RunResult
@@ -35,11 +36,11 @@ def scorecard(result: RunResult) -> RenderableType:
     from rich.text import Text
 
     words = card(result)
-    title = Text.assemble(f"{words.scenario}: ", (words.verdict, _RUN_STYLES[words.verdict]))
-    parts: list[RenderableType] = [Rule(title, align="left"), Text(words.headline)]
+    heading = Text.assemble(f"{words.scenario}: ", (words.verdict, _RUN_STYLES[words.verdict]))
+    parts: list[RenderableType] = [Rule(heading, align="left"), Text(words.headline)]
     if words.time_note:
         parts.append(Text(words.time_note, style="dim"))
-    parts += [Text(), _detection(words), Text()]
+    parts += [Text(), _pairs(words.detection), Text()]
     parts += _section(
         "Phases",
         words.phases,
@@ -48,23 +49,29 @@ def scorecard(result: RunResult) -> RenderableType:
     parts += _section(
         "Funnel", words.funnel, (("", "step"), ("found", "finding"), ("verdict", "verdict"))
     )
-    parts += _section(
-        "Score", words.lines, (("", "criterion"), ("points", "points"), ("verdict", "verdict"))
-    )
-    parts += [Text(words.score, style="bold"), Text()]
+    for title, pairs in (("Response", words.response), ("Mitigations", words.mitigations)):
+        if pairs:
+            parts += [Text(title, style="bold"), _pairs(pairs), Text()]
+    for part in words.scores:
+        parts += _section(
+            part.title,
+            part.lines,
+            (("", "criterion"), ("points", "points"), ("verdict", "verdict")),
+        )
+        parts += [Text(part.words, style="bold"), Text()]
     parts.append(_tasks(words))
     parts.append(Text(words.recovery))
     return Group(*parts)
 
 
-def _detection(words: Card) -> RenderableType:
+def _pairs(pairs: Sequence[tuple[str, str]]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
-    for name, value in words.detection:
+    for name, value in pairs:
         grid.add_row(Text(name), Text(value))
     return grid
 

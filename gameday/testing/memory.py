@@ -215,8 +215,15 @@ class MemoryStore:
         one = self._runs.get(run)
         if one is None:
             return
-        verdict, percent = result.verdict, result.score.percent
-        one.record = replace(one.record, ended_at=ended_at, verdict=verdict, percent=percent)
+        score = result.score
+        one.record = replace(
+            one.record,
+            ended_at=ended_at,
+            verdict=result.verdict,
+            percent=score.percent,
+            system_percent=score.system.percent if score.system else None,
+            response_percent=score.response.percent if score.response else None,
+        )
         one.result = json.dumps(result.to_json())
 
     def documents(self, run: str) -> Mapping[str, str]:

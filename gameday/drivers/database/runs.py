@@ -12,6 +12,7 @@ from gameday.errors import Pruned, StoreError, UsageError
 from gameday.model.result import RunResult
 from gameday.ports import Order, OrderKind, RunRecord, Undo
 from gameday.quantity import duration
+from scoring.scorecard import HalfScore
 from scoring.verdict import RunVerdict
 
 
@@ -142,6 +143,8 @@ class RunTables(FactTable):
                     ended_at=ended_at.isoformat(),
                     verdict=str(result.verdict),
                     percent=result.score.percent,
+                    system_percent=_percent(result.score.system),
+                    response_percent=_percent(result.score.response),
                     result=json.dumps(result.to_json()),
                 )
             )
@@ -184,7 +187,8 @@ class RunTables(FactTable):
         """Return a query for lines of the list; `_records` reads what it finds."""
         runs = self._tables.runs.c
         line = (runs.id, runs.scenario, runs.target, runs.started_at, runs.ended_at)
-        return self._sa.select(*line, runs.verdict, runs.percent, runs.pruned_at)
+        numbers = (runs.percent, runs.system_percent, runs.response_percent)
+        return self._sa.select(*line, runs.verdict, *numbers, runs.pruned_at)
 
     def _records(self, query: Any) -> Sequence[RunRecord]:
         with self._reading() as connection:
@@ -199,6 +203,8 @@ class RunTables(FactTable):
                 RunVerdict(r.verdict) if r.verdict else None,
                 r.percent,
                 datetime.fromisoformat(r.pruned_at) if r.pruned_at else None,
+                r.system_percent,
+                r.response_percent,
             )
             for r in rows
         )
@@ -219,3 +225,7 @@ class RunTables(FactTable):
         if len(found) > 1:
             raise UsageError(f"{prefix!r} fits {len(found)} runs: {', '.join(found[:5])} …")
         return found[0]
+
+
+def _percent(half: HalfScore | None) -> float | None:
+    return half.percent if half else None

@@ -49,6 +49,8 @@ class Tables:
             column("ended_at", nullable=True),
             column("verdict", nullable=True),
             column("percent", sa.Float, nullable=True),
+            column("system_percent", sa.Float, nullable=True),
+            column("response_percent", sa.Float, nullable=True),
             column("documents", sa.Text),
             column("result", sa.Text, nullable=True),
             column("pruned_at", nullable=True),

@@ -11,11 +11,13 @@ from typing import Any
 
 from gameday.errors import Ground, Problem, Refusal, SpecError, StoreError, UsageError
 from gameday.model.result import Recovery, RunResult
+from gameday.model.runbook import Runbook
 from gameday.model.scenario import ResponderKind, Scenario, TargetKind
 from gameday.model.slo import Slo
 from gameday.ports import Store
 from gameday.spec.document import Document, only, parse_documents
 from gameday.spec.json_text import ENDING
+from gameday.spec.runbook import parse_runbook
 from gameday.spec.scenario import scenario_of
 from gameday.spec.slo import slos_of
 from scoring.alerting import Detection
@@ -73,6 +75,13 @@ class Documents:
         read = slos_of(_kept(self.slo, self.slo_path), Path(self.slo_path))
         return next(slo for slo in read if slo.id == id)
 
+    def read_runbook(self) -> Runbook | None:
+        """Return the runbook as it was when the run was planned; None: none that can be read."""
+        try:
+            return parse_runbook(self.runbook, self.runbook_path) if self.runbook else None
+        except SpecError:  # its checks are unknown then, and nothing else rests on them
+            return None
+
 
 def _kept(text: str, path: str) -> tuple[Document, ...]:
     """Return the documents of a text that a run kept."""
@@ -122,8 +131,12 @@ def rubric_of(text: str) -> Rubric:
         raise SpecError([Problem("rubric", 0, "", str(error))]) from error
 
 
-def expectation(scenario: Scenario, slo: Slo) -> Expectation:
-    """Return what a run of this scenario is judged against."""
+def expectation(scenario: Scenario, slo: Slo, runbook: Runbook | None = None) -> Expectation:
+    """Return what a run of this scenario is judged against.
+
+    Args:
+        runbook: that was read beside it; None: it is not known.
+    """
     expect = scenario.spec.expect
     within = expect.alert.within if expect.alert else None
     recovered = expect.recovered.within
@@ -145,6 +158,8 @@ def expectation(scenario: Scenario, slo: Slo) -> Expectation:
         recovered_within=recovered if isinstance(recovered, timedelta) else None,
         collateral=expect.collateral,
         error_ratio=expect.error_ratio,
+        regions=scenario.spec.regions,
+        first_checks=tuple(step.id for step in runbook.first_checks) if runbook else None,
     )
 
 
@@ -165,7 +180,8 @@ def judge(
     scenario = documents.read_scenario()
     slo = documents.read_slo(scenario.spec.slo)
     rubric = rubric_of(documents.rubric)
-    card = judge_timeline(timeline, expectation(scenario, slo), rubric)
+    expected = expectation(scenario, slo, documents.read_runbook())
+    card = judge_timeline(timeline, expected, rubric)
     started = timeline.first(Kind.RUN_STARTED)
     begun = dict(started.data) if started else {}
     result = RunResult(
@@ -184,6 +200,8 @@ def judge(
         detection=card.detection,
         pages=card.pages,
         funnel=card.funnel,
+        response=card.response,
+        mitigations=card.mitigations,
         score=card.score,
         recovery=Recovery(open_faults(timeline)),
         timeline=timeline_path,

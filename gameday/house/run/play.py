@@ -28,7 +28,7 @@ from gameday.house.processes.undoers import Undoers
 from gameday.house.run.announcement import announced
 from gameday.house.run.drill import Door, DrillIncidents, Loom, at_home
 from gameday.house.run.endings import timeline_path, write_timeline
-from gameday.house.run.judgement import judge, unjudged
+from gameday.house.run.judgement import expectation, judge, unjudged
 from gameday.house.run.stories import Story
 from gameday.house.targets.instruments import toolbox_of
 from gameday.house.targets.open_system import OpenSystem
@@ -51,6 +51,7 @@ from gameday.ports import (
 from gameday.settings import Settings
 from scoring.detection import recompute
 from scoring.form import to_json
+from scoring.run_facts import RunFacts
 from scoring.slo import NoData, nominal
 from scoring.timeline import Kind
 from scoring.verdict import RunVerdict
@@ -346,15 +347,11 @@ async def _measure(planned: plan.Plan, ledger: Ledger, alerts: AlertSource, cloc
     except DriverError as error:
         _unmeasured(ledger, str(error))
         return
-    wanted = planned.scenario.spec.expect.mitigation
-    applied = [
-        f
-        for f in ledger.timeline.of_kind(Kind.MITIGATION_APPLIED)
-        if f.data.get("ok") and (not wanted or f.data.get("name") in wanted)
-    ]
+    # The one that the judges will count the reset from.
+    applied = RunFacts(ledger.timeline, expectation(planned.scenario, planned.slo)).mitigation
     alerts_fired = ledger.timeline.of_kind(Kind.ALERT_FIRED)
     fired = {str(f.data.get("long")) for f in alerts_fired}
-    mitigated = applied[0].happened_at if applied else None
+    mitigated = applied.happened_at if applied else None
     seen = recompute(
         samples(counters.good),
         samples(counters.total),

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 
 from gameday.errors import UsageError
 from gameday.ports import Role
+from gameday.report.numbers import effects_in_words, response_in_words, score_parts
 from gameday.report.progress import PHASES, reached, sentence
 from gameday.server.console.guard import BASE, SessionGuard, headers
 from gameday.server.console.live import Streams
@@ -89,7 +90,17 @@ def routes(
         return RedirectResponse(f"{BASE}/runs/{run}", 303, headers=headers())
 
     def page(template: str, session: Session, shown: RunView) -> Response:
-        return renderer.page(template, session, run=shown, steps=_steps(shown), told=_told(shown))
+        result = shown.result
+        return renderer.page(
+            template,
+            session,
+            run=shown,
+            steps=_steps(shown),
+            told=_told(shown),
+            numbers=score_parts(result.score) if result else (),
+            response=response_in_words(result) if result else (),
+            mitigations=effects_in_words(result) if result else (),
+        )
 
 
 def _steps(run: RunView) -> list[tuple[str, Any, float | None]]:

@@ -11,7 +11,7 @@ from gameday.errors import StoreError, UsageError
 from gameday.ports import Order, OrderKind, Store, Undo
 from gameday.testing.contracts.contract import refused
 from gameday.testing.results import run_result
-from scoring.scorecard import Score
+from scoring.scorecard import HalfScore, Score
 from scoring.timeline import Fact
 from scoring.verdict import RunVerdict
 
@@ -218,6 +218,21 @@ class StoreContract:
             record.ended_at,
             record.verdict,
             record.percent,
+        )
+        assert (None, None) == (record.system_percent, record.response_percent)
+
+    def test_the_list_has_both_numbers_of_a_run(self, subject: OpensStore) -> None:
+        store = _with_two_runs(subject)
+        halves = (HalfScore(30, 30, 100.0), HalfScore(0, 70, 0.0))
+
+        score = Score("default", 30.0, 100.0, None, (), *halves)
+        store.close_run("r1", ended_at=NOW, result=run_result(RunVerdict.MISSED, score=score))
+
+        record = next(r for r in store.runs() if r.id == "r1")
+        assert (None, 100.0, 0.0) == (
+            record.percent,
+            record.system_percent,
+            record.response_percent,
         )
 
     def test_a_run_that_ended_may_be_judged_again(self, subject: OpensStore) -> None:

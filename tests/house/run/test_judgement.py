@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import jsonschema_rs
 import pytest
@@ -31,9 +32,12 @@ def documents() -> Documents:
     return read_story(str(SLOW_DB)).documents
 
 
+def stored(name: str) -> Any:
+    return json.loads((TESTS / "scoring" / "golden" / f"{name}.json").read_text(encoding="utf-8"))
+
+
 def golden(name: str) -> Timeline:
-    raw = json.loads((TESTS / "scoring" / "golden" / f"{name}.json").read_text(encoding="utf-8"))
-    return Timeline.of(Fact.from_json(one) for one in raw["facts"])
+    return Timeline.of(Fact.from_json(one) for one in stored(name)["facts"])
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
@@ -43,11 +47,28 @@ def test_a_golden_timeline_gets_the_verdict_and_the_score_it_got_when_it_was_sto
     path = TESTS / "model" / "golden" / f"result-{version}.json"
     then = RunResult.from_json(json.loads(path.read_text(encoding="utf-8")))
 
-    now = judge(RUN, golden(f"slow-db-{version}"), documents, timeline_path=then.timeline)
+    now = judge(
+        RUN,
+        golden(f"slow-db-{version}"),
+        # As with every run, the rubric it was scored on is kept beside it.
+        replace(documents, rubric=json.dumps(stored(f"slow-db-{version}")["rubric"])),
+        timeline_path=then.timeline,
+    )
 
     assert (then.verdict, then.phases, then.funnel) == (now.verdict, now.phases, now.funnel)
-    if version == "v2":  # the rubric has gained what is asked of pages since v1
-        assert then == replace(now, tasks=then.tasks, postmortem=then.postmortem)
+    assert then.score == now.score
+    if version == "v2":  # what is asked of pages is told since then
+        told_since = {"response": None, "mitigations": ()}
+        assert then == replace(now, tasks=then.tasks, postmortem=then.postmortem, **told_since)
+
+
+def test_a_golden_timeline_is_told_apart_by_the_rubric_of_today(documents: Documents) -> None:
+    found = judge(RUN, golden("slow-db-v2"), documents).score
+
+    assert found.system is not None and found.response is not None
+    assert (None, 100.0) == (found.percent, found.system.percent)
+    # One of the four first checks was done; the rest is right and in time.
+    assert (66.25, 70.0) == (found.response.points, found.response.max)
 
 
 @pytest.mark.parametrize(
