@@ -1,10 +1,13 @@
 """PagerDuty as far as gameday knows it, on loopback: Events API v2 in, webhooks (v3) out, signed.
 
+Its REST API v2 tells of a service, its incidents and their alerts.
+
 What people do in its app is done by methods; each is told to whoever is subscribed, as PagerDuty
 tells it. What an integration does, by an event, is told as well, with the integration as its agent.
 
 Sources: PagerDuty's developer documentation, "Events API v2: Overview", "Webhooks: Overview" and
-"Verifying Signatures".
+"Verifying Signatures", "List incidents", "List alerts for an incident", "Get a service". Of the
+incidents' lists the filters ``service_ids[]`` and ``statuses[]`` are kept, and pages of them.
 """
 
 from __future__ import annotations
@@ -14,16 +17,20 @@ import hmac
 import itertools
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["FakePagerDuty", "PagedIncident", "fake_pagerduty"]
+__all__ = ["FakePagerDuty", "PagedIncident", "fake_pagerduty", "from_alertmanager"]
 
 ROUTING_KEY = "r0ut1ngk3y-of-32-characters-long"
+TOKEN = "a key that only reads"
+"""A key of the REST API."""
+SERVICE = "PSERVICE"
 SECRET = "the secret of a webhook subscription"
 INTEGRATION = {
     "id": "PINTEGR",
@@ -42,6 +49,8 @@ class PagedIncident:
     Attributes:
         key: the ``dedup_key`` it was triggered with.
         event: the event that triggered it, as it came.
+        created_at: when it was opened; told to a second.
+        changed_by: the type of who changed its status last, as the REST API names types.
         assignees: names of whom it is assigned to.
     """
 
@@ -50,6 +59,8 @@ class PagedIncident:
     key: str
     event: Mapping[str, Any]
     status: str = "triggered"
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    changed_by: str = "service_reference"
     assignees: tuple[str, ...] = ("On Call",)
 
 
@@ -63,6 +74,8 @@ class FakePagerDuty:
         incidents: by ``dedup_key``; a resolved one is opened anew by the next trigger.
         webhooks: URLs that are told of everything.
         answers: status of each webhook's answer, in order; 0: there was none.
+        service_status: how its one service stands.
+        over: incidents that were resolved and opened anew under the same key.
     """
 
     url: str = ""
@@ -70,6 +83,8 @@ class FakePagerDuty:
     incidents: dict[str, PagedIncident] = field(default_factory=dict)
     webhooks: list[str] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
+    service_status: str = "active"
+    over: list[PagedIncident] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     # --- what people do in its app -----------------------------------------------------------
@@ -99,6 +114,7 @@ class FakePagerDuty:
     def resolve(self, key: str, *, by: str | None = "Ann") -> datetime:
         """Resolve an incident."""
         self.incidents[key].status = "resolved"
+        self.incidents[key].changed_by = "user_reference" if by else "service_reference"
         return self._tell("incident.resolved", key, agent=_user(by), at=None)
 
     # --- what comes from an integration ------------------------------------------------------
@@ -128,9 +144,11 @@ class FakePagerDuty:
         is_open = known is not None and known.status != "resolved"
         if action == "trigger" and not is_open:
             number = next(self._numbers)
+            self.over += [] if known is None else [known]
             self.incidents[key] = PagedIncident(f"PD{number:05d}", number, key, dict(event))
         elif action != "trigger" and known is not None and is_open:
             known.status = STATUS[action]
+            known.changed_by = "service_reference"
         else:
             return
         self._later(f"incident.{STATUS[action]}", key)
@@ -141,6 +159,39 @@ class FakePagerDuty:
         # The webhook follows the answer: who sent the event may be the one who is told.
         telling = {"agent": INTEGRATION, "at": None}
         threading.Thread(target=self._tell, args=(kind, key), kwargs=telling, daemon=True).start()
+
+    # --- the REST API ------------------------------------------------------------------------
+
+    def tell(
+        self, path: str, asked: Mapping[str, Sequence[str]], authorization: str
+    ) -> tuple[int, dict[str, Any]]:
+        """Return (status, answer) of a question to the REST API.
+
+        Args:
+            asked: the parameters, as `urllib.parse.parse_qs` reads them.
+        """
+        if authorization != f"Token token={TOKEN}":
+            return 401, {"error": {"message": "Invalid Token", "code": 2006}}
+        every = [*self.over, *self.incidents.values()]
+        match path.strip("/").split("/"):
+            case ["services", id] if id == SERVICE:
+                return 200, {
+                    "service": {"id": SERVICE, "name": "Shop", "status": self.service_status}
+                }
+            case ["incidents"]:
+                statuses = asked.get("statuses[]", ["triggered", "acknowledged", "resolved"])
+                found = [
+                    _incident(one)
+                    for one in every
+                    if one.status in statuses
+                    if SERVICE in asked.get("service_ids[]", [SERVICE])
+                ]
+                return 200, _paged("incidents", found, asked)
+            case ["incidents", id] if one := next((o for o in every if o.id == id), None):
+                return 200, {"incident": _incident(one)}
+            case ["incidents", id, "alerts"] if one := next((o for o in every if o.id == id), None):
+                return 200, _paged("alerts", [_alert(one)], asked)
+        return 404, {"error": {"message": "Not Found", "code": 2100}}
 
     # --- webhooks ----------------------------------------------------------------------------
 
@@ -188,13 +239,85 @@ class FakePagerDuty:
                 "status": incident.status,
                 "incident_key": incident.key,
                 "title": incident.event["payload"]["summary"],
-                "service": {"id": "PSERVICE", "summary": "Shop", "type": "service_reference"},
+                "service": {"id": SERVICE, "summary": "Shop", "type": "service_reference"},
                 "assignees": [_user(name) for name in incident.assignees],
                 "urgency": "high",
                 "priority": None,
                 "resolve_reason": None,
             },
         }
+
+
+def from_alertmanager(
+    key: str, *firing: Mapping[str, Any], is_text: bool = False
+) -> dict[str, Any]:
+    """Return the event that Alertmanager sends of a group of alerts.
+
+    Args:
+        firing: as Alertmanager's webhook tells them.
+        is_text: as older versions write them, by the template ``__text_alert_list``.
+    """
+    told = "".join(map(_text_of, firing)) if is_text else json.dumps(firing)
+    details = {"firing": told, "resolved": "" if is_text else "[]", "num_firing": str(len(firing))}
+    return {
+        "routing_key": ROUTING_KEY,
+        "event_action": "trigger",
+        "dedup_key": key,
+        "client": "Alertmanager",
+        "payload": {
+            "summary": f"[FIRING:{len(firing)}] {key}",
+            "source": "Alertmanager",
+            "severity": "error",
+            "custom_details": {**details, "num_resolved": "0"},
+        },
+    }
+
+
+def _text_of(alert: Mapping[str, Any]) -> str:
+    def pairs(name: str) -> str:
+        return "".join(f" - {k} = {v}\n" for k, v in sorted(alert.get(name, {}).items()))
+
+    source = alert.get("generatorURL", "")
+    return f"Labels:\n{pairs('labels')}Annotations:\n{pairs('annotations')}Source: {source}\n"
+
+
+def _incident(one: PagedIncident) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "type": "incident",
+        "incident_number": one.number,
+        "title": one.event["payload"]["summary"],
+        "created_at": one.created_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "status": one.status,
+        "incident_key": one.key,
+        "urgency": "high",
+        "last_status_change_by": {"id": "PWHO", "type": one.changed_by},
+    }
+
+
+def _alert(one: PagedIncident) -> dict[str, Any]:
+    details = one.event["payload"].get("custom_details", {})
+    return {
+        "id": f"A{one.id}",
+        "type": "alert",
+        "status": "resolved" if one.status == "resolved" else "triggered",
+        "alert_key": one.key,
+        "body": {
+            "type": "alert_body",
+            "contexts": [],
+            "details": details,
+            "cef_details": {"details": details},
+        },
+    }
+
+
+def _paged(
+    name: str, found: Sequence[Mapping[str, Any]], asked: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    limit, offset = (int(asked.get(k, [d])[0]) for k, d in (("limit", "25"), ("offset", "0")))
+    shown = list(found[offset : offset + limit])
+    more = offset + limit < len(found)
+    return {name: shown, "limit": limit, "offset": offset, "more": more, "total": None}
 
 
 def _user(name: str | None) -> dict[str, str] | None:
@@ -209,11 +332,19 @@ def fake_pagerduty() -> Iterator[FakePagerDuty]:
     fake = FakePagerDuty()
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            asked = parse_qs(parts.query)
+            self._answer(*fake.tell(parts.path, asked, self.headers.get("authorization", "")))
+
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers.get("content-length", 0)))
             status, said = 404, {"message": "there is no such resource"}
             if self.path == "/v2/enqueue":
                 status, said = fake.take(json.loads(raw))
+            self._answer(status, said)
+
+        def _answer(self, status: int, said: Mapping[str, Any]) -> None:
             body = json.dumps(said).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
