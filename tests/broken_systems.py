@@ -21,6 +21,9 @@ import real_programs
 from broken_fronts import Asked, Said
 from sound_system import TOTAL, Bench, silenced
 
+from gameday.testing import pagerduty
+from gameday.testing.pagerduty import FakePagerDuty
+
 Breaks = Callable[[Bench], AbstractContextManager[None]]
 PLAYED, REFUSED, UNREACHABLE = 0, 3, 6
 
@@ -540,6 +543,66 @@ def _(bench: Bench) -> Iterator[None]:
 def _(bench: Bench) -> Iterator[None]:
     bench.spec["pages"]["receiver"] = "books-rota"
     yield
+
+
+@contextlib.contextmanager
+def paged_by_pagerduty(bench: Bench, token: str = pagerduty.TOKEN) -> Iterator[FakePagerDuty]:
+    """Have the pages be incidents of PagerDuty, asked for with this key."""
+    with pagerduty.fake_pagerduty() as fake:
+        os.environ["PAGES_TOKEN"] = token
+        at = {"url": fake.url, "service": pagerduty.SERVICE, "token": {"env": "PAGES_TOKEN"}}
+        bench.spec["pages"] = {"pagerduty": at}
+        yield fake
+
+
+@row(
+    "key of PagerDuty expired",
+    "pagerduty",
+    "",
+    "Invalid Token; a token or password is missing, wrong or expired there: renew it",
+    code=UNREACHABLE,
+)
+def _(bench: Bench) -> Iterator[None]:
+    with paged_by_pagerduty(bench, token="expired"):
+        yield
+
+
+@row(
+    "no such service in PagerDuty",
+    "pagerduty",
+    "",
+    "has no service 'PNONE' for this key",
+    code=UNREACHABLE,
+)
+def _(bench: Bench) -> Iterator[None]:
+    with paged_by_pagerduty(bench):
+        bench.spec["pages"]["pagerduty"]["service"] = "PNONE"
+        yield
+
+
+@row(
+    "service of PagerDuty in maintenance",
+    "pagerduty",
+    "the service 'Shop' is in maintenance",
+    "end its maintenance window in PagerDuty",
+)
+def _(bench: Bench) -> Iterator[None]:
+    with paged_by_pagerduty(bench) as fake:
+        fake.service_status = "maintenance"
+        yield
+
+
+@row(
+    "an incident of the alert is open in PagerDuty",
+    "open incidents of served",
+    "'[FIRING:1] pages', is open since ",
+    "resolve it in PagerDuty, once its alert is over",
+)
+def _(bench: Bench) -> Iterator[None]:
+    with paged_by_pagerduty(bench) as fake:
+        alert = {"labels": {"alertname": "PagesFailing"}}
+        fake.take(pagerduty.from_alertmanager("pages", alert))
+        yield
 
 
 @row(

@@ -13,9 +13,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
-from gameday.model.access import Access, Reached, SecretRef, one_of, wrong
+from gameday.model.access import Access, Reached, Secret, SecretRef, Url, one_of, wrong
 from gameday.model.code import CodeOf
 from gameday.model.deploy_source import DeploySource
 from gameday.model.links import PageLinks
@@ -73,13 +73,34 @@ class Alerts(Noun):
         return self
 
 
+def _service_id(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9]+", value):
+        raise wrong(
+            "is no id of a service",
+            "write the last part of the service's address in PagerDuty: PABC123",
+        )
+    return value
+
+
+class PagerDutyService(Noun):
+    """A service of PagerDuty, whose incidents are the pages."""
+
+    token: Secret
+    """A REST API key that may read; PagerDuty calls it *read-only*."""
+    service: Annotated[str, BeforeValidator(_service_id)]
+    """The service's id, the last part of its address in PagerDuty: ``PABC123``."""
+    url: Url = "https://api.pagerduty.com"
+    """Of the REST API; another region's is ``https://api.eu.pagerduty.com``."""
+
+
 class PageSource(Noun):
     """How pages are heard of."""
 
     alertmanager: Reached | None = None
     """Its API is asked every second or so: nothing is configured at the system's."""
     webhook: StrictBool | None = None
-    pagerduty: dict[str, Any] | None = None
+    pagerduty: PagerDutyService | None = None
+    """Its incidents are asked for, every other second: nothing is configured at the system's."""
     receiver: Text | None = None
     """The receiver of Alertmanager's that the page has to reach; by default any that tells
     somebody."""
@@ -88,6 +109,11 @@ class PageSource(Noun):
     def _come_one_way(self) -> PageSource:
         ways = {"alertmanager": "alertmanager", "webhook": "webhook", "pagerduty": "pagerduty"}
         one_of(self, ways, "write alertmanager: {url: http://HOST:9093}")
+        if self.pagerduty is not None and self.receiver is not None:
+            raise wrong(
+                "names a receiver of Alertmanager's, which is not asked",
+                "leave receiver out: what reaches that service of PagerDuty is the page",
+            )
         return self
 
 
@@ -333,6 +359,8 @@ class SystemSpec(Noun):
             if place.basic is not None:
                 yield (*where, "basic", "password"), place.basic.password
             yield from _of_headers((*where, "headers"), place.headers)
+        if self.pages.pagerduty is not None:
+            yield ("pages", "pagerduty", "token"), self.pages.pagerduty.token
         for number, mitigation in enumerate(self.mitigations):
             for kind, act in (
                 ("http", mitigation.http),

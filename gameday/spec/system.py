@@ -68,9 +68,8 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
             ("alerts", "ticket"),
             "leave it out: a ticket wakes nobody, and no drill waits for one",
         )
-    for way in ("webhook", "pagerduty"):
-        if getattr(spec.pages, way) is not None:
-            yield ("pages", way), "write alertmanager: {url: …}; its API is polled"
+    if spec.pages.webhook is not None:
+        yield ("pages", "webhook"), "write alertmanager: {url: …}; its API is polled"
     for path, secret in spec.secrets():
         if secret.kubernetes is not None:
             yield (*path, "kubernetes"), "write {env: NAME} or {file: PATH}"

@@ -11,7 +11,6 @@ from gameday.diagnosis.conventions import PRESETS
 from gameday.diagnosis.graph_conventions import ISTIO, LINKERD, OTEL, edges
 from gameday.diagnosis.queries import RedQueries
 from gameday.diagnosis.renamed import RenamedTraces
-from gameday.drivers.alertmanager import POLL, PolledPages
 from gameday.drivers.chaostoolkit import ChaosToolkit
 from gameday.drivers.chaostoolkit.actions import ChaosActions
 from gameday.drivers.declared import DeclaredTarget
@@ -20,6 +19,7 @@ from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
 from gameday.house.targets.declared_cluster import opened_cluster, with_doors
 from gameday.house.targets.deploy_logs import are_heard, deploy_log_of
 from gameday.house.targets.grafana_sources import with_sources
+from gameday.house.targets.heard_pages import heard_pages
 from gameday.house.targets.instruments import traces_at
 from gameday.house.targets.open_system import Keyring, OpenSystem
 from gameday.house.targets.reach import reach
@@ -63,12 +63,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
     if spec.alerts.rules is not RuleAuthor.GAMEDAY:
         in_force = alert_in_force(system, slo, await evaluating(spec).loaded_rules())
     named, slo = in_force.named, in_force.slo
-    assert spec.pages.alertmanager is not None  # other ways are refused when it is read
-    pages = PolledPages(
-        spec.pages.alertmanager.url,
-        lambda labels: _told(labels, named, slo),
-        credentials=credentials_of(spec.pages.alertmanager),
-    )
+    heard = heard_pages(spec, lambda labels: told_of(labels, named, slo))
 
     traces = spec.traces.reached if spec.traces else None
     profiles = spec.profiles.pyroscope if spec.profiles else None
@@ -81,8 +76,8 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
             name_of(system),
             time_scale=spec.time_scale,
             mitigations=spec.mitigations,
-            answers=(answers, pages.alive),
-            carry=pages.carry,
+            answers=(answers, heard.pages.alive),
+            carry=heard.pages.carry,
             acts=None if cluster is None else cluster.acts,
             actions=ChaosActions(),
         ),
@@ -105,8 +100,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
         notices=(
             *([cluster.doubt] if cluster is not None and cluster.doubt else ()),
             *in_force.notices,
-            f"pages are polled: one may have come up to {POLL.total_seconds():g} s before it is"
-            " seen",
+            *heard.notices,
             *red.notes,
             *_not_named(spec),
         ),
@@ -234,7 +228,7 @@ def _queries(red: RedReadBy, label: str | None) -> RedQueries:
     )
 
 
-def _told(labels: Mapping[str, str], named: NamedAlert | None, slo: Slo) -> dict[str, str] | None:
+def told_of(labels: Mapping[str, str], named: NamedAlert | None, slo: Slo) -> dict[str, str] | None:
     """Return the labels of an alert of the SLO as gameday goes by them; None: it is another's."""
     if named is not None:
         return named.told(labels) if named.is_meant(labels) else None

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from gameday.drivers.prometheus import KeptElsewhere
-from gameday.errors import SpecError, UsageError
+from gameday.errors import PermanentDriverError, SpecError, UsageError
 from gameday.house.run.judgement import Documents
 from gameday.house.run.misfits import misfits
 from gameday.house.run.stories import Story, read_story
@@ -169,6 +169,56 @@ async def test_an_open_system_says_what_it_has_no_instrument_for(
     assert "Bearer HUNTER2" == system.keyring.metrics.headers["Authorization"]
     assert ("system/pages", 1.0) == (system.target.name, system.target.time_scale)
     assert "HUNTER2" not in repr(system.tools)
+
+
+@pytest.mark.parametrize(
+    ("pages", "notices"),
+    [
+        (
+            '{alertmanager: {url: "http://127.0.0.1:9"}}',
+            ["pages are polled: one may have come up to 1 s before it is seen"],
+        ),
+        (
+            '{pagerduty: {token: {env: PAGERDUTY_TOKEN}, service: PABC123, url: "http://0.0.0.0"}}',
+            [
+                "pages are PagerDuty's incidents: one may have come up to 1 s later than is told,"
+                " by PagerDuty's clock",
+                "PagerDuty tells of no watchdog: that no page comes proves nothing",
+            ],
+        ),
+    ],
+)
+async def test_an_open_system_says_how_exactly_its_pages_are_heard_of(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, pages: str, notices: list[str]
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_TOKEN", "HUNTER2")
+    monkeypatch.setenv("PAGERDUTY_TOKEN", "HUNTER3")
+    unasked(folder)
+    path = folder / "systems/pages.yaml"
+    path.write_text(path.read_text().replace('{alertmanager: {url: "http://127.0.0.1:9"}}', pages))
+    story = read_story("hang")
+    assert story.system is not None
+
+    system = await declared_system(story.system, story.slo)
+
+    assert notices == [n for n in system.notices if "page" in n and "HAProxy" not in n]
+    assert "HUNTER3" not in repr(system)
+
+
+async def test_a_token_of_pagerduty_that_is_not_set_is_named_before_the_drill(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_TOKEN", "HUNTER2")
+    monkeypatch.delenv("PAGERDUTY_TOKEN", raising=False)
+    unasked(folder)
+    path = folder / "systems/pages.yaml"
+    at = "{pagerduty: {token: {env: PAGERDUTY_TOKEN}, service: PABC123}}"
+    path.write_text(path.read_text().replace('{alertmanager: {url: "http://127.0.0.1:9"}}', at))
+    story = read_story("hang")
+    assert story.system is not None
+
+    with pytest.raises(PermanentDriverError, match="the variable PAGERDUTY_TOKEN"):
+        await declared_system(story.system, story.slo)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from gameday.house.targets.examination.links import links
 from gameday.house.targets.examination.look import Look
 from gameday.house.targets.examination.metrics import metrics
 from gameday.house.targets.examination.mitigations import mitigations
+from gameday.house.targets.examination.pagerduty import pagerduty
 from gameday.house.targets.examination.pages import pages
 from gameday.house.targets.examination.profiles import profiles
 from gameday.house.targets.examination.promises import promises
@@ -44,6 +45,7 @@ EXAMINERS: tuple[Examiner, ...] = (
     grafana,
     metrics,
     pages,
+    pagerduty,
     promises,
     regions,
     traces,

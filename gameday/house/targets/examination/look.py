@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gameday.conductor.limit import heard
 from gameday.drivers.alertmanager import AlertmanagerRoutes, AlertmanagerState, PolledPages
+from gameday.drivers.pagerduty_incidents import OpenIncident, PagedService
 from gameday.drivers.prometheus import PrometheusSurvey
 from gameday.errors import DriverError, PermanentDriverError
 from gameday.house.targets.declared_cluster import connected
 from gameday.house.targets.deploy_logs import deploy_log_of
 from gameday.house.targets.examination.inquiry import NotAsked
+from gameday.house.targets.heard_pages import pagerduty_of
 from gameday.http.aside import aside
 from gameday.http.credentials import credentials_of
 from gameday.http.knock import named
@@ -23,7 +25,7 @@ from gameday.incidents.deploys import BACK
 from gameday.model.access import GrafanaSource, Reached
 from gameday.model.signals import Deploy
 from gameday.model.slo import Slo
-from gameday.model.system import System
+from gameday.model.system import PagerDutyService, System
 from gameday.rules.loaded import LoadedRules
 
 if TYPE_CHECKING:
@@ -37,10 +39,11 @@ def named_source(source: GrafanaSource) -> str:
     return f"grafana {source.datasource}"
 
 
-PROMETHEUS, RULES, ALERTMANAGER, CLUSTER = (
+PROMETHEUS, RULES, ALERTMANAGER, PAGERDUTY, CLUSTER = (
     "prometheus",
     "prometheus of the rules",
     "alertmanager",
+    "pagerduty",
     "cluster",
 )
 """What the checks are called that everything else of these tools rests on."""
@@ -114,9 +117,9 @@ class Look:
 
     @property
     def alertmanager(self) -> Reached:
-        """How Alertmanager is reached; see `address` for errors."""
+        """How Alertmanager is reached, where pages are heard of there; see `address` for errors."""
         told = self.system.spec.pages.alertmanager
-        assert told is not None  # other ways are refused when the document is read
+        assert told is not None  # whoever asks for it has seen that
         self.address(told)
         return told
 
@@ -239,6 +242,44 @@ class Look:
         """Return Alertmanager, to be asked who it is and what is silenced there."""
         credentials = credentials_of(self.alertmanager)
         return AlertmanagerState(self.alertmanager.url, credentials=credentials)
+
+    # --- of PagerDuty ---------------------------------------------------------------------
+
+    async def paged_service(self) -> PagedService:
+        """Return the service of PagerDuty whose incidents are the pages.
+
+        Raises:
+            DriverError: PagerDuty does not answer, or knows no such service.
+        """
+
+        async def ask() -> PagedService:
+            await named(self._pagerduty.url)
+            return await pagerduty_of(self._pagerduty, lambda _: None).service()
+
+        return await self._once(PAGERDUTY, ask)
+
+    async def open_incidents(self) -> Sequence[OpenIncident]:
+        """Return the incidents that are open there.
+
+        Raises:
+            NotAsked: PagerDuty does not answer.
+            DriverError: it does not answer this.
+        """
+
+        async def ask() -> Sequence[OpenIncident]:
+            try:
+                await self.paged_service()
+            except DriverError as error:
+                raise NotAsked(PAGERDUTY) from error
+            return await pagerduty_of(self._pagerduty, lambda _: None).open_incidents()
+
+        return await self._once("open incidents", ask)
+
+    @property
+    def _pagerduty(self) -> PagerDutyService:
+        told = self.system.spec.pages.pagerduty
+        assert told is not None  # whoever asks for it has seen that
+        return told
 
     # --- of the deploys -------------------------------------------------------------------
 

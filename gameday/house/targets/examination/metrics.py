@@ -63,7 +63,7 @@ async def _clock(look: Look) -> str:
 
 
 async def _sent(look: Look) -> str:
-    """Return whom Prometheus sends alerts to, where that is the Alertmanager of the document."""
+    """Return whom Prometheus sends alerts to: the Alertmanager of the document, if it names one."""
     sent_to = await look.sent_to()
     if sent_to is None:
         return "Prometheus does not tell"
@@ -75,6 +75,8 @@ async def _sent(look: Look) -> str:
             "Prometheus sends its alerts to nobody",
             "name an Alertmanager under `alerting` in its configuration: no page can come",
         )
+    if look.system.spec.pages.alertmanager is None:
+        return ", ".join(sent_to)
     told = look.alertmanager.url.rstrip("/")
     if told in sent_to:
         return told

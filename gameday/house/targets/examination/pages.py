@@ -1,4 +1,7 @@
-"""Whether a page gets through: Alertmanager, its watchdog, whom the alert reaches, silences."""
+"""Whether a page gets through: Alertmanager, its watchdog, whom the alert reaches, silences.
+
+Where pages are PagerDuty's incidents, its part is in `gameday.house.targets.examination.pagerduty`.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ __all__ = ["pages"]
 
 def pages(look: Look) -> Iterator[Inquiry]:
     """Ask after the part ``pages`` of a document, for every SLO."""
+    if look.system.spec.pages.alertmanager is None:
+        return
 
     async def answers() -> str:
         await look.beats()
