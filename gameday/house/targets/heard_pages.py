@@ -17,8 +17,8 @@ __all__ = ["HeardPages", "heard_pages", "pagerduty_of"]
 Told = Callable[[Mapping[str, str]], Mapping[str, str] | None]
 
 
-class Pages(Protocol):
-    """What hears of pages."""
+class PageReader(Protocol):
+    """What reads pages where they come, and hands them on."""
 
     async def alive(self) -> None:
         """Return when it can; `DriverError` says why not."""
@@ -31,7 +31,7 @@ class Pages(Protocol):
 class HeardPages:
     """What hears of a system's pages, and what should be known of it before a drill."""
 
-    pages: Pages
+    pages: PageReader
     notices: tuple[str, ...]
 
 
