@@ -262,12 +262,12 @@ class PagerDutyIncidents:
 
     async def _whole(self, said: Mapping[str, Any]) -> OpenIncident:
         alerts = await self._all(f"/incidents/{said['id']}/alerts", "alerts", ())
-        created_at = _instant(said.get("created_at"))
-        if created_at is None:
+        created_at, number = _instant(said.get("created_at")), said.get("incident_number")
+        if created_at is None or not isinstance(number, int):
             raise self._strange()
         return OpenIncident(
             id=str(said["id"]),
-            number=int(said.get("incident_number") or 0),
+            number=number,
             title=str(said.get("title") or ""),
             created_at=created_at,
             alerts=tuple(one for alert in alerts for one in _told_by(alert) or (_untold(said),)),

@@ -240,6 +240,20 @@ async def test_what_joins_an_open_incident_is_no_page() -> None:
     assert [("Theirs", "firing", "")] == both.told
 
 
+async def test_an_incident_that_somebody_acknowledged_is_not_over() -> None:
+    both = Both()
+
+    await both.incidents.carry(WEBHOOK)
+    both.fire("g", alert("Ours"))
+    await both.looked()
+    both.fake.acknowledge("g", by=None)
+    await both.looked()
+    found = await both.incidents.open_incidents()
+
+    assert [("Ours", "firing", "s")] == both.told
+    assert ["PD00001"] == [one.id for one in found]
+
+
 async def test_what_a_person_resolves_has_not_cleared() -> None:
     both = Both()
 
@@ -331,3 +345,24 @@ async def test_what_is_no_pagerduty_is_refused_before_the_drill() -> None:
         await incidents.alive()
     with pytest.raises(PermanentDriverError, match="not as PagerDuty's REST API does"):
         await incidents.carry(WEBHOOK)
+
+
+@pytest.mark.parametrize("wrong", [{"created_at": "yesterday"}, {"incident_number": None}])
+async def test_an_incident_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
+    said = {"id": "P1", "created_at": "2026-11-28T10:00:03Z", "incident_number": 1, **wrong}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        name = "alerts" if request.url.path.endswith("/alerts") else "incidents"
+        listed = [] if name == "alerts" else [said]
+        return httpx.Response(200, json={name: listed, "more": False})
+
+    incidents = PagerDutyIncidents(
+        "http://pagerduty",
+        TOKEN,
+        SERVICE,
+        lambda _: None,
+        transport=httpx.MockTransport(answer),
+    )
+
+    with pytest.raises(PermanentDriverError, match="not as PagerDuty's REST API does"):
+        await incidents.open_incidents()
