@@ -16,6 +16,7 @@ from gameday.cli import (
     orders,
     postmortem,
     programme,
+    runbooks,
     runs,
     sandbox,
     slos,
@@ -72,6 +73,7 @@ app.command("doctor")(doctor)
 app.add_typer(incident.app, name="incident")
 app.add_typer(postmortem.app, name="postmortem")
 app.add_typer(programme.app, name="programme")
+app.add_typer(runbooks.app, name="runbooks")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(slos.app, name="slo")
 app.add_typer(token.app, name="token")

@@ -6,6 +6,7 @@ or another one, changes nothing but this.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -24,6 +25,7 @@ __all__ = [
     "Text",
     "Unparsed",
     "parsed",
+    "selectors_in",
 ]
 
 DEEPEST = 200
@@ -170,6 +172,20 @@ def parsed(text: str) -> Expression:
         return _tree(promql_parser.parse(text), DEEPEST)
     except ValueError as error:
         raise Unparsed(" ".join(str(error).split()) or "it is no PromQL") from error
+
+
+def selectors_in(expression: Expression) -> Sequence[Selector]:
+    """Return every selector of an expression, in the order they stand in."""
+    match expression:
+        case Selector():
+            return [expression]
+        case Range(of=of) | Negated(of=of) | Aggregate(of=of):
+            return selectors_in(of)
+        case FunctionCall(arguments=arguments):
+            return [s for a in arguments for s in selectors_in(a)]
+        case Binary(left=left, right=right):
+            return [*selectors_in(left), *selectors_in(right)]
+    return []
 
 
 def _depth(text: str) -> int:

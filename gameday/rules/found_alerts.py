@@ -12,17 +12,7 @@ from dataclasses import dataclass, replace
 from gameday.model.slo import Slo
 from gameday.model.system import RuleAuthor
 from gameday.rules.burn_alert import BurnAlert, UnreadAlert, author_of, read_alert
-from gameday.rules.expression import (
-    Aggregate,
-    Binary,
-    Expression,
-    FunctionCall,
-    Negated,
-    Range,
-    Selector,
-    Unparsed,
-    parsed,
-)
+from gameday.rules.expression import Selector, Unparsed, parsed, selectors_in
 from gameday.rules.loaded import LoadedRule, LoadedRules, may_be
 from scoring.slo import Severity
 
@@ -140,22 +130,9 @@ def _selected_labels(rule: LoadedRule) -> dict[str, str]:
 
 def _selectors(rule: LoadedRule) -> frozenset[Selector]:
     try:
-        return frozenset(_within(parsed(rule.query)))
+        return frozenset(selectors_in(parsed(rule.query)))
     except Unparsed:
         return frozenset()
-
-
-def _within(expression: Expression) -> Sequence[Selector]:
-    match expression:
-        case Selector():
-            return [expression]
-        case Range(of=of) | Negated(of=of) | Aggregate(of=of):
-            return _within(of)
-        case FunctionCall(arguments=arguments):
-            return [s for a in arguments for s in _within(a)]
-        case Binary(left=left, right=right):
-            return [*_within(left), *_within(right)]
-    return []
 
 
 def _wanted(slo: Slo) -> frozenset[Selector]:

@@ -25,6 +25,7 @@ class LoadedRule:
         group: file and name of its group; the rules of one are evaluated in order at one instant.
         interval: how often that is.
         failing: why its last evaluation failed, in Prometheus' words; empty: it did not.
+        annotations: of an alert; texts with Prometheus' templates in them.
     """
 
     name: str
@@ -36,6 +37,7 @@ class LoadedRule:
     group: tuple[str, str] = ("", "")
     interval: timedelta = _ZERO
     failing: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def what(self) -> str:
@@ -97,18 +99,22 @@ def _rule(told: Mapping[str, Any], group: Mapping[str, Any]) -> LoadedRule | Non
     name, query = told.get("name"), told.get("query")
     if not isinstance(name, str) or not isinstance(query, str):
         return None
-    labels = told.get("labels")
     return LoadedRule(
         name,
         query,
         is_alert=told.get("type") == "alerting",
-        labels={str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
+        labels=_texts(told.get("labels")),
         for_=_seconds(told.get("duration")),
         keeps_firing=_seconds(told.get("keepFiringFor")),
         group=(str(group.get("file", "")), str(group.get("name", ""))),
         interval=_seconds(group.get("interval")),
         failing=str(told.get("lastError") or "unknown") if told.get("health") == "err" else "",
+        annotations=_texts(told.get("annotations")),
     )
+
+
+def _texts(told: object) -> dict[str, str]:
+    return {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
 
 
 def _seconds(told: object) -> timedelta:

@@ -1,0 +1,96 @@
+"""``gameday runbooks`` as its user sees it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gameday.cli.app import run
+
+pytestmark = pytest.mark.served
+
+SOUND = """\
+---
+alert: Down
+owner: {name: On-call, team: shop, contact: "#shop"}
+reviewed: 2100-01-01
+review_every: 90d
+---
+# Down
+
+## Meaning
+
+It is down; see [the other](other.md) and https://e.example/.
+
+## First checks
+
+1. Look.
+
+## Likely causes
+
+- A crash.
+
+## Fixes
+
+- Restart.
+"""
+
+
+def test_a_flaw_is_told_with_file_line_kind_and_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "down.md"
+    path.write_text(SOUND.replace("reviewed: 2100-01-01\n", ""), encoding="utf-8")
+
+    assert 1 == run(["runbooks", "lint", str(tmp_path)])
+
+    said = capsys.readouterr()
+    assert [
+        f"{path}:1: review: it does not say when it was last reviewed"
+        " (read it, then `gameday runbooks review --done down`)",
+        f"{path}:10: link: other.md leads nowhere: there is no such file (correct the path)",
+    ] == said.out.splitlines()
+    assert "not looked at: addresses on the web, 1\n1 runbook, 2 flaws\n" == said.err
+
+
+def test_as_json_a_program_gets_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "down.md"
+    path.write_text(SOUND.replace("other.md", "down.md"), encoding="utf-8")
+
+    assert 1 == run(["runbooks", "lint", "--json", str(path)])
+
+    said = json.loads(capsys.readouterr().out)
+    assert (1, 0) == (said["runbooks"], said["rules"])
+    assert ["review", "link"] == [flaw["kind"] for flaw in said["flaws"]]
+    assert {"kind", "file", "line", "what", "remedy"} == set(said["flaws"][0])
+
+
+def test_the_shipped_runbooks_have_no_flaw_but_a_review_that_may_be_due(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shipped = Path(__file__).parents[2] / "runbooks"
+
+    run(["runbooks", "lint", "--json", str(shipped)])
+
+    flaws = json.loads(capsys.readouterr().out)["flaws"]
+    assert [] == [flaw for flaw in flaws if flaw["kind"] != "review"]
+
+
+def test_a_path_that_is_not_there_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == run(["runbooks", "lint", "nowhere"])
+
+    assert "there is no file or folder 'nowhere'" in capsys.readouterr().err
+
+
+def test_a_prometheus_that_does_not_answer_ends_with_6(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "down.md").write_text(SOUND, encoding="utf-8")
+
+    assert 6 == run(["runbooks", "lint", "--prometheus", "http://127.0.0.1:1", str(tmp_path)])
+
+    assert "Prometheus at http://127.0.0.1:1 does not answer" in capsys.readouterr().err
