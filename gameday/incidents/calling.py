@@ -7,7 +7,8 @@ with others, and when a page that told of several is answered or over, shows onl
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from gameday.errors import StoreError, UsageError
@@ -22,7 +23,7 @@ from gameday.incidents.calls import (
     family_of,
     page_calls,
 )
-from gameday.incidents.duties import Act, Owed, is_wanted, owed
+from gameday.incidents.duties import Act, Owed, Share, is_wanted, owed
 from gameday.incidents.memory import Memory
 from gameday.incidents.pagerduty_events import PagerDutyEvent
 from gameday.incidents.paging import Paging
@@ -32,8 +33,26 @@ from gameday.incidents.terms import Terms
 from scoring.timeline import Fact, Kind
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is known of a group besides its duties.
+
+    Attributes:
+        called: which of its incidents somebody is being called about, and in which family.
+        shared: the keys of the shared pages that told of any of them.
+    """
+
+    called: tuple[tuple[Family, str], ...] = ()
+    shared: frozenset[str] = frozenset()
+
+
+_NOTHING = _Kept()
+
+
 class Calling:
     """The calls of one process.
+
+    What the incidents of each group asked for when they were last looked at is remembered.
 
     Args:
         terms: whose duties it does; one that does none makes no call.
@@ -57,35 +76,77 @@ class Calling:
         self._now = now
         self._fresh = fresh
         self._is_under_way = is_under_way
+        self._due: dict[str, Sequence[Part]] = {}
+        self._kept: dict[str, _Kept] = {}
         self._called: defaultdict[Family, set[str]] = defaultdict(set)
+        self._meanwhile: defaultdict[Family, set[str]] = defaultdict(set)
+        self._settled: set[str] = set()
 
-    def of_all(self, states: Iterable[IncidentState]) -> Sequence[PagerCall]:
-        """Return the calls to make now, by all the incidents that are held."""
-        self._called.clear()
-        known: dict[str, IncidentState] = {}
+    def look(
+        self, group: str, states: Iterable[IncidentState], *, now: datetime, share: Share
+    ) -> None:
+        """Remember what the incidents of a group ask for, in place of what it was before."""
+        before = self._give_up(group)
         due: list[Part] = []
+        called: list[tuple[Family, str]] = []
+        shared: set[str] = set()
         for state in states:
-            wants = self._owed(state)
-            known[state.id] = state
+            wants = self._owed(state, now=now, share=share)
             due += [(state, duty) for duty in wants.duties]
-            for to in wants.called:
-                self._called[family_of(state, to)].add(state.id)
+            called += [(family_of(state, to), state.id) for to in wants.called]
+            shared.update(page.key for page in state.held if page.is_shared)
+        if due:
+            self._due[group] = due
+        else:
+            self._due.pop(group, None)
+        if called or shared:
+            self._kept[group] = _Kept(tuple(called), frozenset(shared))
+        for family, id in called:
+            self._called[family].add(id)
+        self._settled -= shared | before.shared
+
+    def forget(self, group: str) -> None:
+        """Let go of what a group asked for."""
+        self._due.pop(group, None)
+        self._settled -= self._give_up(group).shared
+
+    def _give_up(self, group: str) -> _Kept:
+        kept = self._kept.pop(group, _NOTHING)
+        for family, id in kept.called:
+            self._called[family].discard(id)
+            if not self._called[family]:
+                del self._called[family]
+        return kept
+
+    def all(self) -> Sequence[PagerCall]:
+        """Return the calls to make now, by all the groups that were looked at."""
+        self._meanwhile.clear()
+        due = [part for parts in self._due.values() for part in parts]
         told = {d.keys[0]: None for _, d in due if d.act is not Act.PAGE and d.is_shared}
-        answers = [answer_to(key, self._holders(key, known)) for key in told]
-        return [*self._alone(due), *(call for call in answers if call is not None)]
+        answers = []
+        for key in told:
+            # A page can tell of thousands; nothing is to be said until one of them has changed.
+            call = None if key in self._settled else answer_to(key, self._holders(key))
+            if call is None:
+                self._settled.add(key)
+            else:
+                answers.append(call)
+        return [*self._alone(due), *answers]
 
     def of_some(self, states: Iterable[IncidentState]) -> Sequence[PagerCall]:
         """Return the calls to make at once when these incidents changed; the rest has time."""
-        return self._alone([(state, duty) for state in states for duty in self._owed(state).duties])
+        return self._alone(
+            [(state, duty) for state in states for duty in self._owed_now(state).duties]
+        )
 
     def _alone(self, due: Sequence[Part]) -> Sequence[PagerCall]:
         pages = [(incident, duty) for incident, duty in due if duty.act is Act.PAGE]
-        calls = page_calls(
-            pages, called=self._called, is_under_way=self._is_under_way, now=self._now()
-        )
+        families = {family_of(incident, duty.to) for incident, duty in pages}
+        called = {f: self._called.get(f, set()) | self._meanwhile[f] for f in families}
+        calls = page_calls(pages, called=called, is_under_way=self._is_under_way, now=self._now())
         # Until the next look over all of them: called by now, or due.
         for incident, duty in pages:
-            self._called[family_of(incident, duty.to)].add(incident.id)
+            self._meanwhile[family_of(incident, duty.to)].add(incident.id)
         others = (part for part in due if part[1].act is not Act.PAGE and not part[1].is_shared)
         return [*calls, *(PagerCall((part,)) for part in others)]
 
@@ -93,7 +154,7 @@ class Calling:
         """Return what remains to be done of a call; None: nothing."""
         await self._memory.catch_up()
         if call.duty.is_shared and call.duty.act is not Act.PAGE:
-            found = answer_to(call.duty.keys[0], self._holders(call.duty.keys[0], {}))
+            found = answer_to(call.duty.keys[0], self._holders(call.duty.keys[0]))
             return found if found is not None and found.duty.act is call.duty.act else None
         parts: list[Part] = []
         for incident, duty in call.parts:
@@ -105,7 +166,7 @@ class Calling:
                 continue  # whose record is gone keeps nobody from hearing of the others
             parts += [
                 (state, d)
-                for d in self._owed(state).duties
+                for d in self._owed_now(state).duties
                 if d.key == duty.key and d.was_tried == duty.was_tried
             ]
         return PagerCall(tuple(parts)) if parts else None
@@ -118,11 +179,14 @@ class Calling:
                 return True
         return False
 
-    def _owed(self, state: IncidentState) -> Owed:
+    def _owed_now(self, state: IncidentState) -> Owed:
+        return self._owed(state, now=self._now(), share=self._terms.share())
+
+    def _owed(self, state: IncidentState, *, now: datetime, share: Share) -> Owed:
         """Return what an incident asks for; a drill that has no pager pages nobody."""
         if not self._terms.has_duties:
             return Owed((), frozenset())
-        found = owed(state, now=self._now(), share=self._terms.share())
+        found = owed(state, now=now, share=share)
         due = [
             d
             for d in found.duties
@@ -132,7 +196,7 @@ class Calling:
 
     # --- who is meant ------------------------------------------------------------------------
 
-    def _holders(self, key: str, known: Mapping[str, IncidentState]) -> Sequence[Holder]:
+    def _holders(self, key: str) -> Sequence[Holder]:
         """Return the incidents that a shared page told of, as far as they are held."""
         found: dict[str, Holder] = {}
         for id in sorted(self._memory.told_of(key)):
@@ -140,9 +204,7 @@ class Calling:
             if held is None:
                 continue
             name, incident = held
-            state = known.get(incident.ids[0]) or standing(
-                self._memory, name, incident, now=self._now()
-            )
+            state = standing(self._memory, name, incident, now=self._now())
             page = next((p for p in state.held if p.key == key), None)
             if page is not None:
                 found[state.id] = (state, page)
@@ -154,9 +216,7 @@ class Calling:
         Args:
             unwritten: the incidents that it tells of without a record of it.
         """
-        found = [
-            s for s, page in self._holders(key, {}) if page.since >= (s.again_at or s.paged_at)
-        ]
+        found = [s for s, page in self._holders(key) if page.since >= (s.again_at or s.paged_at)]
         have = {state.id for state in found}
         for id in sorted(set(unwritten) - have):
             if (held := self._memory.held(id)) is not None:

@@ -27,6 +27,8 @@ ESCALATE_EVERY = timedelta(minutes=5)
 LEVELS = 5
 """Pages without an answer before the engine has nobody left to wake."""
 
+AFTER = datetime.resolution
+"""From a limit to the first instant beyond it."""
 
 TAKEN = "somebody has it"
 
@@ -133,6 +135,25 @@ def stance(incident: IncidentState, page: HeldPage) -> Stands:
     if _is_over(incident, page):
         return Stands.RESOLVED
     return Stands.ACKNOWLEDGED if _is_answered(incident, page) else Stands.OPEN
+
+
+def next_due(incident: IncidentState, *, now: datetime) -> datetime | None:
+    """Return the first instant after now at which an incident may ask for something else.
+
+    That is as long as nothing is heard of it and it stands as it does; whatever the share of who
+    asks is, for as long as that stays the same. None: it will not.
+    """
+    found: list[datetime] = []
+    if _is_unanswered(incident):
+        late = incident.unanswered_since + ACK_WITHIN
+        found += [late + AFTER, *(late + n * ESCALATE_EVERY for n in range(1, LEVELS - 1))]
+    if incident.drill_until is not None:
+        found.append(incident.drill_until + AFTER)
+    owed = incident.severity.postmortem_within
+    for phase in incident.phases:
+        if phase.name == "postmortem" and phase.due_at and owed:
+            found += [phase.due_at - owed / 2 + AFTER, phase.due_at + AFTER]
+    return min((at for at in found if at > now), default=None)
 
 
 def is_wanted(incident: IncidentState, duty: Duty) -> bool:

@@ -2,7 +2,8 @@
 
 What arrived meanwhile is committed in one transaction, and only then are the senders told and the
 incidents changed: what was acknowledged is on disk, and what is not on disk was never seen.
-What is due is worked out again at every tick from what is stored, so a restart forgets nothing.
+What is due is worked out from what is stored, so a restart forgets nothing; each incident's anew
+when something is heard of it, and when its next duty has come due (`gameday.incidents.rounds`).
 
 Several processes may share one store: each follows what the others commit
 (`gameday.incidents.memory`), an incident is opened only by who knows all of its group,
@@ -32,12 +33,13 @@ from gameday.incidents.dispatch import Dispatch, Done
 from gameday.incidents.incident import CLOSING
 from gameday.incidents.memory import Listener, Memory
 from gameday.incidents.mitigation import Mitigations
-from gameday.incidents.openings import Openings, row_of
+from gameday.incidents.openings import Openings
 from gameday.incidents.pagerduty_events import PagerDutyEvent
 from gameday.incidents.paging import Paging
 from gameday.incidents.previews import Previews
+from gameday.incidents.rounds import Rounds
 from gameday.incidents.routing import routed
-from gameday.incidents.standing import is_done, standing
+from gameday.incidents.standing import standing
 from gameday.incidents.state import IncidentState
 from gameday.incidents.terms import Terms
 from gameday.incidents.writer import Writer
@@ -119,7 +121,16 @@ class Engine:
         self._openings = Openings(
             store, self._disk, self._memory, terms=self.terms, now=self.now, token=token
         )
-        self._rows = self._openings.rows
+        self._rounds = Rounds(
+            store,
+            self._disk,
+            self._memory,
+            openings=self._openings,
+            calling=self._calling,
+            terms=self.terms,
+            now=self.now,
+            start=self._start,
+        )
         self._counter = itertools.count()
         self._previews = Previews()
         self.beat_at: datetime | None = None
@@ -149,6 +160,11 @@ class Engine:
     def waiting(self) -> int:
         """Requests that wait for the writer."""
         return self._writer.waiting
+
+    @property
+    def looked(self) -> int:
+        """Groups looked at so far, for what they ask for."""
+        return self._rounds.looked
 
     def trouble(self) -> str:
         """Return why nothing can be taken in at present, in words; empty where it can."""
@@ -421,7 +437,8 @@ class Engine:
 
     def open_incidents(self) -> int:
         """Return how many incidents are open, as of the last tick."""
-        return sum(1 for r in self._rows.values() if r.state not in ("resolved", "false alarm"))
+        rows = self._openings.rows.values()
+        return sum(1 for r in rows if r.state not in ("resolved", "false alarm"))
 
     # --- what is due -------------------------------------------------------------------------
 
@@ -461,34 +478,7 @@ class Engine:
         """Do what is due now, and bring the list of incidents up to date."""
         self._dispatch.make_up()
         await self._memory.catch_up()
-        await self._openings.open([n for n, group in self._memory.groups.items() if group])
-        now = self.now()
-        changed, states = [], []
-        for name, group in list(self._memory.groups.items()):
-            for found in group.incidents():
-                if not found.ids:
-                    continue
-                state = standing(self._memory, name, found, now=now)
-                for merged in (None, *state.also):
-                    fresh = row_of(state, id=merged)
-                    if self._rows.get(fresh.id) != fresh:
-                        changed.append(fresh)
-                states.append(state)
-            # A storm's thousands of alerts take milliseconds; a responder's click comes between.
-            await asyncio.sleep(0)
-        self._start(self._calling.of_all(states))
-        if changed:
-            await self._disk.write(partial(self._store.commit, (), rows=changed))
-            self._rows.update({r.id: r for r in changed})
-        self._let_go(now)
-
-    def _let_go(self, now: datetime) -> None:
-        """Forget groups that have been over for a while, and what is pruned; the store has it."""
-        for name, group in list(self._memory.groups.items()):
-            if all(is_done(found, now) for found in group.incidents()):
-                self._memory.forget(name)
-        for id in [id for id in self._rows if not self._memory.holds(id)]:
-            del self._rows[id]
+        await self._rounds.go()
 
 
 def _entry(fact: Fact, by: str, what: str, state: IncidentState) -> AuditEntry:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gameday.errors import GamedayError, Pruned, StoreError
+from gameday.incidents.agenda import Agenda
 from gameday.incidents.alert_group import AlertGroup
 from gameday.incidents.alerts import text
 from gameday.incidents.answers import is_about
@@ -33,6 +34,8 @@ class Memory:
     Attributes:
         groups: by name.
         seen: everything up to this number was heard.
+        agenda: which of the groups have to be looked at, and when.
+        forgotten: how often a group was let go of.
     """
 
     def __init__(self, store: IncidentStore, disk: Disk) -> None:
@@ -40,6 +43,8 @@ class Memory:
         self._disk = disk
         self.groups: dict[str, AlertGroup] = {}
         self.seen = 0
+        self.agenda = Agenda()
+        self.forgotten = 0
         self._group_of: dict[str, str] = {}
         self._told: dict[str, set[str]] = {}
         self._listeners: list[Listener] = []
@@ -70,6 +75,7 @@ class Memory:
 
     def _hold(self, name: str, facts: Sequence[Fact]) -> AlertGroup:
         group = self.groups.setdefault(name, AlertGroup(name, facts))
+        self.agenda.stir(name)
         for found in group.incidents():
             for incident in found.ids:
                 self._group_of[incident] = name
@@ -181,6 +187,7 @@ class Memory:
     def _hear(self, group: AlertGroup, said: GroupFact) -> None:
         if not group.knows(said.fact):
             group.add(said.fact)
+        self.agenda.stir(said.group)
         self._note(said.fact)
         if said.fact.kind == Kind.INCIDENT_OPENED:
             self._group_of[str(said.fact.data["incident"])] = said.group
@@ -206,6 +213,8 @@ class Memory:
 
     def forget(self, name: str) -> None:
         """Let go of a group; the store has it."""
+        self.forgotten += 1
+        self.agenda.drop(name)
         for found in self.groups.pop(name).incidents():
             for incident in found.ids:
                 self._group_of.pop(incident, None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gameday.incidents.incident import Incident
+from gameday.incidents.duties import AFTER, next_due
+from gameday.incidents.incident import QUIET, Incident
 from gameday.incidents.memory import Memory
 from gameday.incidents.state import IncidentState, State, state_of
 
@@ -80,6 +81,31 @@ def is_done(found: Incident, now: datetime) -> bool:
     """Return whether nobody will ask about it any more, and it owes nothing."""
     if found.cleared_at is None and found.closing() is None:
         return False
-    state = state_of(found, group="", now=now)
+    kept_until = _kept_until(state_of(found, group="", now=now))
+    return kept_until is not None and now > kept_until
+
+
+def stands_until(found: Incident, state: IncidentState, *, now: datetime) -> datetime | None:
+    """Return the first instant from now on at which an incident may not be as it is.
+
+    That is: not stand so, ask for something else, or be done, as long as nothing is heard of it.
+    None: it stays so. One that goes with another may change with every word about that one, so
+    of it that is now.
+
+    Args:
+        state: how it stands now, see `standing`.
+    """
+    if found.waking and (state.merged_into is not None or state.left_at is not None):
+        return now
+    limits = (_kept_until(state), state.cleared_at + QUIET if state.cleared_at else None)
+    found_out = [limit + AFTER for limit in limits if limit is not None]
+    due = next_due(state, now=now)
+    return min((at for at in (*found_out, *([due] if due else ())) if at > now), default=None)
+
+
+def _kept_until(state: IncidentState) -> datetime | None:
+    """Return until when an incident may still be asked about, or owe something; None: open."""
+    if state.closed_at is None:
+        return None
     owed = [p.due_at + KEPT for p in state.phases if p.name == "postmortem" and p.due_at]
-    return state.closed_at is not None and now > max((state.closed_at + KEPT, *owed))
+    return max((state.closed_at + KEPT, *owed))
