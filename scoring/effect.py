@@ -1,8 +1,8 @@
 """What each mitigation did to users: the burn rate before it against the burn rate after it.
 
-It is read over the shortest window, twice: once when that window held nothing but the fault, once
-when it held nothing but what came after the mitigation. Whatever else moved it in that time leaves
-the effect *unknown*; a fault that grows by itself is not held against the responder.
+It is read over the shortest window: when that window held nothing but the fault, and when it held
+nothing but what came after the mitigation. Whatever else moved it in that time leaves the effect
+*unknown*; a fault that grows by itself is not held against the responder.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ WORSE_RATIO = 1.4
 """From how many times the burn rate before on it has become worse, and below one over this it
 helps. One region of three that is lost beside another makes it half as much again; the noise of a
 hundred requests in a window with every second one bad is a tenth, so that this is four of it."""
+
+STEADY_RATIO = 1.2
+"""What grew by more than this before it may grow faster still: it is never called made worse."""
+
+SECOND = timedelta(seconds=1)
 
 LONGEST = 3
 """For how many windows after the mitigation the burn rate is looked at, where nothing ends it."""
@@ -67,6 +72,26 @@ def mitigation_effects(incident: RunFacts) -> tuple[MitigationEffect, ...]:
     return tuple(readings.effect(fact) for fact in applied)
 
 
+_Reading = tuple[datetime, float, Fact]
+"""When it was taken, the burn rate, and the fact that tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """The burn rate of some readings, at the middle of them."""
+
+    burn_rate: float
+    at: datetime
+
+    @classmethod
+    def of(cls, readings: Sequence[_Reading]) -> _Level | None:
+        """Return the level of these readings, ordered by their instant; None: there are none."""
+        if not readings:
+            return None
+        first, last = readings[0][0], readings[-1][0]
+        return cls(median(value for _, value, _ in readings), first + (last - first) / 2)
+
+
 class _Readings:
     """The burn rate over the shortest window that was measured, as it went."""
 
@@ -84,7 +109,7 @@ class _Readings:
         }
         name = min(spans, key=lambda n: spans[n], default="")
         self.window = spans[name] / incident.time_scale if name else timedelta(0)
-        self.taken = [
+        self.taken: list[_Reading] = [
             (f.happened_at, float(value), f)
             for f in taken
             if (value := (f.data.get("values") or {}).get(name)) is not None
@@ -92,55 +117,47 @@ class _Readings:
 
     def effect(self, applied: Fact) -> MitigationEffect:
         """Return what one mitigation did."""
-        before, after, why, seen = self._compared(applied)
-        effect = Effect.UNKNOWN
-        if before is not None and after is not None and not why:
-            effect = _judged(before, after)
+        at, window = applied.happened_at, self.window
+        full_from = self._full_from(at)
+        until = min(self._until(at), at + LONGEST * window)
+        before = self._between(max(at - 2 * window, full_from), at) if full_from else []
+        after = self._between(at + window, until) if full_from else []
+        # In two, to see whether it moved by itself already.
+        earlier, later = (
+            _Level.of(before[: len(before) // 2]),
+            _Level.of(before[len(before) // 2 :]),
+        )
+        became = _Level.of(after)
+        if full_from is None:
+            effect, why = Effect.UNKNOWN, "no burn rate was measured while the fault was in place"
+        elif earlier is None or later is None:
+            effect = Effect.UNKNOWN
+            why = "the shortest window was still filling when it was applied"
+        elif became is None:
+            effect, why = Effect.UNKNOWN, "nothing was measured for long enough after it"
+        else:
+            effect, why = _compared(earlier, later, became)
         if self._cleared_by(applied):
             effect, why = Effect.HELPS, "the alert cleared by it"
         return MitigationEffect(
             name=str(applied.data.get("name", "")),
             parameters={k: str(v) for k, v in dict(applied.data.get("parameters") or {}).items()},
-            applied_at=applied.happened_at,
-            burn_before=before,
-            burn_after=after,
+            applied_at=at,
+            burn_before=later.burn_rate if later else None,
+            burn_after=became.burn_rate if became else None,
             effect=effect,
             reason=why,
-            evidence=(applied.id, *(f.id for f in seen)),
+            evidence=(applied.id, *(f.id for _, _, f in (*before[-1:], *after[-1:]))),
         )
 
-    def _compared(self, applied: Fact) -> tuple[float | None, float | None, str, Sequence[Fact]]:
-        """Return the burn rate before and after, why they cannot be compared, and the readings."""
-        at, window = applied.happened_at, self.window
-        steady_from = self._steady_from(at)
-        if not self.taken or steady_from is None:
-            return None, None, "no burn rate was measured while the fault was in place", ()
-        before = self._between(max(at - window, steady_from), at)
-        earlier = self._between(max(at - 2 * window, steady_from), at - window)
-        until = self._until(at)
-        after = self._between(at + window, min(until, at + LONGEST * window))
-        seen = [f for _, f in (before[-1:] + after[-1:])]
-        was, became = _middle(before), _middle(after)
-        if was is None:
-            why = "the shortest window was still filling when it was applied"
-        elif became is None:
-            why = "nothing was measured for long enough after it"
-        elif (first := _middle(earlier)) is None:
-            why = "the burn rate was not known to be steady before it"
-        elif _judged(first, was) is not Effect.DOES_NOT_HELP and max(first, was) >= 1:
-            why = "the burn rate was moving by itself before it"
-        else:
-            why = ""
-        return was, became, why, seen
-
-    def _steady_from(self, at: datetime) -> datetime | None:
+    def _full_from(self, at: datetime) -> datetime | None:
         """Return from when on the window held nothing but what held until ``at``; None: never."""
         changes = [
             f.happened_at
             for f in self.incident.timeline.of_kind(Kind.FAULT_INJECTED, Kind.MITIGATION_APPLIED)
             if f.happened_at < at and f.data.get("ok") is not False
         ]
-        return max(changes) + self.window if changes else None
+        return max(changes) + self.window if changes and self.taken else None
 
     def _until(self, at: datetime) -> datetime:
         """Return when something else changed what users see; the end of the readings if nothing."""
@@ -154,10 +171,11 @@ class _Readings:
             and f.data.get("by") != "mitigation"
             and f.data.get("ok") is not False
         ]
-        return min([*changes, self.taken[-1][0] + timedelta(microseconds=1)])
+        ends = [at, *(taken_at + timedelta(microseconds=1) for taken_at, _, _ in self.taken[-1:])]
+        return min([*changes, max(ends)])
 
-    def _between(self, since: datetime, until: datetime) -> list[tuple[float, Fact]]:
-        return [(value, fact) for at, value, fact in self.taken if since <= at < until]
+    def _between(self, since: datetime, until: datetime) -> list[_Reading]:
+        return [one for one in self.taken if since <= one[0] < until]
 
     def _cleared_by(self, applied: Fact) -> bool:
         incident = self.incident
@@ -168,8 +186,20 @@ class _Readings:
         return incident.fault_while_clearing()[0] is True
 
 
-def _middle(readings: Sequence[tuple[float, Fact]]) -> float | None:
-    return median(value for value, _ in readings) if readings else None
+def _compared(earlier: _Level, before: _Level, after: _Level) -> tuple[Effect, str]:
+    """Return what a mitigation did, unless the burn rate would have got there by itself.
+
+    Args:
+        earlier: as it was some time before; what became of it since goes on, as far as is known.
+    """
+    effect = _judged(before.burn_rate, after.burn_rate)
+    pace = (before.burn_rate - earlier.burn_rate) / ((before.at - earlier.at) / SECOND)
+    alone = before.burn_rate + pace * ((after.at - before.at) / SECOND)
+    grew = before.burn_rate > STEADY_RATIO * max(earlier.burn_rate, 1.0)
+    is_alone = _judged(max(alone, 0.0), after.burn_rate) != effect
+    if (effect is Effect.MAKES_WORSE and grew) or (effect is not Effect.DOES_NOT_HELP and is_alone):
+        return Effect.UNKNOWN, "the burn rate was moving by itself before it"
+    return effect, ""
 
 
 def _judged(before: float, after: float) -> Effect:
