@@ -58,9 +58,12 @@ async def admission(
         StoreError: the store cannot be read, or the target not be held.
     """
     with _held(settings, asked.target.name) as is_ours:
-        yield await _asked_of_all(
-            asked, store=store, settings=settings, is_busy=not is_ours, clock=clock
-        )
+        try:
+            yield await _asked_of_all(
+                asked, store=store, settings=settings, is_busy=not is_ours, clock=clock
+            )
+        finally:
+            asked.target.close()
 
 
 async def would_enter(
@@ -69,9 +72,12 @@ async def would_enter(
     """Say what `admission` would, and hold nothing: for a plan."""
     with _held(settings, asked.target.name) as is_ours:
         pass  # held for no longer than it takes to know
-    return await _asked_of_all(
-        asked, store=store, settings=settings, is_busy=not is_ours, clock=clock
-    )
+    try:
+        return await _asked_of_all(
+            asked, store=store, settings=settings, is_busy=not is_ours, clock=clock
+        )
+    finally:
+        asked.target.close()
 
 
 @contextmanager

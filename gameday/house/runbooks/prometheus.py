@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gameday.drivers.prometheus import PrometheusSurvey
 from gameday.errors import UsageError
 from gameday.house.targets.choice import system_named
-from gameday.house.targets.declared_cluster import with_doors
+from gameday.house.targets.declared_cluster import SystemDoors
 from gameday.house.targets.grafana_sources import with_sources
 from gameday.http.credentials import credentials_of
 from gameday.model.access import Reached
@@ -79,7 +79,7 @@ async def prometheus_asked(url: str, system: str) -> AskedPrometheus | None:
         return AskedPrometheus(f"Prometheus at {asked.url}", asked, asked)
     if not system:
         return None
-    found = await asyncio.to_thread(lambda: with_doors(system_named(system)))
+    found = await asyncio.to_thread(lambda: SystemDoors(system_named(system)).opened())
     found, _ = await with_sources(found)
     spec = found.spec
     name = f"the Prometheus of {found.metadata.name}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from gameday.errors import UsageError
+from gameday.errors import DriverError, UsageError
 from gameday.house.targets.check import Check
 from gameday.house.targets.open_system import NamedTarget, OpenSystem
 from gameday.model.programme import Programme
@@ -74,17 +75,22 @@ def system_named(name: str) -> System:
 
 
 def _declared(scenario: Scenario, system: System, slo: Slo) -> NamedTarget:
+    from gameday.house.targets.declared_cluster import SystemDoors
     from gameday.house.targets.declared_system import declared_system, name_of
     from gameday.house.targets.examination import BEFORE_A_RUN, examined
 
+    doors = SystemDoors(system)
+
     async def open_it() -> OpenSystem:
-        return await declared_system(system, slo)
+        return await declared_system(await asyncio.to_thread(doors.opened), slo)
 
     async def examine() -> Sequence[Check]:
-        needed = scenario.spec.expect.mitigation
-        return await examined(system, [slo], mitigations=needed, within=BEFORE_A_RUN)
+        needed, reached = scenario.spec.expect.mitigation, system
+        with suppress(DriverError):  # told by the check of the cluster
+            reached = await asyncio.to_thread(doors.opened)
+        return await examined(reached, [slo], mitigations=needed, within=BEFORE_A_RUN)
 
-    return NamedTarget(name_of(system), open_it, examine=examine)
+    return NamedTarget(name_of(system), open_it, examine=examine, close=doors.close)
 
 
 def _sandbox(slo: Slo, on_progress: Callable[[str], None]) -> NamedTarget:

@@ -16,7 +16,8 @@ from gameday.drivers.kubernetes.target import KubernetesTarget
 from gameday.drivers.prometheus import Prometheus
 from gameday.errors import Ground, PermanentDriverError, PlanRefused, Refusal
 from gameday.house.targets.cluster_code import code_of, versions_of
-from gameday.house.targets.cluster_faults import ClusterFaults, Doors, Place
+from gameday.house.targets.cluster_faults import READABLE, ClusterFaults, Place, shop_service
+from gameday.house.targets.doors import Doors
 from gameday.house.targets.open_system import OpenSystem
 from gameday.house.targets.reach import reach
 from gameday.incidents import deeplinks
@@ -88,22 +89,25 @@ def cluster_system(place: Place, *, programme: Programme | None, settings: Setti
     identity = identity_of(cluster)
     time_scale = _time_scale(cluster, place)
     check_scale(place, time_scale, programme=programme, settings=settings)
-    doors = Doors(cluster, place.namespace)
-    prometheus, telemetry = doors.url("prometheus"), doors.url("telemetry")
+    doors = Doors(cluster)
+    prometheus, telemetry, proxy, mailbox = (
+        doors.url(shop_service(place.namespace, name), is_readable=name in READABLE)
+        for name in ("prometheus", "telemetry", "proxy", "mailbox")
+    )
     versions = versions_of(cluster, place.namespace)
     return OpenSystem(
         target=KubernetesTarget(
             cluster,
             place.namespace,
             time_scale=time_scale,
-            mailbox_url=doors.url("mailbox"),
+            mailbox_url=mailbox,
             identity=identity,
             kubeconfig=place.kubeconfig,
         ),
         alerts=Prometheus(prometheus),
         faults=ClusterFaults(
             ChaosToolkit(
-                toxiproxy_url=doors.url("proxy"),
+                toxiproxy_url=proxy,
                 context=place.context,
                 kubeconfig=place.kubeconfig,
             ),
@@ -137,7 +141,8 @@ def cluster_faults(place: Place) -> ClusterFaults:
     """
     cluster = connect(place.context, kubeconfig=place.kubeconfig)
     has_proxy = bool(cluster.list("pods", place.namespace, labels=f"{SERVICE}=proxy"))
-    proxy = Doors(cluster, place.namespace).url("proxy") if has_proxy else None
+    service = shop_service(place.namespace, "proxy")
+    proxy = Doors(cluster).url(service, is_readable=False) if has_proxy else None
     inner = ChaosToolkit(toxiproxy_url=proxy, context=place.context, kubeconfig=place.kubeconfig)
     return ClusterFaults(inner, place, cluster, identity=identity_of(cluster))
 

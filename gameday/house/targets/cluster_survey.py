@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gameday.drafts.choice import Question
 from gameday.drafts.survey import ClusterSeen
 from gameday.errors import UsageError
-from gameday.house.targets.declared_cluster import doors
+from gameday.house.targets.doors import Doors
 from gameday.model.access import Reached
 from gameday.names import did_you_mean
 
@@ -131,12 +131,12 @@ class ClusterLook:
             },
             lacking=survey.lacking(wishes.namespaces),
         )
-        door = doors(cluster)
+        doors = Doors(cluster)
         metrics, pages = chosen.get(ServiceKind.PROMETHEUS), chosen.get(ServiceKind.ALERTMANAGER)
         return Inside(
             seen,
-            Reached(service=metrics).model_copy(update={"url": door(metrics)}) if metrics else None,
-            Reached(service=pages).model_copy(update={"url": door(pages)}) if pages else None,
+            _reached(metrics, doors) if metrics else None,
+            _reached(pages, doors) if pages else None,
         )
 
     def _cluster(self, context: str) -> Cluster:
@@ -146,6 +146,11 @@ class ClusterLook:
             # Which is only read: what may be touched is asked when a drill is to be played.
             self._clusters[context] = connect(context, is_fenced=False)
         return self._clusters[context]
+
+
+def _reached(service: str, doors: Doors) -> Reached:
+    url = doors.url(service, is_readable=True)
+    return Reached(service=service).model_copy(update={"url": url})
 
 
 def _context() -> str | Question:

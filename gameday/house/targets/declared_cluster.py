@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gameday.house.targets.cluster import pods_back
 from gameday.house.targets.cluster_faults import ClusterFaults, Place
+from gameday.house.targets.doors import Doors
 from gameday.model.access import Access, Reached
 from gameday.model.system import ClusterAt, System, SystemSpec
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gameday.drivers.kubernetes.acts import ClusterActs
     from gameday.drivers.kubernetes.effects import ClusterEffects
 
-__all__ = ["DeclaredCluster", "connected", "doors", "opened_cluster", "with_doors", "without_doors"]
+__all__ = ["DeclaredCluster", "SystemDoors", "connected", "opened_cluster", "without_doors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +72,29 @@ def opened_cluster(spec: SystemSpec) -> DeclaredCluster | None:
     from gameday.drivers.kubernetes.identity import identity_of
 
     cluster, kubeconfig = connected(spec.kubernetes), _kubeconfig()
+    toxics = spec.toxiproxy
+    named = toxics.service if toxics is not None else None
     namespaces = spec.kubernetes.namespaces
     cluster.fences.check_namespaces(namespaces)
     identity = identity_of(cluster)
     return DeclaredCluster(
         faults=ClusterFaults(
             ChaosToolkit(
-                toxiproxy=spec.toxiproxy,
+                toxiproxy=toxics,
                 context=cluster.context,
                 kubeconfig=kubeconfig,
             ),
-            Place(cluster.context, namespaces[0], kubeconfig, is_behind_doors=False),
+            Place(
+                cluster.context,
+                namespaces[0],
+                kubeconfig,
+                is_behind_doors=False,
+                toxiproxy=named,
+            ),
             cluster,
             identity=identity,
             pods_back=pods_back(cluster, namespaces),
+            door=toxics.url if toxics is not None and named else "",
         ),
         acts=ClusterActs(
             cluster,
@@ -99,24 +108,46 @@ def opened_cluster(spec: SystemSpec) -> DeclaredCluster | None:
     )
 
 
-def with_doors(system: System) -> System:
-    """Return a system each Service of which has an address on this machine; blocks for a moment.
+class SystemDoors:
+    """The Services of one system, each with an address on this machine: opened once, for a run.
 
-    The addresses last as long as the process, and only who knows their token gets through, as
-    `gameday.drivers.kubernetes.door` says. A system that names no Service is returned as it is.
-
-    Raises:
-        DriverError: there is no such context, or the settings do not allow it.
+    Only who knows their token gets through, as `gameday.drivers.kubernetes.door` says.
     """
-    spec = system.spec
-    if spec.kubernetes is None or not spec.services:
-        return system
-    door = doors(connected(spec.kubernetes))
-    for where, place in system.spec.places():
-        if isinstance(place, Reached) and place.service is not None:
-            opened = place.model_copy(update={"url": door(place.service)})
-            spec = spec.with_place(where, opened)
-    return system.model_copy(update={"spec": spec})
+
+    def __init__(self, system: System) -> None:
+        """Open nothing yet."""
+        self._named = self._system = system
+        self._doors: Doors | None = None
+
+    def opened(self) -> System:
+        """Return the system with the address of each Service; blocks for a moment.
+
+        Whatever has an address keeps it, and a system that lacks none is returned as it is.
+
+        Raises:
+            DriverError: there is no such context, or the settings do not allow it.
+        """
+        spec = self._system.spec
+        behind = [
+            (where, place, place.service)
+            for where, place in spec.places()
+            if isinstance(place, Reached) and place.service is not None and not place.url
+        ]
+        if spec.kubernetes is None or not behind:
+            return self._system
+        self._doors = self._doors or Doors(connected(spec.kubernetes))
+        for where, place, service in behind:
+            # Who looks for a cause must not find it where faults are put in.
+            url = self._doors.url(service, is_readable=where != ("toxiproxy",))
+            spec = spec.with_place(where, place.model_copy(update={"url": url}))
+        self._system = self._system.model_copy(update={"spec": spec})
+        return self._system
+
+    def close(self) -> None:
+        """Close those that were opened here; blocks for a moment where there are any."""
+        if self._doors is not None:
+            self._doors.close()
+        self._system = self._named
 
 
 def without_doors(text: str, places: Iterable[Access]) -> str:
@@ -129,33 +160,6 @@ def without_doors(text: str, places: Iterable[Access]) -> str:
             address = re.escape(place.url.rstrip("/"))
             text = re.sub(rf"{address}(?!\d)", f"the Service {place.service}", text)
     return text
-
-
-def doors(cluster: Cluster) -> Callable[[str], str]:
-    """Return what opens a door to a Service, ``NAMESPACE/NAME:PORT``, and returns its address."""
-    from gameday.drivers.kubernetes.door import ServiceDoor
-    from gameday.http.guard import PROMETHEUS_READS, PYROSCOPE_READS
-
-    # One for all of them: a browser keeps one for the whole host, whatever the port.
-    token = secrets.token_hex(32)
-    opened: dict[str, str] = {}
-
-    def door(service: str) -> str:
-        if service not in opened:
-            namespace, _, rest = service.partition("/")
-            name, _, port = rest.partition(":")
-            opened[service] = ServiceDoor(
-                cluster,
-                namespace=namespace,
-                service=name,
-                port=port,
-                token=token,
-                reads=(*PROMETHEUS_READS, *PYROSCOPE_READS),
-                is_readable=True,
-            ).url
-        return opened[service]
-
-    return door
 
 
 def _kubeconfig() -> str | None:

@@ -16,7 +16,7 @@ from gameday.drivers.chaostoolkit.actions import ChaosActions
 from gameday.drivers.declared import DeclaredTarget
 from gameday.drivers.prometheus import KeptElsewhere, NamedAlert, NamedAlerts, Prometheus
 from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
-from gameday.house.targets.declared_cluster import opened_cluster, with_doors
+from gameday.house.targets.declared_cluster import opened_cluster
 from gameday.house.targets.deploy_logs import are_heard, deploy_log_of
 from gameday.house.targets.grafana_sources import with_sources
 from gameday.house.targets.heard_pages import heard_pages
@@ -45,13 +45,13 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
     """Return a declared system as one to play on; its rules are asked for, and nothing else.
 
     Args:
+        system: each Service of which has an address.
         slo: whose page is awaited.
 
     Raises:
         PermanentDriverError: a secret is not where the document says, or there is no such alert.
         TemporaryDriverError: Prometheus does not answer.
     """
-    system = await asyncio.to_thread(with_doors, system)
     system, _ = await with_sources(system)  # what was not found says so where it is asked
     spec = system.spec
     cluster = await asyncio.to_thread(opened_cluster, spec)

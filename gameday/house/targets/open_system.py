@@ -87,9 +87,11 @@ class NamedTarget:
             itself that no run may be played there, `DriverError` where it cannot be reached.
         is_up: whether opening it would start nothing.
         examine: holds what its document says against it, for the SLO that is drilled.
+        close: gives back what opening and examining it took of this machine; blocks for a moment.
     """
 
     name: str
     open: Callable[[], Awaitable[OpenSystem]]
     is_up: Callable[[], bool] = lambda: True
     examine: Callable[[], Awaitable[Sequence[Check]]] = _nothing_to_examine
+    close: Callable[[], None] = lambda: None

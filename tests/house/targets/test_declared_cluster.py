@@ -10,9 +10,8 @@ import pytest
 
 from gameday.drivers.kubernetes import access
 from gameday.errors import DriverError
-from gameday.house.targets import declared_cluster
 from gameday.house.targets.check import Check
-from gameday.house.targets.declared_cluster import opened_cluster, with_doors
+from gameday.house.targets.declared_cluster import SystemDoors, opened_cluster
 from gameday.house.targets.examination import examined
 from gameday.http.keys import auth_for
 from gameday.model.access import Reached
@@ -74,7 +73,7 @@ async def of(system: System) -> dict[str, Check]:
 def test_each_service_has_an_address_of_its_own_that_asks_for_a_token(
     api: SimulatedApi, system: System
 ) -> None:
-    places = [place for _, place in with_doors(system).spec.places()]
+    places = [place for _, place in SystemDoors(system).opened().spec.places()]
     urls = [str(place.url) for place in places if isinstance(place, Reached)]
 
     without = [httpx.get(url).status_code for url in urls]
@@ -102,7 +101,7 @@ def test_a_system_without_services_is_left_as_it_is(tmp_path: Path) -> None:
         )
     system = read_system(path)
 
-    assert system is with_doors(system)
+    assert system is SystemDoors(system).opened()
 
 
 def test_what_acts_on_the_cluster_is_there_where_the_document_names_one(
@@ -193,7 +192,7 @@ def test_nothing_is_asked_of_a_cluster_that_the_document_does_not_name(system: S
     spec = system.spec.model_copy(update={"kubernetes": None})
 
     assert opened_cluster(spec) is None
-    assert declared_cluster.with_doors(system.model_copy(update={"spec": spec})).spec is spec
+    assert SystemDoors(system.model_copy(update={"spec": spec})).opened().spec is spec
 
 
 async def test_doctor_names_services_and_no_address_of_this_machine(

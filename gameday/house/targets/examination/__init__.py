@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from gameday.errors import DriverError
 from gameday.house.targets.check import Check
-from gameday.house.targets.declared_cluster import with_doors, without_doors
+from gameday.house.targets.declared_cluster import SystemDoors, without_doors
 from gameday.house.targets.examination.changes import changes
 from gameday.house.targets.examination.cluster import cluster
 from gameday.house.targets.examination.grafana import grafana
@@ -92,12 +92,16 @@ async def examined(
         mitigations: those that are needed, by name; none: all of them.
         within: what has not answered by then is said not to.
     """
-    with suppress(DriverError):  # told by the check of the cluster
-        system = await asyncio.to_thread(with_doors, system)
-    system, troubles = await with_sources(system)
-    async with Look.at(system, slos, mitigations, troubles=troubles) as look:
-        inquiries = [inquiry for examiner in EXAMINERS for inquiry in examiner(look)]
-        found = _without_doors(system, await answered(inquiries, within=within))
+    doors = SystemDoors(system)
+    try:
+        with suppress(DriverError):  # told by the check of the cluster
+            system = await asyncio.to_thread(doors.opened)
+        system, troubles = await with_sources(system)
+        async with Look.at(system, slos, mitigations, troubles=troubles) as look:
+            inquiries = [inquiry for examiner in EXAMINERS for inquiry in examiner(look)]
+            found = _without_doors(system, await answered(inquiries, within=within))
+    finally:
+        await asyncio.to_thread(doors.close)
     if not slos:
         how = f"write one with `system: {system.metadata.name}` under scenarios/"
         found.append(Check("scenario", "none is played on it", ok=False, how=how))
