@@ -327,6 +327,7 @@ class SystemSpec(Noun):
                 f"names the Service '{self.services[0]}' and no cluster",
                 "add kubernetes: {context: NAME, namespaces: [NAME]}",
             )
+        self._check_toxiproxy()
         return self
 
     def places(self) -> Iterator[tuple[Where, Access]]:
@@ -381,6 +382,16 @@ class SystemSpec(Noun):
         """The Services of its cluster that are reached through its API server, each once."""
         told = (place for _, place in self.places() if isinstance(place, Reached))
         return tuple(dict.fromkeys(place.service for place in told if place.service is not None))
+
+    def _check_toxiproxy(self) -> None:
+        if self.toxiproxy is None or self.toxiproxy.service is None or self.kubernetes is None:
+            return
+        namespace = self.toxiproxy.service.partition("/")[0]
+        if namespace not in self.kubernetes.namespaces:
+            raise wrong(
+                f"has its Toxiproxy in '{namespace}', which is not the system's",
+                "add it to kubernetes.namespaces: what a drill puts in there, it touches",
+            )
 
     def _check_act(self, mitigation: DeclaredMitigation) -> None:
         act = mitigation.kubernetes

@@ -60,9 +60,6 @@ def system_of(document: Document) -> tuple[System | None, list[Problem]]:
 
 def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
     """Yield what no driver of this gameday can do, each with what can be done instead."""
-    if spec.toxiproxy is not None and spec.toxiproxy.service is not None:
-        # What takes a toxic back outlives the process that asks through the API server.
-        yield ("toxiproxy", "service"), "write url: that of an ingress, or of a node's port"
     if spec.alerts.ticket is not None:
         yield (
             ("alerts", "ticket"),

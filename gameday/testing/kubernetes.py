@@ -66,6 +66,7 @@ class SimulatedApi:
         forbids: (verb, resource) that it says are not granted, where it is asked; nothing more.
         behind: what answers behind a Service, ``NAMESPACE/NAME:PORT``, by method and target; it
             answers in whatever thread asks.
+        leads_to: address of a real server behind a Service, likewise; what is sent goes on to it.
     """
 
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: KINDS)
@@ -77,6 +78,7 @@ class SimulatedApi:
     namespace: str = "books"
     forbids: set[tuple[str, str]] = field(default_factory=set)
     behind: dict[str, Callable[[str, str], Answer]] = field(default_factory=dict)
+    leads_to: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._versions = count(1)
@@ -187,7 +189,10 @@ class SimulatedApi:
         parsed = urlsplit(target)
         proxied = _PROXIED.match(target)
         if proxied is not None:
-            service = self.behind.get(f"{proxied['namespace']}/{proxied['service']}")
+            name = f"{proxied['namespace']}/{proxied['service']}"
+            if name in self.leads_to:
+                return _passed_on(method, self.leads_to[name] + proxied["rest"], body, content_type)
+            service = self.behind.get(name)
             if service is None:
                 return status(404, "there is no such service")
             return service(method, proxied["rest"])
@@ -398,6 +403,19 @@ def merged(thing: Any, patch: Any) -> Any:
         else:
             after[key] = merged(after.get(key), value)
     return after
+
+
+def _passed_on(method: str, url: str, body: bytes | None, content_type: str) -> Answer:
+    """Return what a server answers, or what API servers say where it does not."""
+    import httpx
+
+    sent = {"content-type": content_type, "user-agent": "simulated"}
+    try:
+        with httpx.Client(trust_env=False, timeout=10) as client:
+            answer = client.request(method, url, content=body, headers=sent)
+    except httpx.TransportError as error:
+        return status(503, f"error trying to reach service: {error}", reason="ServiceUnavailable")
+    return Answer(answer.status_code, dict(answer.headers), answer.content)
 
 
 def _ok(thing: Object, code: int = 200) -> Answer:

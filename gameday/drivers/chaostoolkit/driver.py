@@ -132,6 +132,8 @@ class ChaosToolkit:
         """Return how an undo tells another process to ask its Toxiproxy: no secret of it."""
         if self._reached is None or url != self._reached.url:
             return {}
+        if self._reached.service is not None:
+            return {}  # its address is a door of this process; whoever placed it says which Service
         asked = self._reached.model_dump(mode="json", by_alias=True, exclude_none=True)
         return {"reached": asked, "folder": str(Path.cwd())}
 
