@@ -1,4 +1,4 @@
-"""``gameday runbooks``: what lets their readers down, before somebody reads them at night."""
+"""``gameday runbooks``: what lets their readers down, and which alerts have none."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ from pathlib import Path
 
 import typer
 
-from gameday.cli.output import counted, print_json, say
+from gameday.cli.output import counted, print_json, print_table, say
 from gameday.legible import legible
 
-app = typer.Typer(help="Runbooks: what in them would let a reader down.", no_args_is_help=True)
+app = typer.Typer(
+    help="Runbooks: what in them would let a reader down, and which alerts have none.",
+    no_args_is_help=True,
+)
 
 FOLDER = Path("runbooks")
 """Where runbooks are, unless a command is told."""
-
-
-@app.callback()
-def _runbooks() -> None:
-    """Keep `lint` a command of its own while it is the only one."""
 
 
 @app.command()
@@ -70,3 +68,83 @@ def lint(
         what += f", {counted(len(shelf.rules), 'alerting rule')}"
     say(f"{what}, {counted(len(found.flaws), 'flaw')}")
     return 1 if found.flaws else 0
+
+
+@app.command()
+def coverage(
+    paths: list[Path] = typer.Argument(
+        None, metavar="[PATH]...", help="Runbooks, rule files, folders of them; else runbooks/."
+    ),
+    prometheus: str = typer.Option(
+        "", metavar="URL", help="Prometheus whose alerting rules are to have runbooks."
+    ),
+    system: str = typer.Option("", metavar="NAME", help="The same, as this system's file has it."),
+    html: Path | None = typer.Option(None, metavar="FILE", help="Write it as a page as well."),
+    json: bool = typer.Option(False, "--json", help="Print it as JSON."),
+) -> int:
+    """Say which alerts have a runbook that somebody keeps, and which drill last exercised each.
+
+    Exit codes: 0 every alert has one, 1 some have none, 2 a path or the rules are not there,
+    6 Prometheus does not answer.
+    """
+    import asyncio
+    from datetime import UTC, datetime
+
+    from gameday.errors import SpecError, UsageError
+    from gameday.house.run.opening import open_store
+    from gameday.house.runbooks.coverage import covered
+    from gameday.house.runbooks.prometheus import prometheus_asked
+    from gameday.house.runbooks.shelf import shelf_of
+    from gameday.model.alerting_rule import AlertingRule
+    from gameday.report.coverage import coverage_html, exercised_in_words, headline
+
+    async def loaded() -> list[AlertingRule]:
+        asked = await prometheus_asked(prometheus, system)
+        return [] if asked is None else list(await asked.alerting_rules())
+
+    shelf = shelf_of(paths or [FOLDER])
+    if shelf.unreadable:
+        raise SpecError(shelf.unreadable)
+    rules = asyncio.run(loaded())
+    if not shelf.rules and not rules:
+        raise UsageError(
+            "there are no alerting rules: give rule files, --prometheus URL or --system NAME"
+        )
+    with open_store() as store:
+        found = covered(shelf, rules, store)
+    if html is not None:
+        places = sorted({rule.place for rule in (*shelf.rules, *rules)})
+        page = coverage_html(found, places=places, as_of=datetime.now(UTC))
+        try:
+            html.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{str(html)!r} cannot be written: {error.strerror}") from error
+    if json:
+        print_json(
+            {
+                "alerts": [alert.to_json() for alert in found.alerts],
+                "never_exercised": [alert.alert for alert in found.never_exercised],
+                "idle_runbooks": list(found.idle),
+            }
+        )
+        return 1 if found.lacking else 0
+    print_table(
+        ("alert", "stands", "runbook", "owner", "last exercised"),
+        [
+            (
+                alert.alert,
+                alert.standing,
+                alert.runbook or None,
+                alert.owner or None,
+                exercised_in_words(alert.exercised),
+            )
+            for alert in found.alerts
+        ],
+        empty="",
+    )
+    for path in found.idle:
+        say(f"{path} is the runbook of no alert of these")
+    if found.never_exercised:
+        say(f"never exercised: {', '.join(alert.alert for alert in found.never_exercised)}")
+    say(headline(found))
+    return 1 if found.lacking else 0

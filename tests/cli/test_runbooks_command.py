@@ -94,3 +94,72 @@ def test_a_prometheus_that_does_not_answer_ends_with_6(
     assert 6 == run(["runbooks", "lint", "--prometheus", "http://127.0.0.1:1", str(tmp_path)])
 
     assert "Prometheus at http://127.0.0.1:1 does not answer" in capsys.readouterr().err
+
+
+# --- coverage -----------------------------------------------------------------------------------
+
+RULES = """\
+groups:
+- name: shop
+  rules:
+  - alert: Down
+    expr: up == 0
+    annotations: {runbook_url: "https://runbooks.example/down"}
+  - alert: Full
+    expr: full > 1
+"""
+
+
+def test_coverage_tells_how_every_alert_stands_and_which_was_never_exercised(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "down.md").write_text(SOUND, encoding="utf-8")
+    (tmp_path / "old.md").write_text(SOUND.replace("Down", "Old"), encoding="utf-8")
+    (tmp_path / "rules.yaml").write_text(RULES, encoding="utf-8")
+    page = tmp_path / "coverage.html"
+
+    assert 1 == run(["runbooks", "coverage", str(tmp_path), "--html", str(page)])
+
+    said = capsys.readouterr()
+    down, full = said.out.splitlines()[1:]
+    assert ["Down", "covered"] == down.split()[:2]
+    assert ["Full", "no", "runbook", "—", "—", "never"] == full.split()
+    assert [
+        f"{tmp_path / 'old.md'} is the runbook of no alert of these",
+        "never exercised: Down, Full",
+        "1 of 2 alerts have a runbook that can be opened and that somebody keeps; a drill made 0"
+        " of them fire.",
+    ] == said.err.splitlines()
+    html = page.read_text(encoding="utf-8")
+    assert "1 of 2" in html
+    assert "<script" not in html
+
+
+def test_coverage_as_json_has_a_line_for_each_alert(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "down.md").write_text(SOUND, encoding="utf-8")
+    (tmp_path / "rules.yaml").write_text(RULES, encoding="utf-8")
+
+    run(["runbooks", "coverage", "--json", str(tmp_path)])
+
+    said = json.loads(capsys.readouterr().out)
+    assert {
+        "alert": "Full",
+        "places": [f"{tmp_path / 'rules.yaml'}:7"],
+        "standing": "no runbook",
+        "runbook": None,
+        "owner": None,
+        "last_exercised": None,
+    } == said["alerts"][1]
+    assert (["Down", "Full"], []) == (said["never_exercised"], said["idle_runbooks"])
+
+
+def test_coverage_without_rules_says_where_they_may_come_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "down.md").write_text(SOUND, encoding="utf-8")
+
+    assert 2 == run(["runbooks", "coverage", str(tmp_path)])
+
+    assert "give rule files, --prometheus URL or --system NAME" in capsys.readouterr().err
