@@ -57,7 +57,9 @@ class RetentionStore(Protocol):
     def prune_run(self, run: str, *, at: datetime, after: timedelta) -> Deleted:
         """Delete the documents, the result, the undos and the orders of a run; its line says when.
 
-        From then on it is pruned; its facts go by `remove_facts_of`.
+        One that has not ended or whose fault is not proven gone stays as it is. From then on it is
+        pruned, its own process may write nothing any more, and its facts go by `remove_facts_of`.
+        A fence stays.
         """
 
     def runs_half_pruned(self) -> Sequence[str]:

@@ -79,6 +79,13 @@ class FactTable(Connected):
                 f"run {run} was taken over by its {fence.by} and may write no more; "
                 f"`gameday show {run}` tells what was recovered"
             )
+        runs = self._tables.runs.c
+        pruned_at = connection.scalar(self._sa.select(runs.pruned_at).where(runs.id == run))
+        if pruned_at is not None:
+            raise StoreError(
+                f"run {run} was pruned by the retention and may write no more; "
+                "`gameday run` plays its scenario again"
+            )
 
     def facts(self, run: str) -> Sequence[Fact]:
         """Return every fact of a run's timeline in the order they were recorded."""

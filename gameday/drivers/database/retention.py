@@ -11,7 +11,7 @@ from gameday.drivers.database.incidents import in_parts, row_of
 from gameday.drivers.database.runs import RunTables
 from gameday.model.record import CLOSED
 from gameday.model.retention import Deleted, Removal, StoreSize
-from gameday.ports import GroupFact, IncidentRow, RunRecord
+from gameday.ports import GroupFact, IncidentRow, OrderKind, RunRecord
 from gameday.quantity import written
 
 if TYPE_CHECKING:
@@ -118,19 +118,24 @@ class RetentionTables(RunTables):
     def prune_run(self, run: str, *, at: datetime, after: timedelta) -> Deleted:
         """Delete the documents, the result, the undos and the orders of a run; its line says when.
 
-        Where an undo is not proven, nothing is.
+        Where it has not ended, or an undo is not proven, nothing is. A fence stays for good: the
+        process that was taken over may have been asleep all the while, and still may not act when
+        the run's line is gone as well.
         """
         runs, undos, orders = self._tables.runs, self._tables.undos, self._tables.orders
         size = self._sa.func.coalesce(self._sa.func.length(runs.c.result), 0)
         size += self._sa.func.length(runs.c.documents)
         with self._writing() as connection:
             freed = connection.scalar(
-                self._sa.select(size).where(runs.c.id == run, ~self._has_open_undo())
+                self._sa.select(size).where(
+                    runs.c.id == run, runs.c.ended_at.is_not(None), ~self._has_open_undo()
+                )
             )
             if freed is None:
                 return Deleted(0, 0, is_done=False)
             connection.execute(undos.delete().where(undos.c.run == run))
-            connection.execute(orders.delete().where(orders.c.run == run))
+            is_over = (orders.c.run == run) & (orders.c.kind != str(OrderKind.FENCE))
+            connection.execute(orders.delete().where(is_over))
             line = {"pruned_at": at.isoformat(), "pruned_after": written(after)}
             connection.execute(
                 runs.update().where(runs.c.id == run).values(documents="{}", result=None, **line)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gameday.drivers.database import Database
-from gameday.errors import Pruned
+from gameday.errors import Pruned, StoreError
 from gameday.house.run.endings import timeline_path
 from gameday.house.service.dry_run import DryRun
 from gameday.house.service.pruning import (
@@ -181,6 +181,61 @@ def test_a_run_that_never_ended_or_whose_fault_is_not_proven_gone_stays_and_is_n
         Kept("run r1", "it never ended; `gameday recover r1`"),
         Kept("run r2", "a fault is not proven gone; `gameday recover r2`"),
     } == set(outcome.kept)
+
+
+def writes_of(store: Database, run: str) -> list[str]:
+    """Return what a process of a run is told that goes on as if nothing had been."""
+    fact = Fact("late", Kind.MEASUREMENT, NOW, NOW, "prometheus")
+    undo = Undo("late", "proxy", run, "a toxic", "gameday recover", {})
+    told = []
+    for write in (
+        lambda: store.append(run, fact),
+        lambda: store.save_undo(undo),
+        lambda: store.close_run(run, ended_at=NOW, result=run_result(RunVerdict.PASSED)),
+        lambda: store.of_run(run).commit([GroupFact("a/b", fact, run)]),
+    ):
+        with pytest.raises(StoreError) as refused:
+            write()
+        told.append(str(refused.value))
+    return told
+
+
+def test_a_process_that_wakes_up_after_its_run_was_pruned_may_not_act(
+    store: Database, settings: Settings
+) -> None:
+    played(store, "r1")
+    played(store, "r2")
+    store.give(Order(OrderKind.FENCE, "r1", "its heartbeat was silent", "sentinel", OLD))
+
+    passed(store, settings)
+
+    assert ["r1", "r2"] == sorted(r.id for r in store.runs() if r.pruned_at)
+    assert all("was taken over by its sentinel" in said for said in writes_of(store, "r1"))
+    assert all("was pruned by the retention" in said for said in writes_of(store, "r2"))
+    assert () == store.open_undos()
+
+
+def test_a_fence_outlives_the_line_of_its_run(store: Database, settings: Settings) -> None:
+    played(store, "r1")
+    store.give(Order(OrderKind.FENCE, "r1", "its heartbeat was silent", "sentinel", OLD))
+
+    passed(store, settings, incidents=DAY, runs=DAY, lines=2 * DAY)
+
+    assert 0 == len(store.runs())
+    assert all("was taken over by its sentinel" in said for said in writes_of(store, "r1"))
+
+
+def test_a_run_that_came_back_to_life_since_it_was_looked_at_is_not_pruned(
+    store: Database,
+) -> None:
+    played(store, "r1", ends=False)
+    played(store, "r2")
+    store.save_undo(Undo("open", "proxy", "r2", "a toxic", "gameday recover", {}))
+
+    deleted = [store.prune_run(run, at=NOW, after=DAY) for run in ("r1", "r2")]
+
+    assert [False, False] == [d.is_done for d in deleted]
+    assert ["abort", "abort"] == [str(o.kind) for r in ("r1", "r2") for o in store.orders(r)]
 
 
 def test_without_a_duration_everything_is_kept_for_ever(
