@@ -30,11 +30,10 @@ WAITING = 2_000
 """Requests that may wait for the writer; above that senders are told to come back."""
 
 PATIENCE = 0.75
-"""Seconds that one write may take before a sender of alerts is told to come back: it keeps what it
-has to say, and says it again; a write that takes longer waits for somebody who is stuck."""
-
-STUCK = 5.0
-"""Seconds that one write may take before the store counts as stuck; it takes milliseconds."""
+"""Seconds that one write may take before a sender of alerts is told to come back, and the service
+says that it is not ready: the sender keeps what it has to say, and says it again, to another
+process where there is one. A write takes milliseconds; one that takes longer waits for somebody
+who is stuck."""
 
 SORE = 10.0
 """Seconds for which a write that failed counts: after that somebody has to try."""
@@ -87,8 +86,8 @@ class Writer:
     def trouble(self) -> str:
         """Return why the store takes nothing at present, in words; empty where it does."""
         lasts = self._is_writing_for()
-        if lasts > STUCK:
-            return f"the store has been taking a write for {lasts:.0f} s"
+        if lasts >= PATIENCE:
+            return f"the store has been taking a write for {lasts:.1f} s"
         if self._failed_at is not None and time.monotonic() - self._failed_at < SORE:
             return f"the last write failed: {self._failure}"
         return ""

@@ -44,7 +44,7 @@ def held() -> tuple[Writer, Held]:
 async def test_a_write_that_takes_long_is_trouble_until_it_is_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(writing, "STUCK", 0.05)
+    monkeypatch.setattr(writing, "PATIENCE", 0.05)
     writer, disk = held()
     assert "" == writer.trouble()
 
@@ -54,6 +54,21 @@ async def test_a_write_that_takes_long_is_trouble_until_it_is_done(
     disk.free.set()
 
     assert (7, "") == (await write, writer.trouble())
+
+
+async def test_the_service_is_in_trouble_from_the_first_sender_on_that_is_told_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writing, "PATIENCE", 0.05)
+    writer, disk = held()
+    write = asyncio.create_task(writer._written(lambda: 7))
+    await asyncio.sleep(0)
+    with pytest.raises(StoreError, match="send it again"):
+        await writer.commit([], is_resent=True)
+
+    assert "the store has been taking a write for" in writer.trouble()
+    disk.free.set()
+    assert 7 == await write
 
 
 async def test_a_write_that_failed_is_trouble_for_a_while_or_until_one_succeeds(
