@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import typer
@@ -35,7 +36,7 @@ def lint(
     """
     import asyncio
     from dataclasses import asdict
-    from datetime import UTC, datetime
+    from datetime import UTC
 
     from gameday.drivers.bash import Bash
     from gameday.house.runbooks.linting import Linted, linted
@@ -88,7 +89,7 @@ def coverage(
     6 Prometheus does not answer.
     """
     import asyncio
-    from datetime import UTC, datetime
+    from datetime import UTC
 
     from gameday.errors import SpecError, UsageError
     from gameday.house.run.opening import open_store
@@ -148,3 +149,59 @@ def coverage(
         say(f"never exercised: {', '.join(alert.alert for alert in found.never_exercised)}")
     say(headline(found))
     return 1 if found.lacking else 0
+
+
+@app.command()
+def review(
+    paths: list[Path] = typer.Argument(
+        None, metavar="[PATH]...", help="Runbooks and folders of them; else runbooks/."
+    ),
+    done: str = typer.Option("", metavar="NAME", help="Write into this one that it was reviewed."),
+    by: str = typer.Option("", metavar="ROLE", help="With --done: who reviewed it."),
+    on: datetime | None = typer.Option(
+        None, formats=["%Y-%m-%d"], help="With --done: the day it was; else today."
+    ),
+    every: bool = typer.Option(False, "--all", help="List those as well that are not due."),
+    json: bool = typer.Option(False, "--json", help="Print them as JSON."),
+) -> int:
+    """List whose review is due, or note in a runbook that it was done.
+
+    Of its file nothing is changed but `reviewed`, and `reviewed_by` where --by says it.
+
+    Exit codes: 0 none is due, 1 some are, 2 there is no such runbook.
+    """
+    from datetime import UTC
+
+    from gameday.errors import SpecError, UsageError
+    from gameday.house.runbooks.review import mark_reviewed
+    from gameday.house.runbooks.shelf import shelf_of
+    from gameday.learning.runbook_head import review_due
+    from gameday.learning.runbook_review import reviews_of
+    from gameday.model.runbook_review import ReviewState
+
+    shelf = shelf_of(paths or [FOLDER])
+    today = datetime.now(UTC).date()
+    if done:
+        day = on.date() if on is not None else today
+        if day > today:
+            raise UsageError(f"{day.isoformat()} is to come: give the day it was reviewed")
+        runbook = mark_reviewed(shelf, done, day=day, by=by)
+        say(f"{runbook.path}: reviewed {day.isoformat()}, due again {review_due(runbook)}")
+        return 0
+    if by or on is not None:
+        raise UsageError("--by and --on belong to --done NAME")
+    if shelf.unreadable:
+        raise SpecError(shelf.unreadable)
+    reviews = reviews_of([p.runbook for p in shelf.pages if p.runbook is not None], today)
+    is_due = any(one.state.is_due for one in reviews)
+    shown = [one for one in reviews if every or one.state is not ReviewState.DONE]
+    if json:
+        print_json([one.to_json() for one in shown])
+        return 1 if is_due else 0
+    print_table(
+        ("runbook", "review", "due", "last", "by", "owner"),
+        [(r.path, r.state, r.due, r.reviewed, r.by or None, r.owner or None) for r in shown],
+        empty="no review is due; --all lists every runbook",
+    )
+    say(f"{counted(sum(r.state.is_due for r in reviews), 'review')} due of {len(reviews)}")
+    return 1 if is_due else 0

@@ -145,6 +145,7 @@ class Runbook:
         text: the whole file, unchanged.
         alert: the alert it belongs to; its title where the front matter does not say.
         reviewed: day of the last review; None where it never was.
+        reviewed_by: the role that did it; may be empty.
         review_every: how long a review holds; None where it does not say.
         sections: by canonical name: ``meaning``, ``impact``, ``first checks``, ``likely causes``,
             ``fixes``. *Diagnosis* is read as first checks, *Mitigation* as fixes.
@@ -159,6 +160,7 @@ class Runbook:
     owner: Owner | None = None
     reviewed: date | None = None
     review_every: timedelta | None = None
+    reviewed_by: str = ""
     sections: Mapping[str, Section] = field(default_factory=dict)
     first_checks: tuple[RunbookStep, ...] = ()
     causes: tuple[Cause, ...] = ()

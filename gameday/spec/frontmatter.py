@@ -13,7 +13,7 @@ from gameday.quantity import QuantityError, duration
 from gameday.spec.document import Document, parse_documents
 from gameday.spec.tree import FieldPath, quoted
 
-FIELDS = ("alert", "service", "owner", "reviewed", "review_every")
+FIELDS = ("alert", "service", "owner", "reviewed", "reviewed_by", "review_every")
 """The fields gameday reads. Others are left to other tools."""
 OWNER_FIELDS = ("name", "team", "contact")
 
@@ -33,6 +33,7 @@ class FrontMatter:
     title: str = ""
     owner: Owner | None = None
     reviewed: date | None = None
+    reviewed_by: str = ""
     review_every: timedelta | None = None
     body_start: int = 0
     problems: tuple[Problem, ...] = ()
@@ -61,6 +62,7 @@ class _Head:
             title=title if isinstance(title, str) else "",
             owner=self._owner(front),
             reviewed=self._reviewed(front),
+            reviewed_by=self._text(front, "reviewed_by"),
             review_every=self._every(front),
             body_start=body_start,
             problems=tuple(self.problems),

@@ -138,6 +138,7 @@ class _Parse:
             service=head.service,
             owner=head.owner,
             reviewed=head.reviewed,
+            reviewed_by=head.reviewed_by,
             review_every=head.review_every,
             sections=sections,
             first_checks=checks,

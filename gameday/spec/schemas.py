@@ -95,6 +95,7 @@ def _runbook() -> dict[str, Any]:
                 "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
                 "description": "Day of the last review.",
             },
+            "reviewed_by": {**text, "description": "The role that did it."},
             "review_every": {
                 **text,
                 "pattern": r"^[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d|w)$",

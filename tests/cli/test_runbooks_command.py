@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,47 @@ def test_coverage_without_rules_says_where_they_may_come_from(
     assert 2 == run(["runbooks", "coverage", str(tmp_path)])
 
     assert "give rule files, --prometheus URL or --system NAME" in capsys.readouterr().err
+
+
+# --- review -------------------------------------------------------------------------------------
+
+
+def test_a_review_that_is_due_is_listed_and_gone_once_it_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "down.md"
+    text = SOUND.replace("2100-01-01", "2020-01-01")
+    path.write_text(text, encoding="utf-8")
+
+    assert 1 == run(["runbooks", "review", str(tmp_path)])
+    listed = capsys.readouterr().out
+    assert 0 == run(["runbooks", "review", str(tmp_path), "--done", "down", "--by", "On-call"])
+    assert 0 == run(["runbooks", "review", str(tmp_path)])
+
+    assert [str(path), "overdue", "2020-03-31", "2020-01-01", "—", "On-call"] == (
+        listed.splitlines()[1].split()
+    )
+    today = datetime.now(UTC).date().isoformat()
+    after = text.replace("2020-01-01", today).replace("d\n---", "d\nreviewed_by: On-call\n---")
+    assert after == path.read_text(encoding="utf-8")
+
+
+def test_a_review_of_a_runbook_that_is_not_there_names_the_nearest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "down.md").write_text(SOUND, encoding="utf-8")
+
+    assert 2 == run(["runbooks", "review", str(tmp_path), "--done", "dwn"])
+
+    assert "there is no runbook 'dwn' (did you mean 'down'?)" in capsys.readouterr().err
+
+
+def test_a_review_cannot_have_been_done_tomorrow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "down.md").write_text(SOUND, encoding="utf-8")
+
+    done = ["--done", "down", "--on", "2100-01-01"]
+    assert 2 == run(["runbooks", "review", str(tmp_path), *done])
+
+    assert "2100-01-01 is to come" in capsys.readouterr().err
