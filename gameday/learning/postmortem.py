@@ -27,6 +27,8 @@ from gameday.report.wording import (
     seconds,
     table,
 )
+from scoring.expectation import Expectation
+from scoring.run_facts import RunFacts
 from scoring.timeline import Fact, Kind, Timeline
 from scoring.verdict import Verdict
 
@@ -64,7 +66,7 @@ def draft(result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo) -
         "## Trigger",
         _trigger(timeline),
         "## Mitigation and recovery",
-        _mitigation(result, timeline),
+        _mitigation(result, timeline, scenario),
         "## What went well",
         _bullets(_went(result, Verdict.MET)) or "Nothing was judged as met.",
         "## What went wrong",
@@ -120,7 +122,7 @@ def _summary(
         )
     else:
         sentences.append(f"That the burn-rate alert of {slo.id} fired was not seen.")
-    applied = _worked(timeline)
+    applied = _worked(timeline, scenario)
     page = timeline.first(Kind.PAGE_RECEIVED)
     if applied is not None and page is not None:
         took = (applied.happened_at - page.happened_at).total_seconds()
@@ -285,13 +287,19 @@ def _trigger(timeline: Timeline) -> str:
     )
 
 
-def _worked(timeline: Timeline) -> Fact | None:
+def _worked(timeline: Timeline, scenario: Scenario) -> Fact | None:
+    """Return the mitigation that counted, by which the alert is judged; else the last one."""
+    spec = scenario.spec
+    wanted = Expectation(
+        spec.slo, "", mitigations=tuple(spec.expect.mitigation), regions=tuple(spec.regions)
+    )
     applied = timeline.of_kind(Kind.MITIGATION_APPLIED)
-    return next((f for f in reversed(applied) if f.data.get("ok")), None)
+    last = next((f for f in reversed(applied) if f.data.get("ok")), None)
+    return RunFacts(timeline, wanted).mitigation or last
 
 
-def _mitigation(result: RunResult, timeline: Timeline) -> str:
-    applied = _worked(timeline)
+def _mitigation(result: RunResult, timeline: Timeline, scenario: Scenario) -> str:
+    applied = _worked(timeline, scenario)
     if applied is None:
         return "No mitigation worked. What ended the incident was the end of the fault."
     parameters = applied.data.get("parameters")

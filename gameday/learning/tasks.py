@@ -2,6 +2,9 @@
 
 A patch changes the runbook as it stands; applied, the same run asks for nothing more. Where only
 a person can know the right words (who owns it, which of two is wrong), a task has no patch.
+
+Each sentence is drawn from the facts of the very step it speaks of, and left out where they do not
+say it: what was chosen is not what was applied, what was applied is not what helped.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ from gameday.model.runbook import CauseKind, FixStep, Runbook
 from gameday.model.scenario import Culprit, Scenario
 from gameday.report.wording import both_times, finding_in_words, seconds
 from gameday.spec.runbook import parse_runbook
+from scoring.effect import Effect
+from scoring.expectation import Expectation
+from scoring.run_facts import RunFacts
 from scoring.timeline import Fact, Kind, Timeline
 from scoring.verdict import Verdict
 
@@ -54,6 +60,16 @@ class _Run:
     runbook: Runbook
     path: str
     result: RunResult
+
+    @property
+    def incident(self) -> RunFacts:
+        """Return the facts as the judges read them."""
+        expect = self.scenario.spec.expect
+        severity = expect.alert.severity if expect.alert else None
+        return RunFacts(
+            self.timeline,
+            Expectation(self.scenario.spec.slo, "", alert=severity, collateral=expect.collateral),
+        )
 
     @property
     def day(self) -> date | None:
@@ -106,16 +122,21 @@ def runbook_tasks(
 # --- what was found, and what the runbook knows of it ------------------------------------------
 
 
-def _found(run: _Run) -> Culprit | None:
-    """Return the cause of this run: as the scenario declares it, else as the responder found it."""
-    if run.scenario.spec.expect.culprit is not None:
-        return run.scenario.spec.expect.culprit
+def _found(run: _Run) -> tuple[Culprit | None, tuple[Fact | None, ...]]:
+    """Return the cause of this run and the facts that tell of it.
+
+    As the scenario declares it, where its fault was put in; else as the responder found it.
+    """
+    declared = run.scenario.spec.expect.culprit
+    injected = run.timeline.first(Kind.FAULT_INJECTED)
+    if declared is not None:
+        return (declared, (injected,)) if injected is not None else (None, ())
     trace, blame = run.finding("trace"), run.finding("blame")
     detail = _detail(trace)
     if not detail.get("service"):
-        return None
+        return None, ()
     changed = _detail(blame)
-    return Culprit(
+    found = Culprit(
         service=str(detail["service"]),
         downstream=None if changed.get("explained") else detail.get("downstream"),
         region=detail.get("region"),
@@ -124,6 +145,7 @@ def _found(run: _Run) -> Culprit | None:
         if changed.get("explained")
         else None,
     )
+    return found, (trace, blame)
 
 
 def _detail(finding: Fact | None) -> Mapping[str, Any]:
@@ -146,13 +168,13 @@ def _described(culprit: Culprit) -> str:
 
 def _cause_and_fix(run: _Run) -> list[Task]:
     """Return a task where the runbook does not list the cause, or lists no fix for it."""
-    culprit = _found(run)
+    culprit, told_by = _found(run)
     if culprit is None:
         return []
     kind = _kind_of(culprit)
     known = run.runbook.cause_for(culprit.service, culprit.downstream, kind)
-    evidence = (run.finding("trace"), run.finding("blame"), run.finding("mitigate"))
-    fix = _fix_of_run(run)
+    applied, fix = _fix_that_helped(run)
+    evidence = (*told_by, applied)
     if known is None:
         words = f"**{_cause_id(culprit)}**: {_described(culprit)} ({_terms(culprit)})"
         arrow = f" → {fix.id}" if fix is not None else ""
@@ -237,7 +259,8 @@ def _missing_checks(run: _Run) -> list[Task]:
 def _waiting(run: _Run) -> list[Task]:
     """Return a task where a profile showed waiting and the checks do not say what that means."""
     finding = run.finding("profile")
-    if not _detail(finding).get("off_cpu"):
+    judged = {step.step: step.verdict for step in run.result.funnel}
+    if not _detail(finding).get("off_cpu") or judged.get("profile") is Verdict.MISSED:
         return []
     checks = run.runbook.first_checks
     about = [s for s in checks if _MENTIONS["profile"].search(f"{s.id} {s.text}")]
@@ -255,6 +278,8 @@ def _mismatches(run: _Run) -> list[Task]:
         finding = run.finding(step.step)
         if step.verdict is not Verdict.MISSED or finding is None or not step.expected:
             continue
+        if _detail(finding).get("mitigation") in (step.expected.mitigation or ()):
+            continue  # it was chosen as expected; what is wrong came of applying it
         said = finding_in_words(step.finding)
         title = (
             f"At the step {step.step} the responder found “{said}”, which is not what the scenario"
@@ -267,7 +292,9 @@ def _mismatches(run: _Run) -> list[Task]:
 def _failed_steps(run: _Run) -> list[Task]:
     """Return a task for each runbook step that could not be done."""
     tasks = []
-    for fact in run.timeline.of_kind(Kind.RUNBOOK_STEP):
+    # The last word on each: a second try may have done it.
+    last = {str(f.data.get("step", "")): f for f in run.timeline.of_kind(Kind.RUNBOOK_STEP)}
+    for fact in last.values():
         if fact.data.get("done", True):
             continue
         step, note = fact.data.get("step", ""), fact.data.get("note", "")
@@ -280,65 +307,106 @@ def _failed_steps(run: _Run) -> list[Task]:
 # --- the drill itself ---------------------------------------------------------------------------
 
 
-def _mitigation(run: _Run) -> Fact | None:
-    """Return the last mitigation that worked."""
-    applied = run.timeline.of_kind(Kind.MITIGATION_APPLIED)
-    return next((f for f in reversed(applied) if f.data.get("ok")), None)
+def _applied(run: _Run) -> list[Fact]:
+    """Return the mitigations that were applied, in their order; a try that failed is none."""
+    return [f for f in run.timeline.of_kind(Kind.MITIGATION_APPLIED) if f.data.get("ok")]
 
 
-def _fix_of_run(run: _Run) -> FixStep | None:
-    """Return the runbook's step behind the mitigation that worked; None where it has none."""
-    applied = _mitigation(run)
-    if applied is None:
-        return None
-    named = str(_detail(run.finding("mitigate")).get("runbook_step") or "")
-    fixes = run.runbook.fixes
-    by_name = (f for f in fixes if f.mitigation and f.mitigation.name == applied.data.get("name"))
-    return next((f for f in fixes if f.id == named), None) or next(by_name, None)
+def _fix_of(run: _Run, applied: Fact) -> FixStep | None:
+    """Return the runbook's step that calls the mitigation that was applied; None: none does.
+
+    Of several that do, the one the responder named when choosing it.
+    """
+    fixes = [
+        f
+        for f in run.runbook.fixes
+        if f.mitigation is not None and f.mitigation.name == applied.data.get("name")
+    ]
+    named = {
+        _detail(f).get("runbook_step")
+        for f in run.timeline.of_kind(Kind.FINDING)
+        if f.data.get("step") == "mitigate" and f.happened_at <= applied.happened_at
+    }
+    return next((f for f in fixes if f.id in named), None) or next(iter(fixes), None)
+
+
+def _fix_that_helped(run: _Run) -> tuple[Fact | None, FixStep | None]:
+    """Return the mitigation that the alert cleared by, and the runbook's step for it."""
+    applied = next((f for f in reversed(_applied(run)) if _cleared_by(run, f)), None)
+    return (applied, _fix_of(run, applied)) if applied is not None else (None, None)
 
 
 def _exercised(run: _Run) -> list[Task]:
-    """Return the task to note at the fix that it was exercised, when, and how fast it worked."""
-    applied, fix, day = _mitigation(run), _fix_of_run(run), run.day
-    if applied is None or fix is None or day is None:
-        return []
-    page = run.timeline.first(Kind.PAGE_RECEIVED)
-    cleared = _cleared_by(run, applied)
-    note = f"Last exercised {day.isoformat()}:"
-    if page is not None:
+    """Return the tasks to note at each fix that was applied when it was, and what came of it."""
+    latest = {fix.id: (fix, f) for f in _applied(run) if (fix := _fix_of(run, f)) is not None}
+    return [task for fix, f in latest.values() for task in _exercised_at(run, fix, f)]
+
+
+def _exercised_at(run: _Run, fix: FixStep, applied: Fact) -> list[Task]:
+    page, cleared = run.timeline.first(Kind.PAGE_RECEIVED), _cleared_by(run, applied)
+    clauses = []
+    if page is not None and page.happened_at <= applied.happened_at:
         took = (applied.happened_at - page.happened_at).total_seconds()
-        note += f" applied {seconds(round(took))} after the page,"
-    if cleared is None:
-        note += " the alert did not clear by it."
+        clauses.append(f"applied {seconds(round(took))} after the page")
     else:
+        page = None
+    gone = _outlasted(run, applied)
+    if cleared is not None:
         took = round((cleared.happened_at - applied.happened_at).total_seconds())
-        note += f" alert cleared {both_times(took, run.result.time_scale)} later."
+        clauses.append(f"alert cleared {both_times(took, run.result.time_scale)} later")
+    elif gone is not None:
+        clauses.append("the alert had not cleared when the fault was taken out")
+    note = f"Last exercised {applied.happened_at.date().isoformat()}"
+    note += f": {', '.join(clauses)}." if clauses else "."
     after = amendment.exercised(run.runbook.text, fix, note)
     if after == run.runbook.text:
         return []
     title = f"Record at {fix.id} when it was last exercised and how long it took"
-    return [run.task(TaskKind.EXERCISED, title, page, applied, cleared, after=after)]
+    return [run.task(TaskKind.EXERCISED, title, page, applied, cleared or gone, after=after)]
 
 
 def _cleared_by(run: _Run, applied: Fact) -> Fact | None:
-    """Return the fact that the alert cleared while the fault was still in place.
+    """Return the fact that the alert cleared by this mitigation; None where that is not known.
 
-    None where the end of the fault cleared it, or nothing did. Tickets do not count: their windows
-    are days long and hold on to what is over.
+    Its last branch cleared after the mitigation and before the fault was gone, nothing else was
+    applied between the two, and the burn rate does not say that it did not help.
     """
-    pages = [
+    cleared = run.incident.cleared
+    if cleared is None or cleared.happened_at < applied.happened_at:
+        return None
+    gone = _gone_after(run, applied)
+    others = (
         f
-        for f in run.timeline.of_kind(Kind.ALERT_RESOLVED)
-        if f.data.get("severity", "page") == "page"
-        and f.data.get("slo", run.scenario.spec.slo) == run.scenario.spec.slo
-    ]
-    resolved = pages[-1] if pages else None
-    gone = run.timeline.first(Kind.FAULT_RECOVERED)
-    if resolved is None or resolved.happened_at < applied.happened_at:
+        for f in _applied(run)
+        if f.id != applied.id and applied.happened_at <= f.happened_at <= cleared.happened_at
+    )
+    effect = next(
+        (e.effect for e in run.result.mitigations if e.evidence[:1] == (applied.id,)),
+        Effect.UNKNOWN,
+    )
+    in_vain = effect in (Effect.DOES_NOT_HELP, Effect.MAKES_WORSE)
+    if in_vain or any(others) or (gone is not None and gone.happened_at < cleared.happened_at):
         return None
-    if gone is not None and gone.happened_at < resolved.happened_at:
+    return cleared
+
+
+def _gone_after(run: _Run, applied: Fact) -> Fact | None:
+    """Return when the fault was taken out, by anything but a mitigation such as a rollback."""
+    ends = run.timeline.of_kind(Kind.FAULT_RECOVERED)
+    taken_out = (f for f in ends if f.data.get("by") != "mitigation")
+    return next((f for f in taken_out if f.happened_at >= applied.happened_at), None)
+
+
+def _outlasted(run: _Run, applied: Fact) -> Fact | None:
+    """Return the end of a fault that the alert outlasted, from the mitigation on; None: it did not.
+
+    It is known to have fired before the mitigation, and not known to have cleared until the end.
+    """
+    gone, cleared = _gone_after(run, applied), run.incident.cleared
+    fired = [f for f in run.incident.firings if f.happened_at <= applied.happened_at]
+    if gone is None or not fired or run.incident.blind_at(gone.happened_at) is not None:
         return None
-    return resolved
+    return gone if cleared is None or cleared.happened_at > gone.happened_at else None
 
 
 def _ownership(run: _Run) -> list[Task]:

@@ -97,6 +97,18 @@ def test_a_run_without_a_mitigation_says_so(
     assert "No mitigation worked." in text
 
 
+def test_what_was_applied_after_the_mitigation_that_counted_is_not_credited(
+    result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo
+) -> None:
+    (counted,) = timeline.of_kind(Kind.MITIGATION_APPLIED)
+    drained = replace(counted, id="late", data={**counted.data, "name": "drain-region"})
+
+    text = draft(result, Timeline.of([*timeline, drained]), scenario, slo)
+
+    assert "`failover-db` (region eu-west) was applied at" in text
+    assert "drain-region` (region eu-west) was applied at" not in text
+
+
 def test_an_empty_run_still_gives_a_draft(scenario: Scenario, slo: Slo) -> None:
     text = draft(run_result(), Timeline(), scenario, slo)
 

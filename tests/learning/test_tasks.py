@@ -218,7 +218,7 @@ def test_an_alert_that_cleared_with_the_fault_is_not_credited_to_the_fix(
 
     task = only(tasks(runbook_text, timeline=Timeline.of(map(late, timeline))), "exercised")
 
-    assert "the alert did not clear by it" in task.patch
+    assert "the alert had not cleared when the fault was taken out" in task.patch
 
 
 def test_an_overdue_review_is_a_task_whose_patch_sets_the_date(
