@@ -25,7 +25,7 @@ from gameday.http.guard import PROMETHEUS_READS
 from gameday.process import ProcessId
 from gameday.sandbox import document, state
 from gameday.sandbox.guard import TokenGuard
-from gameday.sandbox.supervisor import ledger
+from gameday.sandbox.supervisor import ledger, logs
 from gameday.sandbox.supervisor.control import create_app
 from gameday.sandbox.supervisor.gate import ReadingGate
 from gameday.sandbox.supervisor.layout import Layout
@@ -67,6 +67,7 @@ async def supervise(folder: Path, *, time_scale: float, rate: float) -> int:
     servers += [_server(gate.app(), where, f"{name}-gate") for name, gate in gates.items()]
     waiting = asyncio.create_task(told.wait())
     starting = asyncio.create_task(plant.start())
+    bounding = asyncio.create_task(logs.bound_for_ever(folder / "logs"))
     serving = [asyncio.create_task(server.serve()) for server in servers]
     try:
         await asyncio.wait({waiting, starting}, return_when=asyncio.FIRST_COMPLETED)
@@ -93,6 +94,7 @@ async def supervise(folder: Path, *, time_scale: float, rate: float) -> int:
         for gate in gates.values():
             await gate.close()
         waiting.cancel()
+        bounding.cancel()
 
 
 def _server(app: Any, where: Layout, name: str, *, is_readable: bool = True) -> _Server:

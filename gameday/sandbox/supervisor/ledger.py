@@ -1,6 +1,6 @@
 """The list of processes a sandbox started, so that `down` finds them after any crash.
 
-An append-only file beside the state: one line per process, written right after its start. Number
+A file beside the state: one line per process, written right after its start. Number
 and birth together tell a process from a later one with the same number. Besides, every process of
 a sandbox carries the sandbox's folder in its environment, for one that died between the two.
 """
@@ -19,6 +19,10 @@ from gameday.process import ProcessId
 FILE_NAME = "processes.jsonl"
 MARK = "GAMEDAY_SANDBOX_FOLDER"
 
+LARGEST = 250_000
+"""Bytes of the list: what died is struck from it then. A component that cannot start is started
+every few seconds for as long as the sandbox is up."""
+
 
 def record(folder: Path, name: str, pid: int) -> ProcessId | None:
     """Append a process and return which it is; None where it is gone already."""
@@ -26,7 +30,27 @@ def record(folder: Path, name: str, pid: int) -> ProcessId | None:
     if process is not None:
         with (folder / FILE_NAME).open("a", encoding="utf-8") as ledger:
             ledger.write(json.dumps({"name": name} | process.to_json()) + "\n")
+            size = ledger.tell()
+        if size > LARGEST:
+            _strike(folder / FILE_NAME)
     return process
+
+
+def _strike(path: Path) -> None:
+    """Strike from the list what is gone; of each component the last stays."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    last: dict[str, str] = {}
+    running = set()
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError):
+            entry = json.loads(line)
+            last[entry["name"]] = line
+            if not ProcessId.from_json(entry).is_gone:
+                running.add(line)
+    wanted = running | set(last.values())
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text("".join(line for line in lines if line in wanted), encoding="utf-8")
+    fresh.replace(path)
 
 
 def latest(folder: Path, name: str) -> ProcessId | None:
