@@ -187,6 +187,28 @@ class Expect(Noun):
     recovered: Recovered = Recovered()
 
 
+class Targets(Noun):
+    """By when, counted from the page, each phase of the response is due; None: as the loop has it.
+
+    They are not compressed with the alert windows: people are as slow on a fast target.
+    """
+
+    acked: PositiveDuration | None = None
+    red: PositiveDuration | None = None
+    trace: PositiveDuration | None = None
+    profile: PositiveDuration | None = None
+    blame: PositiveDuration | None = None
+    mitigated: PositiveDuration | None = None
+    """When the mitigation is started; when the alert must have cleared says ``recovered``."""
+    postmortem: PositiveDuration | None = None
+
+    @property
+    def stated(self) -> dict[str, timedelta]:
+        """Return those the scenario sets, by the name of their phase."""
+        said = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: due for name, due in said.items() if due is not None}
+
+
 def kind_of(system: object) -> TargetKind:
     """Return which kind of target a system's name means: one of the shops, or a document's."""
     shops = (TargetKind.SANDBOX, TargetKind.KUBERNETES)
@@ -207,6 +229,7 @@ class ScenarioSpec(Noun):
     blast_radius: BlastRadius = BlastRadius()
     abort: tuple[AbortRule, ...] = ()
     expect: Expect = Expect()
+    targets: Targets = Targets()
     responder: ResponderKind = ResponderKind.BOT
     runbook: str | None = None
     rubric: str = "default"

@@ -46,6 +46,9 @@ def test_a_scenario_is_read_with_durations_ratios_and_silence() -> None:
     assert timedelta(seconds=45) == full.spec.expect.alert.within
     assert ResponderKind.NONE == full.spec.responder
     assert HERE / "good/scenario-full.yaml" == full.path
+    assert {"acked": timedelta(minutes=5), "mitigated": timedelta(minutes=20)} == (
+        full.spec.targets.stated
+    )
     assert silent.spec.expect.alert is None
 
 

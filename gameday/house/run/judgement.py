@@ -181,7 +181,7 @@ def judge(
     slo = documents.read_slo(scenario.spec.slo)
     rubric = rubric_of(documents.rubric)
     expected = expectation(scenario, slo, documents.read_runbook())
-    card = judge_timeline(timeline, expected, rubric)
+    card = judge_timeline(timeline, expected, rubric, targets=scenario.spec.targets.stated)
     started = timeline.first(Kind.RUN_STARTED)
     begun = dict(started.data) if started else {}
     result = RunResult(

@@ -71,6 +71,21 @@ def test_a_golden_timeline_is_told_apart_by_the_rubric_of_today(documents: Docum
     assert (66.25, 70.0) == (found.response.points, found.response.max)
 
 
+def test_the_targets_of_people_are_the_scenarios_and_the_loops_where_it_sets_none(
+    documents: Documents,
+) -> None:
+    strict = documents.scenario + "  targets: {acked: 250ms}\n"
+
+    found = judge(RUN, golden("slow-db-v2"), replace(documents, scenario=strict))
+
+    assert (0.25, 180.0) == (
+        found.phases["acked"].target_seconds,
+        found.phases["mitigated"].target_seconds,
+    )
+    acked = next(line for line in found.score.lines if line.criterion == "acked")
+    assert (2.5, "0.2 s late, which leaves 50% of the points") == (acked.points, acked.reason)
+
+
 @pytest.mark.parametrize(
     ("facts", "verdict"),
     [
