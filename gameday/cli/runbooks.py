@@ -28,6 +28,9 @@ def lint(
         "", metavar="URL", help="Prometheus that should have the metrics of their queries."
     ),
     system: str = typer.Option("", metavar="NAME", help="The same, as this system's file has it."),
+    online: bool = typer.Option(
+        False, "--online", help="Visit the addresses on the web that they link to."
+    ),
     json: bool = typer.Option(False, "--json", help="Print the flaws as JSON."),
 ) -> int:
     """Say what in runbooks would let a reader down, with file, line and what to do.
@@ -39,6 +42,7 @@ def lint(
     from datetime import UTC
 
     from gameday.drivers.bash import Bash
+    from gameday.drivers.web_links import WebLinks
     from gameday.house.runbooks.linting import Linted, linted
     from gameday.house.runbooks.prometheus import prometheus_asked
     from gameday.house.runbooks.shelf import Shelf, shelf_of
@@ -46,7 +50,8 @@ def lint(
     async def looked(shelf: Shelf) -> Linted:
         asked = await prometheus_asked(prometheus, system)
         today = datetime.now(UTC).date()
-        return await linted(shelf, today=today, bash=Bash(), prometheus=asked)
+        web = WebLinks() if online else None
+        return await linted(shelf, today=today, bash=Bash(), prometheus=asked, web=web)
 
     shelf = shelf_of(paths or [FOLDER])
     found = asyncio.run(looked(shelf))

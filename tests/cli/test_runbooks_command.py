@@ -53,7 +53,10 @@ def test_a_flaw_is_told_with_file_line_kind_and_what_to_do(
         " (read it, then `gameday runbooks review --done down`)",
         f"{path}:10: link: other.md leads nowhere: there is no such file (correct the path)",
     ] == said.out.splitlines()
-    assert "not looked at: addresses on the web, 1\n1 runbook, 2 flaws\n" == said.err
+    assert (
+        "not looked at: addresses on the web, 1: --online visits them\n1 runbook, 2 flaws\n"
+        == said.err
+    )
 
 
 def test_as_json_a_program_gets_the_same(

@@ -8,9 +8,11 @@ from datetime import date
 from pathlib import Path
 
 from gameday.drivers.bash import Bash
+from gameday.drivers.web_links import WebLinks
 from gameday.errors import PermanentDriverError, SpecError
 from gameday.house.runbooks.prometheus import AskedPrometheus
 from gameday.house.runbooks.shelf import Shelf
+from gameday.http.address import is_loopback
 from gameday.learning.flaw import Flaw, FlawKind
 from gameday.learning.lint import Seen, flaws_in
 from gameday.learning.runbook_code import Script, ShellFault, metrics_of, scripts_of
@@ -35,13 +37,19 @@ class Linted:
 
 
 async def linted(
-    shelf: Shelf, *, today: date, bash: Bash, prometheus: AskedPrometheus | None = None
+    shelf: Shelf,
+    *,
+    today: date,
+    bash: Bash,
+    prometheus: AskedPrometheus | None = None,
+    web: WebLinks | None = None,
 ) -> Linted:
     """Return every flaw of the runbooks and rules of a shelf.
 
     Args:
         prometheus: where the metrics of their queries are to be; its own alerting rules are judged
             as well.
+        web: visits the addresses they link to; None: they are not looked at.
 
     Raises:
         DriverError: Prometheus does not answer.
@@ -59,11 +67,10 @@ async def linted(
         unseen.append(
             f"metrics of queries, {len(metrics)}: --prometheus URL or --system NAME asks for them"
         )
-    addresses = {to for page in shelf.pages for to in addresses_of(page)}
-    if addresses:
-        unseen.append(f"addresses on the web, {len(addresses)}")
+    dead = await _dead(shelf, web, unseen)
     seen = Seen(
         places=places,
+        dead=dead,
         faults=faults,
         lacking=lacking,
         prometheus=prometheus.name if prometheus is not None else "",
@@ -92,6 +99,20 @@ def _place(path: Path) -> LinkedFile:
         return LinkedFile(exists=True, anchors=contents_of(read_text(path)).anchors)
     except (OSError, ValueError, SpecError):  # there, but nothing that can be read
         return LinkedFile(exists=True)
+
+
+async def _dead(shelf: Shelf, web: WebLinks | None, unseen: list[str]) -> Mapping[str, str]:
+    """Return the addresses that lead nowhere, each with why."""
+    addresses = list(dict.fromkeys(to for page in shelf.pages for to in addresses_of(page)))
+    # What a command opens a way to is there only while somebody runs it.
+    addresses = [to for to in addresses if not is_loopback(to)]
+    if web is None:
+        if addresses:
+            unseen.append(f"addresses on the web, {len(addresses)}: --online visits them")
+        return {}
+    found = await web.visit(addresses)
+    unseen += [f"{to}: {link.unknown}" for to, link in found.items() if link.unknown]
+    return {to: link.dead for to, link in found.items() if link.dead}
 
 
 def _faults(shelf: Shelf, bash: Bash, unseen: list[str]) -> Mapping[Script, ShellFault]:
