@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gameday.diagnosis.links import Dashboard
-from gameday.diagnosis.red import RedReading, Signal, read
+from gameday.diagnosis.red import SLOW, BurnSpan, RedReading, Signal, read
 from gameday.model.signals import Series
 
 STEP = timedelta(seconds=1)
@@ -27,17 +27,18 @@ class DrawnDashboard:
 
 
 async def drawn(
-    draw: Draw, dashboard: Dashboard, *, since: datetime, until: datetime, window: timedelta
+    draw: Draw, dashboard: Dashboard, *, span: BurnSpan, now: datetime, limit: timedelta = SLOW
 ) -> DrawnDashboard:
-    """Return the dashboard drawn over a span, with what it shows.
+    """Return the dashboard drawn up to now, with what it shows.
 
     Args:
-        window: the burn window, in real time.
+        limit: from which duration on users are let down.
     """
-    first = await _drawn(draw, dashboard, since, until, window)
-    if {"errors", "duration"} & set(first.reading.moved()):
+    first = await _drawn(draw, dashboard, span, now, limit)
+    if first.reading.is_plain(limit):
         return first
-    # A small share of slow requests hides below the quantile drawn: turn it up.
+    # A small share of slow requests hides below the quantile drawn, and what a neighbour feels of
+    # them does not: turn it up.
     sharper = Dashboard(
         dashboard.base,
         {
@@ -47,18 +48,20 @@ async def drawn(
     )
     if sharper == dashboard:
         return first
-    closer = await _drawn(draw, sharper, since, until, window)
-    return closer if closer.reading.movements else first
+    closer = await _drawn(draw, sharper, span, now, limit)
+    if closer.reading.is_plain(limit):
+        return closer
+    return first if first.reading.movements or not closer.reading.movements else closer
 
 
 async def _drawn(
-    draw: Draw, dashboard: Dashboard, since: datetime, until: datetime, window: timedelta
+    draw: Draw, dashboard: Dashboard, span: BurnSpan, now: datetime, limit: timedelta
 ) -> DrawnDashboard:
-    step = max(STEP, (until - since) / MOST_POINTS)
+    step = max(STEP, (now - span.since) / MOST_POINTS)
     panels = {
-        signal: await draw(expression, since, until, step)
+        signal: await draw(expression, span.since, now, step)
         for signal, expression in dashboard.expressions.items()
     }
-    short_window = min(dashboard.rate_window() or window / 12, window / 12)
-    reading = read(panels, since=since, now=until, short_window=short_window)
+    short_window = min(dashboard.rate_window() or span.window / 12, span.window / 12)
+    reading = read(panels, span=span, now=now, short_window=short_window, limit=limit)
     return DrawnDashboard(dashboard, panels, reading)

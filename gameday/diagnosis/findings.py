@@ -49,11 +49,18 @@ def red(reading: RedReading) -> Finding:
     missing = f"; no data of {_listed(reading.unmeasured)}" if reading.unmeasured else ""
     if leading is None:
         still = [signal.value for signal in Signal if signal not in reading.unmeasured]
-        none = "neither rate, errors nor duration moved"
+        none = "neither rate, errors nor duration left its quiet level plainly"
         if reading.unmeasured:
-            none = f"{_listed(still)} did not move{missing}"
-        return Finding(step=Step.RED, summary=none, detail=detail)
-    where = reading.region() or "every region"
+            none = f"{_listed(still)} did not plainly leave the quiet level{missing}"
+        return unknown(Step.RED, none)
+    where = reading.region() or (
+        "every region"
+        if set(reading.affected()) == set(reading.regions)
+        else _listed(reading.affected())
+    )
+    if reading.unclear:
+        where += f", perhaps in {_listed(reading.unclear)}"
+        detail["unclear"] = list(reading.unclear)
     levels = "; ".join(
         f"{m.signal} {m.region} {m.text()}".replace("  ", " ") for m in reading.movements
     )

@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from math import isfinite
 from statistics import median
 
-from gameday.model.page import RedShape
+from gameday.diagnosis.excursion import FEWEST, Excursion, excursion
+from gameday.model.page import Page, RedShape
 from gameday.model.signals import Series
 from scoring.red import (
     MAD_TO_DEVIATION,
     NOISE_WIDTH,
     Red,
     Samples,
+    Shape,
     classify_shape,
     moved,
-    onset,
 )
+from scoring.red import onset as find_onset
 
 ORDER = ("rate", "errors", "duration")
 
-REGION_SHARE = 0.25
-"""A region is affected when its excursion is at least this share of the worst region's.
+SLOW = timedelta(milliseconds=100)
+"""From which duration on users are let down, where nobody said."""
 
-On one machine a trouble in one region is felt a little in the other, through the processor.
-"""
+SAME_SHARE = 0.5
+"""From this share of the worst region's excursion on, a region has the same trouble."""
+
+FELT_SHARE = 0.1
+"""Up to this share of it, a region only feels the other one's."""
+
+MOST_FAIL = 0.5
+"""From this error ratio on it is no odd request that failed, however short it has lasted."""
+
+LATEST = 2
+"""How many short windows after the page what it is about is still looked for."""
+
+SHORTEST = timedelta(seconds=12)
+"""The burn window of a page that names none, at least."""
 
 
 class Signal(StrEnum):
@@ -37,19 +52,49 @@ class Signal(StrEnum):
     DURATION = "duration"
 
 
+LEAST = {Signal.ERRORS: 0.01, Signal.DURATION: 0.005}
+"""By how much errors and duration leave their quiet level at least: a ratio, and seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class BurnSpan:
+    """The time that a dashboard is drawn and read by.
+
+    Attributes:
+        since: from when on it is drawn; burn_from: where the burn window begins, before which all
+            was quiet as far as this page goes; paged_at: when the page came.
+    """
+
+    since: datetime
+    burn_from: datetime
+    paged_at: datetime
+
+    @classmethod
+    def of(cls, page: Page) -> BurnSpan:
+        """Return the span of a page, with half a burn window of the time before it."""
+        window = max(page.burn_until - page.burn_from, SHORTEST)
+        return cls(page.burn_from - window / 2, page.burn_from, page.burn_until)
+
+    @property
+    def window(self) -> timedelta:
+        """The burn window."""
+        return max(self.paged_at - self.burn_from, SHORTEST)
+
+
 @dataclass(frozen=True, slots=True)
 class Movement:
     """One signal in one region that left its quiet level.
 
     Attributes:
         before: quiet level; after: level since the onset. Requests per second, ratio or seconds.
+        onset: when it left the quiet level; None: it came and went, and that cannot be told.
     """
 
     signal: str
     region: str
     before: float
     after: float
-    onset: datetime
+    onset: datetime | None
     shape: RedShape
 
     def text(self) -> str:
@@ -71,11 +116,13 @@ class RedReading:
         movements: the signals that moved, worst region first within each signal.
         regions: every region with traffic, in order.
         unmeasured: the signals of which there is no data, in order.
+        unclear: regions of which it cannot be told whether they have the same trouble, in order.
     """
 
     movements: tuple[Movement, ...]
     regions: tuple[str, ...]
     unmeasured: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
 
     def moved(self) -> tuple[str, ...]:
         """Return which of rate, errors, duration moved, in this order."""
@@ -105,9 +152,14 @@ class RedReading:
         return known[0] if known else RedShape.UNKNOWN
 
     def onset(self) -> datetime | None:
-        """Return when the first of errors and duration left its quiet level; else the rate."""
+        """Return when the first of errors and duration left its quiet level; else the rate.
+
+        None where nothing moved, and where one of them came and went.
+        """
         loud = [m.onset for m in self.movements if m.signal != "rate"]
-        return min(loud or [m.onset for m in self.movements], default=None)
+        found = loud or [m.onset for m in self.movements]
+        known = [onset for onset in found if onset is not None]
+        return min(known) if known and len(known) == len(found) else None
 
     def affected(self) -> tuple[str, ...]:
         """Return the regions that are affected, in order."""
@@ -115,52 +167,195 @@ class RedReading:
         return tuple(sorted({m.region for m in loud}))
 
     def region(self) -> str | None:
-        """Return the one region affected; None where all are, or none."""
+        """Return the one region affected; None where several are, or none, or it is unclear."""
         affected = self.affected()
-        return affected[0] if len(affected) == 1 and len(self.regions) > 1 else None
+        is_one = len(affected) == 1 and len(self.regions) > 1 and not self.unclear
+        return affected[0] if is_one else None
 
 
 def read(
     drawn: Mapping[Signal, Sequence[Series]],
     *,
-    since: datetime,
+    span: BurnSpan,
     now: datetime,
     short_window: timedelta,
+    limit: timedelta = SLOW,
 ) -> RedReading:
-    """Return what moved, region by region.
+    """Return what moved, region by region, by the page: whatever is done later changes nothing.
+
+    A page is about what burns when it comes. So the quiet level is that of the time before, and
+    what is read is what left it by the page; of a page that comes before the rates show anything,
+    by two short windows after it. A region that is drained then, or mends, or gets all the load of
+    another one, is not taken for the trouble.
 
     A series that begins in the span belongs to a service that was only just started: until its
     rates have filled up, they tell of the start and not of trouble, and are left out.
 
     Args:
         drawn: the series of each signal that is measured; labels ``region`` and ``code`` are used.
-        since: from when on was drawn.
-        now: instant of reading; shapes are as of then.
+        span: from when on was drawn, and when the page came.
+        now: instant of reading; later samples are not looked at.
         short_window: short window of the alert, in real time.
+        limit: from which duration on users are let down.
     """
-    by_signal = {
+    signals = {
         Signal.RATE: _summed(drawn, Signal.RATE),
         Signal.ERRORS: _errors(drawn),
         Signal.DURATION: _summed(drawn, Signal.DURATION, worst=True),
     }
-    regions = tuple(sorted({r for found in by_signal.values() for r in found}))
-    movements: list[Movement] = []
-    for signal, found in by_signal.items():
-        seen = [
-            movement
-            for region in sorted(found)
-            if (
-                movement := _movement(
-                    signal, region, _warm(found[region], since, short_window), now, short_window
-                )
-            )
-        ]
-        worst = max((abs(m.after - m.before) for m in seen), default=0.0)
-        movements += sorted(
-            (m for m in seen if abs(m.after - m.before) >= REGION_SHARE * worst),
-            key=lambda m: (-abs(m.after - m.before), m.region),
+    regions = tuple(sorted({r for found in signals.values() for r in found}))
+    until = now.timestamp()
+    courses = {
+        signal: {
+            region: [
+                (t, v)
+                for t, v in _warm(samples, span.since, short_window)
+                if t <= until and isfinite(v)
+            ]
+            for region, samples in sorted(found.items())
+        }
+        for signal, found in signals.items()
+    }
+    unmeasured = tuple(s.value for s in _unmeasured(drawn))
+    found = RedReading((), regions, unmeasured)
+    for number in range(LATEST + 1):
+        by = min(span.paged_at + number * short_window, now)
+        found = replace(
+            _read_by(courses, span, by, now, short_window, limit),
+            regions=regions,
+            unmeasured=unmeasured,
         )
-    return RedReading(tuple(movements), regions, tuple(s.value for s in _unmeasured(drawn)))
+        if (found.is_plain(limit) and not found.unclear) or by == now:
+            break
+    return found
+
+
+def _read_by(
+    courses: Mapping[Signal, Mapping[str, Samples]],
+    span: BurnSpan,
+    by: datetime,
+    now: datetime,
+    short_window: timedelta,
+    limit: timedelta,
+) -> RedReading:
+    window = short_window.total_seconds()
+    loud: dict[Signal, dict[str, Excursion]] = {}
+    for signal in (Signal.ERRORS, Signal.DURATION):
+        for region, samples in courses[signal].items():
+            seen = excursion(
+                samples,
+                burn_from=span.burn_from.timestamp(),
+                by=by.timestamp(),
+                window=window,
+                least=LEAST[signal],
+            )
+            if seen and moved(_red(signal, seen.before), _red(signal, seen.after)):
+                loud.setdefault(signal, {})[region] = seen
+    affected, unclear = _hit(loud, limit)
+    movements = [
+        Movement(
+            signal.value,
+            region,
+            seen.before,
+            seen.after,
+            datetime.fromtimestamp(seen.onset, UTC) if seen.onset is not None else None,
+            _shape(courses[signal][region], seen, by, now, short_window),
+        )
+        for signal, found in loud.items()
+        for region, seen in found.items()
+        if region in affected
+    ]
+    onset = min((seen.began for found in loud.values() for seen in found.values()), default=None)
+    if onset is None or affected:
+        movements += [
+            movement
+            for region, samples in courses[Signal.RATE].items()
+            if onset is None or region in affected
+            if (movement := _rate(region, samples, onset, by, now, short_window))
+        ]
+    movements.sort(key=lambda m: (ORDER.index(m.signal), -abs(m.after - m.before), m.region))
+    return RedReading(tuple(movements), (), unclear=tuple(sorted(unclear)))
+
+
+def _hit(
+    loud: Mapping[Signal, Mapping[str, Excursion]], limit: timedelta
+) -> tuple[set[str], set[str]]:
+    """Return the regions whose users are let down, and those of which that cannot be told.
+
+    On one machine a trouble in one region is felt a little in the other, through the processor:
+    what stays within the promise there is no trouble, and what breaks it only just may be either.
+    """
+    affected: set[str] = set()
+    unclear: set[str] = set()
+    is_plain = Signal.ERRORS in loud or any(
+        seen.after >= limit.total_seconds() for seen in loud.get(Signal.DURATION, {}).values()
+    )
+    for signal in (Signal.ERRORS, Signal.DURATION):
+        found = loud.get(signal, {})
+        worst = max((seen.after - seen.before for seen in found.values()), default=0.0)
+        for region, seen in found.items():
+            share = (seen.after - seen.before) / worst
+            breaks = signal is Signal.ERRORS or seen.after >= limit.total_seconds() or not is_plain
+            is_second = signal is Signal.DURATION and Signal.ERRORS in loud
+            is_odd = seen.is_brief and not (signal is Signal.ERRORS and seen.after >= MOST_FAIL)
+            if is_odd or (is_second and breaks):
+                unclear.add(region)
+            elif breaks and share >= SAME_SHARE:
+                affected.add(region)
+            elif share >= (FELT_SHARE if breaks else SAME_SHARE) and not is_second:
+                unclear.add(region)
+    return affected, unclear - affected
+
+
+def _shape(
+    samples: Samples, seen: Excursion, by: datetime, now: datetime, short_window: timedelta
+) -> RedShape:
+    """Return the shape that was known by the page; where none was, the one that is known now."""
+    if seen.onset is None:
+        return RedShape.UNKNOWN
+    since = [(t, v) for t, v in samples if t >= seen.calm_from]
+    for at in (by, now):
+        shape = classify_shape(
+            since, onset=seen.onset, now=at.timestamp(), short_window=short_window
+        )
+        if shape is not Shape.UNKNOWN:
+            return RedShape(shape.value)
+    return RedShape.UNKNOWN
+
+
+def _rate(
+    region: str,
+    samples: Samples,
+    onset: float | None,
+    by: datetime,
+    now: datetime,
+    short_window: timedelta,
+) -> Movement | None:
+    """Return how the rate moved by the page: from what it was before the onset of the trouble.
+
+    Args:
+        onset: of errors and duration; None: neither moved, and the rate is read by itself.
+    """
+    seen = [(t, v) for t, v in samples if t <= by.timestamp()]
+    began = find_onset(seen) if onset is None else onset
+    if began is None:
+        return None
+    quiet = [v for t, v in seen if t < began]
+    # A rate over a window has not arrived before one window; and slow requests are counted late.
+    later = [v for t, v in seen if t >= began + short_window.total_seconds()]
+    if onset is None:
+        later = later or [v for t, v in seen if t >= began]
+    if len(later) < FEWEST or (len(quiet) < FEWEST and onset is not None):
+        return None
+    before, after = median(quiet) if quiet else 0.0, median(later)
+    noise = MAD_TO_DEVIATION * median(abs(v - before) for v in quiet) if quiet else 0.0
+    if abs(after - before) <= NOISE_WIDTH * noise:
+        return None
+    if not moved(_red(Signal.RATE, before), _red(Signal.RATE, after)):
+        return None
+    shape = classify_shape(seen, onset=began, now=by.timestamp(), short_window=short_window)
+    at = datetime.fromtimestamp(began, UTC)
+    return Movement(Signal.RATE.value, region, before, after, at, RedShape(shape.value))
 
 
 def _unmeasured(drawn: Mapping[Signal, Sequence[Series]]) -> Iterator[Signal]:
@@ -182,58 +377,6 @@ def _warm(samples: Samples, since: datetime, short_window: timedelta) -> Samples
     if begins < since.timestamp() + short_window.total_seconds():
         return samples
     return [(t, v) for t, v in samples if t >= begins + short_window.total_seconds()]
-
-
-def _movement(
-    signal: Signal, region: str, samples: Samples, now: datetime, short_window: timedelta
-) -> Movement | None:
-    if signal is not Signal.RATE:
-        samples = _latest(samples, short_window)
-    began = onset(samples)
-    if began is None:
-        return None
-    before = median(v for t, v in samples if t < began) if samples[0][0] < began else 0.0
-    later = sorted((v for t, v in samples if t >= began), key=lambda v: abs(v - before))
-    # The upper quarter: what a rate over a window has climbed to, and not how long it climbed.
-    after = later[(3 * len(later)) // 4]
-    if not moved(_red(signal, before), _red(signal, after)):
-        return None
-    shape = classify_shape(samples, onset=began, now=now.timestamp(), short_window=short_window)
-    return Movement(
-        signal.value,
-        region,
-        before,
-        after,
-        datetime.fromtimestamp(began, UTC),
-        RedShape(shape.value),
-    )
-
-
-def _latest(samples: Samples, short_window: timedelta) -> Samples:
-    """Return the samples from the last calm before the present trouble on; none where all is calm.
-
-    A page is about what burns now: what came and went before, a former incident or a restart, is
-    neither its onset nor its shape. Calm is two short windows near the quiet level, which is that
-    of the lower quarter, since errors and duration only ever rise.
-    """
-    values = sorted(v for _, v in samples)
-    quiet = values[len(values) // 4] if values else 0.0
-    lower = [abs(v - quiet) for v in values[: len(values) // 2 + 1]]
-    noise = MAD_TO_DEVIATION * median(lower) if lower else 0.0
-    limit = quiet + max(NOISE_WIDTH * noise, quiet / 2, 0.005)
-    patience = 2 * short_window.total_seconds()
-    start: float | None = None
-    calm: tuple[float, float] | None = None
-    for t, v in samples:
-        if v > limit:
-            start = None
-            continue
-        start = t if start is None else start
-        if t - start >= patience:
-            calm = (start, t)
-    if calm is None:
-        return samples
-    return [] if calm[1] == samples[-1][0] else [(t, v) for t, v in samples if t >= calm[0]]
 
 
 def _red(signal: Signal, value: float) -> Red:

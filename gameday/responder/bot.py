@@ -38,9 +38,6 @@ from gameday.spec.runbook import parse_runbook
 
 __all__ = ["Bot"]
 
-SLOW = timedelta(milliseconds=100)
-"""From when a trace is slow, where the link does not say."""
-
 TRIES = 3
 """How often a tool that does not answer is asked."""
 
@@ -111,16 +108,14 @@ class Bot:
                 Step.RED, "the RED link shows no expressions, or does not say what they draw"
             )
         case.dashboard = dashboard
-        window = page.burn_until - page.burn_from
-        since = page.burn_from - window / 2
         # The page may be younger than the rates drawn: look until something moved that users feel,
         # and once more after that, since not every region shows it in the same second.
         give_up = self._clock.elapsed() + RED_PATIENCE
         was_plain = False
         while True:
             now = self._clock.now()
-            dashboard, reading = await self._closest_reading(case, dashboard, since, now)
-            is_plain = reading.is_plain(SLOW)
+            dashboard, reading = await self._closest_reading(case, dashboard, now)
+            is_plain = reading.is_plain(red.SLOW)
             if (is_plain and was_plain) or self._clock.elapsed() >= give_up:
                 break
             was_plain = is_plain
@@ -129,7 +124,7 @@ class Bot:
         return findings.red(reading)
 
     async def _closest_reading(
-        self, case: Case, dashboard: Dashboard, since: datetime, now: datetime
+        self, case: Case, dashboard: Dashboard, now: datetime
     ) -> tuple[Dashboard, red.RedReading]:
         metrics = self._open_metrics(dashboard.base)
 
@@ -140,8 +135,7 @@ class Bot:
                 lambda: metrics.range(expression, since=since, until=until, step=step)
             )
 
-        window = case.page.burn_until - case.page.burn_from
-        found = await drawn(draw, dashboard, since=since, until=now, window=window)
+        found = await drawn(draw, dashboard, span=red.BurnSpan.of(case.page), now=now)
         return found.dashboard, found.reading
 
     # --- traces -----------------------------------------------------------------------------
@@ -180,10 +174,10 @@ class Bot:
             service=self._toolbox.at(link.base).names.to_ours(link.service or page.service),
             since=link.since or page.burn_from,
             onset=case.red.onset() if case.red else None,
-            slower=link.min_duration or SLOW,
+            slower=link.min_duration or red.SLOW,
             failures=case.red is None
             or "errors" in case.red.moved()
-            or not case.red.is_plain(SLOW),
+            or not case.red.is_plain(red.SLOW),
         )
         found = await self._patiently(lambda: sample(store, hunt, self._clock))
         suspect = accuse(found.bad, found.quiet)

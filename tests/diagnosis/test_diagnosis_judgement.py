@@ -226,7 +226,7 @@ def drawn(
 def reading(*of: tuple[red.Signal, list[Series]], start: float = 0) -> red.RedReading:
     return red.read(
         dict(of),
-        since=NOON - timedelta(seconds=start),
+        span=red.BurnSpan(NOON - timedelta(seconds=start), NOON, NOON + timedelta(seconds=60)),
         now=NOON + timedelta(seconds=60),
         short_window=timedelta(seconds=5),
     )

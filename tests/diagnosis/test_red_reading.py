@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gameday.diagnosis.findings import red
-from gameday.diagnosis.red import Signal, read
+from gameday.diagnosis.red import BurnSpan, Signal, read
 from gameday.model.signals import Sample, Series
 
 QUIET = 14
@@ -18,6 +18,13 @@ def series(values: list[float], region: str) -> Series:
         {"region": region},
         tuple(Sample(datetime.fromtimestamp(1000 + n, UTC), v) for n, v in enumerate(values)),
     )
+
+
+def span(paged: int) -> BurnSpan:
+    since, burn_from, paged_at = (
+        datetime.fromtimestamp(second, UTC) for second in (800, paged - 60, paged)
+    )
+    return BurnSpan(since, burn_from, paged_at)
 
 
 @pytest.mark.parametrize("seconds", [5, 8, 12, 15, 20])
@@ -32,7 +39,7 @@ def test_trouble_longer_than_the_quiet_before_it_is_still_trouble(seconds: int) 
 
     reading = read(
         drawn,
-        since=datetime.fromtimestamp(800, UTC),
+        span=span(1000 + len(failing)),
         now=datetime.fromtimestamp(1000 + len(failing), UTC),
         short_window=timedelta(seconds=5),
     )
@@ -51,14 +58,20 @@ TOLD = Series({**STEADY.labels, "code": "200"}, STEADY.samples)
     [
         (
             {Signal.RATE: [STEADY], Signal.ERRORS: [], Signal.DURATION: [STEADY]},
-            "neither rate, errors nor duration moved",
+            "unknown: neither rate, errors nor duration left its quiet level plainly",
         ),
         # Statuses tell of errors as well; a rate that does not tell them apart knows nothing.
-        ({Signal.RATE: [TOLD]}, "rate and errors did not move; no data of duration"),
-        ({Signal.RATE: [STEADY]}, "rate did not move; no data of errors and duration"),
+        (
+            {Signal.RATE: [TOLD]},
+            "unknown: rate and errors did not plainly leave the quiet level; no data of duration",
+        ),
+        (
+            {Signal.RATE: [STEADY]},
+            "unknown: rate did not plainly leave the quiet level; no data of errors and duration",
+        ),
         (
             {Signal.RATE: [STEADY], Signal.ERRORS: [], Signal.DURATION: []},
-            "rate and errors did not move; no data of duration",
+            "unknown: rate and errors did not plainly leave the quiet level; no data of duration",
         ),
         (
             {Signal.RATE: [], Signal.ERRORS: [], Signal.DURATION: []},
@@ -71,7 +84,7 @@ def test_a_signal_without_data_is_not_said_to_be_still(
 ) -> None:
     reading = read(
         drawn,
-        since=datetime.fromtimestamp(800, UTC),
+        span=span(1030),
         now=datetime.fromtimestamp(1030, UTC),
         short_window=timedelta(seconds=5),
     )

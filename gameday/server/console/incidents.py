@@ -87,7 +87,7 @@ class EngineIncidents:
             window=told.labels.get("long_window", ""),
             burn_rate=_burn_rate(state.events),
             remarks=told.remarks,
-            burn_from=state.starts_at - window,
+            burn_from=min(state.starts_at, state.paged_at) - window,
             short=max(SHORTEST, min(window, HOUR / scale) / 12),
             slower=self._lookup.slower(state.slo),
             acked_at=state.acked_at,

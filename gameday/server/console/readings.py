@@ -22,6 +22,7 @@ from gameday.diagnosis.dashboard import DrawnDashboard, drawn
 from gameday.diagnosis.graph_reading import read_graph
 from gameday.diagnosis.instruments import Instruments
 from gameday.diagnosis.links import Dashboard
+from gameday.diagnosis.red import SLOW, BurnSpan
 from gameday.diagnosis.sampling import Hunt, TraceSample, look
 from gameday.diagnosis.suspicion import accuse
 from gameday.errors import DriverError
@@ -38,9 +39,6 @@ FRESH = timedelta(seconds=2)
 
 KEPT = 50
 """Incidents whose readings are kept."""
-
-SLOW = timedelta(milliseconds=100)
-"""From when a trace is slow, where the SLO does not say."""
 
 T = TypeVar("T")
 
@@ -234,16 +232,15 @@ class Readings:
         ) -> Sequence[Series]:
             return await metrics.range(expression, since=since, until=until, step=step)
 
-        window = max(view.paged_at - view.burn_since, timedelta(seconds=12))
         found = await drawn(
             draw,
             Dashboard("", self._of.red.of(view.service, window=view.short)),
-            since=view.burn_since - window / 2,
-            until=self._now(),
-            window=window,
+            span=BurnSpan.of(case.page),
+            now=self._now(),
+            limit=view.slower or SLOW,
         )
         case.dashboard, case.red = found.dashboard, found.reading
-        return RedPanel(found, findings.red(found.reading), case.onset())
+        return RedPanel(found, findings.red(found.reading), found.reading.onset())
 
     async def _graph(self, view: View, case: Case) -> TracePanel:
         """Return what the calls between services tell, where nobody traces them."""
