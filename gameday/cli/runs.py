@@ -70,6 +70,7 @@ def show(
     json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     """Show the scorecard of a run."""
+    from gameday.house.run.earlier import earlier_runs
     from gameday.house.run.judgement import result_of
     from gameday.house.run.opening import open_store
 
@@ -77,6 +78,7 @@ def show(
         found = store.find(run)
         result = result_of(store, found)
         facts = store.facts(found)
+        earlier = earlier_runs(store, result) if result is not None else None
     if json:
         judged = result.to_json() if result else {"run": found}
         print_json({**judged, "facts": [f.to_json() for f in facts]})
@@ -85,6 +87,9 @@ def show(
         say(f"run {found} never ended; here is what it recorded")
     else:
         print_result(result)
+        if earlier is not None and result.score.system is not None:
+            print_change("Since the last run", earlier.last, result)
+            print_change("Beside the bot, as a yardstick only", earlier.bot, result)
     if timeline or result is None:
         print_table(
             ("at (UTC)", "source", "fact", "subject"),
@@ -218,3 +223,12 @@ def print_result(result: RunResult) -> None:
     if result.recovery.open:
         left = result.recovery.open
         say(f"{left} faults are still in place: `gameday recover {result.run}`")
+
+
+def print_change(title: str, before: RunResult | None, now: RunResult) -> None:
+    """Print how a run did beside an earlier one; nothing where there is none."""
+    from gameday.report.numbers import change_in_words
+
+    if before is not None:
+        rows = change_in_words(before, now)
+        print_table((f"{title} ({before.run})", "then → now"), rows, empty="")

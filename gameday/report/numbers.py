@@ -90,6 +90,23 @@ def effects_in_words(result: RunResult) -> Sequence[tuple[str, str]]:
     return [(one.name + _called(one), _effect(one)) for one in result.mitigations]
 
 
+def change_in_words(before: RunResult, now: RunResult) -> Sequence[tuple[str, str]]:
+    """Return what became of an earlier run's numbers and times: ``34 % → 86 %``."""
+    then = {**_percents(before), **dict(response_in_words(before))}
+    found = {**_percents(now), **dict(response_in_words(now))}
+    return [(name, f"{then.get(name, NOTHING)} → {value}") for name, value in found.items()]
+
+
+def _percents(result: RunResult) -> Mapping[str, str]:
+    halves = {Half.SYSTEM: result.score.system, Half.RESPONSE: result.score.response}
+    return {
+        half.capitalize(): NOTHING
+        if number is None or number.percent is None
+        else f"{figure(number.percent)} %"
+        for half, number in halves.items()
+    }
+
+
 def _called(one: MitigationEffect) -> str:
     if not one.parameters:
         return ""

@@ -11,6 +11,7 @@ from slow_db_run import START
 
 from gameday.model.result import RunResult
 from gameday.report.numbers import (
+    change_in_words,
     effects_in_words,
     percentages,
     response_in_words,
@@ -148,3 +149,12 @@ def test_every_medium_tells_what_was_done(result: RunResult) -> None:
     for text in (markdown(found), html(found, Timeline()), shown(found)):
         assert "First right finding" in text
         assert "makes it worse: burn rate 50 before, 100 after" in text
+
+
+def test_a_run_is_told_beside_an_earlier_one(result: RunResult) -> None:
+    before = replace(with_halves(result), response=None)
+
+    found = dict(change_in_words(before, answered(result)))
+
+    assert ("100 % → 100 %", "— → 86.2 %") == (found["System"], found["Response"])
+    assert "— → 20 s after the page" == found["Acknowledged"]
