@@ -148,6 +148,9 @@ def recover(
     context: str | None = typer.Option(
         None, "--context", help="With --strays: in the cluster of this kubeconfig context instead."
     ),
+    system: str | None = typer.Option(
+        None, "--system", help="With --strays: on the system of this file under systems/ instead."
+    ),
     gone: str | None = typer.Option(
         None,
         "--gone",
@@ -180,7 +183,7 @@ def recover(
         if strays:
             from gameday.house.run.recover import recover_strays
 
-            outcomes += recover_strays(store, settings, _faults(context))
+            outcomes += recover_strays(store, settings, _faults(context, system))
         ended = end_left_behind(store, settings, wanted)
     say_ended(ended)
     if json:
@@ -200,8 +203,17 @@ def say_ended(left_behind: Sequence[str]) -> None:
         say(f"run {run} never ended, for its process is gone: it is recorded as aborted")
 
 
-def _faults(context: str | None) -> FaultDriver:
-    """Return what finds and takes out strays: on the sandbox, or in a cluster."""
+def _faults(context: str | None, system: str | None) -> FaultDriver:
+    """Return what finds and takes out strays: on the sandbox, in a cluster, or on a system."""
+    if context is not None and system is not None:
+        from gameday.errors import UsageError
+
+        raise UsageError("give --context or --system, not both: a system's file names its cluster")
+    if system is not None:
+        from gameday.house.targets.choice import system_named
+        from gameday.house.targets.declared_system import faults_of
+
+        return faults_of(system_named(system))
     if context is None:
         from gameday.house.targets.sandbox import running_sandbox, sandbox_faults
 

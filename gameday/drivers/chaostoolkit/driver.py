@@ -48,6 +48,7 @@ class ChaosToolkit:
         inject_within: timedelta = timedelta(seconds=60),
         recover_within: timedelta = timedelta(seconds=30),
         settings: Settings | None = None,
+        astray: str = "gameday recover --strays",
     ) -> None:
         """Remember the target.
 
@@ -63,7 +64,9 @@ class ChaosToolkit:
                 its parameter ``within_s`` says so.
             recover_within: how long its rollbacks or one of its probes may take.
             settings: handed to every process that plays an experiment; by default those in force.
+            astray: command that takes out what `strays` finds.
         """
+        self._astray = astray
         settings = settings or Settings.from_environment()
         if toxiproxy is not None:
             toxiproxy_url = toxiproxy.url
@@ -273,6 +276,7 @@ class ChaosToolkit:
                         f"toxic {name} on {', '.join(proxies)}",
                         experiment={"method": []},
                         toxiproxy_url=url,
+                        command=self._astray,
                     )
                 )
         if self._addresses["context"]:
@@ -296,6 +300,7 @@ class ChaosToolkit:
                 name,
                 f"{', '.join(things)} {where}",
                 experiment=marks.taking_out(search, name, place),
+                command=self._astray,
             )
             for name, things in looked.items()
         ]
@@ -351,14 +356,19 @@ def _takes(values: Mapping[str, Any]) -> timedelta:
 
 
 def _stray(
-    name: str, description: str, *, experiment: Mapping[str, Any], toxiproxy_url: str | None = None
+    name: str,
+    description: str,
+    *,
+    experiment: Mapping[str, Any],
+    command: str,
+    toxiproxy_url: str | None = None,
 ) -> Undo:
     return Undo(
         id=name,
         kind=UNDO_KIND,
         run=name.removeprefix(MARK).rpartition("-")[0],
         description=description,
-        command="gameday recover --strays",
+        command=command,
         data={"experiment": experiment, "configuration": {}, "toxiproxy_url": toxiproxy_url},
     )
 

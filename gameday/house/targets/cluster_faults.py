@@ -83,6 +83,7 @@ class ClusterFaults:
         identity: ClusterIdentity,
         pods_back: Callable[[timedelta], bool] = lambda _: True,
         door: str = "",
+        astray: str = "",
     ) -> None:
         """Remember them.
 
@@ -92,7 +93,9 @@ class ClusterFaults:
             pods_back: waits at most this long, and returns whether as many pods are ready as were
                 when the run began.
             door: address that this process has of the place's Toxiproxy, where it is a Service.
+            astray: command that takes out what `strays` finds; empty: the one for the shop.
         """
+        self._astray = astray or f"gameday recover --strays --context {place.context}"
         self._inner = inner
         self._door = door
         self._place = place
@@ -170,12 +173,11 @@ class ClusterFaults:
 
     async def strays(self) -> Sequence[Undo]:
         """Return what takes back everything in the cluster that bears the mark of some run."""
-        command = f"gameday recover --strays --context {self._place.context}"
         await _answers(self._cluster, self._identity)
         with self._told():
             found = await self._inner.strays()
         await _answers(self._cluster, self._identity)
-        return [replace(self._placed(undo), command=command) for undo in found]
+        return [replace(self._placed(undo), command=self._astray) for undo in found]
 
     def _placed(self, undo: Undo) -> Undo:
         where = {"cluster": self._place.to_json(), "identity": self._identity}

@@ -57,8 +57,11 @@ def connected(at: ClusterAt, *, patience: timedelta = timedelta(seconds=10)) -> 
     return connect(context, kubeconfig=_kubeconfig(), patience=patience)
 
 
-def opened_cluster(spec: SystemSpec) -> DeclaredCluster | None:
+def opened_cluster(spec: SystemSpec, *, astray: str = "") -> DeclaredCluster | None:
     """Return the cluster of a system, noted as it is now; None: it has none. Blocks.
+
+    Args:
+        astray: command that takes out what of some run is found there; empty: by its context.
 
     Raises:
         DriverError: there is no such context, the settings do not allow it or one of the
@@ -95,6 +98,7 @@ def opened_cluster(spec: SystemSpec) -> DeclaredCluster | None:
             identity=identity,
             pods_back=pods_back(cluster, namespaces),
             door=toxics.url if toxics is not None and named else "",
+            astray=astray,
         ),
         acts=ClusterActs(
             cluster,

@@ -16,7 +16,7 @@ from gameday.drivers.chaostoolkit.actions import ChaosActions
 from gameday.drivers.declared import DeclaredTarget
 from gameday.drivers.prometheus import KeptElsewhere, NamedAlert, NamedAlerts, Prometheus
 from gameday.house.targets.alert_in_force import AlertInForce, alert_in_force
-from gameday.house.targets.declared_cluster import opened_cluster
+from gameday.house.targets.declared_cluster import SystemDoors, opened_cluster
 from gameday.house.targets.deploy_logs import are_heard, deploy_log_of
 from gameday.house.targets.grafana_sources import with_sources
 from gameday.house.targets.heard_pages import heard_pages
@@ -33,7 +33,7 @@ from gameday.model.service_graph import EdgeQuery
 from gameday.model.service_names import SAME_NAMES
 from gameday.model.slo import Slo, scaled
 from gameday.model.system import RedReadBy, RuleAuthor, System, SystemSpec, Traces
-from gameday.ports import AlertSource, TraceSource
+from gameday.ports import AlertSource, FaultDriver, TraceSource
 
 
 def name_of(system: System) -> str:
@@ -54,7 +54,8 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
     """
     system, _ = await with_sources(system)  # what was not found says so where it is asked
     spec = system.spec
-    cluster = await asyncio.to_thread(opened_cluster, spec)
+    astray = _astray(system)
+    cluster = await asyncio.to_thread(lambda: opened_cluster(spec, astray=astray))
     asked = credentials_of(spec.metrics.prometheus)
     url = str(spec.metrics.prometheus.url).rstrip("/")
     red = queries_of(spec)
@@ -82,7 +83,11 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
             actions=ChaosActions(),
         ),
         alerts=_alerts(spec, named),
-        faults=ChaosToolkit(toxiproxy=spec.toxiproxy) if cluster is None else cluster.faults,
+        faults=(
+            ChaosToolkit(toxiproxy=spec.toxiproxy, astray=astray)
+            if cluster is None
+            else cluster.faults
+        ),
         deploys=deploy_log_of(spec),
         hears_deploys=are_heard(spec),
         tools=_tools(spec, slo, url, red),
@@ -105,6 +110,25 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
             *_not_named(spec),
         ),
     )
+
+
+def faults_of(system: System) -> FaultDriver:
+    """Return what finds and takes out faults of a system; blocks.
+
+    Raises:
+        PermanentDriverError: a secret is not where the document says.
+        DriverError: its cluster cannot be reached, or may not be touched.
+    """
+    spec = SystemDoors(system).opened().spec
+    astray = _astray(system)
+    cluster = opened_cluster(spec, astray=astray)
+    if cluster is not None:
+        return cluster.faults
+    return ChaosToolkit(toxiproxy=spec.toxiproxy, astray=astray)
+
+
+def _astray(system: System) -> str:
+    return f"gameday recover --strays --system {system.metadata.name}"
 
 
 def evaluating(spec: SystemSpec, named: NamedAlert | None = None) -> Prometheus:

@@ -26,6 +26,7 @@ from gameday.house.run.stories import read_story
 from gameday.house.targets.choice import choose_target
 from gameday.house.targets.cluster_faults import ClusterFaults, PlacedExperiments
 from gameday.house.targets.declared_cluster import SystemDoors, opened_cluster
+from gameday.house.targets.declared_system import faults_of
 from gameday.house.targets.examination import examined
 from gameday.http.keys import known, reading_for
 from gameday.model.system import System
@@ -249,16 +250,34 @@ async def test_gameday_recover_ends_with_5_until_the_toxiproxy_answers_again(
     assert [] == site.toxics()
 
 
-def typed(*words: str) -> subprocess.CompletedProcess[str]:
+def typed(*words: str, folder: Path = Path("/")) -> subprocess.CompletedProcess[str]:
     """Return what a command says that somebody types elsewhere."""
     return subprocess.run(
         [sys.executable, "-m", "gameday", *words],
-        cwd="/",
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+async def test_what_no_store_knows_of_is_found_there_and_taken_out_by_the_command_it_names(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("GAMEDAY_RUN_LEASE", "1s")
+    (tmp_path / "systems").mkdir()
+    (tmp_path / "bookshop.yaml").rename(tmp_path / "systems/bookshop.yaml")
+    undo = await put_in(site.faults)
+
+    faults = faults_of(site.system)
+    found = [one for one in await faults.strays() if one.id == undo.id]
+    done = typed(*found[0].command.split()[1:], folder=tmp_path)
+
+    assert "gameday recover --strays --system bookshop" == found[0].command
+    assert 0 == done.returncode, done.stderr
+    assert [] == site.toxics()
 
 
 async def test_another_cluster_at_the_address_is_not_asked_for_its_toxiproxy(site: Site) -> None:
