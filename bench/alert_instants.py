@@ -37,7 +37,7 @@ from gameday.incidents.engine import Engine
 from gameday.incidents.terms import Terms
 from gameday.ledger import Ledger
 from gameday.rules.slo_rules import prometheus_rules
-from gameday.server.drill import free_port, listening
+from gameday.server.listening import free_port, listening
 from gameday.testing.monitored import Cell, ErrorSource, Monitored, monitored
 from scoring.detection import ErrorShape
 from scoring.slo import BurnWindow, Objective

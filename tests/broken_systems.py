@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -17,6 +19,7 @@ from typing import Any
 
 import broken_fronts
 import grafana_front
+import httpx
 import real_programs
 from broken_fronts import Asked, Said
 from sound_system import TOTAL, Bench, silenced
@@ -25,7 +28,7 @@ from gameday.testing import pagerduty
 from gameday.testing.pagerduty import FakePagerDuty
 
 Breaks = Callable[[Bench], AbstractContextManager[None]]
-PLAYED, REFUSED, UNREACHABLE = 0, 3, 6
+PLAYED, MISUSED, REFUSED, UNREACHABLE = 0, 2, 3, 6
 
 
 @dataclass(frozen=True)
@@ -603,6 +606,88 @@ def _(bench: Bench) -> Iterator[None]:
         alert = {"labels": {"alertname": "PagesFailing"}}
         fake.take(pagerduty.from_alertmanager("pages", alert))
         yield
+
+
+ROTA = "http://127.0.0.1:9"
+"""Where the sound system's Alertmanager sends its pages to."""
+
+
+@contextlib.contextmanager
+def sent_here(bench: Bench, *, token: str = "ours", url: str = ROTA) -> Iterator[str]:
+    """Have the pages be sent to us; yield where we listen."""
+    (port,) = real_programs.free_ports(1)
+    told = {"LISTEN": f"127.0.0.1:{port}", "URL": url, "TOKEN": token}
+    bench.spec["pages"] = {"webhook": True}
+    variables = {f"GAMEDAY_HOOK_{name}": value for name, value in told.items()}
+    os.environ.update(variables)
+    try:
+        yield told["LISTEN"]
+    finally:
+        for name in variables:
+            os.environ.pop(name)
+
+
+@row(
+    "no token for the pages that are sent",
+    "webhook",
+    "no token is set by which a sender of pages is known",
+    "set `[hook] token` (GAMEDAY_HOOK_TOKEN)",
+)
+def _(bench: Bench) -> Iterator[None]:
+    with sent_here(bench, token=""):
+        yield
+
+
+@row(
+    "the address that pages are sent to is taken",
+    "webhook",
+    "cannot be opened",
+    "set `[hook] listen`; or is a drill going on?",
+    code=MISUSED,
+)
+def _(bench: Bench) -> Iterator[None]:
+    with sent_here(bench) as listen:
+        host, _, port = listen.partition(":")
+        with socket.create_server((host, int(port))):
+            yield
+
+
+@row(
+    "pages are sent somewhere else",
+    "page of served",
+    "goes to 'rota', and not to http://127.0.0.1:8/hooks/alertmanager",
+    "add a receiver with that url among its `webhook_configs`, and a route to it",
+)
+def _(bench: Bench) -> Iterator[None]:
+    with sent_here(bench, url="http://127.0.0.1:8"):
+        yield
+
+
+@row(
+    "pages are sent with a wrong token",
+    "webhook",
+    "without that token",
+    "write the token of the settings into the receiver",
+    code=PLAYED,
+)
+def _(bench: Bench) -> Iterator[None]:
+    over = threading.Event()
+
+    def send(listen: str) -> None:
+        while not over.wait(0.1):
+            with contextlib.suppress(httpx.HTTPError):
+                headers = {"Authorization": "Bearer another"}
+                url = f"http://{listen}/hooks/alertmanager"
+                httpx.post(url, json={"alerts": []}, headers=headers, trust_env=False)
+
+    with sent_here(bench) as listen:
+        sender = threading.Thread(target=send, args=(listen,), daemon=True)
+        sender.start()
+        try:
+            yield
+        finally:
+            over.set()
+            sender.join()
 
 
 @row(

@@ -31,7 +31,8 @@ from gameday.ledger import Ledger
 from gameday.model.signals import Deploy, Frame, Profile, Span, Stack, Trace
 from gameday.model.slo import Slo
 from gameday.ports import Pager, Role
-from gameday.server.drill import RunDoor, free_port, listening
+from gameday.server.drill import RunDoor
+from gameday.server.listening import free_port, listening
 from gameday.testing.telemetry import FakeHistory, FakeMetrics, FakeProfiles, FakeTraces
 from gameday.testing.virtual import VirtualClock
 from scoring.slo import Objective, workbook_windows

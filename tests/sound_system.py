@@ -22,6 +22,7 @@ import real_programs
 import yaml
 
 from gameday.cli.app import run
+from gameday.rules.alert_routes import HOOK
 
 TOTAL = 'prometheus_http_requests_total{handler="/metrics"}'
 GOOD = 'prometheus_http_requests_total{handler="/metrics",code="200"}'
@@ -99,7 +100,7 @@ def running(folder: Path, *more: dict[str, Any]) -> Iterator[Tools]:
                 "routes": [{"receiver": "nobody", "matchers": ["alertname=PagesUnheard"]}],
             },
             "receivers": [
-                {"name": "rota", "webhook_configs": [{"url": "http://127.0.0.1:9/"}]},
+                {"name": "rota", "webhook_configs": [{"url": f"http://127.0.0.1:9{HOOK}"}]},
                 {"name": "nobody"},
             ],
         },

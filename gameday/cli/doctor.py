@@ -120,16 +120,18 @@ def _of_system(name: str) -> list[Need]:
     """
     import asyncio
 
+    from gameday.cli.door import sent_here
     from gameday.house.targets.choice import system_named
     from gameday.house.targets.drafted import filled_in
     from gameday.house.targets.examination import drilled_on, examined
+    from gameday.settings import Settings
 
     found = system_named(name)
     slos = drilled_on(found.metadata.name)
     return [
         Need(one.what, one.found or None, "", one.ok, one.how, one.bars)
         for one in (
-            *asyncio.run(examined(found, slos)),
+            *asyncio.run(examined(found, slos, sent_here=sent_here(Settings.from_environment()))),
             *filled_in(found),
         )
     ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
 from gameday.cli.output import say
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gameday.house.run.drill import Served
     from gameday.house.run.stories import Story
     from gameday.house.targets.open_system import OpenSystem
+    from gameday.house.targets.sent_here import SentHere
     from gameday.server.drill import RunDoor
     from gameday.settings import Settings
 
@@ -22,22 +23,43 @@ def door_of(run: str, system: OpenSystem, store: Any, settings: Settings) -> Run
 
     Raises:
         StoreError: the server's secret cannot be used.
+        UsageError: pages are sent to it, and the settings do not say where, or it is taken.
     """
     from gameday.drivers.clock import SystemClock
     from gameday.house.service.key import server_key
     from gameday.house.targets.instruments import instruments_of
-    from gameday.server.drill import RunDoor, free_port
+    from gameday.server.drill import RunDoor
+    from gameday.server.listening import free_port
+    from gameday.server.page_door import PageDoor
 
+    key = server_key(settings.state)
+    take = system.take_pages
+    pages = None if take is None else (PageDoor(settings.hook), take)
     return RunDoor(
         free_port(),
         run=run,
         store=store,
         instruments=instruments_of(system.tools, keyring=system.keyring, absent=system.absent),
-        key=server_key(settings.state),
+        key=key,
         now=SystemClock().now,
         people_url=settings.drill.url,
         pagerduty_secrets=[s.get_secret_value() for s in settings.service.pagerduty_webhook_secret],
+        pages=pages,
     )
+
+
+def sent_here(settings: Settings) -> SentHere:
+    """Return where pages come that a system sends to us, to look at what comes."""
+    from gameday.house.targets.sent_here import SentHere
+    from gameday.server.page_door import PageDoor, Take
+
+    @asynccontextmanager
+    async def opens(take: Take, denied: Callable[[], None]) -> AsyncIterator[None]:
+        with closing(PageDoor(settings.hook)) as door:
+            async with door.taking(take, denied=denied):
+                yield
+
+    return SentHere(settings.hook, opens)
 
 
 class ToldDoor:

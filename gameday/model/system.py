@@ -82,6 +82,12 @@ def _service_id(value: Any) -> Any:
     return value
 
 
+def _true(value: Any) -> Any:
+    if value is False:
+        raise wrong("is false", "write webhook: true, or name another way, or leave it out")
+    return value
+
+
 class PagerDutyService(Noun):
     """A service of PagerDuty, whose incidents are the pages."""
 
@@ -98,7 +104,8 @@ class PageSource(Noun):
 
     alertmanager: Reached | None = None
     """Its API is asked every second or so: nothing is configured at the system's."""
-    webhook: StrictBool | None = None
+    webhook: Annotated[StrictBool | None, BeforeValidator(_true)] = None
+    """They are sent to us, where the settings say (``[hook]``), while a drill goes on."""
     pagerduty: PagerDutyService | None = None
     """Its incidents are asked for, every other second: nothing is configured at the system's."""
     receiver: Text | None = None

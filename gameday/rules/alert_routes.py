@@ -42,6 +42,17 @@ def tells_somebody(configuration: Mapping[str, Any], receiver: str) -> bool:
     )
 
 
+def hooks_of(configuration: Mapping[str, Any], receiver: str) -> Sequence[str | None]:
+    """Return where the webhooks of a receiver lead; None for each whose address is hidden."""
+    return tuple(
+        None if not url or "<secret>" in url else url.rstrip("/")
+        for one in _maps(configuration.get("receivers"))
+        if one.get("name") == receiver
+        for hook in _maps(one.get("webhook_configs"))
+        for url in [str(hook.get("url") or "")]
+    )
+
+
 def matches_all(matchers: Sequence[str], labels: Mapping[str, str]) -> bool:
     """Return whether an alert with these labels fits every matcher, so far as they are known.
 

@@ -6,26 +6,23 @@ it.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any
-
-import uvicorn
 
 from gameday.diagnosis.instruments import Instruments
 from gameday.house.run.drill import Served
 from gameday.incidents.access import new_token
 from gameday.ports import Role, Store, Token
-from gameday.server.bounds import bounded
 from gameday.server.console import Console
 from gameday.server.console.incidents import EngineIncidents
 from gameday.server.console.runs import StoredRuns
 from gameday.server.gate import Gate, GateDoors
+from gameday.server.listening import listening
+from gameday.server.page_door import PageDoor, Take
 from gameday.server.service import service_app
 from gameday.server.sessions import Sessions
 
@@ -41,6 +38,7 @@ class RunDoor:
         key: signs the links.
         people_url: how people reach it; empty: as this machine does.
         pagerduty_secrets: of PagerDuty's webhook subscriptions, where those reach the run.
+        pages: where the system sends its pages, and what takes them; None: they are fetched.
     """
 
     def __init__(
@@ -54,12 +52,14 @@ class RunDoor:
         now: Callable[[], datetime],
         people_url: str = "",
         pagerduty_secrets: Sequence[str] = (),
+        pages: tuple[PageDoor, Take] | None = None,
     ) -> None:
         self.listener = listener
         self._run = run
         self._store = store
         self._instruments = instruments
         self._pagerduty_secrets = pagerduty_secrets
+        self._pages = pages
         self._known: list[Token] = []
         self.secrets: dict[Role, str] = {}
         for role in Role:
@@ -74,6 +74,8 @@ class RunDoor:
     def close(self) -> None:
         """Give the port back, also where nothing was ever served."""
         self.listener.close()
+        if self._pages is not None:
+            self._pages[0].close()
 
     def sign_in_links(self) -> Mapping[Role, str]:
         """Return the link that signs each role in; whoever has it is let in until the run ends."""
@@ -120,45 +122,12 @@ class RunDoor:
         """Serve for as long as the context lasts, on the run's own event loop."""
         console = self.console(served)
         try:
-            async with listening(self.app(served, console), self.listener):
+            async with AsyncExitStack() as doors:
+                app = self.app(served, console)
+                await doors.enter_async_context(listening(app, self.listener))
+                if self._pages is not None:
+                    door, take = self._pages
+                    await doors.enter_async_context(door.taking(take))
                 yield
         finally:
             console.streams.close()
-
-
-def free_port() -> socket.socket:
-    """Return a socket that listens on a free port of loopback."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", 0))
-    return listener
-
-
-class _QuietServer(uvicorn.Server):
-    """Leaves the process's signal handlers alone: Ctrl-C belongs to the run."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def listening(app: Any, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve an ASGI application there until the context ends, and close the socket."""
-    config = uvicorn.Config(
-        app, http=bounded(), log_level="error", lifespan="off", access_log=False
-    )
-    server = _QuietServer(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        while not server.started:
-            if task.done():
-                task.result()
-            await asyncio.sleep(0.01)
-        yield
-    finally:
-        server.should_exit = True
-        server.force_exit = True
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-        listener.close()

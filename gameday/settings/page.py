@@ -19,6 +19,7 @@ from gameday.settings.values import (
     DatabaseUrl,
     Folder,
     Names,
+    Place,
     Secret,
     Secrets,
     Switch,
@@ -292,6 +293,43 @@ class PagerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookSettings:
+    """Where a drill takes the pages of a system that sends them to it: of one whose file says
+    ``pages: {webhook: true}``."""
+
+    listen: Place = "127.0.0.1:8081"
+    """Host and port that Alertmanager, or Grafana, sends them to, while a drill goes on.
+
+    Default: 127.0.0.1:8081, beside ``gameday serve``: what others reach is for you to open.
+    """
+
+    url: WebAddress = ""
+    """How Alertmanager reaches that; its receiver sends to this with ``/hooks/alertmanager`` behind
+    it.
+
+    Default: none, and that is the address listened on, where it is one of this machine's.
+    """
+
+    token: Secret = field(default=NOTHING)
+    """What the sender shows as its bearer token; long, and random.
+
+    Default: none, and then no such drill begins: anybody could say that a page had come.
+    """
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Return host and port to listen on."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def address(self) -> str:
+        """Return how senders reach it; empty: on every address of this machine, nobody knows."""
+        is_everywhere = self.place[0] in ("0.0.0.0", "::")
+        return self.url or ("" if is_everywhere else f"http://{self.listen}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrillSettings:
     """How a drill reaches people."""
 
@@ -340,6 +378,7 @@ class Settings:
     drill_pager: PagerSettings = field(default_factory=PagerSettings)
     """The pager of drills. Default: none; a drill's page only stands in the console."""
 
+    hook: HookSettings = field(default_factory=HookSettings)
     drill: DrillSettings = field(default_factory=DrillSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
 

@@ -41,6 +41,7 @@ PLUMBING: Mapping[str, str] = {
 _TABLE_PREFIX = {"retention": "RETENTION_", "run": "RUN_", "kube": "KUBE_", "links": "LINK_"} | {
     "drill_pager": "DRILL_",
     "drill": "DRILL_",
+    "hook": "HOOK_",
 }
 """Where the variables of a table differ from its keys; the names of the others say enough."""
 

@@ -125,6 +125,17 @@ def _database(value: Any) -> str:
     return text
 
 
+def _place(value: Any) -> str:
+    text = _text(value)
+    host, colon, port = text.rpartition(":")
+    is_one = bool(colon and host) and port.isdecimal() and 0 < int(port[:6]) < 65536
+    if not is_one or (":" in host and not (host.startswith("[") and host.endswith("]"))):
+        raise refusal(
+            f"'{shown(text)}' is no address to listen on", "write host and port: 127.0.0.1:8081"
+        )
+    return text
+
+
 def _names(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = value.split(",")
@@ -200,6 +211,9 @@ Template = Annotated[str, PlainValidator(_template)]
 DatabaseUrl = Annotated[str, PlainValidator(_database)]
 """As SQLAlchemy writes them; empty where there is none."""
 
+Place = Annotated[str, PlainValidator(_place)]
+"""Host and port of this machine, to listen on; an address of IPv6 stands in brackets."""
+
 Names = Annotated[tuple[str, ...], PlainValidator(_names)]
 """Names or shell patterns: a list in the file, with commas between them in the environment."""
 
@@ -221,6 +235,7 @@ __all__ = [
     "Duration",
     "Folder",
     "Names",
+    "Place",
     "Secret",
     "Secrets",
     "Switch",

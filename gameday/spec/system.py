@@ -65,8 +65,6 @@ def _later(spec: SystemSpec) -> Iterator[tuple[FieldPath, str]]:
             ("alerts", "ticket"),
             "leave it out: a ticket wakes nobody, and no drill waits for one",
         )
-    if spec.pages.webhook is not None:
-        yield ("pages", "webhook"), "write alertmanager: {url: …}; its API is polled"
     for path, secret in spec.secrets():
         if secret.kubernetes is not None:
             yield (*path, "kubernetes"), "write {env: NAME} or {file: PATH}"

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from gameday.server.bounds import HEAD_BYTES, Arriving, bounded
-from gameday.server.drill import free_port
+from gameday.server.listening import free_port
 
 pytestmark = pytest.mark.served
 

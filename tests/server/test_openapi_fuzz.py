@@ -31,7 +31,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from gameday.server.drill import free_port, listening
+from gameday.server.listening import free_port, listening
 
 pytestmark = pytest.mark.served
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,16 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx
 import pytest
 from opened_drill import NOON, RUNBOOK, Desk
+from pydantic import SecretStr
 
+from gameday.drivers.sent_pages import SentPages
 from gameday.errors import StoreError
+from gameday.incidents.alerts import instant
 from gameday.ports import Role
+from gameday.server.drill import RunDoor
+from gameday.server.listening import free_port
+from gameday.server.page_door import PageDoor
+from gameday.settings import HookSettings
 from scoring.timeline import Kind
 
 pytestmark = pytest.mark.served
@@ -360,3 +368,35 @@ async def test_a_page_that_waited_in_a_mailbox_counts_from_its_arrival_there(des
 )
 async def test_what_no_mailbox_would_say_counts_for_nothing(desk: Desk, said: str) -> None:
     assert desk.clock.now().astimezone(UTC) == await paged_at(desk, said)
+
+
+async def test_a_run_takes_the_pages_that_are_sent_to_it_once_they_are_awaited(
+    desk: Desk,
+) -> None:
+    with free_port() as free:
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    pages = SentPages(lambda labels: {**labels, "sent": "here"}, instant, now=desk.clock.now)
+    settings = HookSettings(listen=listen, token=SecretStr("t"))
+    door = RunDoor(
+        free_port(),
+        run="r1",
+        store=desk.store,
+        instruments=desk.instruments,
+        key=b"k" * 32,
+        now=desk.clock.now,
+        pages=(PageDoor(settings), pages.take),
+    )
+    with closing(door):
+        async with (
+            door.serving(desk.incidents.served),
+            httpx.AsyncClient(headers={"authorization": "Bearer t"}, trust_env=False) as http,
+        ):
+            url = f"http://{listen}/hooks/alertmanager"
+            page = webhook(startsAt=desk.clock.now().isoformat())
+            early = await http.post(url, json=page)
+            await pages.carry(door.webhook)
+            taken = await http.post(url, json=page)
+
+    (paged,) = desk.of_kind(Kind.PAGE_RECEIVED)
+    assert (503, 200) == (early.status_code, taken.status_code)
+    assert "here" == paged.data["labels"]["sent"]

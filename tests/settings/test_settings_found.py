@@ -172,7 +172,8 @@ recovery_budget = "2h"
         ("[pagers]", "did you mean [pager]?"),
         (
             "zebra = 1",
-            "tables: store, retention, run, kube, tools, service, links, pager, drill_pager, drill",
+            "tables: store, retention, run, kube, tools, service, links, pager, drill_pager, hook, "
+            "drill",
         ),
     ],
 )

@@ -95,7 +95,7 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
 
     found = find(hush, folder=tmp_path)
 
-    assert 14 == len(hush)
+    assert 15 == len(hush)
     assert "hush" not in "".join(str(row) for row in rows(found))
     assert "hush" not in repr(found.settings.pager) + repr(found.settings.client)
 

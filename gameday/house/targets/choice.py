@@ -10,6 +10,7 @@ from contextlib import suppress
 from gameday.errors import DriverError, UsageError
 from gameday.house.targets.check import Check
 from gameday.house.targets.open_system import NamedTarget, OpenSystem
+from gameday.house.targets.sent_here import SentHere
 from gameday.model.programme import Programme
 from gameday.model.scenario import Scenario, TargetKind, kind_of
 from gameday.model.slo import Slo
@@ -47,7 +48,7 @@ def choose_target(
     if context is not None:
         raise UsageError("--context is for the target kubernetes; add `--target kubernetes`")
     if system is not None:
-        return _declared(scenario, system, slo)
+        return _declared(scenario, system, slo, settings)
     if kind is not TargetKind.SANDBOX:
         raise UsageError(
             f"target {str(kind)!r} is not supported yet; use sandbox or kubernetes, or name a"
@@ -74,7 +75,7 @@ def system_named(name: str) -> System:
     return read_system(Catalogue.around().system(name))
 
 
-def _declared(scenario: Scenario, system: System, slo: Slo) -> NamedTarget:
+def _declared(scenario: Scenario, system: System, slo: Slo, settings: Settings) -> NamedTarget:
     from gameday.house.targets.declared_cluster import SystemDoors
     from gameday.house.targets.declared_system import declared_system, name_of
     from gameday.house.targets.examination import BEFORE_A_RUN, examined
@@ -88,7 +89,13 @@ def _declared(scenario: Scenario, system: System, slo: Slo) -> NamedTarget:
         needed, reached = scenario.spec.expect.mitigation, system
         with suppress(DriverError):  # told by the check of the cluster
             reached = await asyncio.to_thread(doors.opened)
-        return await examined(reached, [slo], mitigations=needed, within=BEFORE_A_RUN)
+        return await examined(
+            reached,
+            [slo],
+            mitigations=needed,
+            within=BEFORE_A_RUN,
+            sent_here=SentHere(settings.hook),
+        )
 
     return NamedTarget(name_of(system), open_it, examine=examine, close=doors.close)
 

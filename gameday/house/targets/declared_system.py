@@ -109,6 +109,7 @@ async def declared_system(system: System, slo: Slo) -> OpenSystem:
             *red.notes,
             *_not_named(spec),
         ),
+        take_pages=heard.take,
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from gameday.drivers import alertmanager, pagerduty_incidents
 from gameday.drivers.alertmanager import PolledPages
 from gameday.drivers.pagerduty_incidents import PagerDutyIncidents
+from gameday.drivers.sent_pages import SentPages
 from gameday.http.credentials import credentials_of, secret_of
+from gameday.incidents.alerts import instant
 from gameday.model.system import PagerDutyService, SystemSpec
 
 __all__ = ["HeardPages", "heard_pages", "pagerduty_of"]
@@ -29,10 +31,15 @@ class PageReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HeardPages:
-    """What hears of a system's pages, and what should be known of it before a drill."""
+    """What hears of a system's pages, and what should be known of it before a drill.
+
+    Attributes:
+        take: takes the pages that are sent to us; None: they are fetched.
+    """
 
     pages: PageReader
     notices: tuple[str, ...]
+    take: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
 
 
 def heard_pages(spec: SystemSpec, told: Told) -> HeardPages:
@@ -54,6 +61,16 @@ def heard_pages(spec: SystemSpec, told: Told) -> HeardPages:
                 " PagerDuty's clock",
                 "PagerDuty tells of no watchdog: that no page comes proves nothing",
             ),
+        )
+    if spec.pages.webhook is not None:
+        sent = SentPages(told, instant)
+        return HeardPages(
+            sent,
+            (
+                "pages are sent to us: one has come when it is received here; what is not taken is"
+                " sent again, up to a minute later",
+            ),
+            sent.take,
         )
     place = spec.pages.alertmanager
     assert place is not None  # other ways are refused when it is read

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -53,6 +53,7 @@ class OpenSystem:
         slo: the SLO as the rules in force have it, where they were read; None: as its file does.
         rule_chain: how old a recording may be when the SLO's alert reads it.
         notices: what should be known of it before it is played on.
+        take_pages: takes the pages that are sent to us; None: they are fetched.
     """
 
     target: Target
@@ -71,6 +72,7 @@ class OpenSystem:
     slo: Slo | None = None
     rule_chain: timedelta = timedelta(0)
     notices: tuple[str, ...] = ()
+    take_pages: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
 
 
 async def _nothing_to_examine() -> Sequence[Check]:

@@ -33,7 +33,9 @@ from gameday.house.targets.examination.regions import regions
 from gameday.house.targets.examination.secrets import secrets
 from gameday.house.targets.examination.toxiproxy import toxiproxy
 from gameday.house.targets.examination.traces import traces
+from gameday.house.targets.examination.webhook import webhook
 from gameday.house.targets.grafana_sources import with_sources
+from gameday.house.targets.sent_here import SentHere
 from gameday.model.slo import Slo
 from gameday.model.system import System
 from gameday.spec import Catalogue, read_scenario
@@ -46,6 +48,7 @@ EXAMINERS: tuple[Examiner, ...] = (
     metrics,
     pages,
     pagerduty,
+    webhook,
     promises,
     regions,
     traces,
@@ -85,19 +88,23 @@ async def examined(
     *,
     mitigations: Sequence[str] = (),
     within: timedelta = WITHIN,
+    sent_here: SentHere = SentHere(),
 ) -> Sequence[Check]:
     """Return every check of a system, for the SLOs that are drilled on it; changes nothing.
 
     Args:
         mitigations: those that are needed, by name; none: all of them.
         within: what has not answered by then is said not to.
+        sent_here: where pages come, of a system that sends them to us.
     """
     doors = SystemDoors(system)
     try:
         with suppress(DriverError):  # told by the check of the cluster
             system = await asyncio.to_thread(doors.opened)
         system, troubles = await with_sources(system)
-        async with Look.at(system, slos, mitigations, troubles=troubles) as look:
+        async with Look.at(
+            system, slos, mitigations, troubles=troubles, sent_here=sent_here
+        ) as look:
             inquiries = [inquiry for examiner in EXAMINERS for inquiry in examiner(look)]
             found = _without_doors(system, await answered(inquiries, within=within))
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -18,6 +18,7 @@ from gameday.house.targets.declared_cluster import connected
 from gameday.house.targets.deploy_logs import deploy_log_of
 from gameday.house.targets.examination.inquiry import NotAsked
 from gameday.house.targets.heard_pages import pagerduty_of
+from gameday.house.targets.sent_here import Came, SentHere
 from gameday.http.aside import aside
 from gameday.http.credentials import credentials_of
 from gameday.http.knock import named
@@ -39,14 +40,21 @@ def named_source(source: GrafanaSource) -> str:
     return f"grafana {source.datasource}"
 
 
-PROMETHEUS, RULES, ALERTMANAGER, PAGERDUTY, CLUSTER = (
+PROMETHEUS, RULES, ALERTMANAGER, PAGERDUTY, WEBHOOK, CLUSTER = (
     "prometheus",
     "prometheus of the rules",
     "alertmanager",
     "pagerduty",
+    "webhook",
     "cluster",
 )
 """What the checks are called that everything else of these tools rests on."""
+
+LISTENS = timedelta(seconds=3.5)
+"""How long it is awaited that something is sent to us: a beat of a watchdog comes in that time."""
+
+SENDER_TELLS = timedelta(seconds=2)
+"""How long an Alertmanager is waited for that may not be reached from here."""
 
 PATIENCE = timedelta(seconds=2)
 """How long an API server is waited for: what asks it in a thread goes on when nobody waits."""
@@ -62,6 +70,7 @@ class Look:
         slos: those that are drilled on it.
         mitigations: those that are needed, by name; none: all of them.
         troubles: why a data source of a Grafana could not be looked up.
+        sent_here: where pages come that are sent to us.
     """
 
     def __init__(
@@ -70,9 +79,11 @@ class Look:
         slos: Sequence[Slo],
         mitigations: Sequence[str],
         troubles: Mapping[GrafanaSource, DriverError],
+        sent_here: SentHere = SentHere(),
     ) -> None:
         self.system = system
         self.troubles = troubles
+        self.sent_here = sent_here
         self.slos = slos
         self.mitigations = mitigations
         self._asked: dict[str, asyncio.Future[Any]] = {}
@@ -86,9 +97,10 @@ class Look:
         mitigations: Sequence[str] = (),
         *,
         troubles: Mapping[GrafanaSource, DriverError] = MappingProxyType({}),
+        sent_here: SentHere = SentHere(),
     ) -> AsyncIterator[Look]:
         """Look at a system for as long as the context lasts; nothing is asked after it."""
-        look = cls(system, slos, mitigations, troubles)
+        look = cls(system, slos, mitigations, troubles, sent_here)
         try:
             yield look
         finally:
@@ -280,6 +292,34 @@ class Look:
         told = self.system.spec.pages.pagerduty
         assert told is not None  # whoever asks for it has seen that
         return told
+
+    # --- of what is sent to us ------------------------------------------------------------
+
+    async def came(self) -> Came:
+        """Return what is sent to us while we look; nothing where nobody does.
+
+        Raises:
+            UsageError: the address cannot be opened.
+        """
+        return await self._once("came", lambda: self.sent_here.came(within=LISTENS))
+
+    async def sending(self) -> tuple[str, Mapping[str, Any]] | None:
+        """Return the address and the configuration of an Alertmanager that Prometheus sends to.
+
+        None: Prometheus does not tell, or none of them does. See `of_prometheus` for errors.
+        """
+
+        async def asked(url: str) -> tuple[str, Mapping[str, Any]] | None:
+            with suppress(DriverError, TimeoutError):
+                async with asyncio.timeout(SENDER_TELLS.total_seconds()):
+                    return url, await AlertmanagerRoutes(url).configuration()
+            return None
+
+        async def ask() -> tuple[str, Mapping[str, Any]] | None:
+            told = await asyncio.gather(*(asked(url) for url in await self.sent_to() or ()))
+            return next((one for one in told if one is not None), None)
+
+        return await self._once("sending", ask)
 
     # --- of the deploys -------------------------------------------------------------------
 

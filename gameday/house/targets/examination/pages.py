@@ -1,6 +1,7 @@
 """Whether a page gets through: Alertmanager, its watchdog, whom the alert reaches, silences.
 
-Where pages are PagerDuty's incidents, its part is in `gameday.house.targets.examination.pagerduty`.
+Of pages that come another way `gameday.house.targets.examination.pagerduty` and
+`gameday.house.targets.examination.webhook` ask.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from gameday.drivers.alertmanager import WATCHDOG
+from gameday.drivers.alertmanager import WATCHDOG, AlertmanagerState
 from gameday.errors import DriverError
 from gameday.house.targets.alert_in_force import found_in_force
 from gameday.house.targets.examination.inquiry import Inquiry, NotAsked, Unmet
@@ -18,7 +19,7 @@ from gameday.model.slo import Slo
 from gameday.rules.alert_routes import matches_all, receivers, tells_somebody
 from gameday.rules.found_alerts import labels_of
 
-__all__ = ["pages"]
+__all__ = ["not_held_back", "pages", "paging_labels"]
 
 
 def pages(look: Look) -> Iterator[Inquiry]:
@@ -62,7 +63,7 @@ async def _reached(look: Look, slo: Slo) -> str:
         return "Alertmanager does not tell whom it reaches"
     wanted = look.system.spec.pages.receiver
     reached: dict[str, None] = {}
-    for labels in await _labels(look, slo):
+    for labels in await paging_labels(look, slo):
         reached |= dict.fromkeys(receivers(configuration, labels))
     if not reached:
         return "Alertmanager does not tell whom it reaches"
@@ -87,10 +88,19 @@ async def _reached(look: Look, slo: Slo) -> str:
 async def _heard(look: Look, slo: Slo) -> str:
     """Return that the alert of an SLO is not silenced now."""
     await look.alertmanager_answers()
-    silences = await look.alertmanager_state().silences()
+    return await not_held_back(look, slo, look.alertmanager_state())
+
+
+async def not_held_back(look: Look, slo: Slo, alertmanager: AlertmanagerState) -> str:
+    """Return that an Alertmanager does not silence the alert of an SLO now; `Unmet` where it does.
+
+    Raises:
+        DriverError: it does not answer.
+    """
+    silences = await alertmanager.silences()
     if silences is None:
         return "Alertmanager does not tell"
-    for labels in await _labels(look, slo):
+    for labels in await paging_labels(look, slo):
         for silence in silences:
             if matches_all(silence.matchers, labels):
                 raise Unmet(
@@ -100,7 +110,7 @@ async def _heard(look: Look, slo: Slo) -> str:
     return "none holds it back"
 
 
-async def _labels(look: Look, slo: Slo) -> list[Mapping[str, Any]]:
+async def paging_labels(look: Look, slo: Slo) -> list[Mapping[str, Any]]:
     """Return the labels of the alerts that page for an SLO, as their rules give them.
 
     Raises:
