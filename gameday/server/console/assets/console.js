@@ -136,7 +136,8 @@
       moved.replaceChildren(...(found.length || !data.movements ? found : [null]).map((m) => {
         const word = document.createElement("span");
         word.className = m ? "shape" : "quiet";
-        word.textContent = m ? m.region + " " + m.text + " · " + m.shape : "did not move";
+        word.textContent = m ? m.region + " " + m.text + " · " + m.shape
+          : data.movements.length ? "did not move" : "not clear";
         return word;
       }));
       box.dataset.drawn = "yes";
