@@ -74,7 +74,10 @@ def excursion(
     if len(above) < FEWEST:
         return None
     runs = _runs(above, 2.5 * step)
-    main = max(runs, key=lambda run: (run[-1][0] - run[0][0], run[0][0]))
+    # What goes on is the trouble of the page, however long a former one lasted.
+    main = max(runs, key=lambda run: (run[-1][0], run[-1][0] - run[0][0]))
+    if len(main) < FEWEST or seen[-1][0] - main[-1][0] > 2.5 * step:
+        main = max(runs, key=lambda run: (run[-1][0] - run[0][0], run[0][0]))
     distances = sorted((v for t, v in rest if t >= main[0][0]), key=lambda v: abs(v - before))
     # The upper quarter: what a rate over a window has climbed to, and not how long it climbed.
     after = distances[(3 * len(distances)) // 4]
