@@ -56,6 +56,7 @@ test-long: setup
 	$(BIN)/python bench/aborts.py --write docs/measured/aborts.md
 	$(BIN)/python bench/kills.py --write docs/measured/kills.md
 	$(BIN)/python bench/variations.py --write docs/measured/variations.md
+	$(BIN)/python bench/reading.py --write docs/measured/reading.md
 	$(BIN)/python bench/drain.py --write docs/measured/drain.md
 	$(BIN)/python bench/drain.py --budgets --write docs/measured/drain.md
 	$(BIN)/python bench/storm.py --write docs/measured/storm.md
