@@ -57,13 +57,14 @@ def play(kind: str) -> dict[str, Any]:
         "detection": result["detection"],
         "steps": measured,
         "verdict": result["verdict"],
-        "percent": result["score"]["percent"],
+        "system": result["score"]["system"]["percent"],
+        "response": result["score"]["response"]["percent"],
         "patches": len(patches),
     }
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return the rows as Markdown, with the median of each kind."""
+    """Return the rows as Markdown: a verdict with the two numbers, and the median of each kind."""
 
     def shown(value: float | None, digits: int = 1) -> str:
         return "—" if value is None else f"{value:.{digits}f}"
@@ -74,7 +75,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         d = row["detection"]
         cells = [
             row["kind"],
-            f"{row['verdict']} ({row['exit']}), {shown(row['percent'], 0)} %",
+            f"{row['verdict']} ({row['exit']}), "
+            f"{shown(row['system'], 0)} and {shown(row['response'], 0)} %",
             shown(row["seconds"]),
             shown(d["seconds"], 2),
             shown(d["predicted_seconds"], 2),

@@ -52,7 +52,7 @@ def page(browser: Any, live: Live) -> Any:
 
 
 def points(live: Live) -> dict[str, float]:
-    """What the four steps that are read earn by the default rubric."""
+    """What reading right earns by the default rubric, whenever it was, at the four steps."""
     lines = judge(live.desk.ledger.timeline, EXPECTED, RUBRIC).score.lines
     return {line.criterion: line.points for line in lines if line.criterion in READ}
 
@@ -88,7 +88,7 @@ def test_whoever_reads_right_has_every_point(live: Live, page: Any) -> None:
         hand_in(page, read)
     page.wait_for_url("**/runbook")
 
-    assert points(live) == {"red": 5.0, "trace": 15.0, "profile": 10.0, "blame": 10.0}
+    assert points(live) == {"red": 3.0, "trace": 10.0, "profile": 7.0, "blame": 7.0}
 
 
 def test_whoever_asks_for_each_hint_has_half_of_each(live: Live, page: Any) -> None:
@@ -100,4 +100,4 @@ def test_whoever_asks_for_each_hint_has_half_of_each(live: Live, page: Any) -> N
         hand_in(page, read)
     page.wait_for_url("**/runbook")
 
-    assert points(live) == {"red": 2.5, "trace": 7.5, "profile": 5.0, "blame": 5.0}
+    assert points(live) == {"red": 1.5, "trace": 5.0, "profile": 3.5, "blame": 3.5}
