@@ -297,7 +297,9 @@ async def _record(target: Target, drill: Drill, shown: Mapping[str, Any]) -> Rec
     def at(kind: Kind) -> list[datetime]:
         return [datetime.fromisoformat(f["happened_at"]) for f in facts if f["kind"] == kind]
 
-    delivered = next(f for f in facts if f["kind"] == Kind.PAGE_DELIVERED)
+    delivered = next((f for f in facts if f["kind"] == Kind.PAGE_DELIVERED), None)
+    if delivered is None:
+        raise SystemExit(f"{drill.name}: run {shown['run']} paged nobody; play it once more")
     page = Page.model_validate(delivered["data"]["page"])
     ended = max(at(Kind.RUN_ENDED))
     window = page.burn_until - page.burn_from
