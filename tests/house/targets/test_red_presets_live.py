@@ -27,7 +27,7 @@ from real_programs import free_ports, running
 from gameday.diagnosis.conventions import PRESETS
 from gameday.diagnosis.dashboard import drawn
 from gameday.diagnosis.links import Dashboard
-from gameday.diagnosis.red import Signal
+from gameday.diagnosis.red import BurnSpan, Signal
 from gameday.drivers.prometheus import Prometheus
 from gameday.incidents import deeplinks
 from gameday.model.red import Histograms, RedPreset
@@ -254,7 +254,8 @@ class Scraped:
             return await prometheus.range(query, since=since, until=until, step=step)
 
         dashboard = Dashboard.parse(link)
-        found = await drawn(draw, dashboard, since=self.at, until=self.at, window=12 * WINDOW)
+        span = BurnSpan(since=self.at, burn_from=self.at - 12 * WINDOW, paged_at=self.at)
+        found = await drawn(draw, dashboard, span=span, now=self.at)
         values = {s: [one.samples[-1].value for one in found.panels[s]] for s in found.panels}
         assert 1 == len(values[Signal.ERRORS])
         assert len(values[Signal.DURATION]) <= 1
