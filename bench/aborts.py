@@ -18,7 +18,6 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 from kills import Store, first_undo
 from target import Target, commit
 
@@ -83,11 +82,10 @@ def main() -> int:
     try:
         target.gameday("recover")
         store = Store(target.folder / "state" / "gameday.db")
-        with httpx.Client(trust_env=False, verify=False, timeout=10) as http:
-            for number in range(options.aborts):
-                way = WAYS[number % len(WAYS)]
-                took[way].append(play(target, store, way, number, http))
-                print(f"{way} #{number}: {took[way][-1]:.3f} s", file=sys.stderr, flush=True)
+        for number in range(options.aborts):
+            way = WAYS[number % len(WAYS)]
+            took[way].append(play(target, store, way, number))
+            print(f"{way} #{number}: {took[way][-1]:.3f} s", file=sys.stderr, flush=True)
     finally:
         target.down()
     lines = [
