@@ -34,6 +34,7 @@ def page(browser: Any, eyes: Eyes) -> Any:
     return opened
 
 
+@pytest.mark.row
 def test_every_page_can_be_read_by_everybody(live: Live, page: Any, eyes: Eyes) -> None:
     page.goto(f"{live.url}/console/sign-in")
     eyes.look(page, "sign-in")

@@ -154,6 +154,7 @@ def test_an_abort_recovers_and_says_so(
     assert json.loads(output)["verdict"] == "aborted"
 
 
+@pytest.mark.row
 def test_a_toxic_that_no_store_knows_refuses_the_next_run(shell: Shell, tmp_path: Path) -> None:
     auth = auth_for(shell.sandbox.proxy_url)
     proxies = httpx.get(f"{shell.sandbox.proxy_url}/proxies", auth=auth).json()

@@ -283,6 +283,7 @@ async def game_day(experiment: Path, url: str, *, interrupt: bool = False) -> En
 # --- the traps ----------------------------------------------------------------------------------
 
 
+@pytest.mark.row
 async def test_a_failed_injection_is_completed_for_chaos_toolkit_and_a_failed_run_here(
     proxy: str, tmp_path: Path
 ) -> None:
@@ -358,6 +359,7 @@ async def test_an_experiment_that_was_not_begun_is_rolled_back_by_chaos_toolkit_
     assert not (tmp_path / "rollback").exists()
 
 
+@pytest.mark.row
 async def test_rollbacks_skipped_on_an_interrupt_by_chaos_toolkit_are_played_here(
     proxy: str, tmp_path: Path
 ) -> None:
