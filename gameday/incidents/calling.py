@@ -135,8 +135,15 @@ class Calling:
 
     def of_some(self, states: Iterable[IncidentState]) -> Sequence[PagerCall]:
         """Return the calls to make at once when these incidents changed; the rest has time."""
+        # What a pager may know of already is tried again with all that the page tells of, by the
+        # round: told of the rest by the same key, it would ring nobody for them.
         return self._alone(
-            [(state, duty) for state in states for duty in self._owed_now(state).duties]
+            [
+                (state, duty)
+                for state in states
+                for duty in self._owed_now(state).duties
+                if not (duty.act is Act.PAGE and duty.was_tried)
+            ]
         )
 
     def _alone(self, due: Sequence[Part]) -> Sequence[PagerCall]:
