@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from gameday.cli import (
+    actions,
     faults,
     files,
     incident,
@@ -70,6 +71,7 @@ app.command("prune")(prune)
 app.command("settings")(settings)
 app.command("init")(init)
 app.command("doctor")(doctor)
+app.add_typer(actions.app, name="actions")
 app.add_typer(incident.app, name="incident")
 app.add_typer(postmortem.app, name="postmortem")
 app.add_typer(programme.app, name="programme")

@@ -115,6 +115,7 @@ def run_command(
     )
     if dry_run:
         return show_plan(asked, settings, json=json)
+    from gameday.cli.actions import say_learned
     from gameday.cli.runs import print_result, say_ended
     from gameday.drivers.clock import SystemClock
     from gameday.house.run.endings import end_left_behind
@@ -126,6 +127,8 @@ def run_command(
         say_ended(end_left_behind(store, settings))
         played = _play(asked, store, settings, tool=tool, opens=open_)
         result, error = played.result, played.error
+        if result is not None and result.run:
+            say_learned(store)
         if report is not None and result is not None and result.run:
             from gameday.house.run.reports import write_reports
 

@@ -18,7 +18,7 @@ from typing import Any
 from gameday.learning import amendment
 from gameday.learning.patch import unified
 from gameday.model.result import RunResult, Task, TaskKind
-from gameday.model.runbook import CauseKind, FixStep, Runbook
+from gameday.model.runbook import CauseKind, FixStep, Runbook, RunbookStep
 from gameday.model.scenario import Culprit, Scenario
 from gameday.report.wording import both_times, finding_in_words, seconds
 from gameday.spec.runbook import parse_runbook
@@ -82,10 +82,13 @@ class _Run:
         found = [f for f in self.timeline.of_kind(Kind.FINDING) if f.data.get("step") == step]
         return found[-1] if found else None
 
-    def task(self, kind: TaskKind, title: str, *evidence: Fact | None, after: str = "") -> Task:
+    def task(
+        self, kind: TaskKind, title: str, *evidence: Fact | None, about: str = "", after: str = ""
+    ) -> Task:
         """Return a task; ``after`` is the runbook's text as it should be, empty for no patch."""
         patch = unified(self.runbook.text, after, self.path) if after else ""
-        return Task(kind, title, self.path, tuple(f.id for f in evidence if f is not None), patch)
+        facts = tuple(f.id for f in evidence if f is not None)
+        return Task(kind, title, self.path, facts, patch, about)
 
 
 def runbook_tasks(
@@ -117,6 +120,46 @@ def runbook_tasks(
         *_exercised(run),
         *_ownership(run),
     ]
+
+
+Lesson = tuple[TaskKind, str]
+"""(kind, about): what a task is, whichever run asks for it."""
+
+
+def settled(
+    timeline: Timeline,
+    scenario: Scenario,
+    runbook_text: str,
+    runbook_path: str,
+    result: RunResult,
+) -> frozenset[Lesson]:
+    """Return what this run looked for and found in order: it could have asked, and does not.
+
+    What a run did not come to is not among it. That no profile was read says nothing of whether
+    the runbook sends anybody to it.
+
+    Args:
+        result: of the run, with its tasks.
+
+    Raises:
+        SpecError: the runbook's front matter cannot be read.
+    """
+    run = _Run(timeline, scenario, parse_runbook(runbook_text, runbook_path), runbook_path, result)
+    looked_for: set[Lesson] = {(TaskKind.OWNER_MISSING, ""), (TaskKind.REVIEW_OVERDUE, "")}
+    culprit, _ = _found(run)
+    if culprit is not None:
+        looked_for.add((TaskKind.CAUSE_MISSING, _cause_id(culprit)))
+        kind = _kind_of(culprit)
+        if run.runbook.cause_for(culprit.service, culprit.downstream, kind) is not None:
+            looked_for.add((TaskKind.FIX_MISSING, _cause_id(culprit)))
+    looked_for |= {(TaskKind.CHECK_MISSING, s) for s in _MENTIONS if run.finding(s) is not None}
+    if _about_profiles(run):
+        looked_for.add((TaskKind.CHECK_UNCLEAR, ""))
+    right = (s.step for s in result.funnel if s.verdict is Verdict.MET)
+    looked_for |= {(TaskKind.FINDING_UNEXPECTED, step) for step in right}
+    done = (f for f in timeline.of_kind(Kind.RUNBOOK_STEP) if f.data.get("done", True))
+    looked_for |= {(TaskKind.STEP_NOT_DONE, str(f.data.get("step", ""))) for f in done}
+    return frozenset(looked_for) - {(task.kind, task.about) for task in result.tasks}
 
 
 # --- what was found, and what the runbook knows of it ------------------------------------------
@@ -181,21 +224,24 @@ def _cause_and_fix(run: _Run) -> list[Task]:
         title = f"List the cause of this run under Likely causes: {_described(culprit)}"
         return [
             run.task(
-                TaskKind.CAUSE_MISSING, title, *evidence, after=_with_cause(run, words + arrow)
+                TaskKind.CAUSE_MISSING,
+                title,
+                *evidence,
+                about=_cause_id(culprit),
+                after=_with_cause(run, words + arrow),
             )
         ]
     if run.runbook.fixes_for(culprit.service, culprit.downstream, kind):
         return []
     title = f"Write a fix for the cause {known.id!r}: {_described(culprit)}"
+    wanted = next(iter(run.scenario.spec.expect.mitigation), None)
+    after = ""
     if fix is not None:
         after = amendment.fix_named(run.runbook.text, known, fix.id)
-        return [run.task(TaskKind.FIX_MISSING, title, *evidence, after=after)]
-    wanted = next(iter(run.scenario.spec.expect.mitigation), None)
-    if wanted is None:
-        return [run.task(TaskKind.FIX_MISSING, title, *evidence)]
-    return [
-        run.task(TaskKind.FIX_MISSING, title, *evidence, after=_with_fix(run, known.id, wanted))
-    ]
+    elif wanted is not None:
+        after = _with_fix(run, known.id, wanted)
+    about = _cause_id(culprit)
+    return [run.task(TaskKind.FIX_MISSING, title, *evidence, about=about, after=after)]
 
 
 def _cause_id(culprit: Culprit) -> str:
@@ -252,23 +298,29 @@ def _missing_checks(run: _Run) -> list[Task]:
             last = max(run.runbook.first_checks, key=lambda s: s.line, default=None)
             after = amendment.item_added(run.runbook.text, section, last, words)
         title = f"Add a first check: the {step} gave a finding, and First checks never names it"
-        tasks.append(run.task(TaskKind.CHECK_MISSING, title, finding, after=after))
+        tasks.append(run.task(TaskKind.CHECK_MISSING, title, finding, about=step, after=after))
     return tasks
 
 
 def _waiting(run: _Run) -> list[Task]:
     """Return a task where a profile showed waiting and the checks do not say what that means."""
-    finding = run.finding("profile")
+    checks = _about_profiles(run)
+    if not checks or any(_WAITING.search(s.text) for s in checks):
+        return []
+    after = amendment.extended(run.runbook.text, checks[0], _WAITING_SENTENCE)
+    title = f"Say at {checks[0].id} what a profile means that shows only waiting"
+    return [run.task(TaskKind.CHECK_UNCLEAR, title, run.finding("profile"), after=after)]
+
+
+def _about_profiles(run: _Run) -> list[RunbookStep]:
+    """Return the checks that a profile which shows only waiting puts to the test."""
     judged = {step.step: step.verdict for step in run.result.funnel}
-    if not _detail(finding).get("off_cpu") or judged.get("profile") is Verdict.MISSED:
+    if not _detail(run.finding("profile")).get("off_cpu"):
+        return []
+    if judged.get("profile") is Verdict.MISSED:
         return []
     checks = run.runbook.first_checks
-    about = [s for s in checks if _MENTIONS["profile"].search(f"{s.id} {s.text}")]
-    if not about or any(_WAITING.search(s.text) for s in about):
-        return []
-    after = amendment.extended(run.runbook.text, about[0], _WAITING_SENTENCE)
-    title = f"Say at {about[0].id} what a profile means that shows only waiting"
-    return [run.task(TaskKind.CHECK_UNCLEAR, title, finding, after=after)]
+    return [s for s in checks if _MENTIONS["profile"].search(f"{s.id} {s.text}")]
 
 
 def _mismatches(run: _Run) -> list[Task]:
@@ -285,7 +337,7 @@ def _mismatches(run: _Run) -> list[Task]:
             f"At the step {step.step} the responder found “{said}”, which is not what the scenario"
             " expects: find out which is right, and make the check lead there"
         )
-        tasks.append(run.task(TaskKind.FINDING_UNEXPECTED, title, finding))
+        tasks.append(run.task(TaskKind.FINDING_UNEXPECTED, title, finding, about=step.step))
     return tasks
 
 
@@ -300,7 +352,7 @@ def _failed_steps(run: _Run) -> list[Task]:
         step, note = fact.data.get("step", ""), fact.data.get("note", "")
         because = f": {note}" if note else ""
         title = f"The step {step} could not be done{because}"
-        tasks.append(run.task(TaskKind.STEP_NOT_DONE, title, fact))
+        tasks.append(run.task(TaskKind.STEP_NOT_DONE, title, fact, about=str(step)))
     return tasks
 
 
@@ -362,7 +414,8 @@ def _exercised_at(run: _Run, fix: FixStep, applied: Fact) -> list[Task]:
     if after == run.runbook.text:
         return []
     title = f"Record at {fix.id} when it was last exercised and how long it took"
-    return [run.task(TaskKind.EXERCISED, title, page, applied, cleared or gone, after=after)]
+    seen = (page, applied, cleared or gone)
+    return [run.task(TaskKind.EXERCISED, title, *seen, about=fix.id, after=after)]
 
 
 def _cleared_by(run: _Run, applied: Fact) -> Fact | None:

@@ -45,6 +45,8 @@ class Task:
         runbook: path of the file, relative to the top of its repository.
         evidence: ids of the facts that prove it.
         patch: a unified diff against the runbook; empty where only a person knows the right words.
+        about: which cause, step or instrument; with kind and runbook it names the task for good.
+            Empty: there is only one.
     """
 
     kind: TaskKind
@@ -52,6 +54,7 @@ class Task:
     runbook: str
     evidence: tuple[str, ...]
     patch: str
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from gameday.model.record import (
     Written,
 )
 from gameday.model.run import Order, OrderKind, RunRecord
+from gameday.ports.actions import ActionStore
 from gameday.ports.alerts import AlertRouting, AlertSource, Counters
 from gameday.ports.changes import CodeHistory, DeployLog
 from gameday.ports.effects import EffectSource
@@ -32,6 +33,7 @@ from gameday.ports.telemetry import ProfileSource, SignalSource, TraceSource
 from gameday.ports.time import Clock
 
 __all__ = [
+    "ActionStore",
     "AlertRouting",
     "AlertSource",
     "AuditEntry",

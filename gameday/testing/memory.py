@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Self
 
 from gameday.errors import StoreError, UsageError
+from gameday.model.action_item import ActionChange, ActionItem, changed
 from gameday.model.record import CLOSED
 from gameday.model.result import RunResult
 from gameday.ports import (
@@ -68,6 +69,9 @@ class MemoryStore:
         self._fences: dict[str, str] = {}
         self._rows: dict[str, IncidentRow] = {}
         self._claims: dict[str, tuple[str, datetime]] = {}
+        self._items: dict[str, ActionItem] = {}
+        self._changes: dict[str, ActionChange] = {}
+        self._learned: set[str] = set()
         self._tokens: dict[str, Token] = {}
         self._audit: list[AuditEntry] = []
         self._bound: str | None = None
@@ -359,6 +363,51 @@ class MemoryStore:
     def incident(self, id: str) -> IncidentRow | None:
         """Return one incident, or None where there is none of this id."""
         return self._rows.get(id)
+
+    # --- action items ------------------------------------------------------------------------
+
+    def change_actions(
+        self,
+        changes: Sequence[ActionChange],
+        *,
+        learned_from: str | None = None,
+        at: datetime | None = None,
+    ) -> Sequence[ActionItem]:
+        """Say all of this or nothing; return the items as they stand then."""
+        found: dict[str, ActionItem] = {}
+        with self._alone:
+            new = {c.id: c for c in changes if c.id not in self._changes}
+            for change in new.values():
+                known = found.get(change.item) or self._items.get(change.item)
+                item = changed(known, change)
+                if item is None:
+                    raise UsageError(f"there is no action item {change.item!r}")
+                found[change.item] = item
+            self._items |= found
+            self._changes |= new
+            if learned_from is not None and at is not None:
+                self._learned.add(learned_from)
+        return tuple(found.values())
+
+    def action_items(self, *, only_open: bool = False, limit: int = 1000) -> Sequence[ActionItem]:
+        """Return items, the newest first."""
+        items = sorted(self._items.values(), key=lambda item: item.id)
+        shown = [item for item in items if item.state.is_open or not only_open]
+        return tuple(sorted(shown, key=lambda item: item.filed_at, reverse=True)[:limit])
+
+    def action_item(self, id: str) -> ActionItem | None:
+        """Return one, or None where there is none of this id."""
+        return self._items.get(id)
+
+    def action_changes(self, item: str) -> Sequence[ActionChange]:
+        """Return every word about an item, in the order they were written down."""
+        return tuple(change for change in self._changes.values() if change.item == item)
+
+    def runs_to_learn_from(self) -> Sequence[str]:
+        """Return the runs that have ended and are not noted as learned from, oldest first."""
+        records = (one.record for one in self._runs.values())
+        ended = [(r.ended_at, r.id) for r in records if r.ended_at and r.id not in self._learned]
+        return tuple(id for _, id in sorted(ended))
 
     # --- tokens and the audit ----------------------------------------------------------------
 

@@ -15,7 +15,12 @@ import pytest
 
 from gameday.drivers.database import Database
 from gameday.ports import GroupFact
-from gameday.testing.contracts import IncidentStoreContract, OpensSharedStore, StoreContract
+from gameday.testing.contracts import (
+    ActionStoreContract,
+    IncidentStoreContract,
+    OpensSharedStore,
+    StoreContract,
+)
 from gameday.testing.memory import MemoryStore
 from scoring.timeline import Fact
 
@@ -35,14 +40,14 @@ def opening(url: str) -> Iterator[OpensSharedStore]:
         database.close()
 
 
-class TestStoreInMemory(StoreContract, IncidentStoreContract):
+class TestStoreInMemory(StoreContract, IncidentStoreContract, ActionStoreContract):
     @pytest.fixture
     def subject(self) -> OpensSharedStore:
         memory = MemoryStore()
         return lambda: memory
 
 
-class TestStoreInSqlite(StoreContract, IncidentStoreContract):
+class TestStoreInSqlite(StoreContract, IncidentStoreContract, ActionStoreContract):
     @pytest.fixture
     def subject(self, tmp_path: Path) -> Iterator[OpensSharedStore]:
         with opening(f"sqlite:///{tmp_path / 'gameday.db'}") as another:
@@ -50,7 +55,7 @@ class TestStoreInSqlite(StoreContract, IncidentStoreContract):
 
 
 @pytest.mark.served
-class TestStoreInPostgresql(StoreContract, IncidentStoreContract):
+class TestStoreInPostgresql(StoreContract, IncidentStoreContract, ActionStoreContract):
     @pytest.fixture
     def subject(self, postgres: Callable[[], str]) -> Iterator[OpensSharedStore]:
         with opening(postgres()) as another:

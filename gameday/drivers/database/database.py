@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from gameday.drivers.database.actions import ActionTables
 from gameday.drivers.database.incidents import IncidentTables
 from gameday.drivers.database.retention import RetentionTables
 from gameday.drivers.database.tokens import TokenTables
 
 
-class Database(RetentionTables, IncidentTables, TokenTables):
-    """The store behind one SQLAlchemy URL: a `gameday.ports.Store`, an `IncidentStore` and a
-    `RetentionStore`.
+class Database(RetentionTables, IncidentTables, ActionTables, TokenTables):
+    """The store behind one SQLAlchemy URL: a `gameday.ports.Store`, an `IncidentStore`, an
+    `ActionStore` and a `RetentionStore`.
 
     Any number of processes may open it at the same time, and any number of threads of one share its
     connections.

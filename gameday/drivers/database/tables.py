@@ -6,6 +6,7 @@
       run?         ── runs        a game day that was played, with its undos and orders
       alert_group? ── incidents   what was derived last from a group's facts, for lists
                       (of runs and incidents the line outlives the facts: pruned_at, pruned_after)
+    action_items  what is to be done, as the words of action_changes have made it
     claims     who does a duty now          tokens, audit   who may come in, and who changed what
 """
 
@@ -51,6 +52,7 @@ class Tables:
             column("percent", sa.Float, nullable=True),
             column("system_percent", sa.Float, nullable=True),
             column("response_percent", sa.Float, nullable=True),
+            column("learned_at", nullable=True),
             column("documents", sa.Text),
             column("result", sa.Text, nullable=True),
             column("pruned_at", nullable=True),
@@ -93,6 +95,31 @@ class Tables:
             column("merged_into", nullable=True),
             column("pruned_at", nullable=True),
             column("pruned_after", nullable=True),
+        )
+        self.action_items = sa.Table(
+            "action_items",
+            meta,
+            column("id", primary_key=True),
+            column("cause", sa.Text),
+            column("kind"),
+            column("state"),
+            column("service"),
+            column("owner"),
+            column("priority"),
+            column("filed_at"),
+            column("due_at"),
+            column("closed_at", nullable=True),
+            column("item", sa.Text),
+        )
+        self.action_changes = sa.Table(
+            "action_changes",
+            meta,
+            number(),
+            column("id", unique=True),
+            column("item"),
+            column("word"),
+            column("at"),
+            column("change", sa.Text),
         )
         self.claims = sa.Table(
             "claims",

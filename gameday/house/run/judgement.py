@@ -28,7 +28,7 @@ from scoring.scorecard import judge as judge_timeline
 from scoring.timeline import Kind, Timeline
 from scoring.verdict import RunVerdict, Verdict
 
-_PLAYED = (RunVerdict.PASSED, RunVerdict.MISSED, RunVerdict.UNKNOWN)
+PLAYED = (RunVerdict.PASSED, RunVerdict.MISSED, RunVerdict.UNKNOWN)
 """How runs end that reached their own end, and have something to teach."""
 
 
@@ -206,8 +206,8 @@ def judge(
         recovery=Recovery(open_faults(timeline)),
         timeline=timeline_path,
     )
-    if result.verdict in _PLAYED and documents.runbook:
-        path = _relative(documents.runbook_path)
+    if result.verdict in PLAYED and documents.runbook:
+        path = relative(documents.runbook_path)
         tasks = runbook_tasks(timeline, scenario, documents.runbook, path, result)
         result = replace(result, tasks=tuple(tasks))
     if timeline.first(Kind.FAULT_INJECTED) is not None:
@@ -299,7 +299,7 @@ def _timeline_of(store: Store, run: str) -> str:
     return stored.timeline if stored else ""
 
 
-def _relative(path: str) -> str:
+def relative(path: str) -> str:
     """Return a path relative to the git repository around it, else to the working directory.
 
     Patches name files this way, so that ``git apply`` finds them from the top of the repository.

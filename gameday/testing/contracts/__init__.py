@@ -14,6 +14,7 @@ pytest. What a subject has to offer beside the driver itself (how to make the to
 fail …) stands in the class of that subject, beside its contract.
 """
 
+from gameday.testing.contracts.actions import ActionStoreContract, OpensActionStore
 from gameday.testing.contracts.alerts import Alerted, AlertSourceContract, alerted
 from gameday.testing.contracts.clock import (
     ClockContract,
@@ -41,6 +42,7 @@ from gameday.testing.contracts.runs import OpensStore, StoreContract
 from gameday.testing.contracts.traces import TracedShop, TraceSourceContract
 
 __all__ = [
+    "ActionStoreContract",
     "AlertSourceContract",
     "Alerted",
     "Broken",
@@ -54,6 +56,7 @@ __all__ = [
     "LeaseContract",
     "MakesPager",
     "MovablePlace",
+    "OpensActionStore",
     "OpensSharedStore",
     "OpensStore",
     "PagedTool",

@@ -1,0 +1,1 @@
+"""What is learned: runs, incidents and the store, held against the rules of `gameday.learning`."""
