@@ -49,7 +49,7 @@ FILES = {
           timeScale: {scale}
           metrics: {{prometheus: {prometheus}}}
           alerts: {{rules: {rules}}}
-          pages: {{alertmanager: {{url: "{alertmanager}"}}}}
+          pages: {pages}
           red: {red}
           mitigations:
             - {{name: take-out, {takes_out}}}
@@ -124,6 +124,7 @@ class Owner:
     Attributes:
         rules: whose alerts they are, as the system's file says.
         prometheus: where metrics are asked for, in YAML; empty: of the site's Prometheus.
+        pages: where pages come from, in YAML; empty: the site's Alertmanager is asked.
         red: how RED is read, in YAML.
         more: further lines of the system's file, below `spec`.
         responder: who answers the page.
@@ -135,6 +136,7 @@ class Owner:
 
     rules: str = "workbook"
     prometheus: str = ""
+    pages: str = ""
     red: str = "{preset: haproxy}"
     more: str = ""
     responder: str = "human"
@@ -164,7 +166,7 @@ def described(site: foreign_site.Site, owner: Owner) -> None:
         "scale": SCALE,
         "rules": owner.rules,
         "prometheus": owner.prometheus or f'{{url: "{site.prometheus}"}}',
-        "alertmanager": site.alertmanager,
+        "pages": owner.pages or f'{{alertmanager: {{url: "{site.alertmanager}"}}}}',
         "takes_out": json.dumps(_takes_out(site, owner.mitigates))[1:-1],
         "bad": others.BAD,
         "total": others.TOTAL,

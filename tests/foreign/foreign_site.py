@@ -41,6 +41,9 @@ READY = 60.0
 TOXIC_TOKEN = "HUNTER5"
 """What the site's owner wants to see from whoever reaches for the Toxiproxy."""
 
+HOOK_TOKEN = "HUNTER6"
+"""What the site's Alertmanager shows where it sends pages to."""
+
 
 def missing(parts: Parts | None = None) -> str:
     """Return what is not on this machine, for people; empty: all is there."""
@@ -74,6 +77,8 @@ class Parts:
             gives up on it after half a second. Empty: nothing is traced.
         toxiproxy: control API of the Toxiproxy that stands before the first web server; the site's
             HAProxy lets in who shows `TOXIC_TOKEN`.
+        hook: where Alertmanager sends the page as well, with `HOOK_TOKEN`, and a watchdog; empty:
+            nowhere, and there is none.
     """
 
     prometheus: str = "prometheus"
@@ -81,6 +86,7 @@ class Parts:
     samples: str = ""
     otlp: str = ""
     toxiproxy: str = ""
+    hook: str = ""
 
 
 DEBIAN = Parts()
@@ -154,6 +160,9 @@ def running(folder: Path, *, alerts: str = "", parts: Parts = DEBIAN) -> Iterato
                 "--config.file=prometheus.yml",
                 "--storage.tsdb.path=data",
                 f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
+                # What an Alertmanager was not there for it is told again at once, and not in a
+                # minute.
+                *(["--rules.alert.resend-delay=1s"] if parts.hook else []),
             )
         )
         urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
@@ -316,6 +325,21 @@ def _write(folder: Path, ports: dict[str, int], parts: Parts) -> None:
             backend toxics
                 server toxics {urlsplit(parts.toxiproxy).netloc}
             """
+    routes = receivers = ""
+    if parts.hook:
+        routes = """
+              routes:
+                - {receiver: gameday, matchers: ['alertname="Watchdog"'], group_interval: 1s,
+                   repeat_interval: 3s}
+                - {receiver: gameday, continue: true}
+                - {receiver: web-on-call}
+            """
+        receivers = f"""
+              - name: gameday
+                webhook_configs:
+                  - url: "{parts.hook}"
+                    http_config: {{authorization: {{credentials: "{HOOK_TOKEN}"}}}}
+            """
     remote = f"remote_write: [{{url: '{parts.samples}'}}]" if parts.samples else ""
     texts = {
         "haproxy.cfg": f"""
@@ -341,7 +365,7 @@ def _write(folder: Path, ports: dict[str, int], parts: Parts) -> None:
         + gate,
         "prometheus.yml": f"""
             global: {{scrape_interval: 1s, evaluation_interval: 1s}}
-            rule_files: [alerts.yml]
+            rule_files: [alerts.yml{", watchdog.yml" if parts.hook else ""}]
             {remote}
             alerting:
               alertmanagers:
@@ -365,10 +389,18 @@ def _write(folder: Path, ports: dict[str, int], parts: Parts) -> None:
                     annotations: {summary: One page in ten fails.}
             """,
         "alertmanager.yml": f"""
-            route: {{receiver: web-on-call, group_wait: 0s}}
+            route:
+              receiver: web-on-call
+              group_wait: 0s
+            {routes}
             receivers:
               - name: web-on-call
                 webhook_configs: [{{url: "http://127.0.0.1:{ports["two"]}/post"}}]
+            {receivers}
+            """,
+        "watchdog.yml": """
+            groups:
+              - {name: beat, rules: [{alert: Watchdog, expr: vector(1)}]}
             """,
         "server": f"""
             #!{sys.executable}

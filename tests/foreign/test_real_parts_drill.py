@@ -20,6 +20,8 @@ from foreign_site import Parts, Site
 from real_programs import Jaeger, program
 
 from gameday.drivers.jaeger import JaegerTraces
+from gameday.testing.gate import Troubled, kubeconfig, serving
+from gameday.testing.kubernetes import SimulatedApi
 
 pytestmark = [pytest.mark.row, pytest.mark.xdist_group("foreign")]
 
@@ -192,6 +194,56 @@ def test_a_toxic_in_a_real_toxiproxy_is_the_fault_and_its_token_stands_nowhere(
         assert [] == files_with(foreign_site.TOXIC_TOKEN, running.folder)
 
 
+def test_a_toxic_goes_in_and_out_through_the_api_server_of_a_cluster(
+    tmp_path: Path, monitoring: None, real_toxiproxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = SimulatedApi(leads_to={"pages/toxiproxy:8474": real_toxiproxy})
+    cluster.put("namespaces", "pages")
+    api = Troubled(cluster, troubles=[])
+    with site(tmp_path, Parts(toxiproxy=real_toxiproxy)) as running, serving(api) as url:
+        monkeypatch.setenv("KUBECONFIG", kubeconfig(tmp_path, url))
+        monkeypatch.setenv("GAMEDAY_KUBE_CONTEXTS", "sim")
+        monkeypatch.setenv("GAMEDAY_KUBE_NAMESPACES", "pages")
+        before = foreign_site.server_states(running)
+        where = "{service: pages, downstream: one, regions: here, mode: timeout}"
+        owner = Owner(
+            more="""
+                kubernetes: {context: sim, namespaces: [pages]}
+                toxiproxy: {service: "pages/toxiproxy:8474"}
+                """,
+            experiment=("broken-downstream", "", where),
+        )
+        foreign_drill.described(running, owner)
+        done = foreign_drill.played(running)
+
+        passed("the fault in a Toxiproxy of a cluster", done)
+        assert before == foreign_site.server_states(running)
+        (proxy,) = httpx.get(f"{real_toxiproxy}/proxies", trust_env=False).json().values()
+        assert [] == proxy["toxics"]
+        changed = {asked.split()[0] for asked in api.asked if "/toxics" in asked}
+        assert {"POST", "DELETE"} <= changed
+
+
+def test_the_page_that_alertmanager_sends_is_answered_and_its_token_stands_nowhere(
+    tmp_path: Path, monitoring: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"127.0.0.1:{foreign_site.free_port()}"
+    monkeypatch.setenv("GAMEDAY_HOOK_LISTEN", address)
+    monkeypatch.setenv("GAMEDAY_HOOK_TOKEN", foreign_site.HOOK_TOKEN)
+    with site(tmp_path, Parts(hook=f"http://{address}/hooks/alertmanager")) as running:
+        before = foreign_site.server_states(running)
+        foreign_drill.described(running, Owner(pages="{webhook: true}"))
+        asked = foreign_drill.gameday(running, "doctor", "--system", "pages", "--json")
+        done = foreign_drill.played(running)
+
+        passed("a page that is sent", done)
+        told = {line["what"]: line for line in json.loads(asked.stdout)["checks"]}
+        assert (0, "fires, and comes through") == (asked.returncode, told["watchdog"]["found"])
+        assert before == foreign_site.server_states(running)
+        assert not foreign_drill.is_stopped(running, "one")
+        assert [] == files_with(foreign_site.HOOK_TOKEN, running.folder)
+
+
 def test_an_action_of_chaos_toolkit_takes_the_server_out_and_another_puts_it_back(
     tmp_path: Path, monitoring: None
 ) -> None:
@@ -210,7 +262,9 @@ def files_with(secret: str, folder: Path) -> list[str]:
     return [
         str(path)
         for path in folder.rglob("*")
-        if path.is_file() and path.name != "haproxy.cfg" and secret.encode() in path.read_bytes()
+        if path.is_file()
+        and path.name not in ("haproxy.cfg", "alertmanager.yml")
+        and secret.encode() in path.read_bytes()
     ]
 
 

@@ -51,7 +51,9 @@ async def _watchdog(look: Look) -> str:
     raise Unmet(
         f"the rule {WATCHDOG} is loaded, and no such alert is at Alertmanager",
         "see in Prometheus whether it fires, whom Prometheus sends to, and in Alertmanager whether"
-        " it is silenced: until it comes, no page is proven to",
+        " it is silenced; one that was away hears of it once Prometheus'"
+        " `--rules.alert.resend-delay` is over, a minute by itself. Until it comes, no page is"
+        " proven to",
     )
 
 

@@ -81,7 +81,9 @@ async def _watchdog(look: Look) -> str:
         f"the rule {WATCHDOG} is loaded, and no beat of it came within"
         f" {LISTENS.total_seconds():g} s",
         "route it to the receiver that sends here, with a `group_interval` and a `repeat_interval`"
-        " of a few seconds: until it comes, no page is proven to",
+        " of a few seconds; an Alertmanager that was away hears of it once Prometheus'"
+        " `--rules.alert.resend-delay` is over, a minute by itself. Until it comes, no page is"
+        " proven to",
         bars=False,
     )
 
