@@ -60,6 +60,12 @@ def init(
     service_label: str | None = typer.Option(
         None, "--service-label", metavar="LABEL", help="Tells services apart, not the preset's."
     ),
+    region_label: str | None = typer.Option(
+        None,
+        "--region-label",
+        metavar="LABEL",
+        help="Tells regions apart, where several labels may; none leaves regions out.",
+    ),
     bearer_token_env: str | None = typer.Option(
         None, "--bearer-token-env", metavar="VARIABLE", help="Holds Prometheus' bearer token."
     ),
@@ -89,7 +95,7 @@ def init(
     """
     import asyncio
 
-    from gameday.drafts.choice import Wishes, choose
+    from gameday.drafts.choice import NONE, Wishes, choose
     from gameday.drafts.documents import documents
     from gameday.house.targets.folder import write_all
     from gameday.house.targets.survey import seen_at
@@ -103,6 +109,7 @@ def init(
         alert=alert or "",
         owner=owner or "",
         objective_ratio=_objective(objective) if objective else None,
+        region_label=region_label or "",
     )
     told = {
         "--prometheus": prometheus,
@@ -126,6 +133,7 @@ def init(
             pages,
             elsewhere=elsewhere,
             service_label=service_label or "",
+            region_label=region_label if region_label and region_label != NONE else "",
             cluster=inside.seen if inside is not None else None,
         )
     )
@@ -312,6 +320,8 @@ def _wished(wishes: Wishes, questions: Sequence[Question], answers: Sequence[str
                 wishes = replace(wishes, objective_ratio=_objective(answer))
             case "--service":
                 wishes = replace(wishes, service=answer)
+            case "--region-label":
+                wishes = replace(wishes, region_label=answer)
             case "--preset":
                 wishes = replace(wishes, preset=answer)
             case _:

@@ -10,16 +10,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gameday.diagnosis.conventions import PRESETS
+from gameday.drafts.regions import apart
 from gameday.drafts.shares import EventShare, grouped_by, selectors_of, share_of
 from gameday.drafts.sources import Source, sources, with_matcher, written_selector
 from gameday.drafts.survey import Survey, place
 from gameday.errors import UsageError
+from gameday.model.system import Regions
 from gameday.names import did_you_mean
 from gameday.rules.burn_alert import BurnAlert, UnreadAlert, read_alert
 from gameday.rules.expression import LabelMatcher, Selector
 from gameday.rules.loaded import LoadedRule
 
-__all__ = ["Choice", "EventCounters", "Question", "Wishes", "choose"]
+__all__ = ["NONE", "Choice", "EventCounters", "Question", "Wishes", "choose"]
+
+NONE = "none"
+"""What is said of a part that the files are to do without."""
 
 SEVERITIES = ("severity", "sloth_severity")
 """Labels that say how loud an alert is."""
@@ -35,6 +40,7 @@ class Wishes:
     Attributes:
         name: of the system.
         objective_ratio: share of events that are to be good, 0–1.
+        region_label: tells regions apart; `NONE`: they are left out.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Wishes:
     alert: str = ""
     owner: str = ""
     objective_ratio: float | None = None
+    region_label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,7 @@ class Choice:
         alert: the alert that pages, read or not; None: there is none, and gameday's own rules are
             proposed.
         page: the labels that alert goes by.
+        regions: those of the service, and what tells them apart; None: nothing does.
         notes: what whoever asked should know.
     """
 
@@ -93,6 +101,7 @@ class Choice:
     owner: str = ""
     alert: BurnAlert | UnreadAlert | None = None
     page: Mapping[str, str] = field(default_factory=dict)
+    regions: Regions | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -119,6 +128,10 @@ def choose(survey: Survey, wishes: Wishes) -> Choice | tuple[Question, ...]:
     if objective is None:
         asked = f"which share of the requests of {service} is promised to succeed (99%, 99.9%)"
         questions.append(Question("--objective", asked))
+    regions = _regions(survey, wishes, service, source)
+    if isinstance(regions, Question):
+        questions.append(regions)
+        regions = None
     if questions or objective is None:
         return tuple(questions)
     share = share_of(rule, survey.rules) if rule is not None else None
@@ -132,7 +145,11 @@ def choose(survey: Survey, wishes: Wishes) -> Choice | tuple[Question, ...]:
         owner=wishes.owner,
         alert=alert,
         page=_labels(rule, survey.rules.alerts, {source.label: service} if is_shared else {}),
-        notes=tuple(_notes(alert) if alert is not None else _others(survey, service, source)),
+        regions=regions,
+        notes=(
+            *(_notes(alert) if alert is not None else _others(survey, service, source)),
+            *(_untold(survey, service) if regions is None and not wishes.region_label else ()),
+        ),
     )
 
 
@@ -186,6 +203,41 @@ def _check_there_is_one(survey: Survey, wishes: Wishes) -> None:
             f"Prometheus at {where} has {metrics}, and no series of it now with the label"
             f" {labels}, which tells services apart: name another with --service-label, or see"
             " that it is scraped"
+        )
+
+
+# --- its regions ---------------------------------------------------------------------------------
+
+
+def _regions(
+    survey: Survey, wishes: Wishes, service: str, source: Source
+) -> Regions | Question | None:
+    if wishes.region_label == NONE:
+        return None
+    seen = survey.where.get((source, service), {})
+    if wishes.region_label:
+        names = tuple(filter(None, seen.get(wishes.region_label, ())))
+        if not names:
+            raise UsageError(
+                f"--region-label: no requests of {service!r} bear a label {wishes.region_label!r}:"
+                f" `count by (LABEL) ({source.metric})` in Prometheus shows what one holds"
+            )
+        return Regions(label=wishes.region_label, names=names)
+    found = apart(seen, survey.cluster.places if survey.cluster is not None else ())
+    if len(found) > 1:
+        asks = f"which label of the metrics of {service} tells its regions apart"
+        return Question("--region-label", asks, (*found, NONE))
+    return next((Regions(label=label, names=names) for label, names in found.items()), None)
+
+
+def _untold(survey: Survey, service: str) -> Iterator[str]:
+    """Yield that there are regions of which the metrics tell nothing."""
+    places = survey.cluster.places if survey.cluster is not None else ()
+    several = next((names for names in places if len(names) > 1), None)
+    if several is not None:
+        yield (
+            f"the nodes are in {', '.join(several)}, and no label of the metrics of {service} tells"
+            " these apart: where a fault is felt in one of them only, no drill can say so"
         )
 
 

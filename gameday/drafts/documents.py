@@ -90,6 +90,7 @@ def _system(choice: Choice, survey: Survey) -> str:
         f"  {owner}\n"
         "spec:\n"
         f"{_cluster(survey.cluster)}"
+        f"{_regions(choice)}"
         "  metrics:\n"
         f"    prometheus: {_reached(survey.prometheus)}{label}\n"
         f"  {alerts}\n"
@@ -107,6 +108,16 @@ def _cluster(cluster: ClusterSeen | None) -> str:
     which: dict[str, Any] = {"context": cluster.context} if cluster.context else {"inCluster": True}
     listed = ", ".join(map(_text, cluster.namespaces))
     return f"  kubernetes: {{{', '.join(_pairs(which))}, namespaces: [{listed}]}}\n"
+
+
+def _regions(choice: Choice) -> str:
+    if choice.regions is None:
+        return ""
+    listed = ", ".join(map(_text, choice.regions.names))
+    return (
+        "  # Those that have requests now; a fault is counted by how many of them it touches.\n"
+        f"  regions: {{label: {_text(choice.regions.label)}, names: [{listed}]}}\n"
+    )
 
 
 def _instruments(choice: Choice, cluster: ClusterSeen | None) -> str:

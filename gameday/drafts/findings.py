@@ -27,6 +27,7 @@ def findings(choice: Choice, survey: Survey) -> tuple[tuple[str, str], ...]:
             f" {choice.source.preset}",
         ),
         ("events", f"{part}; all: {counters.total}"),
+        ("regions", _regions(choice)),
         ("promise", f"{choice.objective_ratio * 100:.10g} % of them good, over 30 days"),
         ("alert", _alert(choice)),
         ("alertmanager", f"answers at {place(survey.alertmanager)}{foretold}"),
@@ -48,6 +49,12 @@ def _of_cluster(cluster: ClusterSeen) -> Iterator[tuple[str, str]]:
         yield name, f"answers at {service}"
     lacking = f"lacking: {', '.join(cluster.lacking)}"
     yield "rights", lacking if cluster.lacking else "enough to read deploys and to roll back"
+
+
+def _regions(choice: Choice) -> str:
+    if choice.regions is None:
+        return "not told apart"
+    return f"{', '.join(choice.regions.names)}, as the label {choice.regions.label} tells"
 
 
 def _alert(choice: Choice) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gameday.drafts.regions import LabelValues
 from gameday.drafts.sources import Source
 from gameday.model.access import Reached
 from gameday.rules.loaded import LoadedRules
@@ -24,6 +25,8 @@ class ClusterSeen:
         instruments: the Service of each instrument that answers, by its name in a system's file:
             ``jaeger``, ``tempo``, ``pyroscope``.
         lacking: rights that whoever asked has not.
+        places: regions, and zones, that its nodes are in, each sorted; empty where that is not
+            told.
     """
 
     context: str
@@ -32,6 +35,7 @@ class ClusterSeen:
     deployments: tuple[str, ...] = ()
     instruments: Mapping[str, str] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
+    places: tuple[tuple[str, ...], ...] = ()
 
 
 def place(at: Reached) -> str:
@@ -53,6 +57,8 @@ class Survey:
         has_watchdog: whether an alert that always fires is there as gameday looks for it.
         service_label: tells services apart instead of the presets' own; empty: theirs.
         cluster: what was seen of the cluster it runs in; None: nobody named one.
+        where: by source and service, what those labels of its requests hold that may tell regions
+            apart.
     """
 
     prometheus: Reached
@@ -64,3 +70,4 @@ class Survey:
     has_watchdog: bool
     service_label: str = ""
     cluster: ClusterSeen | None = None
+    where: Mapping[tuple[Source, str], LabelValues] = field(default_factory=dict)

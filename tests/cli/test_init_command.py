@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -48,6 +49,7 @@ class Tools:
         self.rules: list[Any] = [RULE]
         self.services = ["pages"]
         self.metrics = [METRIC]
+        self.labels: dict[str, list[str]] = {}
         self.watchdog = True
         self.tells_rules = True
         self.token = ""
@@ -81,13 +83,21 @@ class Tools:
                 return {"data": {"groups": [{"rules": self.rules}]}}
             case "/api/v1/label/__name__/values":
                 return {"data": self.metrics}
+            case "/api/v1/labels":
+                return {"data": ["proxy", "code", *self.labels]}
             case "/api/v1/alertmanagers":
                 sent_to = [{"url": f"{self.url}/api/v2/alerts"}]
                 return {"data": {"activeAlertmanagers": sent_to}}
             case "/api/v1/query":
                 query = parse_qs(parts.query)["query"][0]
-                label = query.partition("(")[2].partition(")")[0]
-                found = [{"metric": {label: s}, "value": [0, "1"]} for s in self.services]
+                label, *more = query.partition("(")[2].partition(")")[0].split(", ")
+                held = list(product(*(self.labels.get(name, [""]) for name in more)))
+                told = [
+                    {label: service, **dict(zip(more, values, strict=True))}
+                    for service in self.services
+                    for values in held
+                ]
+                found = [{"metric": labels, "value": [0, "1"]} for labels in told]
                 return {"data": {"result": found}}
             case "/api/v2/alerts":
                 beat = {"labels": {"alertname": "Watchdog"}, "fingerprint": "w", "startsAt": "2026"}
@@ -217,7 +227,63 @@ def test_a_token_is_named_in_the_file_shown_to_prometheus_and_to_nobody_else(
     assert {""} == {told for path, told in tools.heard if path.startswith("/api/v2/")}
 
 
+def test_regions_that_a_label_tells_apart_are_proposed(
+    tools: Tools, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tools.labels = {"datacenter": ["us", "eu"], "method": ["GET", "PUT"], "zone": ["a"]}
+
+    code = init(tools)
+
+    regions = read_system(tmp_path / "systems/bookshop.yaml").spec.regions
+    assert 0 == code
+    assert regions is not None
+    assert ("datacenter", ("eu", "us")) == (regions.label, regions.names)
+    assert "eu, us, as the label datacenter tells" in capsys.readouterr().out
+
+
+def test_of_several_labels_that_may_tell_regions_apart_one_is_asked_for(
+    tools: Tools, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tools.labels = {"cluster": ["c1", "c2"], "region": ["eu", "us"]}
+
+    asked = init(tools)
+    said = capsys.readouterr().err
+    done = init(tools, "--region-label", "cluster")
+
+    assert (2, 0) == (asked, done)
+    assert (
+        "--region-label: which label of the metrics of pages tells its regions apart: region,"
+        " cluster, none"
+    ) in said
+    regions = read_system(tmp_path / "systems/bookshop.yaml").spec.regions
+    assert regions is not None and "cluster" == regions.label
+
+
+def test_regions_are_left_out_for_whoever_wants_none(tools: Tools, tmp_path: Path) -> None:
+    tools.labels = {"region": ["eu", "us"]}
+
+    code = init(tools, "--region-label", "none")
+
+    assert 0 == code
+    assert None is read_system(tmp_path / "systems/bookshop.yaml").spec.regions
+
+
+def test_a_label_of_any_name_is_taken_where_it_is_said(tools: Tools, tmp_path: Path) -> None:
+    tools.labels = {"cell": ["c1", "c2"], "region": ["eu", "us"]}
+
+    code = init(tools, "--region-label", "cell")
+
+    regions = read_system(tmp_path / "systems/bookshop.yaml").spec.regions
+    assert 0 == code
+    assert regions is not None and ("c1", "c2") == regions.names
+
+
 WRONG = {
+    "no label": (
+        ["init", "x", "--prometheus", "http://p", "--region-label", "a-b"],
+        2,
+        "--region-label: 'a-b' is no name of a label",
+    ),
     "a name that is none": (["init", "Book Shop"], 2, "small letters"),
     "a shop of ours": (["init", "sandbox"], 2, "one of gameday's own shops"),
     "no Prometheus": (["init", "x"], 2, "--prometheus: where its metrics and rules are"),

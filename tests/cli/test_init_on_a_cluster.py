@@ -14,7 +14,7 @@ from gameday.cli.app import run
 from gameday.drivers.kubernetes import access
 from gameday.drivers.kubernetes.transport import Answer
 from gameday.spec import read_scenario, read_system
-from gameday.testing.gate import status
+from gameday.testing.gate import Trouble, status
 from gameday.testing.kubernetes import SimulatedApi
 
 pytestmark = pytest.mark.served
@@ -58,6 +58,21 @@ def prometheus(method: str, target: str) -> Answer:
             data = {"resultType": "vector", "result": found}
         case _:
             return status(404)
+    return Answer(200, {}, json.dumps({"status": "success", "data": data}).encode())
+
+
+ZONES = ("eu-a", "eu-b", "us-a", "us-b")
+
+
+def in_zones(method: str, target: str) -> Answer:
+    """Answer as `prometheus`, of requests in two regions with two zones each."""
+    data: Any = ["job", "region", "zone"]
+    if "region" in target:
+        told = [{"job": "front", "region": zone[:2], "zone": zone} for zone in ZONES]
+        found = [{"metric": labels, "value": [0, "1"]} for labels in told]
+        data = {"resultType": "vector", "result": found}
+    elif not target.startswith("/api/v1/labels"):
+        return prometheus(method, target)
     return Answer(200, {}, json.dumps({"status": "success", "data": data}).encode())
 
 
@@ -170,6 +185,31 @@ def test_what_cannot_be_seen_or_is_not_there_is_said_and_nothing_is_written(
 
     assert (2, []) == (code, list(tmp_path.glob("*/*")))
     assert said in capsys.readouterr().err
+
+
+def test_the_label_that_holds_what_the_nodes_are_in_tells_regions_apart(
+    api: SimulatedApi, tmp_path: Path
+) -> None:
+    api.behind["monitoring/prometheus:9090"] = in_zones
+    for zone in ZONES:
+        api.node(f"n-{zone}", **{"topology.kubernetes.io_zone": zone})
+
+    assert 0 == init(*HERE)
+    regions = read_system(tmp_path / "systems/bookshop.yaml").spec.regions
+    assert regions is not None
+    assert ("zone", ZONES) == (regions.label, regions.names)
+
+
+def test_who_may_not_see_the_nodes_is_asked(
+    api: SimulatedApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.behind["monitoring/prometheus:9090"] = in_zones
+    api.node("n-1", **{"topology.kubernetes.io_region": "eu"})
+    api.node("n-2", **{"topology.kubernetes.io_region": "us"})
+    api.troubles.append(Trouble("GET /api/v1/nodes", status(403)))
+
+    assert 2 == run(["init", "bookshop", "--objective", "99%", *HERE])
+    assert "tells its regions apart: region, zone, none" in capsys.readouterr().err
 
 
 def test_of_several_that_answer_one_is_asked_for_and_named(

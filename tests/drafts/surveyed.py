@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from gameday.drafts.regions import LabelValues
 from gameday.drafts.sources import Source, sources
-from gameday.drafts.survey import Survey
+from gameday.drafts.survey import ClusterSeen, Survey
 from gameday.model.access import Reached
 from gameday.rules.loaded import LoadedRule, LoadedRules
 
@@ -42,7 +43,10 @@ def surveyed(
     access: Mapping[str, Any] | None = None,
     routes: Mapping[str, object] | None = None,
     service_label: str = "",
+    labels: LabelValues | None = None,
+    places: tuple[tuple[str, ...], ...] = (),
 ) -> Survey:
+    """Return a survey; what labels hold is of every service's requests, and places are of nodes."""
     told = access or {}
     found = {"haproxy": ("pages",)} if services is None else services
     seen = {source_of(preset): names for preset, names in found.items()}
@@ -57,4 +61,6 @@ def surveyed(
         routes=routes,
         has_watchdog=False,
         service_label=service_label,
+        cluster=ClusterSeen("prod", "v1.31.0", ("books",), places=places) if places else None,
+        where={(s, name): labels or {} for s, names in seen.items() for name in names},
     )

@@ -170,3 +170,18 @@ def test_every_draft_but_the_slo_leaves_something_to_people() -> None:
     whole = [path for path, text in texts.items() if not blanks(text)]
 
     assert ["slos/pages-availability.yaml"] == whole
+
+
+@given(names=st.lists(st.text(min_size=1, max_size=20).filter(str.strip), min_size=2, max_size=12))
+def test_whatever_regions_are_called_the_system_names_them(
+    names: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("drafts")
+    told = tuple(sorted(set(names)))
+    wishes = replace(WISHES, region_label="dc")
+
+    written(folder, drafted(surveyed(FAILING, labels={"dc": told}), wishes)[1])
+
+    regions = read_system(folder / "systems/bookshop.yaml").spec.regions
+    assert regions is not None
+    assert ("dc", told) == (regions.label, regions.names)

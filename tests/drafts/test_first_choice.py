@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -221,3 +222,55 @@ def test_what_was_seen_is_told_with_the_burn_rate_and_whom_the_alert_reaches() -
         == told["alert"]
     )
     assert "PagesFailing goes to 'web-oncall', by the labels its rule has" == told["page"]
+
+
+TOLD_APART = {"datacenter": ("eu", "us"), "zone": ("a", "b", "c")}
+
+
+def test_regions_are_those_of_the_only_label_that_tells_some_apart() -> None:
+    found = chosen(FAILING, labels={"datacenter": ("eu", "us"), "zone": ("a",)})
+
+    assert found.regions is not None
+    assert ("datacenter", ("eu", "us")) == (found.regions.label, found.regions.names)
+    assert () == found.notes
+
+
+def test_of_several_labels_that_tell_regions_apart_it_is_asked_which() -> None:
+    (question,) = asked(FAILING, labels=TOLD_APART)
+
+    assert ("--region-label", ("datacenter", "zone", "none")) == (question.flag, question.choices)
+
+
+@pytest.mark.parametrize(("label", "names"), [("zone", ("a", "b", "c")), ("none", None)])
+def test_who_says_which_label_is_not_asked(label: str, names: tuple[str, ...] | None) -> None:
+    found = chosen(FAILING, labels=TOLD_APART, wishes=replace(WISHES, region_label=label))
+
+    assert names == (found.regions.names if found.regions is not None else None)
+
+
+def test_a_label_that_is_asked_for_may_be_called_anything_and_hold_one_value() -> None:
+    wishes = replace(WISHES, region_label="cell")
+
+    found = chosen(FAILING, labels={"cell": ("", "c1")}, wishes=wishes)
+
+    assert found.regions is not None
+    assert ("c1",) == found.regions.names
+
+
+def test_a_label_that_no_request_bears_is_refused() -> None:
+    wishes = replace(WISHES, region_label="cell")
+
+    with pytest.raises(UsageError, match="no requests of 'pages' bear a label 'cell'"):
+        choose(surveyed(FAILING, labels={"cell": ("",)}), wishes)
+
+
+def test_regions_that_only_the_nodes_have_are_said_and_not_made_up() -> None:
+    found = chosen(FAILING, places=(("eu", "us"),))
+
+    (note,) = found.notes
+    assert None is found.regions
+    assert "the nodes are in eu, us, and no label of the metrics of pages" in note
+
+
+def test_nodes_of_one_place_are_nothing_to_say() -> None:
+    assert () == chosen(FAILING, places=(("eu",), ("eu-1",))).notes

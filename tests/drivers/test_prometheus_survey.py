@@ -84,3 +84,20 @@ async def test_metric_names_of_another_shape_are_not_taken_for_none(answers: Ans
 
     with pytest.raises(PermanentDriverError, match="not as Prometheus does"):
         await answers.survey().metrics_among(["a"])
+
+
+async def test_labels_of_some_series_are_told_and_how_they_differ(answers: Answers) -> None:
+    answers.by_path["/api/v1/labels"] = {"data": ["job", "region"]}
+    answers.by_path["/api/v1/query"] = {
+        "data": {"result": [{"metric": {"job": "a", "region": "eu"}, "value": [0, "1"]}]}
+    }
+
+    assert ("job", "region") == await answers.survey().labels_of("x")
+    assert [{"job": "a", "region": "eu"}] == await answers.survey().told_by("x", ["job", "region"])
+
+
+@pytest.mark.parametrize("told", [None, {"data": {"a": 1}}])
+async def test_what_tells_no_labels_has_none(answers: Answers, told: object) -> None:
+    answers.by_path["/api/v1/labels"] = told
+
+    assert () == await answers.survey().labels_of("x")

@@ -30,6 +30,9 @@ AT_ONCE = 8
 READS = (("list", "deployments"), ("list", "replicasets"), ("get", "services/proxy"))
 """What every drill on a cluster needs: deploys are read, and tools asked through the API server."""
 
+REGION, ZONE = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
+"""Well-known labels of nodes."""
+
 ROLLS_BACK = (("get", "deployments"), ("patch", "deployments"))
 
 
@@ -130,6 +133,16 @@ class ClusterSurvey:
         """
         found = (d for n in namespaces for d in self._cluster.list("deployments", n))
         return tuple(sorted({str(one["metadata"]["name"]) for one in found}))
+
+    def places(self) -> tuple[tuple[str, ...], ...]:
+        """Return the regions, and the zones, that the nodes are in; empty where it is not told."""
+        try:
+            labels = [node["metadata"].get("labels") or {} for node in self._cluster.list("nodes")]
+        except PermanentDriverError:
+            return ()  # who may see a namespace need not see the nodes
+        found = (tuple(sorted({str(n[well_known]) for n in labels if n.get(well_known)}))
+                 for well_known in (REGION, ZONE))  # fmt: skip
+        return tuple(filter(None, found))
 
     def lacking(self, namespaces: Sequence[str]) -> tuple[str, ...]:
         """Return the rights that whoever asks has not, of those that a first drill needs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gameday.drivers.prometheus.server import Prometheus, quoted
 from gameday.errors import PermanentDriverError
@@ -28,6 +28,22 @@ class PrometheusSurvey(Prometheus):
         """Return the values that a label of these series has now, sorted."""
         found = await self._instant(f"count by ({label}) ({selector})")
         return tuple(sorted({s.labels[label] for s in found if s.labels.get(label)}))
+
+    async def labels_of(self, selector: str) -> tuple[str, ...]:
+        """Return the labels that these series have, or had a while ago; none where it is not told.
+
+        Not every tool that speaks PromQL tells the labels of some series only.
+        """
+        try:
+            data = await self._get("/api/v1/labels", [("match[]", selector)])
+        except PermanentDriverError:
+            return ()
+        return tuple(map(str, data)) if isinstance(data, list) else ()
+
+    async def told_by(self, selector: str, labels: Sequence[str]) -> Sequence[Mapping[str, str]]:
+        """Return how these series differ now by some of their labels, each way once."""
+        found = await self._instant(f"count by ({', '.join(labels)}) ({selector})")
+        return [one.labels for one in found]
 
     async def alertmanagers(self) -> tuple[str, ...] | None:
         """Return the base URLs of the Alertmanagers it sends to; None where it does not tell."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from gameday.drafts.choice import Question
+from gameday.drafts.choice import NONE, Question
 from gameday.drafts.survey import ClusterSeen
 from gameday.errors import UsageError
 from gameday.house.targets.doors import Doors
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from gameday.drivers.kubernetes.survey import ServiceKind
 
 __all__ = ["ClusterLook", "ClusterWishes", "Inside"]
-
-NONE = "none"
-"""What is said of an instrument that the drill is to do without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +127,7 @@ class ClusterLook:
                 if kind not in (ServiceKind.PROMETHEUS, ServiceKind.ALERTMANAGER)
             },
             lacking=survey.lacking(wishes.namespaces),
+            places=survey.places(),
         )
         doors = Doors(cluster)
         metrics, pages = chosen.get(ServiceKind.PROMETHEUS), chosen.get(ServiceKind.ALERTMANAGER)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gameday.drafts.regions import LabelValues, may_tell_regions
 from gameday.drafts.sources import Source, sources
 from gameday.drafts.survey import ClusterSeen, Survey, place
 from gameday.drivers.alertmanager import AlertmanagerRoutes, PolledPages
@@ -27,6 +28,7 @@ async def seen_at(
     *,
     elsewhere: Mapping[str, Any],
     service_label: str = "",
+    region_label: str = "",
     cluster: ClusterSeen | None = None,
 ) -> Survey:
     """Return what is seen of a system; changes nothing.
@@ -35,6 +37,7 @@ async def seen_at(
         alertmanager: None: the one that Prometheus sends to.
         elsewhere: how that one is asked, but for its address.
         service_label: tells services apart instead of a preset's own; empty: the preset's.
+        region_label: tells regions apart, whatever it is called; empty: each that may.
         cluster: what was seen of the cluster it runs in already.
 
     Raises:
@@ -43,7 +46,9 @@ async def seen_at(
     """
     places = [place for place in (prometheus, alertmanager) if place is not None]
     try:
-        return await _seen(prometheus, alertmanager, elsewhere, service_label, cluster)
+        return await _seen(
+            prometheus, alertmanager, elsewhere, service_label, region_label, cluster
+        )
     except TemporaryDriverError as error:
         told = without_doors(str(error), places)
         raise TemporaryDriverError(told, retry_after=error.retry_after) from error
@@ -56,10 +61,12 @@ async def _seen(
     alertmanager: Reached | None,
     elsewhere: Mapping[str, Any],
     service_label: str,
+    region_label: str,
     cluster: ClusterSeen | None,
 ) -> Survey:
-    if service_label and not _LABEL.fullmatch(service_label):
-        raise UsageError(f"--service-label: {service_label!r} is no name of a label")
+    for flag, label in (("--service-label", service_label), ("--region-label", region_label)):
+        if label and not _LABEL.fullmatch(label):
+            raise UsageError(f"{flag}: {label!r} is no name of a label")
     asked = PrometheusSurvey(str(prometheus.url), credentials=credentials_of(prometheus))
     await _knocked(asked)
     rules, services, sent_to = await asyncio.gather(
@@ -74,6 +81,9 @@ async def _seen(
             )
         alertmanager = Reached.model_validate({**elsewhere, "url": sent_to[0]})
     routes, has_watchdog = await _pages(alertmanager)
+    where = await _where(
+        asked, [source for source, names in services.items() if names], region_label
+    )
     return Survey(
         prometheus=prometheus,
         alertmanager=alertmanager,
@@ -84,6 +94,7 @@ async def _seen(
         has_watchdog=has_watchdog,
         service_label=service_label,
         cluster=cluster,
+        where=where,
     )
 
 
@@ -111,6 +122,30 @@ async def _services(asked: PrometheusSurvey, label: str) -> Mapping[Source, tupl
     present = await asked.metrics_among([source.metric for source in every])
     there = [s.by_label(label) if label else s for s in every if s.metric in present]
     return {source: await asked.values_of(source.listing, source.label) for source in there}
+
+
+async def _where(
+    asked: PrometheusSurvey, present: Sequence[Source], region_label: str
+) -> Mapping[tuple[Source, str], LabelValues]:
+    """Return what the labels hold that may tell regions apart, by source and service."""
+    found: dict[tuple[Source, str], dict[str, set[str]]] = {}
+    for source in present:
+        told = [region_label] if region_label else await asked.labels_of(source.listing)
+        labels = [
+            label
+            for label in told
+            if label != source.label and (region_label or may_tell_regions(label))
+        ]
+        if not labels:
+            continue
+        for series in await asked.told_by(source.listing, [source.label, *labels]):
+            held = found.setdefault((source, series.get(source.label, "")), {})
+            for label in labels:
+                held.setdefault(label, set()).add(series.get(label, ""))
+    return {
+        key: {label: tuple(sorted(values)) for label, values in held.items()}
+        for key, held in found.items()
+    }
 
 
 async def _pages(alertmanager: Reached) -> tuple[Mapping[str, object] | None, bool]:

@@ -28,7 +28,8 @@ from gameday.diagnosis.conventions import PRESETS
 from gameday.diagnosis.dashboard import drawn
 from gameday.diagnosis.links import Dashboard
 from gameday.diagnosis.red import BurnSpan, Signal
-from gameday.drivers.prometheus import Prometheus
+from gameday.drafts.sources import sources
+from gameday.drivers.prometheus import Prometheus, PrometheusSurvey
 from gameday.incidents import deeplinks
 from gameday.model.red import Histograms, RedPreset
 from gameday.model.signals import Series
@@ -312,6 +313,21 @@ async def scraped_up_to(url: str) -> datetime:
             return at
         await asyncio.sleep(0.1)
     return pytest.fail(f"not every program was scraped within {SCRAPED_WITHIN:g} s")
+
+
+async def test_labels_are_told_of_the_series_that_are_meant_and_how_they_differ(
+    scraped: Scraped,
+) -> None:
+    service = next(p.service for p in CLASSIC if p.preset is RedPreset.HAPROXY)
+    survey = PrometheusSurvey(scraped.url)
+    listing = next(source.listing for source in sources() if source.preset == RedPreset.HAPROXY)
+
+    labels = await survey.labels_of(listing)
+    told = await survey.told_by(listing, ["proxy", "job"])
+
+    assert {"proxy", "code", "job", "instance"} <= set(labels)
+    assert "destination_service_name" not in labels
+    assert {"proxy": service, "job": f"classic-{service}"} in told
 
 
 def named(program: Program) -> str:
