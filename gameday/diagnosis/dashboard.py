@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from gameday.model.signals import Series
 
 STEP = timedelta(seconds=1)
 MOST_POINTS = 600
+QUANTILE = re.compile(r"histogram_quantile\(\s*(0?\.\d+)\s*,")
 
 Draw = Callable[[str, datetime, datetime, timedelta], Awaitable[Sequence[Series]]]
 """(expression, since, until, step) → its series."""
@@ -63,5 +65,18 @@ async def _drawn(
         for signal, expression in dashboard.expressions.items()
     }
     short_window = min(dashboard.rate_window() or span.window / 12, span.window / 12)
-    reading = read(panels, span=span, now=now, short_window=short_window, limit=limit)
+    reading = read(
+        panels,
+        span=span,
+        now=now,
+        short_window=short_window,
+        limit=limit,
+        tail_ratio=tail_of(dashboard.expressions.get(Signal.DURATION, "")),
+    )
     return DrawnDashboard(dashboard, panels, reading)
+
+
+def tail_of(expression: str) -> float | None:
+    """Return the share of requests that are slower than a quantile drawn; None: it is none."""
+    found = QUANTILE.search(expression)
+    return 1 - float(found[1]) if found else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -34,11 +34,11 @@ SAME_SHARE = 0.5
 FELT_SHARE = 0.1
 """Up to this share of it, a region only feels the other one's."""
 
-MOST_FAIL = 0.5
-"""From this error ratio on it is no odd request that failed, however short it has lasted."""
-
 LATEST = 2
 """How many short windows after the page what it is about is still looked for."""
+
+HANDFUL = 3.0
+"""So many requests at least had the trouble, or it may be an odd one."""
 
 SHORTEST = timedelta(seconds=12)
 """The burn window of a page that names none, at least."""
@@ -180,6 +180,7 @@ def read(
     now: datetime,
     short_window: timedelta,
     limit: timedelta = SLOW,
+    tail_ratio: float | None = None,
 ) -> RedReading:
     """Return what moved, region by region, by the page: whatever is done later changes nothing.
 
@@ -197,6 +198,8 @@ def read(
         now: instant of reading; later samples are not looked at.
         short_window: short window of the alert, in real time.
         limit: from which duration on users are let down.
+        tail_ratio: the share of requests that are slower than the duration drawn, 0.1 for a 90th
+            percentile; None: not known, and a short excursion may be that of one odd request.
     """
     signals = {
         Signal.RATE: _summed(drawn, Signal.RATE),
@@ -221,7 +224,7 @@ def read(
     for number in range(LATEST + 1):
         by = min(span.paged_at + number * short_window, now)
         found = replace(
-            _read_by(courses, span, by, now, short_window, limit),
+            _read_by(courses, span, by, now, short_window, limit, tail_ratio),
             regions=regions,
             unmeasured=unmeasured,
         )
@@ -237,6 +240,7 @@ def _read_by(
     now: datetime,
     short_window: timedelta,
     limit: timedelta,
+    tail_ratio: float | None,
 ) -> RedReading:
     window = short_window.total_seconds()
     loud: dict[Signal, dict[str, Excursion]] = {}
@@ -251,7 +255,15 @@ def _read_by(
             )
             if seen and moved(_red(signal, seen.before), _red(signal, seen.after)):
                 loud.setdefault(signal, {})[region] = seen
-    affected, unclear = _hit(loud, limit)
+    odd = {
+        (signal, region)
+        for signal, found in loud.items()
+        for region, seen in found.items()
+        if seen.is_brief
+        and _had_it(signal, seen, courses[Signal.RATE].get(region, ()), by, window, tail_ratio)
+        < HANDFUL
+    }
+    affected, unclear = _hit(loud, odd, limit)
     movements = [
         Movement(
             signal.value,
@@ -277,8 +289,28 @@ def _read_by(
     return RedReading(tuple(movements), (), unclear=tuple(sorted(unclear)))
 
 
+def _had_it(
+    signal: Signal,
+    seen: Excursion,
+    rates: Samples,
+    by: datetime,
+    window: float,
+    tail_ratio: float | None,
+) -> float:
+    """Return how many requests at least had the trouble, by the rate that the region had; or 0.
+
+    A ratio over a window of so many requests is that of this many, and a 90th percentile does not
+    rise before a tenth of them were slow.
+    """
+    served = [v for t, v in rates if seen.began <= t <= by.timestamp()]
+    share = seen.after if signal is Signal.ERRORS else tail_ratio
+    return min(served) * window * share if served and share is not None else 0.0
+
+
 def _hit(
-    loud: Mapping[Signal, Mapping[str, Excursion]], limit: timedelta
+    loud: Mapping[Signal, Mapping[str, Excursion]],
+    odd: Collection[tuple[Signal, str]],
+    limit: timedelta,
 ) -> tuple[set[str], set[str]]:
     """Return the regions whose users are let down, and those of which that cannot be told.
 
@@ -297,8 +329,7 @@ def _hit(
             share = (seen.after - seen.before) / worst
             breaks = signal is Signal.ERRORS or seen.after >= limit.total_seconds() or not is_plain
             is_second = signal is Signal.DURATION and Signal.ERRORS in loud
-            is_odd = seen.is_brief and not (signal is Signal.ERRORS and seen.after >= MOST_FAIL)
-            if is_odd or (is_second and breaks):
+            if (signal, region) in odd or (is_second and breaks):
                 unclear.add(region)
             elif breaks and share >= SAME_SHARE:
                 affected.add(region)

@@ -29,7 +29,8 @@ MOST_UNKNOWN = 0.05
 
 
 def reading(incident: DrawnIncident, now: datetime) -> RedReading:
-    return read(incident.seen(now), span=incident.span, now=now, short_window=SHORT)
+    seen = incident.seen(now)
+    return read(seen, span=incident.span, now=now, short_window=SHORT, tail_ratio=0.1)
 
 
 def counted(seeds: Sequence[int], every: int) -> tuple[int, int, list[tuple[int, int, list[str]]]]:
@@ -116,3 +117,45 @@ def test_what_half_breaks_the_promise_is_left_open() -> None:
         found.affected(),
         found.unclear,
     )
+
+
+@pytest.mark.parametrize(
+    ("per_second", "tail_ratio", "is_plain"),
+    [
+        (8.0, 0.1, True),  # four of forty
+        (5.0, 0.1, False),  # two and a half of twenty-five
+        (8.0, 0.01, False),  # the 99th percentile: one may have done it
+        (80.0, 0.01, True),
+        (80.0, None, False),  # a mean, or whatever it is
+    ],
+)
+def test_a_short_rise_is_trouble_where_one_odd_request_cannot_have_made_it(
+    per_second: float, tail_ratio: float | None, is_plain: bool
+) -> None:
+    found = read(
+        {
+            Signal.RATE: [line("eu-west", [per_second] * 100)],
+            Signal.DURATION: [line("eu-west", [*[0.01] * 96, *[0.475] * 4])],
+        },
+        span=BurnSpan(at(0), at(38), at(98)),
+        now=at(100),
+        short_window=SHORT,
+        tail_ratio=tail_ratio,
+    )
+
+    assert is_plain == found.is_plain(timedelta(milliseconds=100))
+
+
+@pytest.mark.parametrize(("share", "is_plain"), [(0.5, True), (0.05, False)])
+def test_so_do_failures_that_are_more_than_a_handful(share: float, is_plain: bool) -> None:
+    found = read(
+        {
+            Signal.RATE: [line("eu-west", [8.0] * 100)],
+            Signal.ERRORS: [line("eu-west", [*[0.0] * 96, *[share] * 4])],
+        },
+        span=BurnSpan(at(0), at(38), at(98)),
+        now=at(100),
+        short_window=SHORT,
+    )
+
+    assert is_plain == found.is_plain(timedelta(milliseconds=100))

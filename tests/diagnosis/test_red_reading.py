@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gameday.diagnosis.dashboard import tail_of
 from gameday.diagnosis.findings import red
 from gameday.diagnosis.red import BurnSpan, Signal, read
 from gameday.model.signals import Sample, Series
@@ -90,3 +91,19 @@ def test_a_signal_without_data_is_not_said_to_be_still(
     )
 
     assert summary == red(reading).summary
+
+
+@pytest.mark.parametrize(
+    ("expression", "tail_ratio"),
+    [
+        ("histogram_quantile(0.9, sum by (le) (rate(x_bucket[5s])))", 0.1),
+        ("histogram_quantile(.99,sum(rate(x[5s])))", 0.01),
+        ("histogram_quantile( 0.5, rate(x[5s])) / 1000", 0.5),
+        ("sum(rate(x_sum[5s])) / sum(rate(x_count[5s]))", None),
+        ("", None),
+    ],
+)
+def test_a_quantile_tells_how_many_are_slower(expression: str, tail_ratio: float | None) -> None:
+    found = tail_of(expression)
+
+    assert found == (None if tail_ratio is None else pytest.approx(tail_ratio))
