@@ -75,7 +75,8 @@ def test_a_drill_through_pagerduty_is_answered_there_and_judged_by_its_time(
     [event] = [e for e in pagerduty.events if e["event_action"] == "trigger"]
     assert event["payload"]["summary"].startswith("[DRILL] ")
     assert ["RED", "Traces", "Profile", "Runbook"] == [link["text"] for link in event["links"]]
-    assert [(incident, result["run"])] == [(r["id"], r["drill"]) for r in listed]
+    # Whatever else was played on this sandbox has incidents too.
+    assert [incident] == [r["id"] for r in listed if r["drill"] == result["run"]]
     assert (200, True) == (mitigated.status_code, mitigated.json()["data"]["ok"])
     assert acked_at == instant(result["phases"]["acked"]["at"]), talk
     assert {"met"} == {result["phases"][p]["verdict"] for p in ("acked", "mitigated", "recovered")}
