@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import os
 import shlex
-import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +13,7 @@ from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.http.masking import masked
 from gameday.model.placeholders import filled
 from gameday.model.signals import Deploy
+from gameday.program import ran
 
 __all__ = ["PrintedDeploys", "read_deploys"]
 
@@ -67,42 +64,25 @@ class PrintedDeploys:
 
     async def _printed(self, run: Sequence[str], shown: str) -> bytes:
         try:
-            process = await asyncio.create_subprocess_exec(
-                *run,
-                cwd=Path.cwd(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,  # what ends it ends all that it started
-            )
-        except (OSError, ValueError) as error:
-            raise PermanentDriverError(
-                f"{shown} cannot be run: {error}; see that it is there, with its whole path"
-            ) from error
-        try:
-            async with asyncio.timeout(self._within.total_seconds()):
-                out, err = await process.communicate()
+            ended = await ran(*run, within=self._within, most=LONGEST + 1, cwd=Path.cwd())
         except TimeoutError as error:
             raise TemporaryDriverError(
                 f"{shown} did not end within {self._within.total_seconds():g} s and was killed:"
                 " give it longer (`within`), or see what it waits for"
             ) from error
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-        if process.returncode:
-            words = masked(err.decode(errors="replace")).strip()[-LAST_WORDS:]
+        except (OSError, ValueError) as error:
             raise PermanentDriverError(
-                f"{shown} ended with {process.returncode}: {words or 'no word'}"
-            )
-        if len(out) > LONGEST:
+                f"{shown} cannot be run: {error}; see that it is there, with its whole path"
+            ) from error
+        if ended.code:
+            words = masked(ended.err.decode(errors="replace")).strip()[-LAST_WORDS:]
+            raise PermanentDriverError(f"{shown} ended with {ended.code}: {words or 'no word'}")
+        if len(ended.out) > LONGEST:
             raise PermanentDriverError(
                 f"{shown} prints more than {LONGEST // 1024 // 1024} MB: let it print the span"
                 " between {since} and {until} alone"
             )
-        return out
+        return ended.out
 
 
 def read_deploys(said: Any) -> Sequence[Deploy]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 from dataclasses import dataclass
 from datetime import timedelta
 
 from gameday.drivers.git.view import RepositoryView
 from gameday.errors import HistoryUnknown, PermanentDriverError, TemporaryDriverError
+from gameday.program import ran
 
 __all__ = ["Git"]
 
@@ -45,40 +43,30 @@ class Git:
     async def _run(self, arguments: tuple[str, ...], *, may_find_nothing: bool) -> str | None:
         view, folder = self.view, self.view.repository
         try:
-            process = await asyncio.create_subprocess_exec(
+            ended = await ran(
                 *("git", f"--git-dir={view.git_dir}", "--no-pager", "--bare"),
                 *("-c", "core.quotePath=false"),
                 *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
+                within=self.timeout,
                 cwd=view.git_dir,
                 env=view.environment,
-                start_new_session=True,
             )
         except FileNotFoundError as error:
             raise PermanentDriverError("the command `git` is missing: install git") from error
-        try:
-            async with asyncio.timeout(self.timeout.total_seconds()):
-                out, err = await process.communicate()
         except TimeoutError as error:
             raise TemporaryDriverError(
                 f"git {arguments[0]} in {folder} took longer than "
                 f"{self.timeout.total_seconds():g} s"
             ) from error
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-        if process.returncode:
-            said = err.decode(errors="replace").strip().splitlines()
+        if ended.code:
+            said = ended.err.decode(errors="replace").strip().splitlines()
             reason = said[0] if said else "no reason given"
             if view.is_partial:
                 raise HistoryUnknown(
                     f"{folder} is a partial clone, and nothing is fetched while it is read"
                     f" ({reason}): `git -C {folder} fetch --refetch --no-filter`"
                 )
-            if may_find_nothing and process.returncode == _NOTHING_FOUND.get(arguments[0]):
+            if may_find_nothing and ended.code == _NOTHING_FOUND.get(arguments[0]):
                 return None
             raise PermanentDriverError(f"git {arguments[0]} in {folder} failed: {reason}")
-        return out.decode(errors="replace")
+        return ended.out.decode(errors="replace")

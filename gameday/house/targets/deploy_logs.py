@@ -32,7 +32,14 @@ class _Together:
         self._logs = logs
 
     async def deploys(self, *, since: datetime, until: datetime) -> Sequence[Deploy]:
-        found = await asyncio.gather(*(log.deploys(since=since, until=until) for log in self._logs))
+        asked = [asyncio.ensure_future(log.deploys(since=since, until=until)) for log in self._logs]
+        try:
+            found = await asyncio.gather(*asked)
+        finally:
+            # Where one failed, the others' commands would go on, and nobody would hear them.
+            for one in asked:
+                one.cancel()
+            await asyncio.wait(asked)
         each = {deploy for deploys in found for deploy in deploys}
         return sorted(each, key=lambda d: (d.deployed_at, d.service, d.region or ""))
 

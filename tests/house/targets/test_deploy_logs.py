@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -72,6 +73,15 @@ async def test_several_sources_are_one_timeline_each_asked_with_its_token(
     assert [("edge", "a" * 40), ("shop", "b" * 40), ("inventory", "c" * 40)] == [
         (deploy.service, deploy.revision) for deploy in deploys
     ]
+
+
+async def test_where_one_source_fails_the_others_are_not_left_running() -> None:
+    with pytest.raises(DriverError):
+        await found(
+            {"command": {"run": ["sleep", "60"]}}, {"command": {"run": ["/nowhere/deploys"]}}
+        )
+
+    assert {asyncio.current_task()} == asyncio.all_tasks()
 
 
 async def test_where_one_source_does_not_answer_none_is_believed() -> None:
