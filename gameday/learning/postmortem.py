@@ -7,11 +7,18 @@ can know is left as a question to them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from gameday.legible import in_markdown
+from gameday.learning.draft_parts import (
+    SURPRISES,
+    action_table,
+    bullets,
+    cause_sentences,
+    cleaned,
+    read_by,
+    role_of,
+)
+from gameday.model.action_item import ActionItem
 from gameday.model.result import RunResult
 from gameday.model.scenario import Scenario, TargetKind
 from gameday.model.slo import Slo
@@ -32,22 +39,19 @@ from scoring.run_facts import RunFacts
 from scoring.timeline import Fact, Kind, Timeline
 from scoring.verdict import Verdict
 
-_ADDRESS = re.compile(r"<?[^\s<>|]+@[^\s<>|]+\.[^\s<>|]+>?")
 
-_ROLE_OF_STEP = {
-    "red": "read the RED signals",
-    "trace": "read the traces",
-    "profile": "read the profile",
-    "blame": "looked up the change",
-    "mitigate": "chose a mitigation",
-}
-
-
-def draft(result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo) -> str:
+def draft(
+    result: RunResult,
+    timeline: Timeline,
+    scenario: Scenario,
+    slo: Slo,
+    items: Sequence[ActionItem] = (),
+) -> str:
     """Return the postmortem of a run as Markdown, with the status *Draft*.
 
     Args:
         result: the run, judged, with its tasks.
+        items: those that it asks for, once they are filed; none: its tasks are listed.
     """
     scale = result.time_scale
     parts = [
@@ -68,30 +72,23 @@ def draft(result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo) -
         "## Mitigation and recovery",
         _mitigation(result, timeline, scenario),
         "## What went well",
-        _bullets(_went(result, Verdict.MET)) or "Nothing was judged as met.",
+        bullets(_went(result, Verdict.MET)) or "Nothing was judged as met.",
         "## What went wrong",
-        _bullets(_went(result, Verdict.MISSED)) or "Nothing was judged as missed.",
+        bullets(_went(result, Verdict.MISSED)) or "Nothing was judged as missed.",
         "## What is not known",
-        _bullets(_went(result, Verdict.UNKNOWN)) or "Nothing that was to be measured is missing.",
+        bullets(_went(result, Verdict.UNKNOWN)) or "Nothing that was to be measured is missing.",
         "## Where luck helped",
         "_To be answered in the review: what could as well have gone differently?_",
+        "## Surprises",
+        SURPRISES,
         "## Action items",
-        _actions(result),
+        action_table(items) if items else _actions(result),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _title(scenario: Scenario) -> str:
-    return _clean(scenario.metadata.title or scenario.metadata.name)
-
-
-def _clean(text: object) -> str:
-    """Return text on one line without addresses of people; Markdown shows it as it is."""
-    return in_markdown(_ADDRESS.sub("(address left out)", " ".join(str(text).split())))
-
-
-def _bullets(items: Sequence[str]) -> str:
-    return "\n".join(f"- {item}" for item in items)
+    return cleaned(scenario.metadata.title or scenario.metadata.name)
 
 
 def _head(result: RunResult, timeline: Timeline, scenario: Scenario, slo: Slo) -> str:
@@ -187,22 +184,15 @@ def _timeline(timeline: Timeline) -> str:
         fact = by_id[moment.fact]
         words = moment.words
         if fact.kind == Kind.FINDING:
-            said = _clean(fact.data.get("summary", ""))
-            does = _ROLE_OF_STEP.get(str(fact.data.get("step", "")), "noted")
+            said = cleaned(fact.data.get("summary", ""))
+            does = read_by(fact)
             words = f"The responder {does}: {said}" if said else f"The responder {does}"
         elif fact.kind == Kind.ACKNOWLEDGED:
-            words = f"{_role(fact)} acknowledged the page"
+            words = f"{role_of(fact)} acknowledged the page"
         body.append((clock(moment.at), words, fact.source, fact.id))
     if not body:
         return "Nothing was recorded."
     return table(("Time", "What happened", "By the clock of", "Fact"), body)
-
-
-def _role(fact: Fact) -> str:
-    role = str(fact.data.get("by") or "")
-    # A role is a plain word or two; anything else might name a person.
-    known = re.fullmatch(r"(?:the )?(?:on-call|responder|bot|human|operator|conductor)", role)
-    return f"The {role.removeprefix('the ')}" if known else "The responder"
 
 
 def _detection(result: RunResult, scale: float) -> str:
@@ -218,52 +208,12 @@ def _detection(result: RunResult, scale: float) -> str:
         under_way = (found.paged_at - found.fired_at).total_seconds()
         lines.append(f"- From alert to page: {seconds(under_way)}.")
     if found.reason:
-        lines.append(f"- {_clean(found.reason)}.")
+        lines.append(f"- {cleaned(found.reason)}.")
     return "\n".join(lines)
 
 
-def _last_detail(timeline: Timeline, step: str) -> Mapping[str, Any]:
-    found = [f for f in timeline.of_kind(Kind.FINDING) if f.data.get("step") == step]
-    detail = found[-1].data.get("detail") if found else None
-    return detail if isinstance(detail, Mapping) else {}
-
-
 def _root_cause(timeline: Timeline, scenario: Scenario) -> str:
-    trace = _last_detail(timeline, "trace")
-    profile = _last_detail(timeline, "profile")
-    blame = _last_detail(timeline, "blame")
-    sentences = []
-    if trace.get("service"):
-        where = f" in {trace['region']}" if trace.get("region") else ""
-        if trace.get("downstream"):
-            sentences.append(
-                f"{trace['service']}{where} depends on {trace['downstream']} for every request, and"
-                " nothing in the system kept its slowness or errors from reaching the buyer's"
-                " request."
-            )
-        else:
-            sentences.append(f"{trace['service']}{where} spent the time itself.")
-        if isinstance(trace.get("bulk_ratio"), (int, float)):
-            sentences.append(f"{percent(trace['bulk_ratio'])} of the request's time went there.")
-    if profile.get("off_cpu"):
-        waiting = f" in {profile['waiting_in']}" if profile.get("waiting_in") else ""
-        sentences.append(f"The profile shows waiting{waiting}, not work.")
-    elif profile.get("function"):
-        sentences.append(f"The widest frame of the profile is `{profile['function']}`.")
-    if blame.get("explained") and blame.get("commit"):
-        sentences.append(
-            f"The version that brought `{str(blame['commit'])[:12]}` went live before the onset:"
-            " the way to production let a change through that no test or gradual rollout stopped."
-        )
-    elif blame.get("explained"):
-        sentences.append(
-            f"`{str(blame.get('revision') or 'a version')[:12]}` went live before the onset, and"
-            " which of its changes it was is open: the way to production let it through."
-        )
-    elif "explained" in blame:
-        sentences.append("No change explains it: nothing that went live precedes the onset.")
-    if not sentences:
-        sentences.append("The responder's findings name no cause.")
+    sentences = cause_sentences(timeline) or ["The responder's findings name no cause."]
     culprit = scenario.spec.expect.culprit
     if culprit is not None:
         injected = ", ".join(
@@ -271,14 +221,14 @@ def _root_cause(timeline: Timeline, scenario: Scenario) -> str:
         )
         sentences.append(f"What was injected: {injected}.")
     sentences.append("_To be answered in the review: why could one slow or failing part do this?_")
-    return " ".join(_clean(s) for s in sentences)
+    return " ".join(cleaned(s) for s in sentences)
 
 
 def _trigger(timeline: Timeline) -> str:
     injected = timeline.of_kind(Kind.FAULT_INJECTED)
     if not injected:
         return "No fault was put in place."
-    return _bullets(
+    return bullets(
         [
             f"{clock(f.happened_at)}: the game day put the fault"
             f" `{f.data.get('fault', f.subject)}` in place ({f.id})."
@@ -317,7 +267,7 @@ def _mitigation(result: RunResult, timeline: Timeline, scenario: Scenario) -> st
         target = phase_target(result, "recovered")
         lines.append(f"The alert cleared by it, within its target of {target}.")
     elif recovered is not None and recovered.reason:
-        lines.append(_clean(recovered.reason).capitalize() + ".")
+        lines.append(cleaned(recovered.reason).capitalize() + ".")
     gone = timeline.last(Kind.RECOVERY_PROVEN)
     if gone is not None:
         lines.append(f"The fault was proven gone at {clock(gone.happened_at)}.")
@@ -330,7 +280,7 @@ def _went(result: RunResult, verdict: Verdict) -> list[str]:
         if line.verdict is verdict:
             reason = f": {line.reason}" if line.reason else ""
             evidence = f" ({', '.join(line.evidence)})" if line.evidence else ""
-            found.append(_clean(f"{line.title or label(line.criterion)}{reason}{evidence}"))
+            found.append(cleaned(f"{line.title or label(line.criterion)}{reason}{evidence}"))
     return found
 
 
@@ -344,7 +294,7 @@ def _actions(result: RunResult) -> str:
     return table(
         header,
         (
-            (_clean(t.title), label(t.kind), "to be named", "to be set", ", ".join(t.evidence))
+            (cleaned(t.title), label(t.kind), "to be named", "to be set", ", ".join(t.evidence))
             for t in result.tasks
         ),
     )

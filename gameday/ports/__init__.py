@@ -26,6 +26,7 @@ from gameday.ports.faults import FaultDriver, Lease, Undoer
 from gameday.ports.incidents import IncidentStore
 from gameday.ports.pager import Pager
 from gameday.ports.people import IncidentDesk, Responder
+from gameday.ports.postmortems import PostmortemStore
 from gameday.ports.retention import RetentionStore
 from gameday.ports.runs import Store, WholeStore
 from gameday.ports.target import Target
@@ -54,6 +55,7 @@ __all__ = [
     "OrderKind",
     "Pager",
     "PlannedFault",
+    "PostmortemStore",
     "ProfileSource",
     "Recorded",
     "Responder",

@@ -13,6 +13,7 @@ from typing import Self
 
 from gameday.errors import StoreError, UsageError
 from gameday.model.action_item import ActionChange, ActionItem, changed
+from gameday.model.postmortem import Postmortem
 from gameday.model.record import CLOSED
 from gameday.model.result import RunResult
 from gameday.ports import (
@@ -72,6 +73,7 @@ class MemoryStore:
         self._items: dict[str, ActionItem] = {}
         self._changes: dict[str, ActionChange] = {}
         self._learned: set[str] = set()
+        self._postmortems: dict[str, Postmortem] = {}
         self._tokens: dict[str, Token] = {}
         self._audit: list[AuditEntry] = []
         self._bound: str | None = None
@@ -408,6 +410,23 @@ class MemoryStore:
         records = (one.record for one in self._runs.values())
         ended = [(r.ended_at, r.id) for r in records if r.ended_at and r.id not in self._learned]
         return tuple(id for _, id in sorted(ended))
+
+    def put_postmortem(self, postmortem: Postmortem, *, known: Postmortem | None) -> bool:
+        """Write one in place of the one that is known; return whether it was written."""
+        with self._alone:
+            if self._postmortems.get(postmortem.id) != known:
+                return False
+            self._postmortems[postmortem.id] = postmortem
+            return True
+
+    def postmortem(self, id: str) -> Postmortem | None:
+        """Return one, or None where there is none of this id."""
+        return self._postmortems.get(id)
+
+    def postmortems(self, *, limit: int = 1000) -> Sequence[Postmortem]:
+        """Return postmortems, the one that was over last first."""
+        by_id = sorted(self._postmortems.values(), key=lambda one: one.id)
+        return tuple(sorted(by_id, key=lambda one: one.resolved_at, reverse=True)[:limit])
 
     # --- tokens and the audit ----------------------------------------------------------------
 

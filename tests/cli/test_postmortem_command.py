@@ -60,7 +60,8 @@ def test_as_json_every_file_has_its_gaps_and_its_accusations(
     assert [(33, "person", "she forgot")] == [
         (b["line"], b["kind"], b["said"]) for b in first["accusations"]
     ]
-    assert {"file": str(good), "gaps": [], "accusations": []} == second
+    whole = {"late": False, "due_at": None, "conflicts": [], "gaps": [], "accusations": []}
+    assert {"file": str(good), **whole} == second
 
 
 def test_a_file_that_is_not_there_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from gameday.testing.contracts import (
     ActionStoreContract,
     IncidentStoreContract,
     OpensSharedStore,
+    PostmortemStoreContract,
     StoreContract,
 )
 from gameday.testing.memory import MemoryStore
@@ -40,14 +41,18 @@ def opening(url: str) -> Iterator[OpensSharedStore]:
         database.close()
 
 
-class TestStoreInMemory(StoreContract, IncidentStoreContract, ActionStoreContract):
+class TestStoreInMemory(
+    StoreContract, IncidentStoreContract, ActionStoreContract, PostmortemStoreContract
+):
     @pytest.fixture
     def subject(self) -> OpensSharedStore:
         memory = MemoryStore()
         return lambda: memory
 
 
-class TestStoreInSqlite(StoreContract, IncidentStoreContract, ActionStoreContract):
+class TestStoreInSqlite(
+    StoreContract, IncidentStoreContract, ActionStoreContract, PostmortemStoreContract
+):
     @pytest.fixture
     def subject(self, tmp_path: Path) -> Iterator[OpensSharedStore]:
         with opening(f"sqlite:///{tmp_path / 'gameday.db'}") as another:
@@ -55,7 +60,9 @@ class TestStoreInSqlite(StoreContract, IncidentStoreContract, ActionStoreContrac
 
 
 @pytest.mark.served
-class TestStoreInPostgresql(StoreContract, IncidentStoreContract, ActionStoreContract):
+class TestStoreInPostgresql(
+    StoreContract, IncidentStoreContract, ActionStoreContract, PostmortemStoreContract
+):
     @pytest.fixture
     def subject(self, postgres: Callable[[], str]) -> Iterator[OpensSharedStore]:
         with opening(postgres()) as another:

@@ -87,5 +87,6 @@ def test_a_draft_lacks_only_what_people_have_to_answer(
 ) -> None:
     gaps = gaps_in(draft(result, timeline, scenario, slo))
 
-    assert {"Root cause", "Where luck helped", "Action items"} == {gap.part for gap in gaps}
+    lacking = {"Root cause", "Where luck helped", "Surprises", "Action items"}
+    assert lacking == {gap.part for gap in gaps}
     assert all(gap.what.startswith("waits for an answer") for gap in gaps)

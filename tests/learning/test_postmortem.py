@@ -23,6 +23,7 @@ PARTS = [
     "What went wrong",
     "What is not known",
     "Where luck helped",
+    "Surprises",
     "Action items",
 ]
 

@@ -7,6 +7,7 @@
       alert_group? ── incidents   what was derived last from a group's facts, for lists
                       (of runs and incidents the line outlives the facts: pruned_at, pruned_after)
     action_items  what is to be done, as the words of action_changes have made it
+    postmortems   the newest draft, and what people made of it
     claims     who does a duty now          tokens, audit   who may come in, and who changed what
 """
 
@@ -120,6 +121,19 @@ class Tables:
             column("word"),
             column("at"),
             column("change", sa.Text),
+        )
+        self.postmortems = sa.Table(
+            "postmortems",
+            meta,
+            column("id", primary_key=True),
+            column("kind"),
+            column("state"),
+            column("service"),
+            column("severity"),
+            column("resolved_at"),
+            column("due_at", nullable=True),
+            column("published_at", nullable=True),
+            column("postmortem", sa.Text),
         )
         self.claims = sa.Table(
             "claims",

@@ -37,6 +37,7 @@ from gameday.testing.contracts.incidents import (
 )
 from gameday.testing.contracts.lease import HeldLease, LeaseContract, PlaysLease
 from gameday.testing.contracts.pager import MakesPager, PagedTool, PagerContract
+from gameday.testing.contracts.postmortems import OpensPostmortemStore, PostmortemStoreContract
 from gameday.testing.contracts.profiles import ProfiledService, ProfileSourceContract, Sample
 from gameday.testing.contracts.runs import OpensStore, StoreContract
 from gameday.testing.contracts.traces import TracedShop, TraceSourceContract
@@ -57,12 +58,14 @@ __all__ = [
     "MakesPager",
     "MovablePlace",
     "OpensActionStore",
+    "OpensPostmortemStore",
     "OpensSharedStore",
     "OpensStore",
     "PagedTool",
     "PagerContract",
     "PinnedFaultsContract",
     "PlaysLease",
+    "PostmortemStoreContract",
     "ProfileSourceContract",
     "ProfiledService",
     "RunningClock",
