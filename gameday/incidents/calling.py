@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gameday.errors import StoreError, UsageError
@@ -135,15 +135,8 @@ class Calling:
 
     def of_some(self, states: Iterable[IncidentState]) -> Sequence[PagerCall]:
         """Return the calls to make at once when these incidents changed; the rest has time."""
-        # What a pager may know of already is tried again with all that the page tells of, by the
-        # round: told of the rest by the same key, it would ring nobody for them.
         return self._alone(
-            [
-                (state, duty)
-                for state in states
-                for duty in self._owed_now(state).duties
-                if not (duty.act is Act.PAGE and duty.was_tried)
-            ]
+            [(state, duty) for state in states for duty in self._owed_now(state).duties]
         )
 
     def _alone(self, due: Sequence[Part]) -> Sequence[PagerCall]:
@@ -176,7 +169,18 @@ class Calling:
                 for d in self._owed_now(state).duties
                 if d.key == duty.key and d.was_tried == duty.was_tried
             ]
-        return PagerCall(tuple(parts)) if parts else None
+        return self._as_it_was_told(tuple(parts)) if parts else None
+
+    def _as_it_was_told(self, parts: tuple[Part, ...]) -> PagerCall:
+        """Return a call that tells of all that its page told of when it was tried before.
+
+        By the key of what the pager may know already nobody hears of one more, and it is not known
+        which of the tries they heard: so each of them says the same.
+        """
+        call = PagerCall(parts)
+        if not (call.duty.act is Act.PAGE and call.duty.is_shared):
+            return call
+        return replace(call, also=tuple(sorted(self._memory.told_of(call.key) - set(call.told))))
 
     def is_wanted(self, call: PagerCall) -> bool:
         """Return whether a page has still a cause, as far as is heard here; asked between tries."""

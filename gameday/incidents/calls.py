@@ -54,9 +54,12 @@ class PagerCall:
 
     Attributes:
         parts: whose duties it fulfils, the lead first; of a shared page more than one as a rule.
+        also: the other incidents that a page told of when it was tried before: it tells of them
+            again, whatever became of them, for its key stands for all of them.
     """
 
     parts: tuple[Part, ...]
+    also: tuple[str, ...] = ()
 
     @property
     def lead(self) -> IncidentState:
@@ -72,6 +75,11 @@ class PagerCall:
     def is_shared(self) -> bool:
         """Whether it is about a page that told of several incidents."""
         return len(self.parts) > 1 or self.duty.is_shared
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The incidents that a page tells of, the lead first."""
+        return (*(incident.id for incident, _ in self.parts), *self.also)
 
     @property
     def key(self) -> str:

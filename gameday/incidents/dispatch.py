@@ -222,7 +222,7 @@ class Dispatch:
                 if call.is_shared:
                     _log.info(
                         "page shared incidents=%d service=%s severity=%s to=%s key=%s",
-                        len(call.parts),
+                        len(call.told),
                         call.lead.service,
                         call.lead.severity,
                         call.duty.to,
@@ -318,5 +318,5 @@ def _paged(call: PagerCall, incident: IncidentState, duty: Duty) -> dict[str, An
     said: dict[str, Any] = {"duty": duty.key, "to": duty.to, "why": duty.why}
     said |= {"level": duty.level, "key": call.key, "summary": incident.summary}
     if call.is_shared:
-        said["shared"] = {"lead": call.lead.id, "incidents": len(call.parts)}
+        said["shared"] = {"lead": call.lead.id, "incidents": len(call.told)}
     return said

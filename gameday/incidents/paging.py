@@ -134,9 +134,8 @@ class Paging:
         ]
 
     def _told_together(self, sent: Notification, call: PagerCall) -> Notification:
-        """Return the lead's page as one of all that the call is about."""
-        lead = call.lead
-        ids = [incident.id for incident, _ in call.parts]
+        """Return the lead's page as one of all that the call tells of."""
+        lead, ids = call.lead, call.told
         more = len(ids) - MOST_NAMED
         named = ", ".join(ids[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
         summary = (

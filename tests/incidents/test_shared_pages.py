@@ -329,6 +329,55 @@ async def test_a_page_that_may_have_been_taken_is_sent_again_under_its_key(house
     assert [tried] == said(house, "page")
 
 
+async def test_a_page_that_is_tried_again_tells_of_the_same_whatever_became_of_some(
+    house: House,
+) -> None:
+    bell = house.bells["on-call"]
+    assert isinstance(bell, Listening)
+    async with house.engine().running() as engine:
+        bell.is_down = True
+        await breaks(house, engine, *range(8))
+        found = await states(engine)
+        one, other = found["slo-3"].id, found["slo-5"].id
+        await engine.say(one, Kind.ACKNOWLEDGED, {}, by="ann", source="responder")
+        await eases(house, engine, 0, 1, 2)
+        bell.is_down = False
+        await house.after(engine, seconds=6)
+        found = await states(engine)
+
+    first, again = bell.asked
+    assert first.key == again.key
+    told = [set(str(asked.details["told_of"]).split(", ")) for asked in (first, again)]
+    assert told[0] == told[1] >= {one, other}
+    assert again.summary.startswith("8 incidents of storefront, SEV-2, in one page")
+    # The rest of them, each on its record, and no other.
+    assert {f"slo-{n}" for n in (4, 5, 6, 7)} == {n for n, s in found.items() if delivered(s)}
+    assert [8] * 4 == [w.data["shared"]["incidents"] for s in found.values() for w in delivered(s)]
+
+
+async def test_what_asks_again_alone_by_a_key_of_several_tells_of_all_of_them(
+    house: House,
+) -> None:
+    bell = house.bells["on-call"]
+    assert isinstance(bell, Listening)
+    async with house.engine().running() as engine:
+        bell.is_down = True
+        await breaks(house, engine, *range(8))
+        one = (await states(engine))["slo-3"].id
+        await engine.say(one, Kind.ACKNOWLEDGED, {}, by="ann", source="responder")
+        house.clock.advance(timedelta(seconds=1))
+        await engine.answered(pagerdutys(house, "incident.unacknowledged", one))
+        bell.is_down = False
+        await house.after(engine)  # the others wait for their next try
+        found = await states(engine)
+
+    first, again = bell.asked
+    assert first.key == again.key
+    told = [set(str(asked.details["told_of"]).split(", ")) for asked in (first, again)]
+    assert told[0] == told[1]
+    assert ["slo-3"] == [name for name, s in found.items() if delivered(s)]
+
+
 async def test_a_page_that_may_have_been_taken_keeps_its_key_though_it_failed_before(
     house: House,
 ) -> None:
