@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
@@ -39,6 +39,7 @@ from gameday.ledger import Ledger
 from gameday.rules.slo_rules import prometheus_rules
 from gameday.server.listening import free_port, listening
 from gameday.testing.monitored import Cell, ErrorSource, Monitored, monitored
+from gameday.testing.served import PatientServer
 from scoring.detection import ErrorShape
 from scoring.slo import BurnWindow, Objective
 from scoring.timeline import Kind
@@ -87,7 +88,7 @@ class RecordingProxy:
 
         client = httpx.Client(trust_env=False, timeout=10)
         self._client = client
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = PatientServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 

@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 import httpx
+
+from gameday.testing.served import PatientServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def front(
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    class Server(ThreadingHTTPServer):
+    class Server(PatientServer):
         daemon_threads = True
 
         def handle_error(self, request: Any, client_address: Any) -> None:

@@ -7,10 +7,12 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote, urlsplit
 
 import httpx
+
+from gameday.testing.served import PatientServer
 
 TOKEN = "glsa_of-a-service-account"
 PROXY = "/api/datasources/proxy/uid/"
@@ -87,7 +89,7 @@ def serving(grafana: Grafana) -> Iterator[Grafana]:
         def log_message(self, *_: object) -> None:
             """Stay quiet."""
 
-    class Server(ThreadingHTTPServer):
+    class Server(PatientServer):
         daemon_threads = True
 
     server = Server(("127.0.0.1", 0), Handler)

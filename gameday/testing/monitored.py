@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
@@ -25,6 +25,7 @@ import yaml
 from gameday.errors import TemporaryDriverError
 from gameday.model.slo import Slo
 from gameday.sandbox.supervisor.monitoring import alertmanager_settings, program
+from gameday.testing.served import PatientServer
 from scoring.detection import ErrorShape
 from scoring.slo import BurnWindow, Objective
 
@@ -96,7 +97,7 @@ class ErrorSource:
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Exporter)
+        self._server = PatientServer(("127.0.0.1", 0), Exporter)
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
 

@@ -1,4 +1,4 @@
-"""An ASGI application on a real port of this machine, for clients that only speak to sockets."""
+"""Servers on real ports of this machine, for clients that only speak to sockets."""
 
 from __future__ import annotations
 
@@ -7,9 +7,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
 from typing import Any
 
-__all__ = ["served"]
+__all__ = ["PatientServer", "served"]
+
+
+class PatientServer(ThreadingHTTPServer):
+    """Answers by a handler, and lets as many callers wait as come at once.
+
+    Of more than the five that the standard library lets wait, the kernel drops the call: it is made
+    again after 1 s, then 3 s, then 7 s, and on a busy machine whoever asked has given up by then.
+    """
+
+    request_queue_size = 128
 
 
 @contextmanager

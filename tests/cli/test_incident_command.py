@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -18,6 +18,7 @@ from gameday.cli.app import run
 from gameday.house.run.announcement import announced
 from gameday.http.proof import PATH, hash_of, proof_of
 from gameday.settings import Settings
+from gameday.testing.served import PatientServer
 
 pytestmark = pytest.mark.served
 
@@ -83,7 +84,7 @@ def serving(
     posted: list[tuple[str, dict[str, Any]]] = []
     said = {"posted": posted, "refuse": refuse, "has_page": has_page}
     handler = type("Handler", (Desk,), said)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = PatientServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", posted
     server.shutdown()

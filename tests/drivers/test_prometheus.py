@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from gameday.drivers.prometheus import NamedAlert, NamedAlerts, Prometheus
 from gameday.errors import PermanentDriverError, TemporaryDriverError
 from gameday.model.slo import Slo
+from gameday.testing.served import PatientServer
 from scoring.slo import BurnWindow, Objective
 
 pytestmark = pytest.mark.served
@@ -104,7 +105,7 @@ def prometheus(memory: Memory) -> Iterator[Prometheus]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = PatientServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from statistics import median
 
@@ -19,6 +19,7 @@ import pytest
 
 from gameday.drivers.prometheus import Prometheus
 from gameday.errors import PermanentDriverError
+from gameday.testing.served import PatientServer
 
 pytestmark = pytest.mark.usefixtures("monitoring")
 
@@ -78,7 +79,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    exporter = ThreadingHTTPServer(("127.0.0.1", 0), Exporter)
+    exporter = PatientServer(("127.0.0.1", 0), Exporter)
     exporter.daemon_threads = True
     threading.Thread(target=exporter.serve_forever, daemon=True).start()
     folder: Path = tmp_path_factory.mktemp("prometheus")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ import pytest
 
 from gameday.drivers.prometheus import PrometheusSurvey
 from gameday.errors import PermanentDriverError
+from gameday.testing.served import PatientServer
 
 pytestmark = pytest.mark.served
 
@@ -36,7 +37,7 @@ class Answers:
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = PatientServer(("127.0.0.1", 0), Handler)
 
     def survey(self) -> PrometheusSurvey:
         return PrometheusSurvey(f"http://127.0.0.1:{self.server.server_address[1]}")

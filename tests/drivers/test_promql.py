@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -19,6 +19,7 @@ import pytest
 
 from gameday.drivers.promql import PromqlServer, Promtool
 from gameday.errors import PermanentDriverError, TemporaryDriverError
+from gameday.testing.served import PatientServer
 
 
 def nowhere() -> str:
@@ -67,7 +68,7 @@ def fake() -> Iterator[tuple[str, Fake]]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = PatientServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

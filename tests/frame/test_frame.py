@@ -71,3 +71,13 @@ def test_nobody_is_trusted_whatever_certificate_they_show() -> None:
     ]
 
     assert [] == found
+
+
+def test_a_fake_lets_as_many_callers_wait_as_come_at_once() -> None:
+    """The sixth call to the standard library's server is dropped, and made again a second later."""
+    meant = (p for room in ("gameday/testing", "tests", "bench") for p in (ROOT / room).rglob("*"))
+    sources = [p for p in meant if p.suffix == ".py" and p != Path(__file__)]
+
+    five = [p.name for p in sources if re.search(r"HTTPServer\b", p.read_text(encoding="utf-8"))]
+
+    assert ["served.py"] == five

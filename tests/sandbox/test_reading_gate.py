@@ -6,16 +6,17 @@ import asyncio
 import base64
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 
 from gameday.sandbox.supervisor.gate import ReadingGate
+from gameday.testing.served import PatientServer
 
 
-class Tool(ThreadingHTTPServer):
+class Tool(PatientServer):
     """Notes what it is asked, as (method, path with query, password, body)."""
 
     def __init__(self) -> None:

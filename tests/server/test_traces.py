@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
 from typing import Any
 
@@ -18,6 +18,7 @@ from gameday.house.service.tracing import is_wanted, traced, tracing
 from gameday.model.notification import Action, Notification, Receipt
 from gameday.model.page import Links
 from gameday.server.traces import Traced
+from gameday.testing.served import PatientServer
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_spans_reach_the_collector_that_the_standard_setting_names(
         def log_message(self, *_: object) -> None:
             """Stay quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    server = PatientServer(("127.0.0.1", 0), Collector)
     Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)

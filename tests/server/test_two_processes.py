@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Lock, Thread
 from typing import Any
 
@@ -17,6 +17,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from test_service_process import alert, bearing, cli, free_port, serving, token, until
+
+from gameday.testing.served import PatientServer
 
 pytestmark = pytest.mark.served
 
@@ -42,7 +44,7 @@ def receiver() -> Iterator[tuple[str, Callable[[], list[dict[str, Any]]]]]:
         def log_message(self, *_: object) -> None:
             """Stay quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = PatientServer(("127.0.0.1", 0), Handler)
     Thread(target=server.serve_forever, daemon=True).start()
 
     def so_far() -> list[dict[str, Any]]:

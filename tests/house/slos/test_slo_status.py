@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +16,7 @@ from gameday.cli.app import run
 from gameday.drivers.prometheus import Prometheus
 from gameday.house.slos.status import SloStatus, read_status
 from gameday.model.slo import Raw, Slo
+from gameday.testing.served import PatientServer
 from scoring.slo import BurnWindow, Objective, Severity, workbook_windows
 
 MONTH = timedelta(days=30)
@@ -102,7 +103,7 @@ def url(memory: Memory) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = PatientServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True

@@ -14,9 +14,10 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from gameday.model.red import RedPreset
+from gameday.testing.served import PatientServer
 
 STEP_MS = 500
 """Every sample's instant is a multiple of this, and counters grow by whole requests with each."""
@@ -258,7 +259,7 @@ _PROTOBUF = (
 )
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(PatientServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,7 +19,7 @@ from gameday.house.targets.examination import examined
 from gameday.model.slo import Slo
 from gameday.model.system import System
 from gameday.sandbox.telemetry.app import create_app
-from gameday.testing.served import served
+from gameday.testing.served import PatientServer, served
 from scoring.slo import BurnWindow, Objective, workbook_windows
 
 pytestmark = pytest.mark.served
@@ -74,7 +74,7 @@ class Tools:
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = PatientServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def answer(self, path: str) -> Any:
