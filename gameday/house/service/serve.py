@@ -16,10 +16,12 @@ from gameday.diagnosis.instruments import Instruments
 from gameday.drivers.clock import SteadyClock
 from gameday.drivers.database import Database
 from gameday.errors import StoreError
+from gameday.house.lessons.impact import Impacts
 from gameday.house.run.drills import drills_of
 from gameday.house.run.opening import open_store
 from gameday.house.service.documents import IncidentDocuments
 from gameday.house.service.key import server_key
+from gameday.house.service.lessons import LessonRounds
 from gameday.house.service.pruning import prune_for_ever
 from gameday.house.service.rollouts import Following, rollouts_of
 from gameday.house.targets.instruments import instruments_of_settings
@@ -158,6 +160,8 @@ async def service(
                 watching.append(asyncio.create_task(follow_wall_clock(clock, engine)))
                 pruning = prune_for_ever(store, settings, clock=clock, holder=token_hex(8))
                 watching.append(asyncio.create_task(pruning))
+                lessons = LessonRounds(store, clock=clock, measure=Impacts(instruments.metrics).of)
+                watching.append(asyncio.create_task(lessons.forever()))
                 if rollouts is not None:
                     tell = partial(engine.deploy, by=chosen.deploys_from)
                     following = Following(rollouts, tell, clock=clock)
