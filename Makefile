@@ -62,6 +62,8 @@ test-long: setup
 	$(BIN)/python bench/storm.py --write docs/measured/storm.md
 	$(BIN)/python bench/pager.py --write docs/measured/pager.md
 	$(BIN)/python bench/floods.py --write docs/measured/floods.md
+	$(BIN)/python bench/flywheel_power.py --write docs/measured/flywheel-power.md
+	$(BIN)/python bench/flywheel_patterns.py --write docs/measured/flywheel-patterns.md
 
 # The versions that are tested together, anew: the newest that pyproject.toml allows.
 constraints: setup

@@ -26,6 +26,7 @@ class Extra(StrEnum):
     TRACING = "tracing"
     JSONPATH = "jsonpath"
     CODE = "code"
+    ANALYTICS = "analytics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,9 @@ EXTRAS: Mapping[Extra, Contents] = {
             "tree_sitter_rust",
             "tree_sitter_typescript",
         ),
+    ),
+    Extra.ANALYTICS: Contents(
+        "the flywheel", "scipy's statistics and rapidfuzz", ("rapidfuzz", "scipy")
     ),
 }
 

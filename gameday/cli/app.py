@@ -25,6 +25,7 @@ from gameday.cli import (
 )
 from gameday.cli.crash import crashed
 from gameday.cli.doctor import doctor
+from gameday.cli.flywheel import flywheel
 from gameday.cli.init import init
 from gameday.cli.output import Unwritable, lasting_streams
 from gameday.cli.plan import plan_command
@@ -72,6 +73,7 @@ app.command("settings")(settings)
 app.command("init")(init)
 app.command("doctor")(doctor)
 app.add_typer(actions.app, name="actions")
+app.command("flywheel")(flywheel)
 app.add_typer(incident.app, name="incident")
 app.add_typer(postmortem.app, name="postmortem")
 app.add_typer(programme.app, name="programme")

@@ -78,6 +78,7 @@ def test_the_tests_have_every_extra() -> None:
         ("opentelemetry.proto.trace.v1", Extra.SANDBOX),
         ("google", Extra.SANDBOX),
         ("tree_sitter_go", Extra.CODE),
+        ("scipy.stats", Extra.ANALYTICS),
     ],
 )
 def test_an_import_that_fails_says_what_to_install(module: str, extra: Extra) -> None:

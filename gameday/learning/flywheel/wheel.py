@@ -1,0 +1,166 @@
+"""The flywheel: what a chronicle says of the loop, month by month, against the targets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from gameday.learning.flywheel.durations import change_between, paired_change, spread_of
+from gameday.learning.flywheel.patterns import patterns_in, unjudged_in
+from gameday.learning.flywheel.returns import repeats_in, returns_in
+from gameday.learning.flywheel.shares import actions_in_time, postmortems_in_time
+from gameday.learning.flywheel.targets import targets_of
+from gameday.model.duration_trend import SpanChange
+from gameday.model.flywheel import (
+    Flywheel,
+    LoopTime,
+    Month,
+    PlayedDrill,
+    TimeTrend,
+)
+from gameday.model.past_incident import Chronicle, PastIncident
+
+__all__ = ["of_team", "turned"]
+
+YEAR = timedelta(days=365)
+A_DOZEN = 12
+
+_SPOILED_BY = {LoopTime.DETECT: "detect", LoopTime.ACK: "ack", LoopTime.RECOVER: "recover"}
+
+
+def turned(
+    chronicle: Chronicle,
+    *,
+    drills: Sequence[PlayedDrill] = (),
+    team: str = "",
+    split: datetime | None = None,
+    months: int = 12,
+) -> Flywheel | None:
+    """Return what a chronicle says; None where it holds no incident.
+
+    Args:
+        team: whose incidents, and what they have in common; empty: everybody's.
+        split: where before ends; else a year ago; where there were fewer than a dozen since, or
+            there are less than two years, in the middle.
+        months: so many of the last ones are shown.
+    """
+    whole = of_team(chronicle, team) if team else chronicle
+    incidents = whole.incidents
+    if not incidents:
+        return None
+    since = incidents[0].began_at
+    split = split or _split(incidents, whole.as_of)
+    times = [_trend(incidents, time, split) for time in LoopTime]
+    firsts = _last_months(whole.as_of, months)
+    by_team: dict[str, list[PastIncident]] = defaultdict(list)
+    for one in incidents:
+        if one.team:
+            by_team[one.team].append(one)
+    return Flywheel(
+        team=team,
+        incidents=len(incidents),
+        since=since,
+        split=split,
+        as_of=whole.as_of,
+        targets=targets_of(whole, times, drills, split=split),
+        times=times,
+        months=_months(incidents, firsts, drills, whole.as_of),
+        teams={
+            name: _months(own, firsts, (), whole.as_of) for name, own in sorted(by_team.items())
+        },
+        drills=_paired(drills),
+        patterns=patterns_in(whole),
+        unjudged=unjudged_in(whole),
+        repeats=repeats_in(incidents),
+        returns=returns_in(incidents),
+        recurring=whole.themes,
+        contradictions=whole.contradictions,
+    )
+
+
+def _split(incidents: Sequence[PastIncident], as_of: datetime) -> datetime:
+    since = incidents[0].began_at
+    if as_of - since < 2 * YEAR:
+        return since + (as_of - since) / 2
+    year_ago = as_of - YEAR
+    if sum(one.began_at >= year_ago for one in incidents) < A_DOZEN:
+        return incidents[len(incidents) // 2].began_at
+    return year_ago
+
+
+def of_team(chronicle: Chronicle, team: str) -> Chronicle:
+    """Return what of a chronicle is one team's."""
+    own = [one for one in chronicle.incidents if one.team == team]
+    ids = {one.id for one in own}
+    return replace(
+        chronicle,
+        incidents=own,
+        themes=[theme for theme in chronicle.themes if not ids.isdisjoint(theme.incidents)],
+        contradictions=[one for one in chronicle.contradictions if one.incident in ids],
+    )
+
+
+def span_of(incident: PastIncident, time: LoopTime) -> timedelta | None:
+    """Return how long one part of the loop took."""
+    match time:
+        case LoopTime.DETECT:
+            return incident.to_detect
+        case LoopTime.ACK:
+            return incident.to_ack
+        case LoopTime.RECOVER:
+            return incident.to_recover
+
+
+def _trend(incidents: Sequence[PastIncident], time: LoopTime, split: datetime) -> TimeTrend:
+    spans = [(one.began_at, span) for one in incidents if (span := span_of(one, time)) is not None]
+    return TimeTrend(
+        time,
+        spread_of([span for _, span in spans]),
+        change_between(
+            [span for at, span in spans if at < split],
+            [span for at, span in spans if at >= split],
+        ),
+        left_out=sum(_SPOILED_BY[time] in one.spoiled for one in incidents),
+    )
+
+
+def _last_months(as_of: datetime, count: int) -> Sequence[date]:
+    number = as_of.year * 12 + as_of.month - 1
+    return [date(n // 12, n % 12 + 1, 1) for n in range(number - count + 1, number + 1)]
+
+
+def _months(
+    incidents: Sequence[PastIncident],
+    firsts: Sequence[date],
+    drills: Sequence[PlayedDrill],
+    as_of: datetime,
+) -> Sequence[Month]:
+    of: dict[date, list[PastIncident]] = {first: [] for first in firsts}
+    for one in incidents:
+        first = one.began_at.date().replace(day=1)
+        if first in of:
+            of[first].append(one)
+    played = [drill.at.astimezone(UTC).date().replace(day=1) for drill in drills]
+    return [
+        Month(
+            first=first,
+            incidents=len(own),
+            severe=sum(one.severity is not None and one.severity.wakes for one in own),
+            recover=spread_of([s for one in own if (s := one.to_recover) is not None]),
+            postmortems=postmortems_in_time(own, as_of),
+            actions=actions_in_time(own),
+            drills=played.count(first),
+        )
+        for first, own in of.items()
+    ]
+
+
+def _paired(drills: Sequence[PlayedDrill]) -> SpanChange | None:
+    """Return how the last drill of each scenario and place compares with the first."""
+    of: dict[tuple[str, str], list[timedelta]] = defaultdict(list)
+    for drill in sorted(drills, key=lambda d: d.at):
+        if drill.recovered_seconds is not None:
+            of[drill.scenario, drill.place].append(timedelta(seconds=drill.recovered_seconds))
+    return paired_change([(own[0], own[-1]) for own in of.values() if len(own) > 1])
