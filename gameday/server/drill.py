@@ -90,7 +90,11 @@ class RunDoor:
         now = served.engine.now
         return Console(
             incidents=EngineIncidents(
-                served.engine, link_of=served.link_of, lookup=served.lookup, only=self._run
+                served.engine,
+                link_of=served.link_of,
+                lookup=served.lookup,
+                facts_of=self._store.facts,
+                only=self._run,
             ),
             runs=StoredRuns(self._store, now=now, only=self._run),
             sessions=Sessions(secrets.token_bytes(32), GateDoors(self.gate()), now=now),

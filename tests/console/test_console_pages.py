@@ -433,3 +433,52 @@ async def test_a_step_without_an_instrument_is_passed_over_and_its_page_says_why
         assert "Read the changes" == big_button(html)
         assert "the step does not apply" in await got(http, f"{desk.id}/traces")
         assert "the step does not apply" in await got(http, f"{desk.id}/profile")
+
+
+FOUND = {
+    "red": {"moved": "duration", "shape": "plateau", "region": "eu-west"},
+    "trace": {"service": "inventory", "downstream": "db", "region": "eu-west"},
+    "profile": {"where": "off-cpu", "waiting_in": "db"},
+    "blame": {"explained": "no"},
+}
+
+
+def measures(desk: Desk, burn_rate: float, seconds: int = 20) -> None:
+    """Let time pass in which the shortest window burns at this rate."""
+    for _ in range(seconds):
+        desk.clock.advance(timedelta(seconds=1))
+        data = {"what": "burn_rate", "values": {"1h": 20.0, "5m": burn_rate}}
+        desk.ledger.record(Kind.MEASUREMENT, source="prometheus", data=data)
+
+
+@pytest.mark.parametrize(
+    ("after", "said", "why"),
+    [
+        (100.0, "makes it worse", "what was tried makes it worse"),
+        (50.0, "does not help", "what was tried does not help"),
+        (0.5, "helps", "stay until the alert has cleared"),
+    ],
+)
+async def test_after_a_mitigation_its_effect_is_awaited_and_then_told(
+    desk: Desk, after: float, said: str, why: str
+) -> None:
+    desk.ledger.record(Kind.RUN_STARTED, source="conductor", data={"time_scale": 60})
+    await desk.page()
+    http = await desk.signed_in()
+    await desk.send(http, "ack")
+    for step, fields in FOUND.items():
+        await desk.send(http, f"findings/{step}", **fields)
+    measures(desk, 50.0)
+    before = (await http.get(f"/console/incidents/{desk.id}/live")).text
+
+    await desk.send(http, "mitigations", fix="failover-db", **{"p.region": "eu-west"})
+    awaited = (await http.get(f"/console/incidents/{desk.id}/live")).text
+    measures(desk, after)
+    told = (await http.get(f"/console/incidents/{desk.id}/live")).text
+
+    assert "Mitigations" not in before
+    assert "effect not known yet: nothing was measured for long enough after it" in awaited
+    assert re.search(rf'<strong class="(good|bad)">{said}</strong>\s*failover-db', told), told
+    assert f"burn rate 50 before, {after:g} after" in told
+    assert why in told
+    assert ("take it back" in told) is (said == "makes it worse")

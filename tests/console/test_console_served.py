@@ -111,7 +111,7 @@ async def served(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterato
         deploys=partial(told_deploys, engine),
     )
     console = Console(
-        incidents=EngineIncidents(engine, link_of=link_of, lookup=lookup),
+        incidents=EngineIncidents(engine, link_of=link_of, lookup=lookup, facts_of=store.facts),
         runs=StoredRuns(store, now=clock.now),
         sessions=Sessions(b"k" * 32, GateDoors(gate), now=clock.now),
         instruments=instruments(),

@@ -115,7 +115,7 @@ async def both(tmp_path: Path) -> AsyncIterator[Both]:
 
     lookup = a_lookup(deploys=partial(told_deploys, engine))
     console = Console(
-        incidents=EngineIncidents(engine, link_of=link_of, lookup=lookup),
+        incidents=EngineIncidents(engine, link_of=link_of, lookup=lookup, facts_of=store.facts),
         runs=StoredRuns(store, now=clock.now),
         sessions=Sessions(b"k" * 32, GateDoors(gate), now=clock.now),
         instruments=instruments(),

@@ -26,6 +26,7 @@ from gameday.server.console.readings import Readings, Unreadable
 from gameday.server.console.rendering import Renderer
 from gameday.server.console.subject import VIEWS, Row, View
 from gameday.server.sessions import Session
+from scoring.effect import Effect
 
 __all__ = ["is_read_out", "next_step", "routes"]
 
@@ -90,6 +91,11 @@ def next_step(view: View, absent: frozenset[Step] = frozenset()) -> NextStep | N
         ):
             if step not in found and step not in absent:
                 return NextStep(words, why, view=VIEW_OF[step])
+        tried = view.said.mitigations[-1].effect if view.said.mitigations else None
+        if tried and tried.effect is Effect.MAKES_WORSE:
+            return NextStep("Mitigate", "what was tried makes it worse", view="runbook")
+        if tried and tried.effect is Effect.DOES_NOT_HELP:
+            return NextStep("Mitigate", "what was tried does not help", view="runbook")
         return NextStep("Mitigate", "the runbook gives the fixes", view="runbook")
     return NextStep("Watch it recover", "stay until the alert has cleared", view="red")
 

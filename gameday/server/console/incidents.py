@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from gameday.incidents.engine import Engine, NoSuchIncident
@@ -12,10 +14,16 @@ from gameday.incidents.state import IncidentState
 from gameday.model.page import Finding, Step
 from gameday.model.signals import Deploy
 from gameday.ports import Role
-from gameday.server.console.subject import VIEWS, Row, View, said_of
+from gameday.server.console.subject import VIEWS, Row, Tried, View, said_of
 from gameday.server.gate import Denied
 from gameday.server.sessions import Visitor
-from scoring.timeline import Fact, Kind
+from scoring.effect import mitigation_effects
+from scoring.expectation import Expectation
+from scoring.run_facts import RunFacts
+from scoring.timeline import Fact, Kind, Timeline
+
+FactsOf = Callable[[str], Sequence[Fact]]
+"""(run) → all its facts; may block."""
 
 SHORTEST = timedelta(seconds=5)
 """Rates look back no less: a scrape or two."""
@@ -31,15 +39,23 @@ class EngineIncidents:
 
     Args:
         link_of: makes the deeplinks that lead to tools elsewhere.
+        facts_of: reads what a drill has measured, by which its mitigations are judged.
         only: the run whose incidents are shown; None: all are.
     """
 
     def __init__(
-        self, engine: Engine, *, link_of: LinkOf, lookup: Lookup, only: str | None = None
+        self,
+        engine: Engine,
+        *,
+        link_of: LinkOf,
+        lookup: Lookup,
+        facts_of: FactsOf,
+        only: str | None = None,
     ) -> None:
         self._engine = engine
         self._link_of = link_of
         self._lookup = lookup
+        self._facts_of = facts_of
         self._only = only
 
     @property
@@ -71,6 +87,7 @@ class EngineIncidents:
         named = told.annotations.get("runbook_url", "")
         elsewhere = f"; the alert names {named}" if named else ""
         is_performed = self._engine.is_performed(state)
+        said = said_of(state.events)
         return View(
             id=state.id,
             summary=state.summary,
@@ -94,7 +111,7 @@ class EngineIncidents:
             cleared_at=state.cleared_at,
             closed_at=state.closed_at,
             phases=state.phases,
-            said=said_of(state.events),
+            said=replace(said, mitigations=await self._judged(state, said.mitigations)),
             roles=state.roles,
             runbook=self._lookup.runbook(told.name),
             runbook_missing=f"no runbook here belongs to the alert {told.name!r}{elsewhere}",
@@ -111,7 +128,18 @@ class EngineIncidents:
     async def pulse(self, incident: str) -> str:
         """Return a text that is another one whenever a page would look different."""
         state = await self._state(incident)
-        return f"{state.state}/{state.firing}/{len(state.events)}/{len(state.late)}"
+        tried = await self._judged(state, said_of(state.events).mitigations)
+        effects = ",".join(str(one.effect.effect) if one.effect else "" for one in tried)
+        return f"{state.state}/{state.firing}/{len(state.events)}/{len(state.late)}/{effects}"
+
+    async def _judged(self, state: IncidentState, tried: Sequence[Tried]) -> tuple[Tried, ...]:
+        """Return what was tried in a drill with what it did to users, as the scorecard judges."""
+        if state.drill is None or not any(one.ok for one in tried):
+            return tuple(tried)
+        timeline = Timeline.of(await asyncio.to_thread(self._facts_of, state.drill))
+        found = mitigation_effects(RunFacts(timeline, Expectation(state.slo, "")))
+        effects = {(one.name, one.applied_at): one for one in found}
+        return tuple(replace(one, effect=effects.get((one.name, one.at))) for one in tried)
 
     async def deploys(self, incident: str) -> Sequence[Deploy]:
         """Return what went live before and during it, oldest first."""

@@ -28,7 +28,12 @@ def service_console(
     for problem in running.problems:
         say(problem)
     console = Console(
-        incidents=EngineIncidents(engine, link_of=running.link_of, lookup=running.lookup),
+        incidents=EngineIncidents(
+            engine,
+            link_of=running.link_of,
+            lookup=running.lookup,
+            facts_of=running.store.facts,
+        ),
         runs=StoredRuns(running.store, now=engine.now),
         sessions=Sessions(
             server_key(settings.state),

@@ -15,6 +15,7 @@ from gameday.model.runbook import Runbook
 from gameday.model.severity import IncidentSeverity
 from gameday.ports import Role, RunRecord
 from gameday.server.sessions import Visitor
+from scoring.effect import Effect, MitigationEffect
 from scoring.timeline import Fact, Kind
 
 VIEWS = ("red", "traces", "profile", "blame", "runbook")
@@ -52,25 +53,47 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """A mitigation that was tried.
+
+    Attributes:
+        ok: whether it was applied; detail: what was done, or why it was not.
+        effect: what it did to users, of a drill; None: nobody judges it.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    at: datetime
+    effect: MitigationEffect | None = None
+
+    @property
+    def may_help(self) -> bool:
+        """Whether it was applied, and is not known to be in vain."""
+        vain = (Effect.DOES_NOT_HELP, Effect.MAKES_WORSE)
+        return self.ok and (self.effect is None or self.effect.effect not in vain)
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What people said about an incident, out of its facts; latest word first where it matters.
 
     Attributes:
         findings: the latest per step; ticks: per runbook step.
         hints: the steps whose reading by the machine was asked for.
-        mitigations: what was tried, oldest first: name, whether it worked, what was done.
+        mitigations: what was tried, oldest first.
     """
 
     findings: Mapping[Step, Finding] = field(default_factory=dict)
     hints: frozenset[Step] = frozenset()
     ticks: Mapping[str, Tick] = field(default_factory=dict)
-    mitigations: tuple[tuple[str, bool, str], ...] = ()
+    mitigations: tuple[Tried, ...] = ()
     record: tuple[Entry, ...] = ()
 
     @property
     def is_mitigated(self) -> bool:
-        """Whether something that was tried worked."""
-        return any(ok for _, ok, _ in self.mitigations)
+        """Whether something was applied that is not known to be in vain."""
+        return any(one.may_help for one in self.mitigations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +184,7 @@ def said_of(facts: Sequence[Fact]) -> Said:
     """Return what people said, out of facts in the order they happened."""
     findings: dict[Step, Finding] = {}
     ticks: dict[str, Tick] = {}
-    mitigations: list[tuple[str, bool, str]] = []
+    mitigations: list[Tried] = []
     record: list[Entry] = []
     hints: set[Step] = set()
     for fact in facts:
@@ -177,7 +200,8 @@ def said_of(facts: Sequence[Fact]) -> Said:
                 ticks[str(d.get("step"))] = Tick(bool(d.get("done")), str(d.get("note") or ""))
             case Kind.MITIGATION_APPLIED:
                 done = str(d.get("detail") or "")
-                mitigations.append((str(d.get("name")), bool(d.get("ok")), done))
+                tried = Tried(str(d.get("name")), bool(d.get("ok")), done, fact.happened_at)
+                mitigations.append(tried)
         words = _events(fact)
         if words:
             record.append(Entry(fact.happened_at, words, str(d.get("by") or "")))
@@ -214,7 +238,7 @@ def _events(fact: Fact) -> str:
         case Kind.MITIGATION_STARTED:
             return f"mitigation started: {d.get('name')}"
         case Kind.MITIGATION_APPLIED:
-            done = "mitigated" if d.get("ok") else "mitigation failed"
+            done = "mitigation applied" if d.get("ok") else "mitigation failed"
             return f"{done}: {d.get('detail') or d.get('name')}"
         case Kind.NOTED:
             return f"note: {d.get('text')}"
