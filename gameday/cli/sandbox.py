@@ -41,6 +41,8 @@ def up(
         _check_scale(place, time_scale)
         open_shop(place, time_scale=time_scale, image=image, on_progress=say)
         say(f"the shop is up in {namespace} of {place.target}")
+        if namespace == NAMESPACE.default:  # the one that the short form means
+            say("`gameday doctor --system kubernetes` holds its document against it")
         if json:
             print_json(shop_status(place))
         return

@@ -27,8 +27,6 @@ class Tools:
     """Base URLs of the tools behind the links, without a trailing slash; empty: there is none.
 
     Attributes:
-        code: where this machine has the repositories that traces name, by that name; one that is
-            missing is looked for under its own name.
         sources: where the code of each service is, as the system's document says.
         red: how rate, errors and duration are asked for.
         graph: how the calls between services are asked for, where there are no traces.
@@ -41,7 +39,6 @@ class Tools:
     prometheus: str
     traces: str = ""
     profiles: str = ""
-    code: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[CodeOf, ...] = ()
     red: RedQueries = DEFAULT
     graph: tuple[EdgeQuery, ...] = ()

@@ -53,7 +53,6 @@ class Page(Value):
         links: the four deeplinks.
         summary: one sentence.
         drill: whether this page belongs to a game day.
-        code: where this machine has the repositories that traces name, by that name.
     """
 
     incident: str
@@ -69,7 +68,6 @@ class Page(Value):
     links: Links
     summary: str = ""
     drill: bool = True
-    code: dict[str, str] = Field(default_factory=dict)
 
 
 class RedShape(StrEnum):

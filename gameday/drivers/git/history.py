@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -33,19 +33,9 @@ class GitHistory:
     its user or the machine says what is read, runs a program or opens the network.
     """
 
-    def __init__(
-        self,
-        *,
-        timeout: timedelta = timedelta(seconds=10),
-        copies: Mapping[str, str] | None = None,
-    ) -> None:
-        """Bound every command by this time.
-
-        Args:
-            copies: where this machine has repositories that telemetry names otherwise.
-        """
+    def __init__(self, *, timeout: timedelta = timedelta(seconds=10)) -> None:
+        """Bound every command by this time."""
         self._timeout = timeout
-        self._copies = dict(copies or {})
 
     async def blame(
         self, *, repository: str, revision: str, file: str, line: int, function: str
@@ -140,7 +130,7 @@ class GitHistory:
 
     @asynccontextmanager
     async def _opened(self, repository: str, *revisions: str) -> AsyncIterator[Git]:
-        folder = _folder(self._copies.get(repository, repository))
+        folder = _folder(repository)
         for revision in revisions:
             if not _REVISION.fullmatch(revision) or ".." in revision:
                 raise PermanentDriverError(f"{revision!r} is not a revision: give a commit")

@@ -73,7 +73,7 @@ async def _answer(page: Page, token: str, toolbox: Toolbox) -> None:
         open_metrics=metrics,
         open_traces=traces,
         open_profiles=profiles,
-        code=GitHistory(copies=page.code),
+        code=GitHistory(),
         clock=SteadyClock(),
         toolbox=toolbox,
     )

@@ -137,19 +137,15 @@ def _joined(receipts: list[Receipt], action: Action) -> Receipt:
     return Receipt(names, action, last.key, last.accepted_at, last.said, last.tries, notes)
 
 
-def at_home(door: Door, *, code: Mapping[str, str]) -> Callable[[Page], Page]:
-    """Return what makes a page's links lead to the run's own server, for programs beside it.
-
-    Args:
-        code: where this machine has the repositories that traces name.
-    """
+def at_home(door: Door) -> Callable[[Page], Page]:
+    """Return what makes a page's links lead to the run's own server, for programs beside it."""
 
     def turned(page: Page) -> Page:
         links = {
             name: url.replace(door.people_url, door.url, 1)
             for name, url in page.links.model_dump().items()
         }
-        return page.model_copy(update={"links": Links(**links), "code": dict(code)})
+        return page.model_copy(update={"links": Links(**links)})
 
     return turned
 

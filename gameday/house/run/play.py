@@ -155,7 +155,7 @@ async def play(
                     story.scenario.spec.responder,
                     clock=clock,
                     token=door.token,
-                    at_home=at_home(door, code=system.tools.code),
+                    at_home=at_home(door),
                     toolbox=toolbox_of(system),
                 )
                 incidents = DrillIncidents(

@@ -44,7 +44,7 @@ def choose_target(
     """
     kind = scenario.spec.target
     if kind is TargetKind.KUBERNETES:
-        return _cluster(scenario, context, settings, programme)
+        return _cluster(scenario, slo, context, settings, programme)
     if context is not None:
         raise UsageError("--context is for the target kubernetes; add `--target kubernetes`")
     if system is not None:
@@ -58,7 +58,7 @@ def choose_target(
 
 
 def system_named(name: str) -> System:
-    """Return what is declared of a system, by its document; of the sandbox, by its own.
+    """Return what is declared of a system, by its document; of the two shops, by their own.
 
     Args:
         name: or path of the document.
@@ -66,13 +66,26 @@ def system_named(name: str) -> System:
     Raises:
         SpecError: the document is wrong.
         UsageError: there is no such system.
-        PermanentDriverError: it is the sandbox, which is not up.
+        PermanentDriverError: it is the sandbox, which is not up, or the shop of the cluster that
+            the kubeconfig means, which is not there.
+        DriverError: that cluster does not answer.
     """
     if kind_of(name) is TargetKind.SANDBOX:
         from gameday.house.targets.sandbox import running_sandbox, sandbox_document
 
         return sandbox_document(running_sandbox())
+    if kind_of(name) is TargetKind.KUBERNETES:
+        return _on_cluster()
     return read_system(Catalogue.around().system(name))
+
+
+def _on_cluster() -> System:
+    from gameday.drivers.kubernetes import connect
+    from gameday.house.targets.cluster import cluster_document, place_of
+
+    place = place_of(None, context=None, environment=os.environ)
+    with connect(place.context, kubeconfig=place.kubeconfig) as cluster:
+        return cluster_document(cluster, place, Settings.from_environment().state)
 
 
 def _declared(scenario: Scenario, system: System, slo: Slo, settings: Settings) -> NamedTarget:
@@ -116,15 +129,18 @@ def _sandbox(slo: Slo, on_progress: Callable[[str], None]) -> NamedTarget:
 
 
 def _cluster(
-    scenario: Scenario, context: str | None, settings: Settings, programme: Programme | None
+    scenario: Scenario,
+    slo: Slo,
+    context: str | None,
+    settings: Settings,
+    programme: Programme | None,
 ) -> NamedTarget:
-    from gameday.house.targets.cluster import cluster_system, place_of
+    from gameday.house.targets.cluster import ClusterShop, place_of
 
     place = place_of(scenario, context=context, environment=os.environ)
+    meant = ClusterShop(place, settings)
 
     async def open_it() -> OpenSystem:
-        return await asyncio.to_thread(
-            cluster_system, place, programme=programme, settings=settings
-        )
+        return await meant.opened(slo, programme=programme)
 
-    return NamedTarget(place.target, open_it)
+    return NamedTarget(place.target, open_it, close=meant.close)

@@ -16,9 +16,6 @@ from gameday.drivers.kubernetes import Cluster
 from gameday.errors import DriverError
 from gameday.house.targets.cluster_faults import service_path
 
-NAMED = "file:///srv/shop/repository"
-"""What the traces of the shop in a cluster call its repository."""
-
 
 def versions_of(cluster: Cluster, namespace: str) -> Mapping[str, str]:
     """Return which revision each version's name (``main``) stands for; empty where unknown."""
@@ -28,21 +25,21 @@ def versions_of(cluster: Cluster, namespace: str) -> Mapping[str, str]:
     return {}
 
 
-def code_of(cluster: Cluster, namespace: str, folder: Path) -> Mapping[str, str]:
-    """Return where the shop's repository is on this machine, by what traces call it.
+def code_of(cluster: Cluster, namespace: str, state: Path) -> Path:
+    """Return where this machine keeps the shop's repository.
 
-    Fetched from the image once and kept; empty where it cannot be had, and whoever wants to blame
-    is then told that it is not here.
+    Fetched from the image once and kept; nothing is there where it cannot be had, and whoever wants
+    to blame is then told so.
     """
+    folder = state / "repositories"
     with suppress(DriverError, OSError, subprocess.SubprocessError):
         bundle = _fetched(cluster, namespace, "shop.bundle")
-        if not bundle.startswith(b"# v2 git bundle") and not bundle.startswith(b"# v3 git bundle"):
-            return {}
-        copy = folder / hashlib.sha256(bundle).hexdigest()[:16]
-        if not copy.is_dir():
-            _clone(bundle, copy)
-        return {NAMED: str(copy)}
-    return {}
+        if bundle.startswith((b"# v2 git bundle", b"# v3 git bundle")):
+            copy = folder / hashlib.sha256(bundle).hexdigest()[:16]
+            if not copy.is_dir():
+                _clone(bundle, copy)
+            return copy
+    return folder / "not-fetched"
 
 
 def _fetched(cluster: Cluster, namespace: str, name: str) -> bytes:

@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from gameday.drivers.kubernetes import Cluster
     from gameday.drivers.kubernetes.identity import ClusterIdentity
 
-PORTS = {"prometheus": 9090, "telemetry": 4318, "proxy": 8474, "mailbox": 9094}
+PORTS = {
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "telemetry": 4318,
+    "proxy": 8474,
+    "mailbox": 9094,
+}
 """The Services gameday talks to, and their ports."""
 
 PODS_BACK_WITHIN = timedelta(seconds=20)
 """Of one try; a recovery has several."""
-
-
-READABLE = ("prometheus", "telemetry")
-"""What of them a responder and a browser may read."""
 
 
 def shop_service(namespace: str, name: str) -> str:

@@ -14,7 +14,7 @@ from gameday.drivers.kubernetes import Cluster, connect, pods, rollouts
 from gameday.drivers.kubernetes.manifests import apply, read_manifests
 from gameday.drivers.kubernetes.mitigations import mitigated_by, unmitigated
 from gameday.errors import DriverError, TemporaryDriverError
-from gameday.house.targets.cluster import RULES, TIME_SCALE, manifests, regions_of
+from gameday.house.targets.cluster import DOCUMENT, RULES, manifests, regions_of, shop_text
 from gameday.house.targets.cluster_faults import Place, service_path
 from gameday.house.targets.cluster_tenancy import move_in, move_out
 from gameday.house.targets.cluster_visits import until_served
@@ -60,7 +60,12 @@ def open_shop(
         texts = _rules(time_scale)
         documents = read_manifests(manifests(), namespace=place.namespace)
         on_progress(f"applying {len(documents)} manifests in {place.namespace} of {place.target}")
-        rules = _rules_map(place.namespace, texts, time_scale)
+        about = shop_text(
+            place.namespace,
+            time_scale=time_scale,
+            regions=regions_of(d for d in documents if d["kind"] == "Deployment"),
+        )
+        rules = _rules_map(place.namespace, texts, about)
         move_in(cluster, place.namespace, [*documents, rules])
         apply(cluster, rules)
         others = [d for d in documents if d["kind"] != "Namespace"]
@@ -92,7 +97,7 @@ def close_shop(place: Place) -> str:
     with connect(place.context, kubeconfig=place.kubeconfig) as cluster:
         cluster.fences.check_namespaces([place.namespace])
         documents = read_manifests(manifests(), namespace=place.namespace)
-        return move_out(cluster, place.namespace, [*documents, _rules_map(place.namespace, {}, 1)])
+        return move_out(cluster, place.namespace, [*documents, _rules_map(place.namespace, {}, "")])
 
 
 def reset_shop(place: Place, *, history: bool, on_progress: Progress) -> None:
@@ -132,7 +137,8 @@ def reset_shop(place: Place, *, history: bool, on_progress: Progress) -> None:
 
 def _until_served(cluster: Cluster, namespace: str) -> None:
     slos = Catalogue.around().every_slo()
-    until_served(cluster, namespace, slos, regions_of(cluster, namespace))
+    deployments = cluster.list("deployments", namespace, labels=SELECTOR)
+    until_served(cluster, namespace, slos, regions_of(deployments))
 
 
 def _forget(cluster: Cluster, namespace: str) -> None:
@@ -207,7 +213,8 @@ def _rules(time_scale: float) -> dict[str, str]:
     return {**texts, "watchdog.yml": watchdog_rules()}
 
 
-def _rules_map(namespace: str, texts: Mapping[str, str], time_scale: float) -> dict[str, Any]:
+def _rules_map(namespace: str, texts: Mapping[str, str], about: str) -> dict[str, Any]:
+    """Return the ConfigMap of the rules, and of the document that is true with them."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -215,9 +222,8 @@ def _rules_map(namespace: str, texts: Mapping[str, str], time_scale: float) -> d
             "name": RULES,
             "namespace": namespace,
             "labels": {"app.kubernetes.io/part-of": "shop", SERVICE: "prometheus"},
-            "annotations": {TIME_SCALE: f"{time_scale:g}"},
         },
-        "data": {**texts, "in-force.yml": _witness(_digest(texts))},
+        "data": {**texts, "in-force.yml": _witness(_digest(texts)), DOCUMENT: about},
     }
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from gameday.house.targets.cluster import pods_back
 from gameday.house.targets.cluster_faults import ClusterFaults, Place
 from gameday.house.targets.doors import Doors
+from gameday.house.targets.ready_pods import pods_back
 from gameday.model.access import Access, Reached
 from gameday.model.system import ClusterAt, System, SystemSpec
 

@@ -44,7 +44,7 @@ def instruments_of(
         alerts=prometheus,
         traces=traces,
         profiles=profiles,
-        code=GitHistory(copies=tools.code),
+        code=GitHistory(),
         red=tools.red,
         graph=tools.graph,
         sources=tools.sources,

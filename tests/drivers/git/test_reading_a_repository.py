@@ -159,19 +159,6 @@ async def test_what_is_not_there_is_said_in_a_sentence(
         )
 
 
-async def test_a_repository_that_telemetry_names_otherwise_is_blamed_in_its_copy(
-    history: tuple[Path, list[str]],
-) -> None:
-    repository, commits = history
-    named = "file:///srv/elsewhere"
-
-    blame = await GitHistory(copies={named: str(repository)}).blame(
-        repository=named, revision=commits[2], file="src/stock.py", line=5, function="reserve"
-    )
-
-    assert commits[1] == blame.commit
-
-
 async def blamed(repository: Path, revision: str, *, line: int = 7, name: str = "reserve") -> str:
     found = await GitHistory().blame(
         repository=str(repository),

@@ -11,7 +11,7 @@ import pytest
 
 from gameday.drivers.kubernetes import Cluster, Fences
 from gameday.drivers.kubernetes.transport import Answer, NoAnswer
-from gameday.house.targets.cluster_code import NAMED, code_of, versions_of
+from gameday.house.targets.cluster_code import code_of, versions_of
 
 
 class Image:
@@ -50,13 +50,13 @@ def test_versions_that_cannot_be_read_are_unknown(said: bytes) -> None:
 
 def test_a_cluster_that_does_not_answer_has_no_code_for_us(tmp_path: Path) -> None:
     assert {} == versions_of(Image().cluster(), "shop")
-    assert {} == code_of(Image().cluster(), "shop", tmp_path)
+    assert not code_of(Image().cluster(), "shop", tmp_path).exists()
 
 
 def test_what_is_no_bundle_is_not_given_to_git(tmp_path: Path) -> None:
     image = Image(shop_bundle=b'{"kind": "Status", "code": 503}')
 
-    assert {} == code_of(image.cluster(), "shop", tmp_path)
+    assert not code_of(image.cluster(), "shop", tmp_path).exists()
     assert [] == list(tmp_path.iterdir())
 
 
@@ -75,10 +75,10 @@ def test_the_repository_is_fetched_once_and_whole(tmp_path: Path) -> None:
 
     assert found[0] == found[1]
     log = subprocess.run(
-        ("git", "-C", found[0][NAMED], "log", "--format=%s", "main"),
+        ("git", "-C", str(found[0]), "log", "--format=%s", "main"),
         check=True,
         capture_output=True,
         text=True,
     )
     assert "first\n" == log.stdout
-    assert 1 == len(list((tmp_path / "kept").iterdir()))
+    assert 1 == len(list((tmp_path / "kept/repositories").iterdir()))
