@@ -1,4 +1,4 @@
-"""``gameday runbooks``: what lets their readers down, and which alerts have none."""
+"""``gameday runbooks``: what lets their readers down, which alerts have none, what drills teach."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gameday.cli.output import counted, print_json, print_table, say
 from gameday.legible import legible
 
 app = typer.Typer(
-    help="Runbooks: what in them would let a reader down, and which alerts have none.",
+    help="Runbooks: what lets a reader down, which alerts have none, what drills teach them.",
     no_args_is_help=True,
 )
 
@@ -210,3 +210,78 @@ def review(
     )
     say(f"{counted(sum(r.state.is_due for r in reviews), 'review')} due of {len(reviews)}")
     return 1 if is_due else 0
+
+
+@app.command()
+def tasks(
+    paths: list[Path] = typer.Argument(
+        None, metavar="[PATH]...", help="Runbooks and folders of them; else runbooks/."
+    ),
+    apply: bool = typer.Option(False, "--apply", help="Commit every patch to a new branch."),
+    branch: str = typer.Option("", metavar="NAME", help="With --apply: what it is called."),
+    json: bool = typer.Option(False, "--json", help="Print them as JSON."),
+) -> int:
+    """Say what runbooks have to learn from the newest drills, each with its evidence and patch.
+
+    Drills are held against the runbooks as they stand now. --apply touches neither your files nor
+    your index: it makes a branch at what is checked out, a commit for each patch but a review's.
+
+    Exit codes: 0 nothing, or the branch is made, 1 there is something to learn, 2 a path is not
+    there.
+    """
+    import asyncio
+    from datetime import UTC
+
+    from gameday.drivers.bash import Bash
+    from gameday.errors import SpecError, UsageError
+    from gameday.house.run.opening import open_store
+    from gameday.house.runbooks.linting import linted
+    from gameday.house.runbooks.shelf import shelf_of
+    from gameday.house.runbooks.tasks import branch_of, drills_on, with_links
+    from scoring.form import to_json
+
+    if branch and not apply:
+        raise UsageError("--branch NAME belongs to --apply")
+    shelf = shelf_of(paths or [FOLDER])
+    if shelf.unreadable:
+        raise SpecError(shelf.unreadable)
+    with open_store() as store:
+        drills = drills_on(store)
+    now = datetime.now(UTC)
+    if apply:
+        name = branch or f"gameday/runbooks-{now:%Y%m%d-%H%M%S}"
+        done = asyncio.run(branch_of(shelf, drills, name))
+        if json:
+            print_json(
+                {
+                    "branch": name if done else None,
+                    "tasks": [{**to_json(one.task), "run": one.run} for one in done],
+                }
+            )
+        elif done:
+            say(f"{name}: {counted(len(done), 'commit')}; `git log -p HEAD..{name}` shows them")
+        else:
+            say("no drill has a patch for these runbooks, so no branch is made")
+        return 0
+    flaws = asyncio.run(linted(shelf, today=now.date(), bash=Bash())).flaws
+    found = with_links(shelf, drills, flaws)
+    if json:
+        print_json([{**to_json(one.task), "run": one.run or None} for one in found])
+        return 1 if found else 0
+    for one in found:
+        task = one.task
+        print(legible(f"{task.runbook}: {task.kind}: {task.title}"))
+        if one.run:
+            facts = f", facts {', '.join(task.evidence)}" if task.evidence else ""
+            print(f"    by run {one.run}{facts}")
+        if task.patch:
+            print(legible(task.patch), end="")
+    patched = sum(bool(one.task.patch) for one in found)
+    say(
+        f"{counted(len(shelf.pages), 'runbook')}, {counted(len(drills), 'drill')},"
+        f" {counted(len(found), 'task')}, {patched} with a patch: --apply makes a branch of them"
+        if patched
+        else f"{counted(len(shelf.pages), 'runbook')}, {counted(len(drills), 'drill')},"
+        f" {counted(len(found), 'task')}"
+    )
+    return 1 if found else 0

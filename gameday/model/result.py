@@ -33,6 +33,7 @@ class TaskKind(StrEnum):
     EXERCISED = "exercised"
     OWNER_MISSING = "owner-missing"
     REVIEW_OVERDUE = "review-overdue"
+    LINK_BROKEN = "link-broken"
 
 
 @dataclass(frozen=True, slots=True)
