@@ -112,12 +112,14 @@ async def service(
     url: str,
     pagers: Mapping[str, Pager] | None = None,
     tick: timedelta = timedelta(seconds=1),
+    wall: Clock | None = None,
 ) -> AsyncIterator[Service]:
     """Run the engine for as long as the context lasts.
 
     Args:
         url: where the service listens.
         pagers: per role, see `gameday.incidents.paging.Paging`.
+        wall: the clock it goes by; the machine's where None.
 
     Raises:
         StoreError: the store or the server's secret cannot be used.
@@ -125,7 +127,7 @@ async def service(
             instrument is none.
         DriverError: the cluster they come from is not in the kubeconfig, or not allowed.
     """
-    clock = SteadyClock()
+    clock = SteadyClock(wall)
     rollouts = rollouts_of(chosen.deploys_from)
     instruments, documents = instruments_of_settings(settings.tools), IncidentDocuments()
     signer = Signer(server_key(settings.state))

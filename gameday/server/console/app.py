@@ -18,7 +18,7 @@ from gameday.http.origin import is_from_elsewhere
 from gameday.incidents.engine import NoSuchIncident
 from gameday.ports import Role
 from gameday.server.body import TooLarge
-from gameday.server.console import incident_pages, run_pages
+from gameday.server.console import incident_pages, lesson_pages, run_pages
 from gameday.server.console.forms import fields_of
 from gameday.server.console.guard import (
     BASE,
@@ -30,6 +30,7 @@ from gameday.server.console.guard import (
     with_cookies,
 )
 from gameday.server.console.incidents import EngineIncidents
+from gameday.server.console.lessons import StoredLessons
 from gameday.server.console.live import Streams
 from gameday.server.console.readings import Readings
 from gameday.server.console.rendering import Renderer, plotly_js
@@ -54,6 +55,7 @@ class Console:
     """What the pages stand on.
 
     Attributes:
+        lessons: what was learned; None: there are no pages of it, as in a run's console.
         by_link: whether a secret in a link signs in: a run's, which is gone with the run.
     """
 
@@ -62,6 +64,7 @@ class Console:
     sessions: Sessions
     instruments: Instruments
     now: Callable[[], datetime]
+    lessons: StoredLessons | None = None
     by_link: bool = False
     streams: Streams = field(default_factory=Streams)
 
@@ -76,13 +79,15 @@ def console_app(console: Console) -> FastAPI:
         redirect_slashes=False,
     )
     guard = SessionGuard(console.sessions, acting=console.incidents.acting)
-    renderer = Renderer(now=console.now)
+    renderer = Renderer(now=console.now, has_lessons=console.lessons is not None)
     readings = Readings(console.instruments, now=console.now)
     _explain_errors(app, renderer)
     _doors(app, console, guard, renderer)
     _assets(app)
     incident_pages.routes(app, console.incidents, guard, renderer, readings, console.streams)
     run_pages.routes(app, console.runs, guard, renderer, readings, console.streams)
+    if console.lessons is not None:
+        lesson_pages.routes(app, console.lessons, guard, renderer)
     return app
 
 

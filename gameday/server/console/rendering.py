@@ -25,9 +25,13 @@ HERE = Path(__file__).parent
 
 
 class Renderer:
-    """Renders the templates of the console."""
+    """Renders the templates of the console.
 
-    def __init__(self, *, now: Callable[[], datetime]) -> None:
+    Args:
+        has_lessons: whether there are pages of what was learned.
+    """
+
+    def __init__(self, *, now: Callable[[], datetime], has_lessons: bool = False) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -51,6 +55,7 @@ class Renderer:
             "base": BASE,
             "assets": f"{BASE}/assets/{_fingerprint()}",
             "roles": Role,
+            "has_lessons": has_lessons,
         }
         self._now = now
 

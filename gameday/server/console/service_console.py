@@ -9,6 +9,7 @@ from gameday.house.service.key import server_key
 from gameday.house.service.serve import Service
 from gameday.server.console.app import Console
 from gameday.server.console.incidents import EngineIncidents
+from gameday.server.console.lessons import StoredLessons
 from gameday.server.console.runs import StoredRuns
 from gameday.server.gate import Gate, GateDoors
 from gameday.server.sessions import Sessions
@@ -35,6 +36,7 @@ def service_console(
             facts_of=running.store.facts,
         ),
         runs=StoredRuns(running.store, now=engine.now),
+        lessons=StoredLessons(running.store),
         sessions=Sessions(
             server_key(settings.state),
             GateDoors(gate),
