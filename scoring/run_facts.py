@@ -13,7 +13,7 @@ from typing import Any
 
 from scoring.expectation import Expectation
 from scoring.slo import Severity
-from scoring.timeline import Fact, Kind, Timeline
+from scoring.timeline import TAKE_BACK, Fact, Kind, Timeline
 
 SEEN = ("alerts", "burn_rate", "counters")
 """Measurements that prove that Prometheus answered."""
@@ -188,6 +188,8 @@ class RunFacts:
         if not applied.data.get("ok"):
             why = str(applied.data.get("detail") or "")
             return f"failed: {why}" if why else "failed"
+        if applied.data.get("name") == TAKE_BACK:
+            return "takes back what was applied before it"
         if wanted and applied.data.get("name") not in wanted:
             return "is not a mitigation expected here"
         if region and regions and region not in regions:

@@ -15,6 +15,9 @@ from typing import Any
 
 from scoring.upcast import page_2
 
+TAKE_BACK = "take-back"
+"""The mitigation that takes back what was applied before it; no system has another of that name."""
+
 
 class Kind(StrEnum):
     """The kinds of fact, in the order they usually happen. ``data`` keys stand beside each."""

@@ -36,7 +36,7 @@ from gameday.server.listening import free_port, listening
 from gameday.testing.telemetry import FakeHistory, FakeMetrics, FakeProfiles, FakeTraces
 from gameday.testing.virtual import VirtualClock
 from scoring.slo import Objective, workbook_windows
-from scoring.timeline import Fact, Kind
+from scoring.timeline import TAKE_BACK, Fact, Kind
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ONSET = NOON - timedelta(seconds=40)
@@ -62,6 +62,8 @@ class Shop:
     async def check(self) -> None: ...
 
     async def mitigate(self, name: str, parameters: Mapping[str, str]) -> str:
+        if name == TAKE_BACK:
+            return "taken back"
         if name != "failover-db":
             raise PermanentDriverError(f"there is no mitigation {name!r}")
         return f"failed over {parameters}"

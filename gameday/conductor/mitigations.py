@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from gameday.conductor.undos import Undos
 from gameday.errors import (
@@ -17,6 +18,7 @@ from gameday.errors import (
     TemporaryDriverError,
 )
 from gameday.ports import Target, Undo
+from scoring.timeline import TAKE_BACK
 
 
 class ReversibleMitigations:
@@ -42,11 +44,15 @@ class ReversibleMitigations:
     async def mitigate(self, name: str, parameters: Mapping[str, str]) -> str:
         """Do what the responder asks for and return what was done.
 
+        `scoring.timeline.TAKE_BACK` takes back all that was applied until now.
+
         Raises:
             DriverError: it was not: it is unknown, refused, no sentinel holds the undo, or the run
                 is being recovered.
             StoreError: the undo could not be stored; nothing was done.
         """
+        if name == TAKE_BACK:
+            return await self._take_back()
         async with self._preparing:
             self._refuse_if_closed()
             undo = self._target.undo_of_mitigation(self._run, name, parameters)
@@ -58,16 +64,39 @@ class ReversibleMitigations:
                 self._kept[undo.id] = undo
             self._refuse_if_closed()
             self._may_have_acted[undo.id] += 1
-            acting = asyncio.ensure_future(self._target.mitigate(name, parameters))
-            self._acting.add(acting)
+            acting = self._begun(self._target.mitigate(name, parameters))
+        try:
+            return await self._ended(acting, name)
+        except NothingDone:
+            self._may_have_acted[undo.id] -= 1
+            raise
+
+    async def _take_back(self) -> str:
+        async with self._preparing:
+            self._refuse_if_closed()
+            applied = [u for u in self._kept.values() if self._may_have_acted[u.id]]
+            if not applied or self._acting:
+                why = "a mitigation is going on" if self._acting else "nothing was applied"
+                raise NothingDone(f"{why}: there is nothing to take back")
+            acting = self._begun(self._taken_back(applied))
+        return await self._ended(acting, TAKE_BACK)
+
+    async def _taken_back(self, applied: Sequence[Undo]) -> str:
+        for undo in reversed(applied):  # last first
+            await self._undos.take_back_now(undo)
+        return f"taken back: {', '.join(undo.description for undo in reversed(applied))}"
+
+    def _begun(self, act: Coroutine[Any, Any, str]) -> asyncio.Future[str]:
+        acting = asyncio.ensure_future(act)
+        self._acting.add(acting)
+        return acting
+
+    async def _ended(self, acting: asyncio.Future[str], name: str) -> str:
         try:
             await asyncio.wait({acting})
             if acting.cancelled():
                 raise TemporaryDriverError(f"{name} was cut short: the game day is over")
             return acting.result()
-        except NothingDone:
-            self._may_have_acted[undo.id] -= 1
-            raise
         finally:
             acting.cancel()
             self._acting.discard(acting)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from gameday.conductor.limit import limited
-from gameday.errors import DriverError, StoreError
+from gameday.errors import DriverError, StoreError, TemporaryDriverError
 from gameday.ports import MITIGATIONS, Clock, Lease, Store, Undo, Undoer
 from scoring.timeline import Kind
 
@@ -136,6 +136,18 @@ class Recoverer:
                 self._note(record, Kind.RECOVERY_STUCK, undo, self._source, why)
                 return error
             await self._clock.sleep(BETWEEN_TRIES)
+
+    async def take_back_now(self, undo: Undo) -> None:
+        """Take one back, once, while the run goes on; its undo stays open.
+
+        Raises:
+            DriverError: it was not, or reading the target still shows it.
+        """
+        await self._limited(self._undoer.recover(undo), undo)
+        if await self.is_present(undo):
+            raise TemporaryDriverError(
+                f"{undo.description} was taken back, and reading the target still shows it"
+            )
 
     async def is_present(self, undo: Undo) -> bool:
         """Return whether anything of this undo is still there, read from the target."""

@@ -105,6 +105,14 @@ class Undos:
             Kind.RECOVERY_PROVEN, source="conductor", subject=undo.id, data={"undo": undo.id}
         )
 
+    async def take_back_now(self, undo: Undo) -> None:
+        """Take a mitigation back while the run goes on; it is kept, and taken back at the end too.
+
+        Raises:
+            DriverError: it was not, or is still there.
+        """
+        await self._recovery.take_back_now(undo)
+
     async def expire(self, undo: Undo) -> None:
         """Take one fault back because its time is over; one that is stuck is tried again later."""
         if not await self._recovery.recover([undo], record=self._ledger.record, by="expired"):

@@ -25,7 +25,7 @@ from gameday.spec.runbook import parse_runbook
 from scoring.effect import Effect
 from scoring.expectation import Expectation
 from scoring.run_facts import RunFacts
-from scoring.timeline import Fact, Kind, Timeline
+from scoring.timeline import TAKE_BACK, Fact, Kind, Timeline
 from scoring.verdict import Verdict
 
 # Which words show that the first checks send a reader to this step's instrument.
@@ -361,7 +361,8 @@ def _failed_steps(run: _Run) -> list[Task]:
 
 def _applied(run: _Run) -> list[Fact]:
     """Return the mitigations that were applied, in their order; a try that failed is none."""
-    return [f for f in run.timeline.of_kind(Kind.MITIGATION_APPLIED) if f.data.get("ok")]
+    applied = run.timeline.of_kind(Kind.MITIGATION_APPLIED)
+    return [f for f in applied if f.data.get("ok") and f.data.get("name") != TAKE_BACK]
 
 
 def _fix_of(run: _Run, applied: Fact) -> FixStep | None:

@@ -22,6 +22,7 @@ from gameday.model.access import (
 from gameday.model.cluster_act import ClusterAct
 from gameday.model.noun import Name, Noun, PositiveDuration, Text
 from gameday.model.placeholders import filled_in, placeholders, texts_in
+from scoring.timeline import TAKE_BACK
 
 __all__ = ["DONE_WITHIN", "WITHIN", "ChaosAction", "Call", "Command", "DeclaredMitigation"]
 
@@ -193,6 +194,11 @@ class DeclaredMitigation(Noun):
     @model_validator(mode="after")
     def _is_one_thing(self) -> DeclaredMitigation:
         kinds = ("command", "http", "kubernetes", "chaostoolkit")
+        if self.name == TAKE_BACK:
+            raise wrong(
+                f"{TAKE_BACK!r} is gameday's own: it takes back what was applied",
+                "give the mitigation another name",
+            )
         one_of(self, dict(zip(kinds, kinds, strict=True)), "write command: {run: [PROGRAM, …]}")
         if self.kubernetes is not None and self.undo is not None:
             raise wrong(

@@ -10,6 +10,7 @@ import pytest
 from test_conductor import Run
 
 from gameday.errors import DriverError, NothingDone, PermanentDriverError, TemporaryDriverError
+from scoring.timeline import TAKE_BACK
 
 
 async def test_nothing_is_mitigated_once_the_run_is_taken_back(tmp_path: Path) -> None:
@@ -104,3 +105,40 @@ async def test_an_undo_that_something_else_rests_on_stays_open(tmp_path: Path, f
     await run.mitigations.close()
 
     assert ["m1"] == [undo.id for undo in run.store.open_undos()]
+
+
+async def test_what_was_applied_is_taken_back_while_the_run_goes_on_and_again_at_its_end(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path)
+    run.conductor()
+    assert run.mitigations is not None
+    await run.mitigations.mitigate("failover-db", {})
+
+    said = await run.mitigations.mitigate(TAKE_BACK, {})
+
+    assert "taken back: mitigations" == said
+    assert 1 == run.world.restored
+    assert ["m1"] == [undo.id for undo in run.store.open_undos()]
+
+
+async def test_before_anything_was_applied_there_is_nothing_to_take_back(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.conductor()
+    assert run.mitigations is not None
+
+    with pytest.raises(NothingDone, match="nothing was applied"):
+        await run.mitigations.mitigate(TAKE_BACK, {})
+
+    assert 0 == run.world.restored
+
+
+async def test_what_reading_the_target_still_shows_was_not_taken_back(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.conductor()
+    assert run.mitigations is not None
+    await run.mitigations.mitigate("failover-db", {})
+    run.world.present.add("m1")
+
+    with pytest.raises(TemporaryDriverError, match="still shows it"):
+        await run.mitigations.mitigate(TAKE_BACK, {})

@@ -482,3 +482,23 @@ async def test_after_a_mitigation_its_effect_is_awaited_and_then_told(
     assert f"burn rate 50 before, {after:g} after" in told
     assert why in told
     assert ("take it back" in told) is (said == "makes it worse")
+
+
+async def test_what_was_applied_is_taken_back_by_click_and_then_something_else_is_to_be_done(
+    desk: Desk,
+) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+    await desk.send(http, "ack")
+    for step, fields in FOUND.items():
+        await desk.send(http, f"findings/{step}", **fields)
+    before = await got(http, desk.id)
+    await desk.send(http, "mitigations", fix="failover-db", **{"p.region": "eu-west"})
+    applied = await got(http, desk.id)
+
+    await desk.send(http, "take-back")
+
+    after = await got(http, desk.id)
+    assert [False, True, False] == ["Take back" in html for html in (before, applied, after)]
+    assert ["Watch it recover", "Mitigate"] == [big_button(html) for html in (applied, after)]
+    assert "take-back" == desk.of_kind(Kind.MITIGATION_APPLIED)[-1].data["name"]

@@ -27,6 +27,7 @@ from gameday.server.console.rendering import Renderer
 from gameday.server.console.subject import VIEWS, Row, View
 from gameday.server.sessions import Session
 from scoring.effect import Effect
+from scoring.timeline import TAKE_BACK
 
 __all__ = ["is_read_out", "next_step", "routes"]
 
@@ -317,6 +318,12 @@ def routes(
             note = f"started {name}"
             await incidents.tick(incident, step, session.visitor, done=True, note=note)
         return to(incident) if ok else to(incident, "runbook")
+
+    @app.post("/incidents/{incident}/take-back")
+    async def take_back(incident: str, request: Request) -> Response:
+        session, _ = await guard.act(request)
+        await incidents.mitigate(incident, TAKE_BACK, {}, session.visitor)
+        return to(incident, "runbook")
 
     @app.post("/incidents/{incident}/notes")
     async def note(incident: str, request: Request) -> Response:

@@ -16,7 +16,7 @@ from gameday.model.severity import IncidentSeverity
 from gameday.ports import Role, RunRecord
 from gameday.server.sessions import Visitor
 from scoring.effect import Effect, MitigationEffect
-from scoring.timeline import Fact, Kind
+from scoring.timeline import TAKE_BACK, Fact, Kind
 
 VIEWS = ("red", "traces", "profile", "blame", "runbook")
 """The console's own views, in the order of the funnel."""
@@ -68,10 +68,16 @@ class Tried:
     effect: MitigationEffect | None = None
 
     @property
+    def takes_back(self) -> bool:
+        """Whether it took back all that was applied before it."""
+        return self.ok and self.name == TAKE_BACK
+
+    @property
     def may_help(self) -> bool:
         """Whether it was applied, and is not known to be in vain."""
         vain = (Effect.DOES_NOT_HELP, Effect.MAKES_WORSE)
-        return self.ok and (self.effect is None or self.effect.effect not in vain)
+        is_vain = self.effect is not None and self.effect.effect in vain
+        return self.ok and not self.takes_back and not is_vain
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,9 @@ class Said:
     @property
     def is_mitigated(self) -> bool:
         """Whether something was applied that is not known to be in vain."""
-        return any(one.may_help for one in self.mitigations)
+        tried = self.mitigations
+        taken_back = max((n for n, one in enumerate(tried) if one.takes_back), default=-1)
+        return any(one.may_help for one in tried[taken_back + 1 :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +149,12 @@ class View:
     takes: frozenset[str] = frozenset()
     acting: frozenset[Role] = frozenset()
     acts_for_you: bool = False
+
+    @property
+    def can_take_back(self) -> bool:
+        """Whether something was applied that is still there, and the run can take it back."""
+        applied = [one.name for one in self.said.mitigations if one.ok]
+        return self.acts_for_you and self.is_open and applied[-1:] not in ([], [TAKE_BACK])
 
     @property
     def burn_since(self) -> datetime:
