@@ -64,6 +64,7 @@ test-long: setup
 	$(BIN)/python bench/floods.py --write docs/measured/floods.md
 	$(BIN)/python bench/flywheel_power.py --write docs/measured/flywheel-power.md
 	$(BIN)/python bench/flywheel_patterns.py --write docs/measured/flywheel-patterns.md
+	$(BIN)/python bench/flywheel_store.py --write docs/measured/flywheel-store.md
 
 # The versions that are tested together, anew: the newest that pyproject.toml allows.
 constraints: setup

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from gameday.cli.output import print_json, print_table, say
 from gameday.legible import legible
 
+if TYPE_CHECKING:
+    from gameday.model.flywheel import PlayedDrill
+
 
 def flywheel(
     paths: list[Path] = typer.Argument(
-        metavar="PATH...",
-        help="Incidents: CSV, JSON, logs in Markdown, folders of postmortems; files of exposure"
-        " (dimension,value,amount).",
+        None,
+        metavar="[PATH]...",
+        help="Incidents of others: CSV, JSON, logs in Markdown, folders of postmortems; files of"
+        " exposure (dimension,value,amount). Without any: the store's, ours and those kept.",
     ),
     map_: list[str] = typer.Option(
         [], "--map", metavar="FIELD=COLUMN", help="Which column holds what: began='Created at'."
+    ),
+    keep_: bool = typer.Option(
+        False, "--keep", help="Take what is read into the store, and show it with all the rest."
     ),
     team: str = typer.Option("", metavar="NAME", help="Of this team's incidents only."),
     split: datetime | None = typer.Option(
@@ -33,31 +42,47 @@ def flywheel(
     What is called a change or a pattern is beyond chance; beside it stands what this number of
     incidents could have shown at all.
 
-    Exit codes: 0 it was said, 2 a path or a file cannot be read, 6 an extra is not installed.
+    Exit codes: 0 it was said, 2 a file cannot be read, 6 an extra or the store is not there.
     """
     from datetime import UTC
 
     from gameday.errors import UsageError
     from gameday.extras import Extra, require
     from gameday.house.flywheel.files import chronicle_of, read_files
+    from gameday.house.flywheel.keeping import drills_of, keep, refresh
+    from gameday.house.run.opening import open_store
     from gameday.imports.files import mapping_of
     from gameday.learning.flywheel.wheel import turned
     from gameday.report.flywheel import flywheel_html, headline, sections_of
 
     require(Extra.ANALYTICS)
-    reading = read_files(paths, mapping_of(map_))
-    for sentence in reading.unread:
+    if keep_ and not paths:
+        raise UsageError("--keep takes files into the store: name them")
+    now = datetime.now(UTC)
+    histories = read_files(paths or [], mapping_of(map_))
+    for sentence in histories.unread:
         say(f"not read: {sentence}")
-    chronicle = chronicle_of(reading, now=datetime.now(UTC))
+    drills: Sequence[PlayedDrill] = ()
+    if paths and not keep_:
+        chronicle = chronicle_of(histories, now=now)
+    else:
+        with open_store() as store:
+            if keep_:
+                keep(store, histories)
+            refresh(store, now=now)
+            chronicle = store.chronicle(as_of=now)
+            drills = drills_of(store, now=now)
     wheel = turned(
         chronicle,
+        drills=drills,
         team=team,
         split=split.replace(tzinfo=UTC) if split else None,
         months=months,
     )
     if wheel is None:
         whose = f" of team {team!r}" if team else ""
-        raise UsageError(f"there is no incident{whose} in {', '.join(str(p) for p in paths)}")
+        where = ", ".join(str(path) for path in paths or ()) or "the store"
+        raise UsageError(f"there is no incident{whose} in {where}; give files of others' as PATH")
     if html is not None:
         try:
             html.write_text(flywheel_html(wheel), encoding="utf-8")

@@ -109,6 +109,8 @@ def row_of(state: IncidentState, *, id: str | None = None) -> IncidentRow:
     Args:
         id: another one of its ids, that was merged into the first.
     """
+    at = {phase.name: phase.at for phase in state.phases}
+    labels = state.first.told.labels
     return IncidentRow(
         id=id or state.id,
         group=state.group,
@@ -119,4 +121,12 @@ def row_of(state: IncidentState, *, id: str | None = None) -> IncidentRow:
         state=str(state.state) if id is None else str(State.MERGED),
         drill=state.drill,
         merged_into=state.merged_into if id is None else state.id,
+        began_at=state.starts_at,
+        acked_at=at.get("acked"),
+        mitigated_at=at.get("mitigated"),
+        cleared_at=state.cleared_at,
+        closed_at=state.closed_at,
+        postmortem_at=at.get("postmortem"),
+        team=labels.get("team", ""),
+        region=labels.get("region", ""),
     )

@@ -15,9 +15,11 @@ from gameday.model.severity import IncidentSeverity
 
 __all__ = [
     "IN_TIME",
+    "OURS",
     "Chronicle",
     "Contradiction",
     "Dimension",
+    "FiledItem",
     "ItemState",
     "PastIncident",
     "PastItem",
@@ -27,6 +29,10 @@ __all__ = [
 
 IN_TIME = timedelta(days=30)
 """How long after it was filed an action item is done in time. Source: mechanism 2 of the design."""
+
+
+OURS = "gameday"
+"""The source of an incident of our own."""
 
 
 class Dimension(StrEnum):
@@ -65,6 +71,36 @@ class PastItem:
     state: ItemState = ItemState.UNKNOWN
     filed_at: datetime | None = None
     closed_at: datetime | None = None
+
+    @property
+    def in_time(self) -> bool | None:
+        """Whether it was done within `IN_TIME` of being filed; None: that cannot be told.
+
+        Of an open box in a report nobody says when it was filed: it was open on the day the report
+        was written, and no later.
+        """
+        if self.filed_at is None or (self.closed_at is None and self.state is not ItemState.OPEN):
+            return None
+        return self.closed_at is not None and self.closed_at - self.filed_at <= IN_TIME
+
+
+@dataclass(frozen=True, slots=True)
+class FiledItem:
+    """An action item as it is stored.
+
+    Attributes:
+        id: unique in the store; who stores it again brings it up to date.
+        incident: whose it is; of a drill that left no incident, its run.
+        signature: of its wording; theme: which has the same meaning; None: its words say nothing.
+        change: the number of the newest word about it, of one of ours.
+    """
+
+    id: str
+    incident: str
+    item: PastItem
+    signature: str = ""
+    theme: int | None = None
+    change: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +143,7 @@ class PastIncident:
     """One incident.
 
     Attributes:
-        source: whose record it is: ``gameday``, or the file it was read from.
+        source: whose record it is: `OURS`, or the file it was read from.
         began_at: when users were first hurt, as far as its record goes back; of ours, when the
             first alert fired.
         detected_at: when somebody or something noticed; of ours, when the page came.
@@ -125,7 +161,7 @@ class PastIncident:
     id: str
     began_at: datetime
     title: str = ""
-    source: str = "gameday"
+    source: str = OURS
     severity: IncidentSeverity | None = None
     detected_at: datetime | None = None
     acked_at: datetime | None = None

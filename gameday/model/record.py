@@ -89,6 +89,10 @@ class IncidentRow:
         merged_into: the incident that took this one in, or None.
         pruned_at: when all but this line was deleted, by the retention; None: it is there.
         pruned_after: how long incidents were kept then.
+        began_at: when its first alert fired; None: a gameday wrote it that did not keep it yet.
+        acked_at, mitigated_at, cleared_at, closed_at: of the last time that it began anew.
+        postmortem_at: when its postmortem was said to be there.
+        team: whose alert it is, by its labels; may be empty, and so may the region.
     """
 
     id: str
@@ -102,6 +106,14 @@ class IncidentRow:
     merged_into: str | None = None
     pruned_at: datetime | None = None
     pruned_after: timedelta | None = None
+    began_at: datetime | None = None
+    acked_at: datetime | None = None
+    mitigated_at: datetime | None = None
+    cleared_at: datetime | None = None
+    closed_at: datetime | None = None
+    postmortem_at: datetime | None = None
+    team: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)

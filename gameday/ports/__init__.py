@@ -25,6 +25,7 @@ from gameday.ports.effects import EffectSource
 from gameday.ports.faults import FaultDriver, Lease, Undoer
 from gameday.ports.incidents import IncidentStore
 from gameday.ports.pager import Pager
+from gameday.ports.past import PastStore
 from gameday.ports.people import IncidentDesk, Responder
 from gameday.ports.postmortems import PostmortemStore
 from gameday.ports.retention import RetentionStore
@@ -54,6 +55,7 @@ __all__ = [
     "Order",
     "OrderKind",
     "Pager",
+    "PastStore",
     "PlannedFault",
     "PostmortemStore",
     "ProfileSource",

@@ -20,7 +20,16 @@ from gameday.model.past_incident import (
 )
 from gameday.model.severity import IncidentSeverity
 
-__all__ = ["PLANTED", "Planted", "planted_year", "shuffled_year"]
+__all__ = [
+    "PLACES",
+    "PLANTED",
+    "QUALITIES",
+    "THINGS",
+    "VERBS",
+    "Planted",
+    "planted_year",
+    "shuffled_year",
+]
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -34,19 +43,19 @@ CAUSES = tuple(
     for what in ("pool", "queue", "cache", "disk", "certificate", "index", "lock", "thread")
     for how in ("exhausted", "corrupt", "misconfigured", "overloaded")
 )
-_VERBS = ("add", "document", "review", "test", "raise", "remove", "split", "rename", "measure")
+VERBS = ("add", "document", "review", "test", "raise", "remove", "split", "rename", "measure")
 # fmt: off
-_OF = (
+QUALITIES = (
     "retry", "batch", "cache", "ingest", "search", "session", "feature", "image", "webhook",
     "cron", "schema", "load", "thread", "garbage", "log", "replica", "rate", "health",
     "payload", "cursor", "token", "shard", "heap", "socket",
 )
-_THINGS = (
+THINGS = (
     "backoff", "sizes", "warmup", "ordering", "store", "switch", "pulls", "signature",
-    "schedule", "migration", "shedding", "priorities", "collector", "rotation", "lag",
+    "migration", "shedding", "priorities", "collector", "rotation", "lag",
     "counter", "probe", "parser", "leases", "buckets", "offsets", "handover",
 )
-_PLACES = (
+PLACES = (
     "importer", "exporter", "gateway", "scheduler", "ledger", "mailer", "renderer", "indexer",
 )
 # fmt: on
@@ -165,13 +174,13 @@ def _dealt(rng: random.Random, incidents: int) -> list[PastIncident]:
 
 def _items(rng: random.Random, incidents: Sequence[PastIncident]) -> dict[str, list[PastItem]]:
     # Each thing once: what recurs in a made-up year does so by mistake.
-    things = [f"{of} {thing}" for of in _OF for thing in _THINGS]
+    things = [f"{of} {thing}" for of in QUALITIES for thing in THINGS]
     rng.shuffle(things)
     items: dict[str, list[PastItem]] = {}
     for one in incidents:
         own = []
         for _ in range(rng.randrange(3)):
-            wording = f"{rng.choice(_VERBS)} the {things.pop()} of the {rng.choice(_PLACES)}"
+            wording = f"{rng.choice(VERBS)} the {things.pop()} of the {rng.choice(PLACES)}"
             filed = one.closed_at or one.began_at
             is_done = rng.random() < 0.7
             own.append(

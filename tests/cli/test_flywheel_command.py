@@ -129,3 +129,38 @@ def test_rows_that_cannot_be_read_are_named(
     assert 0 == run(["flywheel", str(log)])
 
     assert f"not read: {log}:2: started 'whenever' is no instant" in capsys.readouterr().err
+
+
+def test_what_is_kept_is_there_without_its_files(
+    history: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path / "state"))
+    run(["flywheel", "--json", str(history)])
+    from_files = json.loads(capsys.readouterr().out)
+
+    assert 0 == run(["flywheel", "--keep", str(history)])
+    capsys.readouterr()
+    assert 0 == run(["flywheel", "--json"])
+
+    from_store = json.loads(capsys.readouterr().out)
+    for part in ("incidents", "patterns", "repeats", "returns"):
+        assert from_files[part] == from_store[part]
+    assert {frozenset(t["wordings"]) for t in from_files["recurring"]} == {
+        frozenset(t["wordings"]) for t in from_store["recurring"]
+    }
+
+
+def test_an_empty_store_says_what_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path / "state"))
+
+    assert 2 == run(["flywheel"])
+
+    assert "there is no incident in the store; give files of others' as PATH" in (
+        capsys.readouterr().err
+    )
+    assert 2 == run(["flywheel", "--keep"])

@@ -139,3 +139,36 @@ def test_too_few_pairs_say_nothing() -> None:
     assert paired_change(list(zip(two, two, strict=True))) is None
     same = minutes(1, 2, 3)
     assert paired_change(list(zip(same, same, strict=True))) is None
+
+
+@pytest.mark.parametrize("step", [1, 30])
+def test_with_many_the_rank_test_is_scipys(step: int) -> None:
+    from scipy.stats import mannwhitneyu
+
+    # To the half hour, so that many are equal.
+    sides = [
+        [timedelta(minutes=round(s / timedelta(minutes=step)) * step) or s for s in drawn(n, 120)]
+        for n in (1, 2)
+    ]
+
+    change = change_between(*sides)
+
+    assert change is not None
+    wanted = mannwhitneyu(*sides_in_seconds(sides), method="asymptotic").pvalue
+    assert change.p_ranks == pytest.approx(wanted, rel=1e-9)
+
+
+def sides_in_seconds(sides: Sequence[Sequence[timedelta]]) -> list[list[float]]:
+    return [[span.total_seconds() for span in side] for side in sides]
+
+
+def test_the_test_that_decides_is_welchs() -> None:
+    from scipy.stats import ttest_ind
+
+    before, after = drawn(1, 40), drawn(2, 90, spread=0.6)
+
+    change = change_between(before, after)
+
+    assert change is not None
+    logs = [[math.log(s.total_seconds()) for s in side] for side in (before, after)]
+    assert change.p_logs == pytest.approx(ttest_ind(*logs, equal_var=False).pvalue, rel=1e-9)

@@ -163,3 +163,15 @@ def test_a_class_that_came_back_says_how_that_could_be(tally: ItemTally, why: Wh
         list(found.again),
         found.items,
     )
+
+
+def test_the_odds_of_a_burst_are_scipys_hypergeometric_ones_times_its_choices() -> None:
+    from scipy.stats import hypergeom
+
+    calm = [incident(n, day=3 * n + n / 24, cause=f"class {n % 8}") for n in range(100)]
+    burst = [incident(200 + n, day=150 + 3 * n + n / 24, cause="expiry") for n in range(15)]
+    history = sorted(calm + burst, key=lambda one: one.began_at)
+
+    (found,) = patterns_in(chronicle(history))
+
+    assert found.p == pytest.approx(15 * hypergeom.sf(14, 115, 15, found.of), rel=1e-9)

@@ -72,7 +72,7 @@ class IncidentTables(FactTable):
 
     def _list(self, connection: Connection, rows: Sequence[IncidentRow]) -> None:
         insert = self._insert(self._tables.incidents)
-        update = {c: insert.excluded[c] for c in ("severity", "state", "drill", "merged_into")}
+        update = {c: insert.excluded[c] for c in (*_MAY_CHANGE, *_INSTANTS)}
         connection.execute(
             insert.on_conflict_do_update(index_elements=["id"], set_=update),
             [
@@ -86,6 +86,9 @@ class IncidentTables(FactTable):
                     "state": r.state,
                     "drill": r.drill,
                     "merged_into": r.merged_into,
+                    "team": r.team,
+                    "region": r.region,
+                    **{name: _text(getattr(r, name)) for name in _INSTANTS},
                 }
                 for r in rows
             ],
@@ -166,6 +169,14 @@ class IncidentTables(FactTable):
                 )
 
 
+_MAY_CHANGE = ("severity", "state", "drill", "merged_into", "team", "region")
+_INSTANTS = ("began_at", "acked_at", "mitigated_at", "cleared_at", "closed_at", "postmortem_at")
+
+
+def _text(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None
+
+
 def in_parts(keys: Iterable[str]) -> Iterator[Sequence[str]]:
     """Yield so many keys as one statement may hold, in an order that is the same everywhere.
 
@@ -195,4 +206,11 @@ def row_of(r: Any) -> IncidentRow:
         merged_into=r.merged_into,
         pruned_at=datetime.fromisoformat(r.pruned_at) if r.pruned_at else None,
         pruned_after=duration(r.pruned_after) if r.pruned_after else None,
+        **{
+            name: datetime.fromisoformat(said)
+            for name in _INSTANTS
+            if (said := getattr(r, name)) is not None
+        },
+        team=r.team or "",
+        region=r.region or "",
     )

@@ -23,7 +23,7 @@ from gameday.settings.values import covered
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision; a test holds it against the migrations."""
 
 TABLE = "gameday_schema"

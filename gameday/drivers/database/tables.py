@@ -8,6 +8,8 @@
                       (of runs and incidents the line outlives the facts: pruned_at, pruned_after)
     action_items  what is to be done, as the words of action_changes have made it
     postmortems   the newest draft, and what people made of it
+    past_incidents ── past_items ── wordings    what others wrote of theirs; words that are alike
+    exposures  how much of what incidents come of each value had
     claims     who does a duty now          tokens, audit   who may come in, and who changed what
 """
 
@@ -96,6 +98,67 @@ class Tables:
             column("merged_into", nullable=True),
             column("pruned_at", nullable=True),
             column("pruned_after", nullable=True),
+            column("began_at", nullable=True),
+            column("acked_at", nullable=True),
+            column("mitigated_at", nullable=True),
+            column("cleared_at", nullable=True),
+            column("closed_at", nullable=True),
+            column("postmortem_at", nullable=True),
+            column("team", nullable=True),
+            column("region", nullable=True),
+        )
+        self.past_incidents = sa.Table(
+            "past_incidents",
+            meta,
+            column("id", primary_key=True),
+            column("source"),
+            column("title", sa.Text),
+            column("severity", nullable=True),
+            column("began_at"),
+            column("is_by_day", sa.Boolean),
+            *(
+                column(name, nullable=True)
+                for name in (
+                    *("detected_at", "acked_at", "mitigated_at", "cleared_at", "closed_at"),
+                    "postmortem_at",
+                )
+            ),
+            column("detected_in", sa.Float, nullable=True),
+            column("recovered_in", sa.Float, nullable=True),
+            *(
+                column(name)
+                for name in ("team", "service", "cause", "trigger", "pipeline", "region")
+            ),
+            column("spoiled"),
+            column("contradictions", sa.Text),
+        )
+        self.past_items = sa.Table(
+            "past_items",
+            meta,
+            column("id", primary_key=True),
+            column("incident"),
+            column("wording", sa.Text),
+            column("component"),
+            column("state"),
+            column("filed_at", nullable=True),
+            column("closed_at", nullable=True),
+            column("in_time", sa.Integer, nullable=True),
+            column("theme", sa.Integer, nullable=True),
+            column("change", sa.Integer, nullable=True),
+        )
+        self.wordings = sa.Table(
+            "wordings",
+            meta,
+            column("component", primary_key=True),
+            column("signature", sa.Text, primary_key=True),
+            column("theme", sa.Integer),
+        )
+        self.exposures = sa.Table(
+            "exposures",
+            meta,
+            column("dimension", primary_key=True),
+            column("value", primary_key=True),
+            column("amount", sa.Float),
         )
         self.action_items = sa.Table(
             "action_items",

@@ -12,6 +12,7 @@ dimensions together, five at most have one.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -114,8 +115,6 @@ def _by_time(chronicle: Chronicle) -> Iterator[Pattern]:
     stretch would be hypergeometric. The stretch was chosen for its many, among as many as the class
     has incidents, which multiplies how often chance does as much (Bonferroni).
     """
-    from scipy.stats import hypergeom
-
     for dimension in NO_EXPOSURE:
         known = sorted(
             (one.began_at, value) for one in chronicle.incidents if (value := one.value(dimension))
@@ -134,7 +133,7 @@ def _by_time(chronicle: Chronicle) -> Iterator[Pattern]:
             others = bisect_right(times, end) - bisect_left(times, begin)
             p = 1.0
             if count >= FEWEST:
-                p = len(own) * float(hypergeom.sf(count - 1, len(times), len(own), others))
+                p = len(own) * _dealt_out(count, len(own), others, len(times))
             yield Pattern(
                 dimension,
                 value,
@@ -147,6 +146,24 @@ def _by_time(chronicle: Chronicle) -> Iterator[Pattern]:
                 begin,
                 end,
             )
+
+
+def _dealt_out(count: int, own: int, others: int, of: int) -> float:
+    """Return how often chance deals so many of a class to a stretch: P(X >= count).
+
+    Of `of` incidents `others` lie in the stretch and `own` are of the class, so that those that are
+    both are hypergeometric. In logarithms of factorials, as the figures themselves are too large.
+    """
+
+    def choose(n: int, k: int) -> float:
+        return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+    every = choose(of, others)
+    first = max(count, own + others - of)
+    return math.fsum(
+        math.exp(choose(own, x) + choose(of - own, others - x) - every)
+        for x in range(first, min(own, others) + 1)
+    )
 
 
 def _densest(times: Sequence[datetime]) -> tuple[datetime, int]:

@@ -24,19 +24,17 @@ RECURS = 3
 
 def tally_of(items: Sequence[PastItem], *, as_of: datetime) -> ItemTally:
     """Return action items counted at an instant."""
-    due = in_time = 0
-    for item in items:
-        # An open box in a report was open on the day the report was written, and no later.
-        is_known = item.closed_at is not None or item.state is ItemState.OPEN
-        if item.filed_at is not None and is_known and item.filed_at + IN_TIME <= as_of:
-            due += 1
-            in_time += item.closed_at is not None and item.closed_at - item.filed_at <= IN_TIME
+    due = [
+        item.in_time
+        for item in items
+        if item.in_time is not None and item.filed_at and item.filed_at + IN_TIME <= as_of
+    ]
     return ItemTally(
         filed=len(items),
         open=sum(item.state is ItemState.OPEN for item in items),
         done=sum(item.state is ItemState.DONE for item in items),
-        due=due,
-        in_time=in_time,
+        due=len(due),
+        in_time=sum(due),
         last_closed_at=max((i.closed_at for i in items if i.closed_at), default=None),
     )
 

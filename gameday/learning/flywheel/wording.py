@@ -163,37 +163,59 @@ def _shortened(word: str) -> str:
 def likeness(one: Signature, other: Signature) -> float:
     """Return how much of what two signatures say they both say, by weight: 0 to 1 (Dice's).
 
-    Words that are one of them mistyped count as the same.
+    Words that are one of them mistyped count as the same, where what is left of both is alike.
 
     Source: Dice, "Measures of the Amount of Ecologic Association Between Species", 1945.
     """
-    ours, theirs = frozenset(one.split()), frozenset(other.split())
+    ours, our_weight, asked = _parsed(one)
+    theirs, their_weight, other_asked = _parsed(other)
+    every = our_weight + their_weight
+    if not every:
+        return 0.0
     common = ours & theirs
     both = 2 * _weight(common)
-    all_ = _weight(ours) + _weight(theirs)
-    if not all_:
-        return 0.0
-    mine, yours = ours - common, theirs - common
-    if both / all_ < ALIKE and mine and yours:
-        from rapidfuzz import fuzz, process
-
-        left = {stem for stem in yours if len(stem) > 4}
-        for stem in sorted(mine):
-            if len(stem) <= 4 or not left:
-                continue
-            found = process.extractOne(
-                stem, sorted(left), scorer=fuzz.ratio, score_cutoff=TYPED_ALIKE
-            )
-            if found is not None:
-                left.discard(found[0])
-                both += _weight((stem,)) + _weight((found[0],))
-    asked, other_asked = ({_ASKS[s] for s in stems if s in _ASKS} for stems in (ours, theirs))
+    if WORTH_A_LOOK <= both / every < ALIKE:
+        both += _mistyped(ours - common, theirs - common)
     is_other = asked and other_asked and not asked & other_asked
-    return both / all_ * (OTHERWISE if is_other else 1.0)
+    return both / every * (OTHERWISE if is_other else 1.0)
+
+
+WORTH_A_LOOK = 0.4
+"""How like two must be at least before it is asked whether a word of one is mistyped."""
+
+
+def _mistyped(mine: frozenset[str], yours: frozenset[str]) -> float:
+    """Return the weight of the words of both that are one of the other side's mistyped."""
+    left = {stem for stem in yours if len(stem) > 4}
+    weight = 0.0
+    for stem in sorted(mine):
+        if len(stem) > 4 and left:
+            near = _nearest(stem, tuple(sorted(left)))
+            if near is not None:
+                left.discard(near)
+                weight += _weight((stem, near))
+    return weight
+
+
+def _nearest(stem: str, others: Sequence[str]) -> str | None:
+    from rapidfuzz import fuzz, process
+
+    found = process.extractOne(stem, others, scorer=fuzz.ratio, score_cutoff=TYPED_ALIKE)
+    return None if found is None else str(found[0])
+
+
+@lru_cache(maxsize=65_536)
+def _parsed(stems: Signature) -> tuple[frozenset[str], float, frozenset[str]]:
+    """Return (its stems, their weight, what is asked for)."""
+    own = frozenset(stems.split())
+    return own, _weight(own), frozenset(_ASKS[stem] for stem in own if stem in _ASKS)
 
 
 def _weight(stems: Iterable[str]) -> float:
-    return sum(WEAK_WEIGHT if stem in _WEAK else 1.0 for stem in stems)
+    weight = 0.0
+    for stem in stems:
+        weight += WEAK_WEIGHT if stem in _WEAK else 1.0
+    return weight
 
 
 @dataclass(slots=True)
