@@ -66,10 +66,10 @@ def list_(
     json: bool = typer.Option(False, "--json", help="Print them as JSON."),
 ) -> None:
     """List what is to be done, the most urgent first."""
-    from gameday.model.action_item import ActionState
+    from gameday.model.action_item import OPEN, ActionState
 
     with _opened() as (store, now):
-        items = store.action_items(only_open=not every, limit=limit)
+        items = store.action_items(*(() if every else OPEN), limit=limit)
     shown = [item for item in items if not owner or item.owner == owner]
     shown = sorted(shown, key=lambda i: (not i.state.is_open, i.priority, i.due_at, i.id))
     if json:
@@ -136,6 +136,44 @@ def show(item: str = ID, json: bool = JSON) -> None:
     if found.patch:
         print()
         print(legible(found.patch), end="")
+
+
+@app.command()
+def add(
+    title: str = typer.Argument(help="What is to be done, in a sentence."),
+    kind: str = typer.Option("prevent", help="prevent, detect, mitigate or process."),
+    owner: str = typer.Option("", metavar="NAME", help="Who is to do it: a role or a team."),
+    priority: str = typer.Option("P3", help="P1, P2 or P3."),
+    service: str = typer.Option("", help="Whose promise it is about."),
+    slo: str = typer.Option("", help="The promise: `verify` names its drills."),
+    json: bool = JSON,
+) -> None:
+    """File an item that no run and no postmortem has asked for; the same words are one item."""
+    from gameday.house.lessons.items import filed_by_hand
+    from gameday.model.action_item import ActionKind, Filing, Priority
+
+    if kind not in list(ActionKind):
+        raise UsageError(f"there is no kind {kind!r}: {', '.join(ActionKind)}")
+    if priority not in list(Priority):
+        raise UsageError(f"there is no priority {priority!r}: {', '.join(Priority)}")
+    words = " ".join(title.split())
+    if not words:
+        raise UsageError("say in a sentence what is to be done")
+    filing = Filing(
+        cause=f"by hand {words.lower()}",
+        kind=ActionKind(kind),
+        title=words,
+        service=service,
+        slo=slo,
+        owner=owner,
+        priority=Priority(priority),
+    )
+    with _opened() as (store, now):
+        item = filed_by_hand(store, filing, now=now)
+    if json:
+        print_json(item.to_json())
+    else:
+        say(f"{item.id} is {item.state}: {item.title}")
 
 
 @app.command()
@@ -207,8 +245,7 @@ def verify(
         if item:
             items: list[ActionItem] = [item_named(store, item)]
         else:
-            every = store.action_items(limit=100_000)
-            items = [one for one in every if one.state is ActionState.UNPROVEN]
+            items = list(store.action_items(ActionState.UNPROVEN))
     proofs = proofs_of(items, Catalogue.around())
     is_missing = any(one.state is not ActionState.PROVEN for one in items)
     if json:

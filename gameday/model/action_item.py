@@ -20,6 +20,7 @@ from scoring.form import fields_to_json
 
 __all__ = [
     "DUE_AFTER",
+    "OPEN",
     "STANDS",
     "ActionChange",
     "ActionItem",
@@ -75,7 +76,11 @@ class ActionState(StrEnum):
     @property
     def is_open(self) -> bool:
         """Return whether there is something left to do."""
-        return self in (ActionState.OPEN, ActionState.BEGUN)
+        return self in OPEN
+
+
+OPEN = (ActionState.OPEN, ActionState.BEGUN)
+"""The states in which there is something left to do."""
 
 
 class ActionWord(StrEnum):

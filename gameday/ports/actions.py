@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from gameday.model.action_item import ActionChange, ActionItem
+from gameday.model.action_item import ActionChange, ActionItem, ActionState
 
 
 class ActionStore(Protocol):
@@ -32,8 +32,15 @@ class ActionStore(Protocol):
             Refused: one of it cannot be said; none of it is.
         """
 
-    def action_items(self, *, only_open: bool = False, limit: int = 1000) -> Sequence[ActionItem]:
-        """Return items, the newest first."""
+    def action_items(
+        self, *states: ActionState, beginning: str = "", limit: int = 1000
+    ) -> Sequence[ActionItem]:
+        """Return items, the newest first.
+
+        Args:
+            states: only those that stand so; none: all.
+            beginning: only those whose id begins like this.
+        """
 
     def action_item(self, id: str) -> ActionItem | None:
         """Return one, or None where there is none of this id."""

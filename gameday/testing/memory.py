@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Self
 
 from gameday.errors import StoreError, UsageError
-from gameday.model.action_item import ActionChange, ActionItem, changed
+from gameday.model.action_item import ActionChange, ActionItem, ActionState, changed
 from gameday.model.postmortem import Postmortem
 from gameday.model.record import CLOSED
 from gameday.model.result import RunResult
@@ -391,10 +391,14 @@ class MemoryStore:
                 self._learned.add(learned_from)
         return tuple(found.values())
 
-    def action_items(self, *, only_open: bool = False, limit: int = 1000) -> Sequence[ActionItem]:
+    def action_items(
+        self, *states: ActionState, beginning: str = "", limit: int = 1000
+    ) -> Sequence[ActionItem]:
         """Return items, the newest first."""
         items = sorted(self._items.values(), key=lambda item: item.id)
-        shown = [item for item in items if item.state.is_open or not only_open]
+        shown = [
+            i for i in items if i.id.startswith(beginning) and i.state in (states or (i.state,))
+        ]
         return tuple(sorted(shown, key=lambda item: item.filed_at, reverse=True)[:limit])
 
     def action_item(self, id: str) -> ActionItem | None:

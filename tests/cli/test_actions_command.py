@@ -172,6 +172,36 @@ def test_what_cannot_be_said_is_refused_in_words(
     assert words in said()[1]
 
 
+def test_an_item_is_filed_by_hand_and_the_same_words_are_one_item(said: Said) -> None:
+    asked = ["actions", "add", "Watch  the lag", "--kind", "detect", "--owner", "Ops", "--json"]
+
+    assert 0 == run(asked)
+    first = json.loads(said()[0])
+    assert 0 == run([*asked[:2], "watch the LAG", *asked[3:]])
+    second = json.loads(said()[0])
+
+    assert ("Watch the lag", "detect", "Ops", "P3", "open") == tuple(
+        first[name] for name in ("title", "kind", "owner", "priority", "state")
+    )
+    assert (first["id"], 2) == (second["id"], second["times_found"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["x", "--kind", "hope"], "there is no kind 'hope': prevent, detect, mitigate, process"),
+        (["x", "--priority", "P9"], "there is no priority 'P9': P1, P2, P3"),
+        ([" "], "say in a sentence what is to be done"),
+    ],
+)
+def test_what_cannot_be_filed_is_told_in_words(
+    said: Said, arguments: list[str], words: str
+) -> None:
+    assert 2 == run(["actions", "add", *arguments])
+
+    assert words in said()[1]
+
+
 def test_what_is_reopened_is_open(said: Said) -> None:
     item = filed("db")
     run(["actions", "close", item])

@@ -85,12 +85,16 @@ class ActionTables(Connected):
         text = connection.scalar(self._sa.select(items.item).where(items.id == id))
         return None if text is None else _read(text)
 
-    def action_items(self, *, only_open: bool = False, limit: int = 1000) -> Sequence[ActionItem]:
+    def action_items(
+        self, *states: ActionState, beginning: str = "", limit: int = 1000
+    ) -> Sequence[ActionItem]:
         """Return items, the newest first."""
         items = self._tables.action_items.c
         query = self._sa.select(items.item).order_by(items.filed_at.desc(), items.id)
-        if only_open:
-            query = query.where(items.state.in_([str(s) for s in ActionState if s.is_open]))
+        if states:
+            query = query.where(items.state.in_([str(state) for state in states]))
+        if beginning:
+            query = query.where(items.id.startswith(beginning, autoescape=True))
         return tuple(_read(text) for text in self._texts(query.limit(limit)))
 
     def action_item(self, id: str) -> ActionItem | None:

@@ -9,17 +9,30 @@ from secrets import token_hex
 
 from gameday.errors import SpecError, UsageError
 from gameday.learning.action_items import proved_by
-from gameday.model.action_item import ActionChange, ActionItem, ActionWord
+from gameday.model.action_item import (
+    ActionChange,
+    ActionItem,
+    ActionWord,
+    Filing,
+    action_id,
+)
 from gameday.ports import ActionStore, Store
 from gameday.spec import Catalogue
 from gameday.spec.scenario import read_scenario
 
-__all__ = ["Proof", "checked_evidence", "item_named", "proofs_of", "said_of"]
+__all__ = [
+    "Proof",
+    "checked_evidence",
+    "filed_by_hand",
+    "item_named",
+    "proofs_of",
+    "said_of",
+]
 
 BY = "command line"
 
-MOST = 100_000
-"""Items that are looked through for the beginning of an id."""
+NAMED = 6
+"""Items of which one name is told, where it fits several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +56,14 @@ def item_named(store: ActionStore, prefix: str) -> ActionItem:
     exact = store.action_item(prefix)
     if exact is not None:
         return exact
-    every = store.action_items(limit=MOST)
-    found = [item for item in every if prefix and item.id.startswith(prefix)]
+    found = store.action_items(beginning=prefix, limit=NAMED) if prefix else ()
     if not found:
         raise UsageError(
             f"there is no action item {prefix!r}; `gameday actions list --all` shows them"
         )
     if len(found) > 1:
-        ids = ", ".join(item.id for item in found[:5])
-        raise UsageError(f"{prefix!r} fits {len(found)} action items: {ids} …")
+        ids = ", ".join(sorted(item.id for item in found))
+        raise UsageError(f"{prefix!r} fits several action items, {ids} among them: give more of it")
     return found[0]
 
 
@@ -91,6 +103,20 @@ def checked_evidence(store: Store, given: Sequence[str]) -> Sequence[str]:
         f"run {store.find(one.removeprefix('run ').strip())}" if one.startswith("run ") else one
         for one in given
     ]
+
+
+def filed_by_hand(store: ActionStore, filing: Filing, *, now: datetime) -> ActionItem:
+    """File what somebody asks for; return the item as it stands then."""
+    item = action_id(filing.cause, filing.kind)
+    found = ActionChange(
+        id=f"{item}/{token_hex(8)}",
+        item=item,
+        word=ActionWord.FOUND,
+        at=now,
+        by=BY,
+        filing=filing,
+    )
+    return store.change_actions([found])[0]
 
 
 def proofs_of(items: Sequence[ActionItem], catalogue: Catalogue) -> Sequence[Proof]:

@@ -17,6 +17,7 @@ from gameday.house.lessons.owed import OwedPostmortem, owed_postmortems
 from gameday.house.lessons.postmortems import LessonStore, Measure, subject_of
 from gameday.house.lessons.runs import learn_from_runs
 from gameday.learning.reminders import reminders
+from gameday.model.action_item import OPEN
 from gameday.ports import Clock
 
 EVERY = timedelta(minutes=1)
@@ -107,9 +108,7 @@ class LessonRounds:
 
     async def _remind(self) -> None:
         now = self._clock.now()
-        items = await asyncio.to_thread(
-            partial(self._store.action_items, only_open=True, limit=MOST_ITEMS)
-        )
+        items = await asyncio.to_thread(partial(self._store.action_items, *OPEN, limit=MOST_ITEMS))
         due = [c for item in items for c in reminders(item, now) if c.id not in self._said]
         if not due:
             return

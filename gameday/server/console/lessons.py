@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from gameday.errors import UsageError
-from gameday.model.action_item import ActionChange, ActionItem
+from gameday.model.action_item import OPEN, ActionChange, ActionItem
 from gameday.model.postmortem import Postmortem
 from gameday.ports import ActionStore, PostmortemStore
 
@@ -32,7 +32,7 @@ class StoredLessons:
 
     async def open_items(self) -> Sequence[ActionItem]:
         """Return what is to be done, the most urgent first."""
-        look = partial(self._store.action_items, only_open=True, limit=MOST)
+        look = partial(self._store.action_items, *OPEN, limit=MOST)
         found = await asyncio.to_thread(look)
         return sorted(found, key=lambda item: (item.priority, item.due_at, item.id))
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from gameday.errors import Refused, StoreError, UsageError
 from gameday.model.action_item import (
+    OPEN,
     ActionChange,
     ActionKind,
     ActionState,
@@ -92,8 +93,21 @@ class ActionStoreContract:
         store.change_actions([_said("b", ActionWord.PROVEN, evidence=("run r2",))])
 
         assert [_id(c) for c in "cba"] == [item.id for item in store.action_items()]
-        assert [_id(c) for c in "ca"] == [item.id for item in store.action_items(only_open=True)]
+        assert [_id(c) for c in "ca"] == [item.id for item in store.action_items(*OPEN)]
+        assert [_id("b")] == [item.id for item in store.action_items(ActionState.PROVEN)]
         assert [_id("c")] == [item.id for item in store.action_items(limit=1)]
+
+    def test_items_are_found_by_the_beginning_of_their_id_and_by_nothing_else_in_it(
+        self, subject: OpensActionStore
+    ) -> None:
+        store = subject()
+        store.change_actions([_found("a"), _found("b")])
+
+        found = store.action_items(beginning=_id("a")[:6])
+
+        assert [_id("a")] == [item.id for item in found]
+        assert () == tuple(store.action_items(beginning="%"))
+        assert () == tuple(store.action_items(beginning=_id("a")[1:]))
 
     def test_of_many_who_say_different_things_at_once_nothing_is_lost(
         self, subject: OpensActionStore
