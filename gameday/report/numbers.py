@@ -87,7 +87,7 @@ def response_in_words(result: RunResult) -> Sequence[tuple[str, str]]:
 
 def effects_in_words(result: RunResult) -> Sequence[tuple[str, str]]:
     """Return what each mitigation did to users, as names and sentences; may be empty."""
-    return [(one.name + _called(one), effect_in_words(one)) for one in result.mitigations]
+    return [(one.name + _called(one), _effect(one)) for one in result.mitigations]
 
 
 def change_in_words(before: RunResult, now: RunResult) -> Sequence[tuple[str, str]]:
@@ -113,12 +113,19 @@ def _called(one: MitigationEffect) -> str:
     return f" ({', '.join(f'{key} {value}' for key, value in one.parameters.items())})"
 
 
-def effect_in_words(one: MitigationEffect) -> str:
+def _effect(one: MitigationEffect) -> str:
     """Return what a mitigation did to users: ``helps: burn rate 50 before, 0.1 after``."""
     words = _EFFECTS[one.effect]
-    if one.burn_before is not None and one.burn_after is not None:
-        words += f": burn rate {figure(one.burn_before)} before, {figure(one.burn_after)} after"
+    if change := burn_change_in_words(one):
+        words += f": {change}"
     return f"{words}; {one.reason}" if one.reason else words
+
+
+def burn_change_in_words(one: MitigationEffect) -> str:
+    """Return the burn rate before and after a mitigation; empty where one is not known."""
+    if one.burn_before is None or one.burn_after is None:
+        return ""
+    return f"burn rate {figure(one.burn_before)} before, {figure(one.burn_after)} after"
 
 
 def _after_page(value: float | None) -> str:

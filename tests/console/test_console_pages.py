@@ -286,6 +286,23 @@ async def test_a_mitigation_by_click_is_done_and_ticks_its_step(desk: Desk) -> N
     assert chosen.data["detail"]["mitigation"] == "failover-db"
 
 
+async def test_regions_and_services_that_were_read_are_chosen_and_not_typed(desk: Desk) -> None:
+    await desk.page()
+    http = await desk.signed_in()
+    typed = await got(http, f"{desk.id}/runbook")
+    for view in ("red", "traces"):
+        await got(http, f"{desk.id}/{view}")
+
+    chosen = await got(http, f"{desk.id}/runbook")
+
+    assert '<input id="p-drain-region-region"' in typed
+    region = re.search(r'<select id="p-drain-region-region".*?</select>', chosen, re.DOTALL)
+    service = re.search(r'<select id="p-rollback-deploy-service".*?</select>', chosen, re.DOTALL)
+    assert region is not None and service is not None
+    assert re.findall("<option>(.*?)</option>", region[0]) == ["eu-west", "us-east"]
+    assert "inventory" in re.findall("<option>(.*?)</option>", service[0])
+
+
 async def test_a_mitigation_that_fails_says_so_and_is_not_ticked(desk: Desk) -> None:
     await desk.page()
     http = await desk.signed_in()

@@ -254,7 +254,7 @@ def routes(
                 panel = await readings.blame(view, lambda: incidents.deploys(incident))
                 values = {"panel": panel, **_blame_values(panel, view, marks=reads_out)}
             case _:
-                values = _runbook_values(view)
+                values = {**_runbook_values(view), "places": readings.places(view)}
         given = view.said.findings.get(STEP_OF[name])
         return page(
             f"{name}.html",

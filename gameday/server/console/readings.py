@@ -181,6 +181,17 @@ class Readings:
             lambda r: self._profile(r.case, trace, whose),
         )
 
+    def places(self, view: View) -> Mapping[str, Sequence[str]]:
+        """Return the regions and services to choose among, as far as they were read; asks nobody.
+
+        A runbook has to be there at once, also where no instrument answers.
+        """
+        case = self._read(view).case
+        return {
+            "region": case.red.regions if case.red is not None else (),
+            "service": sorted(self._services(view)) if case.suspect is not None else (),
+        }
+
     def _services(self, view: View) -> frozenset[str]:
         """Return whose profiles can be read: the services of the slow and failed traces."""
         suspect = self._read(view).case.suspect

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from gameday.legible import finalized
 from gameday.ports import Role
-from gameday.report.numbers import effect_in_words, percentages
+from gameday.report.numbers import burn_change_in_words, percentages
 from gameday.server.console.guard import BASE, headers
 from gameday.server.sessions import Session
 
@@ -48,7 +48,7 @@ class Renderer:
             "lasting": lasting,
             "share": lambda ratio: f"{ratio:.0%}",
             "percentages": lambda r: percentages(r.percent, r.system_percent, r.response_percent),
-            "effect": effect_in_words,
+            "burn_change": burn_change_in_words,
             "rate": lambda rate: "no data" if rate is None else f"{rate:.1f}",
         }
         self._environment.globals |= {
