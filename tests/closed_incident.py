@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from slow_db_run import START, slow_db
+
+from gameday.drivers.clock import SystemClock
+from gameday.house.run.judgement import Documents, judge
+from gameday.house.run.stories import read_story
+from gameday.incidents.alerts import Alert
 from gameday.incidents.engine import Engine
-from gameday.ports import IncidentStore
+from gameday.incidents.terms import Terms
+from gameday.ports import GroupFact, IncidentStore, WholeStore
 from gameday.testing.virtual import VirtualClock
-from scoring.timeline import Kind
+from scoring.timeline import Fact, Kind, Timeline
 
+REPOSITORY = Path(__file__).resolve().parents[1]
+RUN = "20261123-0800-5f3a"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LABELS = {
     "alertname": "CheckoutLatencyBudgetBurn",
@@ -59,6 +69,49 @@ async def closed_incident(
         await say(Kind.RESOLVED, text="the standby serves", anyway=True)
         await engine.tick()
     return id
+
+
+async def ended_drill(store: WholeStore, *, is_resolved: bool = False) -> str:
+    """Have a run that has ended, with its incident, which is open still, or resolved by now.
+
+    Returns:
+        The incident's id.
+    """
+    story = read_story(str(REPOSITORY / "scenarios/slow-db.yaml"))
+    texts = story.documents.to_mapping()
+    store.open_run(RUN, scenario="slow-db", target="sandbox", started_at=START, documents=texts)
+    facts = [f for f in slow_db() if f.kind != Kind.PAGE_RECEIVED]
+    ended_at = START + timedelta(seconds=70)
+    facts.append(Fact("f0099", Kind.RUN_ENDED, ended_at, ended_at, "conductor"))
+    alert = Alert(
+        "a",
+        START + timedelta(seconds=28.5),
+        None,
+        START + timedelta(seconds=29),
+        {
+            "alertname": "CheckoutLatencyBudgetBurn",
+            "service": "storefront",
+            "slo": "checkout-latency",
+            "severity": "page",
+            "long_window": "1h",
+        },
+        {},
+        drill=RUN,
+    )
+    store.commit([GroupFact(alert.group, alert.to_fact(), RUN)])
+    for fact in facts:
+        store.append(RUN, fact)
+    result = judge(RUN, Timeline.of(store.facts(RUN)), Documents.of(texts))
+    store.close_run(RUN, ended_at=ended_at, result=result)
+    async with Engine(
+        store, clock=SystemClock(), terms=Terms(has_duties=False)
+    ).running() as engine:
+        (row,) = await engine.listed(limit=10, only_open=False)
+        if is_resolved:
+            said = {"text": "the game day is over", "anyway": True}
+            await engine.say(row.id, Kind.RESOLVED, said, by="gameday", source="conductor")
+            await engine.tick()
+    return row.id
 
 
 async def after(engine: Engine, clock: VirtualClock, **time: float) -> None:

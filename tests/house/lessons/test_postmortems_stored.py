@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from closed_incident import NOON, closed_incident
+from closed_incident import NOON, RUN, closed_incident, ended_drill
 
 from gameday.errors import PermanentDriverError, Refused, UsageError
 from gameday.house.lessons.impact import Impacts, read_impact
@@ -19,6 +19,7 @@ from gameday.house.lessons.postmortems import (
     objections,
     subject_of,
 )
+from gameday.house.lessons.runs import learn_from_runs
 from gameday.incidents.engine import Engine
 from gameday.learning.accusation import accusations_in
 from gameday.learning.merge import MINE
@@ -26,6 +27,7 @@ from gameday.model.postmortem import Impact, IncidentStory, PostmortemKind
 from gameday.model.severity import IncidentSeverity
 from gameday.model.signals import Sample, Series
 from gameday.model.slo import Slo
+from gameday.ports import RunRecord
 from gameday.testing.memory import MemoryStore
 from gameday.testing.virtual import VirtualClock
 from scoring.slo import Objective, workbook_windows
@@ -227,6 +229,44 @@ async def test_an_incident_that_goes_on_has_no_postmortem_yet(store: MemoryStore
         await engine.say(row.id, Kind.FALSE_ALARM, {}, by="x", source="responder")
         with pytest.raises(Refused, match="was a false alarm"):
             await subject_of(store, row.id, now=clock.now(), measure=unmeasured)
+
+
+@pytest.mark.parametrize("about", [RUN, "last", "the incident"])
+async def test_a_drill_is_told_by_what_its_run_measured_with_the_items_it_filed(
+    store: MemoryStore, about: str
+) -> None:
+    incident = await ended_drill(store, is_resolved=True)
+    now = datetime.now(UTC)
+    (item, *_) = learn_from_runs(store, now=now)
+
+    subject = await subject_of(
+        store, incident if about == "the incident" else about, now=now, measure=unmeasured
+    )
+
+    found = subject.fresh
+    assert (incident, PostmortemKind.DRILL) == (found.id, found.kind)
+    assert "260 of 640 events were bad" in found.text
+    assert item.id in found.text
+    assert "## Surprises" in found.text
+    assert [] == list(accusations_in(found.text))
+
+
+async def test_a_drill_whose_run_is_not_in_this_store_is_told_by_its_incident(
+    store: MemoryStore,
+) -> None:
+    incident = await ended_drill(store, is_resolved=True)
+
+    class Elsewhere(MemoryStore):
+        def runs(self, *, limit: int = 50) -> Sequence[RunRecord]:
+            return ()
+
+    elsewhere = Elsewhere()
+    elsewhere.__dict__.update(store.__dict__)
+
+    subject = await subject_of(elsewhere, incident, now=datetime.now(UTC), measure=unmeasured)
+
+    assert f"| Kind | drill of run {RUN} |" in subject.fresh.text
+    assert "It was a drill, made on purpose." in subject.fresh.text
 
 
 async def test_what_is_not_there_is_told_in_words(store: MemoryStore) -> None:

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from closed_incident import NOON, after, closed_incident
+from closed_incident import NOON, after, closed_incident, ended_drill
 
 from gameday.drivers.database import Database
 from gameday.errors import StoreError
@@ -25,6 +25,7 @@ from gameday.model.action_item import (
     action_id,
 )
 from gameday.model.postmortem import Impact, IncidentStory
+from gameday.ports import RunRecord
 from gameday.testing.memory import MemoryStore
 from gameday.testing.virtual import VirtualClock
 from scoring.timeline import Kind
@@ -174,6 +175,32 @@ async def test_two_processes_at_once_draft_and_remind_once(store: Database) -> N
 
     assert (1, 1) == (sum(r.drafted for r in both), sum(r.reminded for r in both))
     assert ["begin"] == words(store, id, item)["item"]
+
+
+async def test_of_a_drill_it_is_drafted_once_its_run_has_ended(
+    store: Database, tmp_path: Path
+) -> None:
+    incident = await ended_drill(store, is_resolved=True)
+    clock = VirtualClock(datetime.now(UTC) + HOUR)
+    (record,) = store.runs()
+
+    class Running(Database):
+        goes_on = True
+
+        def runs(self, *, limit: int = 50) -> Sequence[RunRecord]:
+            return (replace(record, ended_at=None),) if self.goes_on else (record,)
+
+    running = Running(f"sqlite:///{tmp_path / 'gameday.db'}")
+    rounds = LessonRounds(running, clock=clock, measure=unmeasured)
+    await rounds.go()
+    before = store.postmortem(incident)
+    running.goes_on = False
+    await rounds.go()
+    running.close()
+
+    assert before is None
+    assert (found := store.postmortem(incident)) is not None
+    assert "260 of 640 events were bad" in found.text
 
 
 async def test_a_persons_draft_is_left_as_it_is(store: Database) -> None:
