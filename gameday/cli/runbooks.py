@@ -221,10 +221,11 @@ def tasks(
     branch: str = typer.Option("", metavar="NAME", help="With --apply: what it is called."),
     json: bool = typer.Option(False, "--json", help="Print them as JSON."),
 ) -> int:
-    """Say what runbooks have to learn from the newest drills, each with its evidence and patch.
+    """Say what runbooks have to learn from drills and incidents, each with its evidence and patch.
 
-    Drills are held against the runbooks as they stand now. --apply touches neither your files nor
-    your index: it makes a branch at what is checked out, a commit for each patch but a review's.
+    The newest are held against the runbooks as they stand now. --apply touches neither your files
+    nor your index: it makes a branch at what is checked out, a commit for each patch but a
+    review's.
 
     Exit codes: 0 nothing, or the branch is made, 1 there is something to learn, 2 a path is not
     there.
@@ -237,7 +238,7 @@ def tasks(
     from gameday.house.run.opening import open_store
     from gameday.house.runbooks.linting import linted
     from gameday.house.runbooks.shelf import shelf_of
-    from gameday.house.runbooks.tasks import branch_of, drills_on, with_links
+    from gameday.house.runbooks.tasks import branch_of, teachers_in, with_links
     from scoring.form import to_json
 
     if branch and not apply:
@@ -245,43 +246,38 @@ def tasks(
     shelf = shelf_of(paths or [FOLDER])
     if shelf.unreadable:
         raise SpecError(shelf.unreadable)
-    with open_store() as store:
-        drills = drills_on(store)
     now = datetime.now(UTC)
+    with open_store() as store:
+        teachers = teachers_in(store, now=now)
     if apply:
         name = branch or f"gameday/runbooks-{now:%Y%m%d-%H%M%S}"
-        done = asyncio.run(branch_of(shelf, drills, name))
+        done = asyncio.run(branch_of(shelf, teachers, name))
         if json:
             print_json(
                 {
                     "branch": name if done else None,
-                    "tasks": [{**to_json(one.task), "run": one.run} for one in done],
+                    "tasks": [{**to_json(one.task), "by": one.by} for one in done],
                 }
             )
         elif done:
             say(f"{name}: {counted(len(done), 'commit')}; `git log -p HEAD..{name}` shows them")
         else:
-            say("no drill has a patch for these runbooks, so no branch is made")
+            say("nothing has a patch for these runbooks, so no branch is made")
         return 0
     flaws = asyncio.run(linted(shelf, today=now.date(), bash=Bash())).flaws
-    found = with_links(shelf, drills, flaws)
+    found = with_links(shelf, teachers, flaws)
     if json:
-        print_json([{**to_json(one.task), "run": one.run or None} for one in found])
+        print_json([{**to_json(one.task), "by": one.by or None} for one in found])
         return 1 if found else 0
     for one in found:
         task = one.task
         print(legible(f"{task.runbook}: {task.kind}: {task.title}"))
-        if one.run:
+        if one.by:
             facts = f", facts {', '.join(task.evidence)}" if task.evidence else ""
-            print(f"    by run {one.run}{facts}")
+            print(legible(f"    by {one.by}{facts}"))
         if task.patch:
             print(legible(task.patch), end="")
     patched = sum(bool(one.task.patch) for one in found)
-    say(
-        f"{counted(len(shelf.pages), 'runbook')}, {counted(len(drills), 'drill')},"
-        f" {counted(len(found), 'task')}, {patched} with a patch: --apply makes a branch of them"
-        if patched
-        else f"{counted(len(shelf.pages), 'runbook')}, {counted(len(drills), 'drill')},"
-        f" {counted(len(found), 'task')}"
-    )
+    said = f"{counted(len(shelf.pages), 'runbook')}, {counted(len(found), 'task')}"
+    say(f"{said}, {patched} with a patch: --apply makes a branch of them" if patched else said)
     return 1 if found else 0

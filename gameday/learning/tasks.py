@@ -16,6 +16,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from gameday.learning import amendment
+from gameday.learning.check_words import CHECKS, MENTIONS, WAITING, WAITING_SENTENCE
 from gameday.learning.patch import unified
 from gameday.model.result import RunResult, Task, TaskKind
 from gameday.model.runbook import CauseKind, FixStep, Runbook, RunbookStep
@@ -24,52 +25,42 @@ from gameday.report.wording import both_times, finding_in_words, seconds
 from gameday.spec.runbook import parse_runbook
 from scoring.effect import Effect
 from scoring.expectation import Expectation
+from scoring.funnel import StepResult
 from scoring.run_facts import RunFacts
 from scoring.timeline import TAKE_BACK, Fact, Kind, Timeline
 from scoring.verdict import Verdict
 
-# Which words show that the first checks send a reader to this step's instrument.
-_MENTIONS = {
-    "red": re.compile(r"\bRED\b|\b(?:error|request) rate|\bdashboard|\bmetrics?\b", re.I),
-    "trace": re.compile(r"\btrac(?:e|es|ing)\b|\bspans?\b", re.I),
-    "profile": re.compile(r"\bprofil(?:e|es|er|ing)\b|\bflame ?graph", re.I),
-    "blame": re.compile(r"\bblame\b|\bdeploy|\bchanged?\b|\bcommit|\brelease", re.I),
-}
-_CHECKS = {
-    "red": "**read-red**: Open the RED dashboard. Which of rate, errors and duration moved, since"
-    " when, and where?",
-    "trace": "**find-hop**: Open slow or failed traces from the burn window. Which span holds the"
-    " bulk of the time?",
-    "profile": "**read-profile**: Open the profile of one of those traces. Which function is the"
-    " widest leaf?",
-    "blame": "**check-changes**: Look who changed that function last, and compare with the deploy"
-    " timeline.",
-}
-_WAITING = re.compile(r"\bwait|\boff[- ]CPU|\bblocked\b", re.I)
-_WAITING_SENTENCE = (
-    "A leaf that only waits (for a socket, for a lock) is no cause: follow the hop it waits for."
-)
-
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """All that a rule may look at."""
+    """All that a rule may look at.
+
+    Attributes:
+        scenario: that was played, and its result; None: it is no drill, and nothing was declared.
+    """
 
     timeline: Timeline
-    scenario: Scenario
+    scenario: Scenario | None
     runbook: Runbook
     path: str
-    result: RunResult
+    result: RunResult | None
 
     @property
     def incident(self) -> RunFacts:
         """Return the facts as the judges read them."""
+        if self.scenario is None:
+            return RunFacts(self.timeline, Expectation("", ""))
         expect = self.scenario.spec.expect
         severity = expect.alert.severity if expect.alert else None
         return RunFacts(
             self.timeline,
             Expectation(self.scenario.spec.slo, "", alert=severity, collateral=expect.collateral),
         )
+
+    @property
+    def funnel(self) -> tuple[StepResult, ...]:
+        """Return how the steps of the diagnosis were judged; of an incident none was."""
+        return self.result.funnel if self.result is not None else ()
 
     @property
     def day(self) -> date | None:
@@ -110,7 +101,22 @@ def runbook_tasks(
         SpecError: the runbook's front matter cannot be read.
     """
     runbook = parse_runbook(runbook_text, runbook_path)
-    run = _Run(timeline, scenario, runbook, runbook_path, result)
+    return _tasks(_Run(timeline, scenario, runbook, runbook_path, result))
+
+
+def incident_tasks(timeline: Timeline, runbook_text: str, runbook_path: str) -> list[Task]:
+    """Return what the runbook should learn from a real incident, by what was put on its record.
+
+    Its cause is what the responder found; nothing was declared, and no step was judged.
+
+    Raises:
+        SpecError: the runbook's front matter cannot be read.
+    """
+    runbook = parse_runbook(runbook_text, runbook_path)
+    return _tasks(_Run(timeline, None, runbook, runbook_path, None))
+
+
+def _tasks(run: _Run) -> list[Task]:
     return [
         *_cause_and_fix(run),
         *_missing_checks(run),
@@ -152,7 +158,7 @@ def settled(
         kind = _kind_of(culprit)
         if run.runbook.cause_for(culprit.service, culprit.downstream, kind) is not None:
             looked_for.add((TaskKind.FIX_MISSING, _cause_id(culprit)))
-    looked_for |= {(TaskKind.CHECK_MISSING, s) for s in _MENTIONS if run.finding(s) is not None}
+    looked_for |= {(TaskKind.CHECK_MISSING, s) for s in MENTIONS if run.finding(s) is not None}
     if _about_profiles(run):
         looked_for.add((TaskKind.CHECK_UNCLEAR, ""))
     right = (s.step for s in result.funnel if s.verdict is Verdict.MET)
@@ -170,7 +176,7 @@ def _found(run: _Run) -> tuple[Culprit | None, tuple[Fact | None, ...]]:
 
     As the scenario declares it, where its fault was put in; else as the responder found it.
     """
-    declared = run.scenario.spec.expect.culprit
+    declared = run.scenario.spec.expect.culprit if run.scenario is not None else None
     injected = run.timeline.first(Kind.FAULT_INJECTED)
     if declared is not None:
         return (declared, (injected,)) if injected is not None else (None, ())
@@ -234,7 +240,8 @@ def _cause_and_fix(run: _Run) -> list[Task]:
     if run.runbook.fixes_for(culprit.service, culprit.downstream, kind):
         return []
     title = f"Write a fix for the cause {known.id!r}: {_described(culprit)}"
-    wanted = next(iter(run.scenario.spec.expect.mitigation), None)
+    expected = run.scenario.spec.expect.mitigation if run.scenario is not None else ()
+    wanted = next(iter(expected), None)
     after = ""
     if fix is not None:
         after = amendment.fix_named(run.runbook.text, known, fix.id)
@@ -287,11 +294,11 @@ def _missing_checks(run: _Run) -> list[Task]:
     """Return a task for each instrument that gave a finding and that First checks never names."""
     section = run.runbook.sections.get("first checks")
     tasks = []
-    for step, mentions in _MENTIONS.items():
+    for step, mentions in MENTIONS.items():
         finding = run.finding(step)
         if finding is None or mentions.search(section.body if section else ""):
             continue
-        words = _CHECKS[step]
+        words = CHECKS[step]
         if section is None:
             after = amendment.section_added(run.runbook.text, "First checks", words)
         else:
@@ -305,28 +312,28 @@ def _missing_checks(run: _Run) -> list[Task]:
 def _waiting(run: _Run) -> list[Task]:
     """Return a task where a profile showed waiting and the checks do not say what that means."""
     checks = _about_profiles(run)
-    if not checks or any(_WAITING.search(s.text) for s in checks):
+    if not checks or any(WAITING.search(s.text) for s in checks):
         return []
-    after = amendment.extended(run.runbook.text, checks[0], _WAITING_SENTENCE)
+    after = amendment.extended(run.runbook.text, checks[0], WAITING_SENTENCE)
     title = f"Say at {checks[0].id} what a profile means that shows only waiting"
     return [run.task(TaskKind.CHECK_UNCLEAR, title, run.finding("profile"), after=after)]
 
 
 def _about_profiles(run: _Run) -> list[RunbookStep]:
     """Return the checks that a profile which shows only waiting puts to the test."""
-    judged = {step.step: step.verdict for step in run.result.funnel}
+    judged = {step.step: step.verdict for step in run.funnel}
     if not _detail(run.finding("profile")).get("off_cpu"):
         return []
     if judged.get("profile") is Verdict.MISSED:
         return []
     checks = run.runbook.first_checks
-    return [s for s in checks if _MENTIONS["profile"].search(f"{s.id} {s.text}")]
+    return [s for s in checks if MENTIONS["profile"].search(f"{s.id} {s.text}")]
 
 
 def _mismatches(run: _Run) -> list[Task]:
     """Return a task for each step whose finding is not what the scenario expects."""
     tasks = []
-    for step in run.result.funnel:
+    for step in run.funnel:
         finding = run.finding(step.step)
         if step.verdict is not Verdict.MISSED or finding is None or not step.expected:
             continue
@@ -406,7 +413,9 @@ def _exercised_at(run: _Run, fix: FixStep, applied: Fact) -> list[Task]:
     gone = _outlasted(run, applied)
     if cleared is not None:
         took = round((cleared.happened_at - applied.happened_at).total_seconds())
-        clauses.append(f"alert cleared {both_times(took, run.result.time_scale)} later")
+        clauses.append(
+            f"alert cleared {both_times(took, run.result.time_scale if run.result else 1)} later"
+        )
     elif gone is not None:
         clauses.append("the alert had not cleared when the fault was taken out")
     note = f"Last exercised {applied.happened_at.date().isoformat()}"
@@ -435,7 +444,11 @@ def _cleared_by(run: _Run, applied: Fact) -> Fact | None:
         if f.id != applied.id and applied.happened_at <= f.happened_at <= cleared.happened_at
     )
     effect = next(
-        (e.effect for e in run.result.mitigations if e.evidence[:1] == (applied.id,)),
+        (
+            e.effect
+            for e in (run.result.mitigations if run.result else ())
+            if e.evidence[:1] == (applied.id,)
+        ),
         Effect.UNKNOWN,
     )
     in_vain = effect in (Effect.DOES_NOT_HELP, Effect.MAKES_WORSE)

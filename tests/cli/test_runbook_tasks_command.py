@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import slow_db_run
+from closed_incident import closed_incident
 from slow_db_run import START, slow_db
 
 from gameday.cli.app import run
 from gameday.house.run.judgement import Documents, judge
 from gameday.house.run.opening import open_store
 from gameday.house.run.stories import read_story
+from gameday.testing.virtual import VirtualClock
 from scoring.timeline import Fact, Kind, Timeline
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -95,7 +98,7 @@ def played(name: str = "r1", *, days: int = 0) -> None:
 def test_without_a_drill_there_is_nothing_to_learn(said: Said) -> None:
     assert 0 == run(["runbooks", "tasks"])
 
-    assert ("", "1 runbook, 0 drills, 0 tasks\n") == said()
+    assert ("", "1 runbook, 0 tasks\n") == said()
 
 
 def test_each_task_is_told_with_its_evidence_and_its_patch(said: Said) -> None:
@@ -164,8 +167,27 @@ def test_a_link_that_leads_nowhere_is_a_task_without_a_run(said: Said) -> None:
     assert 1 == run(["runbooks", "tasks", "--json"])
 
     (task,) = json.loads(said()[0])
-    assert ("link-broken", None, "") == (task["kind"], task["run"], task["patch"])
+    assert ("link-broken", None, "") == (task["kind"], task["by"], task["patch"])
     assert "other.md leads nowhere" in task["title"]
+
+
+def test_a_real_incident_teaches_its_runbook_what_was_found(said: Said) -> None:
+    written(UNREAD.replace("downstream: db", "downstream: cache"))
+    with open_store() as store:
+        clock = VirtualClock(datetime.now(UTC) - timedelta(hours=1))
+        incident = asyncio.run(closed_incident(store, clock))
+
+    assert 1 == run(["runbooks", "tasks", "--json"])
+
+    found = {task["kind"]: task for task in json.loads(said()[0])}
+    assert f"incident {incident}" == found["cause-missing"]["by"]
+    assert "inventory waits for db" in found["cause-missing"]["title"]
+    assert "applied 2 min 10 s after the page." in found["exercised"]["patch"]
+    assert 2 == len(found["exercised"]["evidence"])
+
+    written(Path(PATH).read_text(encoding="utf-8").replace("CheckoutLatencyBudgetBurn", "Other"))
+    run(["runbooks", "tasks", "--json"])
+    assert [] == json.loads(said()[0])
 
 
 def test_without_a_patch_no_branch_is_made(said: Said) -> None:

@@ -1,30 +1,38 @@
-"""What runbooks have to learn, by the drills of a store and by what they link to, as of today.
+"""What runbooks have to learn: by drills and incidents of a store, and by what they link to.
 
-A run's own tasks are against the runbook as it was. Here each of the newest drills is held against
-the text as it stands, so that what somebody has mended is not asked for again.
+A run's own tasks are against the runbook as it was. Here each of the newest is held against the
+text as it stands, so that what somebody has mended is not asked for again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from gameday.drivers.git import PatchBranch
 from gameday.errors import GamedayError
+from gameday.house.lessons.incident_story import state_in_store, story_of
+from gameday.house.lessons.postmortems import LessonStore
 from gameday.house.run.judgement import PLAYED, Documents, relative
 from gameday.house.runbooks.shelf import Shelf
+from gameday.incidents.state import State
 from gameday.learning.flaw import Flaw, FlawKind
-from gameday.learning.tasks import Lesson, runbook_tasks
-from gameday.model.result import RunResult, Task, TaskKind
-from gameday.model.scenario import Scenario
+from gameday.learning.tasks import Lesson, incident_tasks, runbook_tasks
+from gameday.model.result import Task, TaskKind
 from gameday.ports import Store
+from gameday.spec.runbook import parse_runbook
 from scoring.timeline import Timeline
 
-__all__ = ["TeachingDrill", "RunbookTask", "branch_of", "drills_on", "tasks_of", "with_links"]
+__all__ = ["RunbookTask", "Teacher", "branch_of", "tasks_of", "teachers_in", "with_links"]
 
 MOST_RUNS = 200
 """Runs that are looked through, the newest first."""
+
+MOST_INCIDENTS = 50
+"""Real incidents that are looked through, the newest first."""
 
 MOST_COMMITS = 200
 """Patches of one branch; more would mean that one asks for the next without end."""
@@ -33,18 +41,18 @@ _LINKS = (FlawKind.LINK, FlawKind.ANCHOR)
 
 
 @dataclass(frozen=True, slots=True)
-class TeachingDrill:
-    """The newest run of a scenario that was played beside a runbook.
+class Teacher:
+    """A drill, or a real incident, as far as a runbook may learn from it.
 
     Attributes:
-        runbook: name of the file that was read beside it.
+        name: ``run …`` or ``incident …``.
+        of: whether a runbook, given the name of its file and its alert, is the one that was read.
+        tasks: what it asks of a text at a path.
     """
 
-    run: str
-    scenario: Scenario
-    runbook: str
-    timeline: Timeline
-    result: RunResult
+    name: str
+    of: Callable[[str, str], bool]
+    tasks: Callable[[str, str], Sequence[Task]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +60,34 @@ class RunbookTask:
     """One thing a runbook has to learn.
 
     Attributes:
-        run: that teaches it; empty: the file itself shows it.
+        by: ``run …`` or ``incident …``, which teaches it; empty: the file itself shows it.
     """
 
     task: Task
-    run: str
+    by: str
 
 
-def drills_on(store: Store) -> Sequence[TeachingDrill]:
-    """Return the newest run of each scenario that reached its end beside a runbook."""
-    found: dict[str, TeachingDrill] = {}
+def teachers_in(store: LessonStore, *, now: datetime) -> Sequence[Teacher]:
+    """Return the newest run of each scenario that reached its end, and the newest real incidents.
+
+    A drill knows its runbook by the name of the file, an incident by its alert.
+    """
+    drills: dict[str, Teacher] = {}
     for record in store.runs(limit=MOST_RUNS):
-        if record.scenario in found or record.verdict not in PLAYED or record.pruned_at:
+        if record.scenario in drills or record.verdict not in PLAYED or record.pruned_at:
             continue
         drill = _drill(store, record.id)
         if drill is not None:
-            found[record.scenario] = drill
-    return tuple(found.values())
+            drills[record.scenario] = drill
+    incidents = (
+        _incident(store, row.id, now)
+        for row in store.incidents(limit=MOST_INCIDENTS)
+        if row.drill is None and row.state == State.RESOLVED and row.pruned_at is None
+    )
+    return (*drills.values(), *(one for one in incidents if one is not None))
 
 
-def _drill(store: Store, run: str) -> TeachingDrill | None:
+def _drill(store: Store, run: str) -> Teacher | None:
     try:
         result, documents = store.result(run), Documents.of(store.documents(run))
         if result is None or not documents.runbook:
@@ -79,37 +95,54 @@ def _drill(store: Store, run: str) -> TeachingDrill | None:
         scenario = documents.read_scenario()
     except GamedayError:  # of an older gameday, whose texts this one cannot read
         return None
-    name = Path(documents.runbook_path).name
-    return TeachingDrill(run, scenario, name, Timeline.of(store.facts(run)), result)
+    timeline, read = Timeline.of(store.facts(run)), Path(documents.runbook_path).name
+    return Teacher(
+        f"run {run}",
+        lambda file, _: file == read,
+        lambda text, path: runbook_tasks(timeline, scenario, text, path, result),
+    )
 
 
-def tasks_of(drills: Sequence[TeachingDrill], text: str, path: str) -> Sequence[RunbookTask]:
-    """Return what drills ask of a runbook's text, each thing once, by the newest that does.
+def _incident(store: LessonStore, id: str, now: datetime) -> Teacher | None:
+    try:
+        state = state_in_store(store, id, now=now)
+    except GamedayError:  # merged into another one, or gone
+        return None
+    timeline, alert = story_of(store, state).timeline, state.first.told.name
+    return Teacher(
+        f"incident {id}",
+        lambda _, own: own == alert,
+        partial(incident_tasks, timeline),
+    )
+
+
+def tasks_of(teachers: Sequence[Teacher], text: str, path: str) -> Sequence[RunbookTask]:
+    """Return what is asked of a runbook's text, each thing once: drills first, and the newest.
 
     Args:
-        path: of the file, from the top of its repository; drills are known by its name.
+        path: of the file, from the top of its repository.
 
     Raises:
         SpecError: its front matter cannot be read.
     """
     found: dict[Lesson, RunbookTask] = {}
-    for drill in drills:
-        if drill.runbook != Path(path).name:
-            continue
-        for task in runbook_tasks(drill.timeline, drill.scenario, text, path, drill.result):
-            found.setdefault((task.kind, task.about), RunbookTask(task, drill.run))
+    alert = parse_runbook(text, path).alert
+    for teacher in teachers:
+        if teacher.of(Path(path).name, alert):
+            for task in teacher.tasks(text, path):
+                found.setdefault((task.kind, task.about), RunbookTask(task, teacher.name))
     return tuple(found.values())
 
 
 def with_links(
-    shelf: Shelf, drills: Sequence[TeachingDrill], flaws: Sequence[Flaw]
+    shelf: Shelf, teachers: Sequence[Teacher], flaws: Sequence[Flaw]
 ) -> Sequence[RunbookTask]:
-    """Return what is asked of every runbook of a shelf: by drills, and of links that are broken."""
+    """Return what is asked of every runbook of a shelf; links that are broken among it."""
     found: list[RunbookTask] = []
     for page in shelf.pages:
         path = relative(page.file)
         if page.runbook is not None:
-            found += tasks_of(drills, page.runbook.text, path)
+            found += tasks_of(teachers, page.runbook.text, path)
         broken = [f for f in flaws if f.file == page.file and f.kind in _LINKS]
         found += [RunbookTask(_link_task(flaw, path), "") for flaw in broken]
     return found
@@ -120,9 +153,7 @@ def _link_task(flaw: Flaw, path: str) -> Task:
     return Task(TaskKind.LINK_BROKEN, title, path, (), "", flaw.what)
 
 
-async def branch_of(
-    shelf: Shelf, drills: Sequence[TeachingDrill], name: str
-) -> Sequence[RunbookTask]:
+async def branch_of(shelf: Shelf, teachers: Sequence[Teacher], name: str) -> Sequence[RunbookTask]:
     """Commit every patch but that of a review to a branch, one by one; return what was committed.
 
     Each patch is made against the text that the one before it left. The branch begins at the commit
@@ -143,7 +174,7 @@ async def branch_of(
             text = await branch.text(path)
             new = [
                 one
-                for one in tasks_of(drills, text, path)
+                for one in tasks_of(teachers, text, path)
                 if _may_apply(one.task) and (one.task.kind, one.task.about) not in seen
             ]
             if not new:
@@ -164,4 +195,4 @@ def _may_apply(task: Task) -> bool:
 
 def _message(one: RunbookTask) -> str:
     evidence = f"\nFacts: {', '.join(one.task.evidence)}" if one.task.evidence else ""
-    return f"runbook: {one.task.kind}\n\n{one.task.title}\n\nRun: {one.run}{evidence}\n"
+    return f"runbook: {one.task.kind}\n\n{one.task.title}\n\nTaught by {one.by}{evidence}\n"
