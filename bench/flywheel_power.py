@@ -16,7 +16,7 @@ import math
 import platform
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +45,9 @@ def found_share(
     for _ in range(histories):
         before = MEDIAN_SECONDS * np.exp(rng.normal(0.0, spread, count))
         after = MEDIAN_SECONDS * (1 - cut) * np.exp(rng.normal(0.0, spread, count))
-        change = change_between(_spans(before), _spans(after))
+        change = change_between(np.log(before).tolist(), np.log(after).tolist())
         found += change is not None and change.trend is not Trend.NOT_SHOWN
     return found / histories
-
-
-def _spans(seconds: np.ndarray) -> list[timedelta]:
-    return [timedelta(seconds=s) for s in seconds.tolist()]
 
 
 def found_cut(

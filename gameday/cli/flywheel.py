@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from gameday.legible import legible
 
 if TYPE_CHECKING:
     from gameday.model.flywheel import PlayedDrill
+    from gameday.model.past_incident import Chronicle
 
 
 def flywheel(
@@ -48,30 +51,14 @@ def flywheel(
 
     from gameday.errors import UsageError
     from gameday.extras import Extra, require
-    from gameday.house.flywheel.files import chronicle_of, read_files
-    from gameday.house.flywheel.keeping import drills_of, keep, refresh
-    from gameday.house.run.opening import open_store
-    from gameday.imports.files import mapping_of
     from gameday.learning.flywheel.wheel import turned
     from gameday.report.flywheel import flywheel_html, headline, sections_of
 
     require(Extra.ANALYTICS)
     if keep_ and not paths:
         raise UsageError("--keep takes files into the store: name them")
-    now = datetime.now(UTC)
-    histories = read_files(paths or [], mapping_of(map_))
-    for sentence in histories.unread:
-        say(f"not read: {sentence}")
-    drills: Sequence[PlayedDrill] = ()
-    if paths and not keep_:
-        chronicle = chronicle_of(histories, now=now)
-    else:
-        with open_store() as store:
-            if keep_:
-                keep(store, histories)
-            refresh(store, now=now)
-            chronicle = store.chronicle(as_of=now)
-            drills = drills_of(store, now=now)
+    with _unswept():
+        chronicle, drills = _known(paths or [], map_, is_kept=keep_, now=datetime.now(UTC))
     wheel = turned(
         chronicle,
         drills=drills,
@@ -103,3 +90,39 @@ def flywheel(
         if section.note:
             print(section.note)
     return 0
+
+
+def _known(
+    paths: Sequence[Path], mapping: Sequence[str], *, is_kept: bool, now: datetime
+) -> tuple[Chronicle, Sequence[PlayedDrill]]:
+    """Return what files say, or what the store does, with its game days."""
+    histories = None
+    if paths:  # late: what reads files of others takes as long to load as a large store to read
+        from gameday.house.flywheel.files import chronicle_of, read_files
+        from gameday.imports.files import mapping_of
+
+        histories = read_files(paths, mapping_of(mapping))
+        for sentence in histories.unread:
+            say(f"not read: {sentence}")
+        if not is_kept:
+            return chronicle_of(histories, now=now), ()
+    from gameday.house.flywheel.keeping import drills_of, keep, refresh
+    from gameday.house.run.opening import open_store
+
+    with open_store() as store:
+        if histories is not None:
+            keep(store, histories)
+        refresh(store, now=now)
+        return store.chronicle(as_of=now), drills_of(store, now=now)
+
+
+@contextmanager
+def _unswept() -> Iterator[None]:
+    """Leave what is read alone: all of it is held, and looking for what can go is time lost."""
+    was_swept = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_swept:
+            gc.enable()

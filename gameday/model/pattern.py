@@ -130,14 +130,17 @@ class Return:
     """A class of incidents that came back.
 
     Attributes:
-        first: the incident whose items were to prevent it; again: the ones that came all the same.
-        items: how many items it had.
+        first: the incident whose items were to prevent it.
+        again: the ones that came all the same; of more than fifty the first, see `times`.
+        times: how many came.
+        items: how many items those before them had.
     """
 
     cause: str
     why: Why
     first: str
     again: Sequence[str]
+    times: int
     items: int
 
     def to_json(self) -> dict[str, Any]:
@@ -147,5 +150,6 @@ class Return:
             "why": str(self.why),
             "first": self.first,
             "again": list(self.again),
+            "times": self.times,
             "items": self.items,
         }

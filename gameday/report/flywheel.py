@@ -195,8 +195,8 @@ def repeat_in_words(one: Repeat) -> str:
 
 def return_in_words(one: Return) -> str:
     """Return a class that came back, and how that could be."""
-    times = "once" if len(one.again) == 1 else f"{len(one.again)} times"
-    left = "…" if len(one.again) > 6 else ""
+    times = "once" if one.times == 1 else f"{one.times} times"
+    left = "…" if one.times > 6 else ""
     ids = f"{', '.join(one.again[:6])}{left}"
     return f"{one.cause} came back {times} {one.why} ({one.items} of them): {ids}."
 

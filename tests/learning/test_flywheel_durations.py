@@ -11,6 +11,7 @@ import pytest
 
 from gameday.learning.flywheel.durations import (
     change_between,
+    log_of,
     paired_change,
     smallest_visible_ratio,
     spread_of,
@@ -18,8 +19,17 @@ from gameday.learning.flywheel.durations import (
 from gameday.model.duration_trend import Trend
 
 
+def logs(*values: float) -> Sequence[float]:
+    """Return the logarithms of spans of so many minutes."""
+    return [log_of(timedelta(minutes=v)) for v in values]
+
+
 def minutes(*values: float) -> Sequence[timedelta]:
     return [timedelta(minutes=v) for v in values]
+
+
+def of(spans: Sequence[timedelta]) -> Sequence[float]:
+    return [log_of(span) for span in spans]
 
 
 def drawn(seed: int, count: int, *, median: float = 45, spread: float = 1.25) -> list[timedelta]:
@@ -33,7 +43,7 @@ def test_of_nothing_there_is_no_spread() -> None:
 
 def test_one_long_incident_moves_a_mean_and_no_median() -> None:
     # Of 1, 10, 100 min the mean is 37 min; of 1, 10, 6000 it is 2,004.
-    found = spread_of(minutes(1, 10, 6000))
+    found = spread_of(logs(1, 10, 6000))
 
     assert found is not None
     assert timedelta(minutes=10) == pytest.approx(found.median, abs=timedelta(milliseconds=1))
@@ -43,7 +53,7 @@ def test_one_long_incident_moves_a_mean_and_no_median() -> None:
 
 def test_the_interval_of_a_geometric_mean_is_students_on_logarithms() -> None:
     # ln of 1, e, e², e³ min: mean 1.5, deviation 1.29099, t(3; 0.975) 3.18245, half-width 2.05426.
-    found = spread_of([timedelta(minutes=math.exp(n)) for n in range(4)])
+    found = spread_of(logs(*(math.exp(n) for n in range(4))))
 
     assert found is not None and found.mean_interval is not None
     low, high = (end.total_seconds() / 60 for end in found.mean_interval)
@@ -59,7 +69,7 @@ def test_the_interval_of_a_geometric_mean_is_students_on_logarithms() -> None:
 def test_the_interval_of_a_median_is_two_of_the_spans(
     count: int, ranks: tuple[int, int] | None
 ) -> None:
-    found = spread_of(minutes(*range(1, count + 1)))
+    found = spread_of(logs(*range(1, count + 1)))
 
     assert found is not None
     got = found.median_interval
@@ -67,7 +77,7 @@ def test_the_interval_of_a_median_is_two_of_the_spans(
 
 
 def test_a_halving_is_found_among_hundreds_by_both_tests() -> None:
-    change = change_between(drawn(1, 300), drawn(2, 300, median=22.5))
+    change = change_between(of(drawn(1, 300)), of(drawn(2, 300, median=22.5)))
 
     assert change is not None
     assert Trend.SHORTER is change.trend
@@ -76,7 +86,7 @@ def test_a_halving_is_found_among_hundreds_by_both_tests() -> None:
 
 
 def test_among_twelve_a_year_a_halving_is_not_shown_and_it_is_said_what_could_have_been() -> None:
-    change = change_between(drawn(1, 12), drawn(1, 12, median=22.5))
+    change = change_between(of(drawn(1, 12)), of(drawn(1, 12, median=22.5)))
 
     assert change is not None
     assert Trend.NOT_SHOWN is change.trend
@@ -85,7 +95,7 @@ def test_among_twelve_a_year_a_halving_is_not_shown_and_it_is_said_what_could_ha
 
 
 def test_what_takes_longer_is_said_to() -> None:
-    change = change_between(drawn(1, 200), drawn(2, 200, median=180))
+    change = change_between(of(drawn(1, 200)), of(drawn(2, 200, median=180)))
 
     assert change is not None
     assert Trend.LONGER is change.trend
@@ -108,12 +118,12 @@ def test_with_twelve_a_year_nothing_below_some_80_percent_can_be_seen() -> None:
 
 
 def test_spans_without_any_spread_say_nothing_of_chance() -> None:
-    assert change_between(minutes(5, 5, 5), minutes(5, 5, 5)) is None
-    assert change_between(minutes(1, 2), minutes(1, 2, 3)) is None
+    assert change_between(logs(5, 5, 5), logs(5, 5, 5)) is None
+    assert change_between(logs(1, 2), logs(1, 2, 3)) is None
 
 
 def test_a_span_of_nothing_is_half_a_minute() -> None:
-    found = spread_of(minutes(0))
+    found = spread_of(logs(0))
 
     assert found is not None
     assert timedelta(seconds=30) == pytest.approx(found.median, abs=timedelta(milliseconds=1))
@@ -125,7 +135,7 @@ def test_drills_are_compared_in_pairs_whatever_else_they_differ_in() -> None:
     after = [span * 0.5 * math.exp(rng.gauss(0, 0.2)) for span in before]
 
     in_pairs = paired_change(list(zip(before, after, strict=True)))
-    apart = change_between(before, after)
+    apart = change_between(of(before), of(after))
 
     assert in_pairs is not None and apart is not None
     assert Trend.SHORTER is in_pairs.trend
@@ -151,7 +161,7 @@ def test_with_many_the_rank_test_is_scipys(step: int) -> None:
         for n in (1, 2)
     ]
 
-    change = change_between(*sides)
+    change = change_between(*map(of, sides))
 
     assert change is not None
     wanted = mannwhitneyu(*sides_in_seconds(sides), method="asymptotic").pvalue
@@ -167,7 +177,7 @@ def test_the_test_that_decides_is_welchs() -> None:
 
     before, after = drawn(1, 40), drawn(2, 90, spread=0.6)
 
-    change = change_between(before, after)
+    change = change_between(of(before), of(after))
 
     assert change is not None
     logs = [[math.log(s.total_seconds()) for s in side] for side in (before, after)]

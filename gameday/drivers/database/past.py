@@ -177,7 +177,7 @@ class PastTables(Connected):
             " sum(CASE WHEN filed_at <= :due THEN coalesce(in_time, 0) ELSE 0 END),"
             " max(closed_at) FROM past_items GROUP BY incident"
         )
-        rows = connection.execute(query, {"due": (as_of - IN_TIME).isoformat()})
+        rows = connection.execute(query, {"due": (as_of - IN_TIME).isoformat()}).all()
         read = datetime.fromisoformat
         return {
             incident: ItemTally(filed, still, done, due, in_time, read(last) if last else None)
@@ -198,7 +198,7 @@ class PastTables(Connected):
             .where(rows.drill.is_(None), rows.merged_into.is_(None), rows.state != "false alarm")
         )
         read, none, same = datetime.fromisoformat, ItemTally(), _Same()
-        for id, slo, severity, *instants, team, service, region in connection.execute(query):
+        for id, slo, severity, *instants, team, service, region in connection.execute(query).all():
             began, paged, acked, mitigated, cleared, closed, told = (
                 read(at) if at else None for at in instants
             )
@@ -235,7 +235,7 @@ class PastTables(Connected):
             rows.contradictions,
         )
         read, none, same, unspoiled = datetime.fromisoformat, ItemTally(), _Same(), frozenset[str]()
-        for row in connection.execute(query):
+        for row in connection.execute(query).all():
             id, source, title, severity, is_by_day, detected_in, recovered_in = row[:7]
             instants = [read(at) if at else None for at in row[7:14]]
             team, service, cause, trigger, pipeline, region, spoiled, said = row[14:]

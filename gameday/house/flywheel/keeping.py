@@ -7,14 +7,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gameday.imports.imported import Histories
-from gameday.incidents.alert_group import AlertGroup
-from gameday.incidents.openings import row_of
-from gameday.incidents.state import state_of
 from gameday.learning.flywheel.wording import Themes, signature
 from gameday.model.action_item import ActionItem
 from gameday.model.flywheel import PlayedDrill
 from gameday.model.past_incident import FiledItem, ItemState, PastItem
-from gameday.ports import ActionStore, PastStore, WholeStore
+from gameday.ports import ActionStore, IncidentStore, PastStore, WholeStore
 from scoring.verdict import RunVerdict, Verdict
 
 __all__ = ["drills_of", "keep", "refresh"]
@@ -56,10 +53,7 @@ def keep(store: PastStore, histories: Histories, *, items_only: bool = False) ->
 def refresh(store: _Store, *, now: datetime) -> None:
     """Bring what is ours up to date: lines of older incidents, and action items with new words."""
     for name in store.groups_without_times():
-        group = AlertGroup(name, store.group_facts(name))
-        states = [state_of(one, group=name, now=now) for one in group.incidents() if one.ids]
-        rows = [row_of(s, id=id) for s in states for id in (None, *s.also)]
-        store.commit((), rows=rows)
+        _fill_in(store, name, now)
     newest, changed = store.actions_to_file()
     if not changed:
         return
@@ -71,6 +65,17 @@ def refresh(store: _Store, *, now: datetime) -> None:
         for place in dict.fromkeys(_places(item, incidents))
     ]
     store.file_items(list(_themed(store, filed)))
+
+
+def _fill_in(store: IncidentStore, name: str, now: datetime) -> None:
+    """Write the times of a group's incidents into their lines, as their facts tell them."""
+    from gameday.incidents.alert_group import AlertGroup
+    from gameday.incidents.openings import row_of
+    from gameday.incidents.state import state_of
+
+    group = AlertGroup(name, store.group_facts(name))
+    states = [state_of(one, group=name, now=now) for one in group.incidents() if one.ids]
+    store.commit((), rows=[row_of(s, id=id) for s in states for id in (None, *s.also)])
 
 
 def drills_of(store: _Store, *, now: datetime) -> Sequence[PlayedDrill]:

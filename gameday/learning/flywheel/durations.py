@@ -20,6 +20,7 @@ __all__ = [
     "FOUND_BELOW",
     "POWER",
     "change_between",
+    "log_of",
     "paired_change",
     "smallest_visible_ratio",
     "spread_of",
@@ -48,8 +49,13 @@ FEWEST = 3
 """Spans of which a spread is worked out."""
 
 
-def spread_of(spans: Sequence[timedelta]) -> Spread | None:
-    """Return where spans lie and how far they spread; None where there are none.
+def log_of(span: timedelta) -> float:
+    """Return the natural logarithm of a span's seconds."""
+    return math.log((span or ZERO).total_seconds())
+
+
+def spread_of(logs: Sequence[float]) -> Spread | None:
+    """Return where spans lie, of their logarithms; None where there are none.
 
     The median's interval is the exact one of order statistics, which asks nothing of the
     distribution; the geometric mean's is Student's on the logarithms. With fewer than three spans
@@ -58,24 +64,25 @@ def spread_of(spans: Sequence[timedelta]) -> Spread | None:
     Source: Conover, "Practical Nonparametric Statistics", 3.2 (quantiles); the interval of a mean
     by Student's t, on logarithms.
     """
-    if not spans:
+    if not logs:
         return None
-    logs = sorted(_log(span) for span in spans)
-    count = len(logs)
-    mean = math.fsum(logs) / count
-    middle = (logs[(count - 1) // 2] + logs[count // 2]) / 2
-    if count < FEWEST:
-        return Spread(count, _span(middle), _span(mean))
-    deviation = math.sqrt(math.fsum((log - mean) ** 2 for log in logs) / (count - 1))
+    import numpy as np
     from scipy.special import stdtrit
 
+    ordered = np.sort(np.asarray(logs))
+    count = len(logs)
+    mean = float(ordered.mean())
+    middle = float(ordered[(count - 1) // 2] + ordered[count // 2]) / 2
+    if count < FEWEST:
+        return Spread(count, _span(middle), _span(mean))
+    deviation = float(ordered.std(ddof=1))
     half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * deviation / math.sqrt(count)
     rank = _rank(count)
     return Spread(
         count=count,
         median=_span(middle),
         geometric_mean=_span(mean),
-        median_interval=(_span(logs[rank - 1]), _span(logs[-rank])) if rank else None,
+        median_interval=(_span(ordered[rank - 1]), _span(ordered[-rank])) if rank else None,
         mean_interval=(_span(mean - half), _span(mean + half)),
         deviation=deviation,
     )
@@ -96,47 +103,47 @@ def _rank(count: int) -> int:
     return rank
 
 
-def change_between(before: Sequence[timedelta], after: Sequence[timedelta]) -> SpanChange | None:
-    """Return what became of spans, and what could have been seen; None with fewer than 3 a side.
+def change_between(before: Sequence[float], after: Sequence[float]) -> SpanChange | None:
+    """Return what became of spans, of their logarithms; None with fewer than 3 a side.
 
     Welch's test on the logarithms decides, for it is the one whose power is known. The rank test
     of Mann and Whitney asks nothing of the distribution and stands beside it as a witness.
 
     Source: Welch, "The Generalization of 'Student's' Problem", 1947; as scipy.stats.ttest_ind.
     """
-    if min(len(before), len(after)) < FEWEST:
+    first, second = len(before), len(after)
+    if min(first, second) < FEWEST:
         return None
+    import numpy as np
     from scipy.special import stdtr, stdtrit
 
-    old, new = [_log(s) for s in before], [_log(s) for s in after]
-    difference = math.fsum(new) / len(new) - math.fsum(old) / len(old)
-    old_part, new_part = _variance(old) / len(old), _variance(new) / len(new)
+    old, new = np.asarray(before), np.asarray(after)
+    difference = float(new.mean() - old.mean())
+    old_variance, new_variance = float(old.var(ddof=1)), float(new.var(ddof=1))
+    old_part, new_part = old_variance / first, new_variance / second
     error = math.sqrt(old_part + new_part)
     if error == 0.0:  # every span of a side is the same, and nothing can be said of chance
         return None
     # Welch and Satterthwaite's degrees of freedom.
-    freedom = (old_part + new_part) ** 2 / (
-        old_part**2 / (len(old) - 1) + new_part**2 / (len(new) - 1)
-    )
+    freedom = (old_part + new_part) ** 2 / (old_part**2 / (first - 1) + new_part**2 / (second - 1))
     by_logs = 2 * float(stdtr(freedom, -abs(difference) / error))
     half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
     pooled = math.sqrt(
-        ((len(old) - 1) * _variance(old) + (len(new) - 1) * _variance(new))
-        / (len(old) + len(new) - 2)
+        ((first - 1) * old_variance + (second - 1) * new_variance) / (first + second - 2)
     )
     trend = Trend.NOT_SHOWN
     if by_logs < FOUND_BELOW:
         trend = Trend.SHORTER if difference < 0 else Trend.LONGER
     return SpanChange(
-        before=len(old),
-        after=len(new),
+        before=first,
+        after=second,
         ratio=math.exp(difference),
         interval=(math.exp(difference - half), math.exp(difference + half)),
         p_logs=by_logs,
-        p_ranks=_by_ranks(old, new),
+        p_ranks=_by_ranks(before, after),
         trend=trend,
         deviation=pooled,
-        smallest_visible_ratio=smallest_visible_ratio(len(old), len(new), pooled),
+        smallest_visible_ratio=smallest_visible_ratio(first, second, pooled),
     )
 
 
@@ -148,27 +155,22 @@ def _by_ranks(old: Sequence[float], new: Sequence[float]) -> float:
 
     Source: Conover, "Practical Nonparametric Statistics", 5.1.
     """
-    from scipy.special import ndtr
-
     first, second = len(old), len(new)
     if min(first, second) < MANY:
         from scipy import stats
 
         return float(stats.mannwhitneyu(old, new, alternative="two-sided").pvalue)
+    import numpy as np
+    from scipy.special import ndtr
+
     both = first + second
-    ranked = sorted([*((value, True) for value in old), *((value, False) for value in new)])
-    sum_of_ranks = ties = 0.0
-    start = 0
-    while start < both:
-        end = start
-        while end < both and ranked[end][0] == ranked[start][0]:
-            end += 1
-        equal = end - start
-        ties += equal**3 - equal
-        # All of them share the mean of their ranks.
-        sum_of_ranks += (start + end + 1) / 2 * sum(is_old for _, is_old in ranked[start:end])
-        start = end
-    above = sum_of_ranks - first * (first + 1) / 2
+    values = np.concatenate([np.asarray(old), np.asarray(new)])
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    # Those that are equal share the mean of their ranks.
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    above = float(ranks[which[:first]].sum()) - first * (first + 1) / 2
+    equal = counts.astype(float)
+    ties = float((equal**3 - equal).sum())
     variance = first * second / 12 * (both + 1 - ties / (both * (both - 1)))
     if variance <= 0:
         return 1.0
@@ -211,7 +213,7 @@ def paired_change(pairs: Sequence[tuple[timedelta, timedelta]]) -> SpanChange | 
     from scipy import stats
     from scipy.special import nctdtrinc, stdtr, stdtrit
 
-    differences = [_log(after) - _log(before) for before, after in pairs]
+    differences = [log_of(after) - log_of(before) for before, after in pairs]
     count = len(differences)
     mean, deviation = math.fsum(differences) / count, math.sqrt(_variance(differences))
     if deviation == 0.0:
@@ -240,10 +242,6 @@ def paired_change(pairs: Sequence[tuple[timedelta, timedelta]]) -> SpanChange | 
 def _variance(values: Sequence[float]) -> float:
     mean = math.fsum(values) / len(values)
     return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-
-
-def _log(span: timedelta) -> float:
-    return math.log((span or ZERO).total_seconds())
 
 
 def _span(log: float) -> timedelta:

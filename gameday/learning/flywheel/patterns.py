@@ -18,6 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from gameday.model.past_incident import Chronicle, Dimension, PastIncident
 from gameday.model.pattern import Pattern, Unjudged, Yardstick
@@ -83,7 +84,13 @@ def exposure_of(chronicle: Chronicle, dimension: Dimension) -> Mapping[str, floa
 
 
 def _counts(incidents: Sequence[PastIncident], dimension: Dimension) -> Counter[str]:
-    return Counter(value for one in incidents if (value := one.value(dimension)))
+    # A hundred thousand of them, so a column is taken out as a whole.
+    if dimension is Dimension.HOUR:
+        counts = Counter(one.value(dimension) for one in incidents)
+    else:
+        counts = Counter(map(attrgetter(str(dimension)), incidents))
+    del counts[""]
+    return counts
 
 
 def _by_exposure(chronicle: Chronicle) -> Iterator[Pattern]:
@@ -116,9 +123,8 @@ def _by_time(chronicle: Chronicle) -> Iterator[Pattern]:
     has incidents, which multiplies how often chance does as much (Bonferroni).
     """
     for dimension in NO_EXPOSURE:
-        known = sorted(
-            (one.began_at, value) for one in chronicle.incidents if (value := one.value(dimension))
-        )
+        said = attrgetter(str(dimension))
+        known = [(one.began_at, value) for one in chronicle.incidents if (value := said(one))]
         if not known or known[-1][0] - known[0][0] < 2 * STRETCH:
             continue
         times = [at for at, _ in known]
@@ -132,7 +138,7 @@ def _by_time(chronicle: Chronicle) -> Iterator[Pattern]:
             end = begin + STRETCH
             others = bisect_right(times, end) - bisect_left(times, begin)
             p = 1.0
-            if count >= FEWEST:
+            if count >= FEWEST and count * len(times) > len(own) * others:
                 p = len(own) * _dealt_out(count, len(own), others, len(times))
             yield Pattern(
                 dimension,
@@ -160,10 +166,14 @@ def _dealt_out(count: int, own: int, others: int, of: int) -> float:
 
     every = choose(of, others)
     first = max(count, own + others - of)
-    return math.fsum(
-        math.exp(choose(own, x) + choose(of - own, others - x) - every)
-        for x in range(first, min(own, others) + 1)
-    )
+    odds = 0.0
+    for x in range(first, min(own, others) + 1):
+        part = math.exp(choose(own, x) + choose(of - own, others - x) - every)
+        odds += part
+        # Beyond what is expected each is smaller than the one before.
+        if part < odds * 1e-15 and x * of > own * others:
+            break
+    return odds
 
 
 def _densest(times: Sequence[datetime]) -> tuple[datetime, int]:

@@ -24,6 +24,9 @@ REPEATED = 4
 WITHIN = timedelta(days=92)
 """Three months, however long they are."""
 
+MOST_NAMED = 50
+"""Of the incidents in which a class came back."""
+
 REPEATING = IncidentSeverity.SEV_1
 """Of what severity; what is less severe comes often."""
 
@@ -104,12 +107,13 @@ def returns_in(incidents: Sequence[PastIncident]) -> Sequence[Return]:
             cause,
             why,
             first=pairs[0][0].id,
-            again=[again.id for _, again in pairs],
+            again=[again.id for _, again in pairs[:MOST_NAMED]],
+            times=len(pairs),
             items=sum(before.tally.filed for before, _ in pairs),
         )
         for (cause, why), pairs in found.items()
     ]
-    return sorted(returned, key=lambda r: (-len(r.again), r.cause, r.why))
+    return sorted(returned, key=lambda r: (-r.times, r.cause, r.why))
 
 
 def _why(before: PastIncident, again: PastIncident) -> Why:

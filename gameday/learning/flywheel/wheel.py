@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from gameday.learning.flywheel.durations import change_between, paired_change, spread_of
+from gameday.learning.flywheel.durations import (
+    change_between,
+    log_of,
+    paired_change,
+    spread_of,
+)
 from gameday.learning.flywheel.patterns import patterns_in, unjudged_in
 from gameday.learning.flywheel.returns import repeats_in, returns_in
 from gameday.learning.flywheel.shares import actions_in_time, postmortems_in_time
@@ -52,12 +58,14 @@ def turned(
         return None
     since = incidents[0].began_at
     split = split or _split(incidents, whole.as_of)
-    times = [_trend(incidents, time, split) for time in LoopTime]
+    took = {time: _logs(incidents, time) for time in LoopTime}
+    times = [_trend(incidents, time, logs, split) for time, logs in took.items()]
     firsts = _last_months(whole.as_of, months)
-    by_team: dict[str, list[PastIncident]] = defaultdict(list)
-    for one in incidents:
-        if one.team:
-            by_team[one.team].append(one)
+    recent = [*_recent(incidents, took[LoopTime.RECOVER], firsts[0])]
+    by_team: dict[str, list[_Counted]] = {one.team: [] for one in incidents if one.team}
+    for one in recent:
+        if one[0].team:
+            by_team[one[0].team].append(one)
     return Flywheel(
         team=team,
         incidents=len(incidents),
@@ -66,7 +74,7 @@ def turned(
         as_of=whole.as_of,
         targets=targets_of(whole, times, drills, split=split),
         times=times,
-        months=_months(incidents, firsts, drills, whole.as_of),
+        months=_months(recent, firsts, drills, whole.as_of),
         teams={
             name: _months(own, firsts, (), whole.as_of) for name, own in sorted(by_team.items())
         },
@@ -113,17 +121,43 @@ def span_of(incident: PastIncident, time: LoopTime) -> timedelta | None:
             return incident.to_recover
 
 
-def _trend(incidents: Sequence[PastIncident], time: LoopTime, split: datetime) -> TimeTrend:
-    spans = [(one.began_at, span) for one in incidents if (span := span_of(one, time)) is not None]
+_Counted = tuple[PastIncident, float | None]
+"""An incident with the logarithm of how long it took to recover; None: that is not known."""
+
+
+def _logs(incidents: Sequence[PastIncident], time: LoopTime) -> Sequence[float | None]:
+    """Return the logarithm of how long one part of the loop took in each incident."""
+    spans = (span_of(one, time) for one in incidents)
+    return [None if span is None else log_of(span) for span in spans]
+
+
+def _trend(
+    incidents: Sequence[PastIncident],
+    time: LoopTime,
+    logs: Sequence[float | None],
+    split: datetime,
+) -> TimeTrend:
+    before: list[float] = []
+    after: list[float] = []
+    for one, log in zip(incidents, logs, strict=True):
+        if log is not None:
+            (before if one.began_at < split else after).append(log)
+    spoiled = _SPOILED_BY[time]
     return TimeTrend(
         time,
-        spread_of([span for _, span in spans]),
-        change_between(
-            [span for at, span in spans if at < split],
-            [span for at, span in spans if at >= split],
-        ),
-        left_out=sum(_SPOILED_BY[time] in one.spoiled for one in incidents),
+        spread_of([*before, *after]),
+        change_between(before, after),
+        left_out=sum(spoiled in one.spoiled for one in incidents if one.spoiled),
     )
+
+
+def _recent(
+    incidents: Sequence[PastIncident], recover: Sequence[float | None], first: date
+) -> Iterator[_Counted]:
+    """Yield the incidents of a month and later, in their order."""
+    start = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    begin = bisect_left(incidents, start, key=lambda one: one.began_at)
+    yield from zip(incidents[begin:], recover[begin:], strict=True)
 
 
 def _last_months(as_of: datetime, count: int) -> Sequence[date]:
@@ -132,28 +166,28 @@ def _last_months(as_of: datetime, count: int) -> Sequence[date]:
 
 
 def _months(
-    incidents: Sequence[PastIncident],
+    incidents: Sequence[_Counted],
     firsts: Sequence[date],
     drills: Sequence[PlayedDrill],
     as_of: datetime,
 ) -> Sequence[Month]:
-    of: dict[date, list[PastIncident]] = {first: [] for first in firsts}
+    of: dict[tuple[int, int], list[_Counted]] = {(f.year, f.month): [] for f in firsts}
     for one in incidents:
-        first = one.began_at.date().replace(day=1)
-        if first in of:
-            of[first].append(one)
+        began = one[0].began_at
+        if (month := (began.year, began.month)) in of:
+            of[month].append(one)
     played = [drill.at.astimezone(UTC).date().replace(day=1) for drill in drills]
     return [
         Month(
             first=first,
-            incidents=len(own),
-            severe=sum(one.severity is not None and one.severity.wakes for one in own),
-            recover=spread_of([s for one in own if (s := one.to_recover) is not None]),
-            postmortems=postmortems_in_time(own, as_of),
-            actions=actions_in_time(own),
+            incidents=len(counted),
+            severe=sum(one.severity is not None and one.severity.wakes for one, _ in counted),
+            recover=spread_of([log for _, log in counted if log is not None]),
+            postmortems=postmortems_in_time([one for one, _ in counted], as_of),
+            actions=actions_in_time([one for one, _ in counted]),
             drills=played.count(first),
         )
-        for first, own in of.items()
+        for first, counted in zip(firsts, of.values(), strict=True)
     ]
 
 
