@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -84,6 +85,15 @@ async def subject_of(store: LessonStore, about: str, *, now: datetime, measure: 
     Raises:
         UsageError: there is no such thing, or it goes on.
     """
+    # In threads: whoever serves meanwhile has pages to send.
+    told = await asyncio.to_thread(_told, store, about, now)
+    if isinstance(told, Subject):
+        return told
+    return await asyncio.to_thread(_drafted_from, store, told, await measure(told), now)
+
+
+def _told(store: LessonStore, about: str, now: datetime) -> Subject | IncidentStory:
+    """Return what is on record: whole, or an incident of which the cost is to be measured."""
     known = store.postmortem(about)
     if known is not None and known.kind is PostmortemKind.NEAR_MISS:
         return Subject(known, ())
@@ -97,19 +107,25 @@ async def subject_of(store: LessonStore, about: str, *, now: datetime, measure: 
             " closes it"
         )
     story = story_of(store, state)
-    text, title = None, story.summary
-    if story.drill is not None:
-        text = _of_drill(store, story.drill)
-    if text is None:
-        story = replace(story, impact=await measure(story))
-        text = draft_of_incident(story, _items(store, f"incident {incident}"))
+    text = _of_drill(store, story.drill) if story.drill is not None else None
+    return story if text is None else _subject(story, text, now)
+
+
+def _drafted_from(
+    store: LessonStore, story: IncidentStory, impact: Impact, now: datetime
+) -> Subject:
+    items = _items(store, f"incident {story.id}")
+    return _subject(story, draft_of_incident(replace(story, impact=impact), items), now)
+
+
+def _subject(story: IncidentStory, text: str, now: datetime) -> Subject:
     fresh = Postmortem(
-        id=incident,
+        id=story.id,
         kind=PostmortemKind.DRILL if story.drill else PostmortemKind.INCIDENT,
-        title=title,
+        title=story.summary,
         service=story.service,
         severity=story.severity,
-        resolved_at=state.closed_at,
+        resolved_at=story.resolved_at or now,
         due_at=story.due_at,
         drafted_at=now,
         draft=text,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from gameday.errors import GamedayError, StoreError
@@ -22,6 +22,9 @@ from gameday.ports import Clock
 
 EVERY = timedelta(minutes=1)
 """How often it looks; a draft is due within the hour."""
+
+REMINDED_EVERY = timedelta(hours=1)
+"""How often it looks through the open action items: what is said of them is due by the day."""
 
 MOST_ITEMS = 100_000
 """Open action items that are looked through."""
@@ -46,6 +49,7 @@ class LessonRounds:
         self._measure = measure
         self._has_draft: set[str] = set()
         self._said: set[str] = set()
+        self._looked_at: datetime | None = None
         self.drafted = 0
         self.reminded = 0
 
@@ -108,12 +112,16 @@ class LessonRounds:
 
     async def _remind(self) -> None:
         now = self._clock.now()
+        if self._looked_at is not None and abs(now - self._looked_at) < REMINDED_EVERY:
+            return
         items = await asyncio.to_thread(partial(self._store.action_items, *OPEN, limit=MOST_ITEMS))
         due = [c for item in items for c in reminders(item, now) if c.id not in self._said]
         if not due:
+            self._looked_at = now
             return
         changed = await asyncio.to_thread(self._store.change_actions, due)
         self._said |= {change.id for change in due}
+        self._looked_at = now
         new = {item.id for item in changed}
         for change in due:
             if change.item in new:
