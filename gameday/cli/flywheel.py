@@ -37,6 +37,15 @@ def flywheel(
         None, formats=["%Y-%m-%d"], help="Where before ends; else a year ago, or half way."
     ),
     months: int = typer.Option(12, min=1, max=60, help="So many months are shown."),
+    review: datetime | None = typer.Option(
+        None,
+        formats=["%Y-%m"],
+        metavar="YYYY-MM",
+        help="Print this month's review of each team instead, or of --team: a page of Markdown.",
+    ),
+    zone: str = typer.Option(
+        "UTC", metavar="NAME", help="With --review: whose hours are meant, as Europe/Berlin."
+    ),
     html: Path | None = typer.Option(None, metavar="FILE", help="Draw it as a page as well."),
     json: bool = typer.Option(False, "--json", help="Print it as JSON."),
 ) -> int:
@@ -59,6 +68,8 @@ def flywheel(
         raise UsageError("--keep takes files into the store: name them")
     with _unswept():
         chronicle, drills = _known(paths or [], map_, is_kept=keep_, now=datetime.now(UTC))
+    if review is not None:
+        return _reviewed(chronicle, team=team, month=review, zone=zone, json=json)
     wheel = turned(
         chronicle,
         drills=drills,
@@ -89,6 +100,35 @@ def flywheel(
             print(section.empty)
         if section.note:
             print(section.note)
+    return 0
+
+
+def _reviewed(chronicle: Chronicle, *, team: str, month: datetime, zone: str, json: bool) -> int:
+    """Print a month of one team, or of each."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from gameday.errors import UsageError
+    from gameday.learning.flywheel.review import review_of, teams_in
+    from gameday.report.monthly_review import review_markdown
+
+    try:
+        where = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise UsageError(f"{zone!r} is no time zone; write for example Europe/Berlin") from error
+    teams = teams_in(chronicle)
+    if team and team not in teams:
+        known = f"; teams are {', '.join(teams)}" if teams else ""
+        raise UsageError(f"there is no incident of team {team!r}{known}")
+    if not teams:
+        raise UsageError("no incident says whose it is: give a column `team`, or label alerts")
+    reviews = [
+        review_of(chronicle, team=name, month=month.date(), zone=where)
+        for name in ([team] if team else teams)
+    ]
+    if json:
+        print_json([one.to_json() for one in reviews])
+    else:
+        print("\n".join(review_markdown(one) for one in reviews), end="")
     return 0
 
 

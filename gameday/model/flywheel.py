@@ -187,16 +187,7 @@ class Flywheel:
             "unjudged": [one.to_json() for one in self.unjudged],
             "repeats": [one.to_json() for one in self.repeats],
             "returns": [one.to_json() for one in self.returns],
-            "recurring": [
-                {
-                    "title": t.title,
-                    "component": t.component or None,
-                    "wordings": list(t.wordings),
-                    "incidents": list(t.incidents),
-                    "open": t.open,
-                }
-                for t in self.recurring
-            ],
+            "recurring": [theme.to_json() for theme in self.recurring],
             "contradictions": [
                 {"incident": c.incident, "sentence": c.sentence, "spoils": sorted(c.spoils)}
                 for c in self.contradictions

@@ -251,6 +251,16 @@ class Theme:
     incidents: Sequence[str]
     open: int = 0
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a document."""
+        return {
+            "title": self.title,
+            "component": self.component or None,
+            "wordings": list(self.wordings),
+            "incidents": list(self.incidents),
+            "open": self.open,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Chronicle:

@@ -121,7 +121,7 @@ class Why(StrEnum):
 
     CLOSED = "although its items were closed"
     OPEN = "while its items were open"
-    NONE = "and it had no items"
+    NONE = "without an item against it"
     UNKNOWN = "and nobody said how its items stood"
 
 

@@ -14,7 +14,18 @@ from gameday.model.pattern import Pattern, Repeat, Return, Unjudged, Why, Yardst
 from gameday.report.curves import bars, spans
 from gameday.report.wording import NO_DATA, NOTHING, figure, seconds
 
-__all__ = ["Grid", "WheelSection", "flywheel_html", "headline", "sections_of"]
+__all__ = [
+    "Grid",
+    "WheelSection",
+    "flywheel_html",
+    "headline",
+    "proposal_in_words",
+    "repeat_in_words",
+    "return_in_words",
+    "sections_of",
+    "share_in_words",
+    "span_in_words",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +209,8 @@ def return_in_words(one: Return) -> str:
     times = "once" if one.times == 1 else f"{one.times} times"
     left = "…" if one.times > 6 else ""
     ids = f"{', '.join(one.again[:6])}{left}"
-    return f"{one.cause} came back {times} {one.why} ({one.items} of them): {ids}."
+    items = f" ({one.items} of them)" if one.items else ""
+    return f"{one.cause} came back {times} {one.why}{items}: {ids}."
 
 
 def _returned(returns: Sequence[Return]) -> list[str]:
@@ -268,8 +280,8 @@ def _trend(one: TimeTrend) -> Sequence[str]:
     return (
         str(one.time),
         str(spread.count),
-        f"{_span(spread.median)}{_between(spread.median_interval)}",
-        f"{_span(spread.geometric_mean)}{_between(spread.mean_interval)}",
+        f"{span_in_words(spread.median)}{_between(spread.median_interval)}",
+        f"{span_in_words(spread.geometric_mean)}{_between(spread.mean_interval)}",
         change_in_words(one.change),
     )
 
@@ -285,9 +297,9 @@ def _months(months: Sequence[Month]) -> Grid:
                 f"{one.first:%Y-%m}",
                 str(one.incidents),
                 str(one.severe),
-                _span(one.recover.median) if one.recover else NOTHING,
-                _share(one.postmortems),
-                _share(one.actions),
+                span_in_words(one.recover.median) if one.recover else NOTHING,
+                share_in_words(one.postmortems),
+                share_in_words(one.actions),
                 str(one.drills),
             )
             for one in months
@@ -308,8 +320,8 @@ def _teams(teams: Mapping[str, Sequence[Month]]) -> Grid:
                 str(sum(m.incidents for m in months)),
                 str(sum(m.severe for m in months)),
                 " ".join(str(m.incidents) for m in months),
-                _share(postmortems),
-                _share(actions),
+                share_in_words(postmortems),
+                share_in_words(actions),
             )
         )
     return Grid(("team", "incidents", "SEV-1/2", "month by month", "postmortems", "actions"), rows)
@@ -319,7 +331,8 @@ def _sum(shares: Sequence[InTime]) -> InTime:
     return InTime(sum(one.met for one in shares), sum(one.of for one in shares))
 
 
-def _share(share: InTime) -> str:
+def share_in_words(share: InTime) -> str:
+    """Return how much of what was due was done in time; a dash where nothing was."""
     if share.ratio is None:
         return NOTHING
     return f"{_percent(share.ratio)} of {share.of}"
@@ -359,10 +372,14 @@ def flywheel_html(wheel: Flywheel) -> str:
 
 
 def _between(interval: Interval | None) -> str:
-    return "" if interval is None else f" ({_span(interval[0])} to {_span(interval[1])})"
+    return (
+        ""
+        if interval is None
+        else f" ({span_in_words(interval[0])} to {span_in_words(interval[1])})"
+    )
 
 
-def _span(span: timedelta) -> str:
+def span_in_words(span: timedelta) -> str:
     """Return a span with as many figures as it is known to: minutes have no seconds."""
     whole = span.total_seconds()
     return seconds(round(whole, 1) if whole < 120 else round(whole / 60) * 60)

@@ -164,3 +164,19 @@ def test_an_empty_store_says_what_to_give(
         capsys.readouterr().err
     )
     assert 2 == run(["flywheel", "--keep"])
+
+
+def test_a_month_is_reviewed_by_each_team_or_by_one(
+    history: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == run(["flywheel", str(history), "--review", "2025-04"])
+    pages = capsys.readouterr().out
+    assert 6 == pages.count(", April 2025\n")
+
+    assert 0 == run(["flywheel", str(history), "--review", "2025-04", "--team", "atlas", "--json"])
+    (review,) = json.loads(capsys.readouterr().out)
+    assert ("atlas", "2025-04") == (review["team"], review["month"])
+
+    assert 2 == run(["flywheel", str(history), "--review", "2025-04", "--team", "nobody"])
+    assert "teams are atlas, boreas" in capsys.readouterr().err
+    assert 2 == run(["flywheel", str(history), "--review", "2025-04", "--zone", "Atlantis"])

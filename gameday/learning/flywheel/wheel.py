@@ -80,7 +80,7 @@ def turned(
         },
         drills=_paired(drills),
         patterns=patterns_in(whole),
-        unjudged=unjudged_in(whole),
+        unjudged=() if team else unjudged_in(whole),
         repeats=repeats_in(incidents),
         returns=returns_in(incidents),
         recurring=whole.themes,
@@ -99,12 +99,13 @@ def _split(incidents: Sequence[PastIncident], as_of: datetime) -> datetime:
 
 
 def of_team(chronicle: Chronicle, team: str) -> Chronicle:
-    """Return what of a chronicle is one team's."""
+    """Return what of a chronicle is one team's; how all teams share exposure says nothing of it."""
     own = [one for one in chronicle.incidents if one.team == team]
     ids = {one.id for one in own}
     return replace(
         chronicle,
         incidents=own,
+        exposures={},
         themes=[theme for theme in chronicle.themes if not ids.isdisjoint(theme.incidents)],
         contradictions=[one for one in chronicle.contradictions if one.incident in ids],
     )
