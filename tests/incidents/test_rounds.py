@@ -343,3 +343,29 @@ async def test_two_rounds_at_once_make_one_call_of_a_storm(house: House) -> None
 
     (called,) = house.rung()["rota"]
     assert "/all-" in called
+
+
+# --- what stands in the line of an incident -------------------------------------------------------
+
+
+async def test_the_line_of_an_incident_holds_its_instants(house: House) -> None:
+    async with house.engine().running() as engine:
+        await engine.hook(webhook("a", team="books", region="eu"))
+        await house.after(engine)
+        id = (await only(engine)).id
+        await house.after(engine, minutes=2)
+        await engine.say(id, Kind.ACKNOWLEDGED, {}, by="ann", source="responder")
+        await house.after(engine, minutes=3)
+        done = {"name": "failover-db", "parameters": {}, "ok": True, "detail": ""}
+        await engine.say(id, Kind.MITIGATION_APPLIED, done, by="ann", source="responder")
+        await house.after(engine)
+        state = await engine.state(id)
+
+    row = house.store.incident(id)
+    assert row is not None
+    assert (state.starts_at, NOON + timedelta(minutes=2), NOON + timedelta(minutes=5)) == (
+        row.began_at,
+        row.acked_at,
+        row.mitigated_at,
+    )
+    assert (None, None, "books", "eu") == (row.cleared_at, row.closed_at, row.team, row.region)
