@@ -15,6 +15,7 @@ from gameday.learning.draft_parts import (
     bullets,
     cause_sentences,
     cleaned,
+    quoted,
     read_by,
     role_of,
 )
@@ -184,9 +185,9 @@ def _timeline(timeline: Timeline) -> str:
         fact = by_id[moment.fact]
         words = moment.words
         if fact.kind == Kind.FINDING:
-            said = cleaned(fact.data.get("summary", ""))
+            said = str(fact.data.get("summary", "")).strip()
             does = read_by(fact)
-            words = f"The responder {does}: {said}" if said else f"The responder {does}"
+            words = f"The responder {does}: {quoted(said)}" if said else f"The responder {does}"
         elif fact.kind == Kind.ACKNOWLEDGED:
             words = f"{role_of(fact)} acknowledged the page"
         body.append((clock(moment.at), words, fact.source, fact.id))

@@ -126,8 +126,9 @@ def _split(block: _Block) -> Iterator[Sentence]:
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
     begin = 0
-    # Neither code nor what it holds ends a sentence.
+    # Neither code nor what it holds ends a sentence; nor does what stands inside a quotation.
     masked = re.sub(r"`[^`]*`", lambda code: "`" + "x" * (len(code[0]) - 2) + "`", text)
+    masked = re.sub(r"“[^”]*(?=.”)", lambda said: re.sub(r"[.!?]", "x", said[0]), masked)
     for match in _END.finditer(masked):
         head = masked[begin : match.end()]
         if _INITIAL.search(head) or _ABBREVIATED.search(head):

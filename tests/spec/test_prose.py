@@ -51,6 +51,16 @@ def test_code_quotations_html_and_front_matter_are_no_prose(text: str) -> None:
     assert ["Prose."] == words(f"{text}\nProse.\n")
 
 
+def test_what_stands_inside_a_quotation_ends_no_sentence() -> None:
+    text = "The log said “Disk full. Stop! Why?” and went on. It was “over.” Then it ended.\n"
+
+    assert [
+        "The log said “Disk full. Stop! Why?” and went on.",
+        "It was “over.”",
+        "Then it ended.",
+    ] == words(text)
+
+
 def test_items_and_cells_are_prose_and_links_are_their_words() -> None:
     text = "- see [the *plan*](https://x.example/a.B)\n\n| a | b |\n|---|---|\n| c | d |\n"
 
