@@ -50,7 +50,7 @@ def turned(
         team: whose incidents, and what they have in common; empty: everybody's.
         split: where before ends; else a year ago; where there were fewer than a dozen since, or
             there are less than two years, in the middle.
-        months: so many of the last ones are shown.
+        months: so many of the last ones are shown, from the first in which anything was.
     """
     whole = of_team(chronicle, team) if team else chronicle
     incidents = whole.incidents
@@ -60,7 +60,8 @@ def turned(
     split = split or _split(incidents, whole.as_of)
     took = {time: _logs(incidents, time) for time in LoopTime}
     times = [_trend(incidents, time, logs, split) for time, logs in took.items()]
-    firsts = _last_months(whole.as_of, months)
+    first_at = min([since, *(drill.at for drill in drills)])
+    firsts = [f for f in _last_months(whole.as_of, months) if f >= _month_of(first_at)]
     recent = [*_recent(incidents, took[LoopTime.RECOVER], firsts[0])]
     by_team: dict[str, list[_Counted]] = {one.team: [] for one in incidents if one.team}
     for one in recent:
@@ -161,6 +162,10 @@ def _recent(
     yield from zip(incidents[begin:], recover[begin:], strict=True)
 
 
+def _month_of(at: datetime) -> date:
+    return at.astimezone(UTC).date().replace(day=1)
+
+
 def _last_months(as_of: datetime, count: int) -> Sequence[date]:
     number = as_of.year * 12 + as_of.month - 1
     return [date(n // 12, n % 12 + 1, 1) for n in range(number - count + 1, number + 1)]
@@ -177,7 +182,7 @@ def _months(
         began = one[0].began_at
         if (month := (began.year, began.month)) in of:
             of[month].append(one)
-    played = [drill.at.astimezone(UTC).date().replace(day=1) for drill in drills]
+    played = [_month_of(drill.at) for drill in drills]
     return [
         Month(
             first=first,
