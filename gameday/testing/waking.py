@@ -283,7 +283,7 @@ class _Player:
             known = {
                 fact.data["key"]
                 for fact in self._delivered()
-                if fact.data["incident"] == incident and fact.happened_at >= since
+                if fact.data["incident"] == incident and _asked_since(fact) >= since
             }
             await self._heard(engine, {*of, *known}, certainly=known)
         return True
@@ -316,6 +316,7 @@ class _Player:
                 f.data["incident"] == incident
                 and f.data["key"] in certainly
                 and f.happened_at >= since
+                and _asked_since(f) >= began
                 and "/all-" in f.data["key"]
                 for f in delivered
             )
@@ -478,3 +479,8 @@ class _Player:
             # Two processes, neither of which can write, do not know what the other was told.
             if len(sent) > 1 and not (self.found.did["disk is full"] and self.were > 1):
                 self._violated(f"{incident} was paged for {duty} as {', '.join(sorted(sent))}")
+
+
+def _asked_since(delivered: Fact) -> datetime:
+    """Return since when somebody was asked to answer what was paged, however late it rang."""
+    return datetime.fromisoformat(delivered.data["duty"].split("/")[1])
