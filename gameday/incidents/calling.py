@@ -21,9 +21,10 @@ from gameday.incidents.calls import (
     Part,
     answer_to,
     family_of,
+    is_key_of_several,
     page_calls,
 )
-from gameday.incidents.duties import Act, Owed, Share, is_wanted, owed
+from gameday.incidents.duties import Act, Owed, Share, is_of_a_time_before, is_wanted, owed
 from gameday.incidents.memory import Memory
 from gameday.incidents.pagerduty_events import PagerDutyEvent
 from gameday.incidents.paging import Paging
@@ -245,7 +246,10 @@ class Calling:
         """
         told = self.told_by(event.key, unwritten=unwritten)
         heard = {state.id for state in told}
-        is_shared = bool(unwritten or self._memory.told_of(event.key))
+        is_shared = is_key_of_several(event.key)
+        if lead is not None and not heard and not self._memory.told_of(event.key):
+            # On nobody's record, for its process died, it is known to tell of its first alone.
+            heard = set() if is_of_a_time_before(event.key, lead) else {lead.id}
         about = {state.id: state for state in ([] if lead is None else [lead])}
         words = []
         for one in (about | {state.id: state for state in told}).values():

@@ -20,7 +20,16 @@ from gameday.incidents.duties import TAKEN, Act, Duty, answer_of_all, stance
 from gameday.incidents.state import IncidentState
 from gameday.model.severity import IncidentSeverity
 
-__all__ = ["PagerCall", "Family", "Holder", "Part", "answer_to", "family_of", "page_calls"]
+__all__ = [
+    "PagerCall",
+    "Family",
+    "Holder",
+    "Part",
+    "answer_to",
+    "family_of",
+    "is_key_of_several",
+    "page_calls",
+]
 
 MOST_ALONE = 5
 """Incidents of a family that are called one by one; with more of them it is a storm."""
@@ -30,6 +39,9 @@ GATHER = timedelta(seconds=15)
 
 Half of the time after which somebody else is asked, so that the first to be asked hears it first.
 """
+
+_SHARED = "/all-"
+"""In the key of a shared page; what follows stands for all that it tells of."""
 
 Part = tuple[IncidentState, Duty]
 """One incident's share of a call."""
@@ -88,7 +100,7 @@ class PagerCall:
         if self.duty.was_tried or len(self.parts) == 1:
             return first
         told = "\n".join(sorted(work_of(incident, duty) for incident, duty in self.parts))
-        return f"{first}/all-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+        return f"{first}{_SHARED}{hashlib.sha256(told.encode()).hexdigest()[:12]}"
 
     @property
     def work(self) -> tuple[str, ...]:
@@ -107,6 +119,11 @@ class PagerCall:
 def work_of(incident: IncidentState, duty: Duty) -> str:
     """Return the name of one incident's duty, unique among all of them."""
     return f"{incident.id}/{duty.key}"
+
+
+def is_key_of_several(key: str) -> bool:
+    """Return whether this is the key of a shared page, on record or not."""
+    return _SHARED in key
 
 
 def family_of(incident: IncidentState, to: str) -> Family:

@@ -280,6 +280,11 @@ def _tried(
     )
 
 
+def is_of_a_time_before(key: str, incident: IncidentState) -> bool:
+    """Return whether an incident began anew since this page of its own, or led by it, was made."""
+    return not f"{key}/".startswith(f"{_pager_key(incident, level=1)}/")
+
+
 def _pager_key(incident: IncidentState, level: int) -> str:
     """Return the key of a page, another one for each level and each time that it begins anew.
 

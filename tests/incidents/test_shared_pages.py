@@ -224,6 +224,27 @@ async def test_whoever_answers_one_answers_the_page_and_every_record_says_so(
     assert [] == house.bells["rota"].said
 
 
+@pytest.mark.parametrize("begins_anew", [False, True])
+async def test_an_answer_to_a_page_on_nobodys_record_is_one_to_its_first_if_it_goes_on(
+    house: House, begins_anew: bool
+) -> None:
+    """Its process died when the pager had taken it, and before that was written down."""
+    async with house.engine().running() as engine:
+        await breaks(house, engine, 0)
+        first = (await states(engine))["slo-0"].id
+        if begins_anew:
+            house.clock.advance(timedelta(minutes=1))
+            await eases(house, engine, 0)
+            house.clock.advance(timedelta(minutes=1))
+            await breaks(house, engine, 0)
+        key = f"{first}/all-0be2f0ae1567"
+        await engine.answered(pagerdutys(house, "incident.acknowledged", key))
+        found = (await states(engine))["slo-0"]
+
+    assert begins_anew is (found.acked_at is None)
+    assert any(w.data.get("said") == "incident.acknowledged" for w in found.events)
+
+
 async def test_a_shared_page_is_over_at_the_pager_when_the_last_it_told_of_is_over(
     house: House,
 ) -> None:
