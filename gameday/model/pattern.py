@@ -131,7 +131,7 @@ class Return:
 
     Attributes:
         first: the incident whose items were to prevent it.
-        again: the ones that came all the same; of more than fifty the first, see `times`.
+        again: the ones that came all the same; of more than twenty the first.
         times: how many came.
         items: how many items those before them had.
     """

@@ -165,6 +165,7 @@ class PastTables(Connected):
             for row in connection.execute(self._sa.select(tables.exposures)):
                 exposures[Dimension(row.dimension)][row.value] = row.amount
             themes = self._themes(connection)
+        # Both halves are in order already, so that this is hardly more than laying them together.
         incidents.sort(key=_in_order)
         return Chronicle(incidents, as_of, themes, exposures, contradictions)
 
@@ -196,6 +197,7 @@ class PastTables(Connected):
             )
             .outerjoin_from(rows.id.table, written.id.table, rows.id == written.id)
             .where(rows.drill.is_(None), rows.merged_into.is_(None), rows.state != "false alarm")
+            .order_by(rows.began_at)
         )
         read, none, same = datetime.fromisoformat, ItemTally(), _Same()
         for id, slo, severity, *instants, team, service, region in connection.execute(query).all():
@@ -233,7 +235,7 @@ class PastTables(Connected):
             *(rows[name] for name in _OF),
             rows.spoiled,
             rows.contradictions,
-        )
+        ).order_by(rows.began_at)
         read, none, same, unspoiled = datetime.fromisoformat, ItemTally(), _Same(), frozenset[str]()
         for row in connection.execute(query).all():
             id, source, title, severity, is_by_day, detected_in, recovered_in = row[:7]

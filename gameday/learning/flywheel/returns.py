@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gameday.learning.flywheel.patterns import SHARE
@@ -24,7 +25,7 @@ REPEATED = 4
 WITHIN = timedelta(days=92)
 """Three months, however long they are."""
 
-MOST_NAMED = 50
+MOST_NAMED = 20
 """Of the incidents in which a class came back."""
 
 REPEATING = IncidentSeverity.SEV_1
@@ -94,26 +95,38 @@ def returns_in(incidents: Sequence[PastIncident]) -> Sequence[Return]:
         incidents: ordered by when they began.
     """
     last: dict[str, PastIncident] = {}
-    found: dict[tuple[str, Why], list[tuple[PastIncident, PastIncident]]] = defaultdict(list)
+    found: dict[tuple[str, Why], _Came] = {}
     for one in incidents:
-        if not one.cause:
+        cause = one.cause
+        if not cause:
             continue
-        before = last.get(one.cause)
-        if before is not None:
-            found[one.cause, _why(before, one)].append((before, one))
-        last[one.cause] = one
+        before = last.get(cause)
+        last[cause] = one
+        if before is None:
+            continue
+        why = _why(before, one)
+        came = found.get((cause, why))
+        if came is None:
+            came = found[cause, why] = _Came(before.id)
+        came.times += 1
+        came.items += before.tally.filed
+        if came.times <= MOST_NAMED:
+            came.again.append(one.id)
     returned = [
-        Return(
-            cause,
-            why,
-            first=pairs[0][0].id,
-            again=[again.id for _, again in pairs[:MOST_NAMED]],
-            times=len(pairs),
-            items=sum(before.tally.filed for before, _ in pairs),
-        )
-        for (cause, why), pairs in found.items()
+        Return(cause, why, came.first, came.again, came.times, came.items)
+        for (cause, why), came in found.items()
     ]
     return sorted(returned, key=lambda r: (-r.times, r.cause, r.why))
+
+
+@dataclass(slots=True)
+class _Came:
+    """A return while it is counted."""
+
+    first: str
+    again: list[str] = field(default_factory=list)
+    times: int = 0
+    items: int = 0
 
 
 def _why(before: PastIncident, again: PastIncident) -> Why:

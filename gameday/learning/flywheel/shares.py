@@ -7,11 +7,15 @@ from datetime import datetime, timedelta
 
 from gameday.model.flywheel import InTime
 from gameday.model.past_incident import OURS, PastIncident
+from gameday.model.severity import IncidentSeverity
 
 __all__ = ["POSTMORTEM_WITHIN", "actions_in_time", "postmortems_in_time"]
 
 POSTMORTEM_WITHIN = timedelta(hours=48)
 """After a severe incident. Source: mechanism 2 of the design."""
+
+
+SEVERE = frozenset(severity for severity in IncidentSeverity if severity.wakes)
 
 
 def postmortems_in_time(incidents: Sequence[PastIncident], as_of: datetime) -> InTime:
@@ -22,8 +26,10 @@ def postmortems_in_time(incidents: Sequence[PastIncident], as_of: datetime) -> I
     knows = {one.source for one in incidents if one.postmortem_at is not None} | {OURS}
     met = of = 0
     for one in incidents:
+        if one.severity not in SEVERE:
+            continue
         over_at = one.closed_at or one.cleared_at
-        if one.severity is None or not one.severity.wakes or over_at is None:
+        if over_at is None:
             continue
         due_at = over_at + POSTMORTEM_WITHIN
         if one.source not in knows or (one.postmortem_at is None and as_of < due_at):

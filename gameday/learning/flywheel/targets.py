@@ -6,6 +6,7 @@ can be ruled out, and unknown in between: with few incidents that is most of the
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from gameday.learning.flywheel.shares import actions_in_time, postmortems_in_time
 from gameday.model.duration_trend import SpanChange, Trend
 from gameday.model.flywheel import InTime, LoopTarget, LoopTime, PlayedDrill, TimeTrend
-from gameday.model.past_incident import Chronicle
+from gameday.model.past_incident import Chronicle, PastIncident
 from scoring.verdict import Verdict
 
 __all__ = ["targets_of"]
@@ -99,8 +100,8 @@ def _fewer(chronicle: Chronicle, split: datetime) -> LoopTarget:
     span = chronicle.as_of - split
     since = split - span
     first = chronicle.incidents[0].began_at
-    before = sum(since <= one.began_at < split for one in chronicle.incidents)
-    after = sum(split <= one.began_at for one in chronicle.incidents)
+    begins, parts = (bisect_left(chronicle.incidents, at, key=_began_at) for at in (since, split))
+    before, after = parts - begins, len(chronicle.incidents) - parts
     # The history may begin with its first incident, a moment after its beginning.
     if not before or first > since + timedelta(days=31):
         reason = "what is known does not reach back as far before the split as after it"
@@ -120,6 +121,10 @@ def _fewer(chronicle: Chronicle, split: datetime) -> LoopTarget:
         f" {change_in_words(lowest)} to {change_in_words(highest)}"
     )
     return LoopTarget(name, wanted, stands, Verdict.UNKNOWN, reason)
+
+
+def _began_at(one: PastIncident) -> datetime:
+    return one.began_at
 
 
 def _share(name: str, wanted: str, share: InTime, least: float, unknown: str) -> LoopTarget:

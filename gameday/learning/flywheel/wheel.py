@@ -16,7 +16,7 @@ from gameday.learning.flywheel.durations import (
 )
 from gameday.learning.flywheel.patterns import patterns_in, unjudged_in
 from gameday.learning.flywheel.returns import repeats_in, returns_in
-from gameday.learning.flywheel.shares import actions_in_time, postmortems_in_time
+from gameday.learning.flywheel.shares import SEVERE, actions_in_time, postmortems_in_time
 from gameday.learning.flywheel.targets import targets_of
 from gameday.model.duration_trend import SpanChange
 from gameday.model.flywheel import (
@@ -139,11 +139,9 @@ def _trend(
     logs: Sequence[float | None],
     split: datetime,
 ) -> TimeTrend:
-    before: list[float] = []
-    after: list[float] = []
-    for one, log in zip(incidents, logs, strict=True):
-        if log is not None:
-            (before if one.began_at < split else after).append(log)
+    parts = bisect_left(incidents, split, key=lambda one: one.began_at)
+    before = [log for log in logs[:parts] if log is not None]
+    after = [log for log in logs[parts:] if log is not None]
     spoiled = _SPOILED_BY[time]
     return TimeTrend(
         time,
@@ -187,7 +185,7 @@ def _months(
         Month(
             first=first,
             incidents=len(counted),
-            severe=sum(one.severity is not None and one.severity.wakes for one, _ in counted),
+            severe=sum(one.severity in SEVERE for one, _ in counted),
             recover=spread_of([log for _, log in counted if log is not None]),
             postmortems=postmortems_in_time([one for one, _ in counted], as_of),
             actions=actions_in_time([one for one, _ in counted]),
