@@ -12,19 +12,17 @@ controls have anything named in them.
 from __future__ import annotations
 
 import argparse
-import platform
-import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
+
+from target import made_by
 
 from gameday.learning.flywheel.patterns import FAMILY_WISE, patterns_in
 from gameday.learning.flywheel.returns import repeats_in
 from gameday.model.past_incident import Chronicle, Dimension
 from gameday.testing.past_years import PLANTED, planted_year, shuffled_year
 
-REPOSITORY = Path(__file__).parents[1]
 SIZES = (60, 120, 400)
 
 
@@ -98,16 +96,6 @@ def main() -> int:
         head = f"# What stands out in a history, and what does not\n\n{made_by()}\n\n"
         options.write.write_text(head + text, encoding="utf-8")
     return 0 if is_met else 1
-
-
-def made_by() -> str:
-    """Return what this was made with."""
-    asked = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    return (
-        f"Commit {commit.stdout.strip()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC,"
-        f" `python {' '.join(sys.argv)}`, Python {platform.python_version()}."
-    )
 
 
 if __name__ == "__main__":

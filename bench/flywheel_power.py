@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import argparse
 import math
-import platform
-import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from target import made_by
 
 from gameday.learning.flywheel.durations import (
     FOUND_BELOW,
@@ -29,7 +27,6 @@ from gameday.learning.flywheel.durations import (
 )
 from gameday.model.duration_trend import Trend
 
-REPOSITORY = Path(__file__).parents[1]
 SPREADS = (1.25, 1.75)
 COUNTS = (12, 50, 100, 400)
 MEDIAN_SECONDS = 2700.0
@@ -107,16 +104,6 @@ def main() -> int:
         head = f"# What a number of incidents can show\n\n{made_by()}\n\n"
         options.write.write_text(head + text, encoding="utf-8")
     return 0 if is_met else 1
-
-
-def made_by() -> str:
-    """Return what this was made with."""
-    asked = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    return (
-        f"Commit {commit.stdout.strip()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC,"
-        f" `python {' '.join(sys.argv)}`, Python {platform.python_version()}."
-    )
 
 
 if __name__ == "__main__":

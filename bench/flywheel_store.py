@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from target import made_by
+
 from gameday.drivers.database import Database
 from gameday.house.flywheel.keeping import keep
 from gameday.imports.imported import Histories, Imported
@@ -35,7 +37,6 @@ from gameday.model.record import IncidentRow
 from gameday.model.severity import IncidentSeverity
 from gameday.testing.past_years import PLACES, QUALITIES, THINGS, VERBS
 
-REPOSITORY = Path(__file__).parents[1]
 ITEMS_OF_EACH = 5
 MOST_SECONDS = 5.0
 MOST_BYTES = 2**30
@@ -333,16 +334,6 @@ def main() -> int:
         head = f"# The flywheel over a large store\n\n{made_by()}\n\n"
         options.write.write_text(head + text, encoding="utf-8")
     return 0 if is_met else 1
-
-
-def made_by() -> str:
-    """Return what this was made with."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    return (
-        f"Commit {commit.stdout.strip()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC,"
-        f" `python {' '.join(sys.argv)}`, Python {platform.python_version()}."
-    )
 
 
 if __name__ == "__main__":

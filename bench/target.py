@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +176,11 @@ def commit() -> str:
 
     edits = git("diff", "HEAD", "--name-only", "--", "gameday", "scoring", "experiments")
     return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if edits else "")
+
+
+def made_by() -> str:
+    """Return what a table was made with: commit, instant, command line and version of Python."""
+    return (
+        f"Commit {commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC,"
+        f" `python {' '.join(sys.argv)}`, Python {platform.python_version()}."
+    )
